@@ -1,0 +1,1 @@
+"""Load tests over real HTTP, with real signatures."""

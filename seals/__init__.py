@@ -1,0 +1,1 @@
+"""Electronic seals: their life, their use, and what they prove."""

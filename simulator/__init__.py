@@ -1,0 +1,1 @@
+"""The node under virtual time: the same code on a simulated clock, network and disk."""
