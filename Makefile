@@ -1,0 +1,60 @@
+# The face of the project. `make demo` and `make test` do all their own set-up.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo test check sim load bench lock format clean setup
+
+demo: $(VENV)/.runtime
+	@$(BIN)/shouxin demo $(ARGS)
+
+test: $(VENV)/.development check
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+check: $(VENV)/.development
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+sim: $(VENV)/.runtime
+	@$(BIN)/python -m simulator run $(ARGS)
+
+load: $(VENV)/.development
+	@$(BIN)/python -m loadtests $(ARGS)
+
+bench: $(VENV)/.development
+	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+format: $(VENV)/.development
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+setup: $(VENV)/.development
+
+# Locks name hashes and no addresses, so they serve behind any index.
+LOCK := $(BIN)/pip-compile --quiet --no-config --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --annotation-style=line
+lock: $(VENV)/.development
+	$(LOCK) --all-build-deps -o requirements.lock pyproject.toml
+	$(LOCK) --all-build-deps --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+$(VENV)/bin/pip:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed: sudo apt-get install -y python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "The venv module is needed: sudo apt-get install -y python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/pip
+	@echo "setting up .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
+	@echo "setting up the development tools in .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

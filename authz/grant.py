@@ -1,0 +1,360 @@
+"""Grants: an authority lends a window of another place some of the four rights over one item.
+
+A grant has two sides. The grantor's log holds ``st`` (offered, suspended, revoked), the grantee
+region's log ``ans`` (accepted, declined); inside one region both stand in one row. It is live for a
+use iff ``st`` is offered in the view of the grantor's log and the using log holds the acceptance.
+A grant covers its item from the version it names on; which version a case is done under, the case
+pins.
+
+Rows, grantor's: ``{live, st, item, v, to, rights, from, until, stale, dept, quota, pair}``;
+grantee's: ``{live, ans, to, item}``. Beside them the grantee's log keeps an index for the question
+"may this window", ``<region>/may/<hash of window and item>``: ``{g: [[grant, rights], …]}``, newest
+first; and where uses are limited, ``<region>/quota/<hash of grant>``: ``{n}``.
+
+Source: domain.md rules 1 to 4; mechanisms 1, 3, 4, 14, 39, 40, 77.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Final
+
+from authz import party
+from authz.right import CLERICAL, DECIDE, RIGHTS
+from ledger.errors import MalformedError, RefusedError
+from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
+from ledger.roster import STALENESS_S_MIN
+
+INDEXED_GRANTS_MAX: Final = 16
+
+
+class Side(StrEnum):
+    """Where one side of a grant stands: the grantor's from NEW, the grantee's from UNANSWERED."""
+
+    NEW = "new"
+    OFFERED = "offered"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    UNANSWERED = "unanswered"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+class Event(StrEnum):
+    """What happens to a grant; the value is the act's kind."""
+
+    OFFER = "grant.offer"
+    SUSPEND = "grant.suspend"
+    RESUME = "grant.resume"
+    REVOKE = "grant.revoke"
+    ACCEPT = "grant.accept"
+    DECLINE = "grant.decline"
+
+
+# The whole life of a grant, both sides of it. What is not in this table is refused. Expiry is no
+# event: a grant is out of its term by the clock alone.
+TRANSITIONS: Final[Mapping[tuple[Side, Event], Side]] = {
+    (Side.NEW, Event.OFFER): Side.OFFERED,
+    (Side.OFFERED, Event.SUSPEND): Side.SUSPENDED,
+    (Side.SUSPENDED, Event.RESUME): Side.OFFERED,
+    (Side.OFFERED, Event.REVOKE): Side.REVOKED,
+    (Side.SUSPENDED, Event.REVOKE): Side.REVOKED,
+    (Side.UNANSWERED, Event.ACCEPT): Side.ACCEPTED,
+    (Side.UNANSWERED, Event.DECLINE): Side.DECLINED,
+}
+
+
+def grantor_side(own: Fact | None) -> Side:
+    """Return where the grantor's side stands by the grant's row in the grantor's log."""
+    return Side.NEW if own is None else Side(own.state["st"])
+
+
+def grantee_side(own: Fact | None) -> Side:
+    """Return where the grantee's side stands by the grant's row in the grantee's log."""
+    return Side.UNANSWERED if own is None else Side(own.state.get("ans", Side.UNANSWERED))
+
+
+def next_side(side: Side, event: Event) -> Side:
+    """Return where ``event`` takes one side of a grant.
+
+    Raises:
+        RefusedError: ``exists``, ``unknown-object``, ``already-answered`` or ``wrong-state``.
+    """
+    after = TRANSITIONS.get((side, event))
+    if after is not None:
+        return after
+    if event is Event.OFFER:
+        raise RefusedError("a grant of this number exists", code="exists")
+    if event in {Event.ACCEPT, Event.DECLINE}:
+        raise RefusedError(f"the grant has been {side.value} here", code="already-answered")
+    if side is Side.NEW:
+        raise RefusedError("no such grant was offered here", code="unknown-object")
+    raise RefusedError(f"{event.value} does not fit a grant that is {side.value}", code="wrong-state")
+
+
+def index_object(window: str, item: str) -> str:
+    """Return the object that lists the grants a window has accepted over an item."""
+    return f"{window[:6]}/may/{_digest(window, item)}"
+
+
+def quota_object(region: str, grant: str) -> str:
+    """Return the object that counts a grantee region's uses of a grant."""
+    return f"{region}/quota/{_digest(grant)}"
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def check_use(
+    offer: Fact | None, acceptance: Fact | None, window: str, right: str, item: str, time_s: int
+) -> Fact:
+    """Check that a window may use a right over an item under a grant, and return the grant's row.
+
+    Args:
+        offer: The grant's newest row within sight in the grantor's log.
+        acceptance: The grant's newest row in the using region's log.
+        time_s: The time for which the question is asked.
+
+    Raises:
+        RefusedError: With the first reason why not.
+    """
+    if offer is None or "st" not in offer.state:
+        raise RefusedError("no such grant is within sight", code="no-grant")
+    state = offer.state
+    if not offer.live or state["st"] != Side.OFFERED:
+        raise RefusedError(f"the grant {offer.object} is {state['st']}", code="grant-not-live")
+    if not state["from"] <= time_s < state["until"]:
+        raise RefusedError(f"the grant {offer.object} is out of its term", code="grant-not-live")
+    if state["item"] != item:
+        raise RefusedError(f"the grant {offer.object} covers {state['item']}", code="item-not-granted")
+    if state["to"] != window:
+        raise RefusedError(f"the grant {offer.object} is for {state['to']}", code="window-not-granted")
+    if right not in state["rights"]:
+        raise RefusedError(
+            f"the grant {offer.object} lends {', '.join(state['rights'])}", code="right-not-granted"
+        )
+    if acceptance is None or acceptance.state.get("ans") != Side.ACCEPTED:
+        raise RefusedError(f"the grant {offer.object} is not accepted here", code="not-accepted")
+    return offer
+
+
+def check_quota(offer: Fact, used: Fact | None) -> None:
+    """Check that a grant with a limited number of uses has one left.
+
+    Raises:
+        RefusedError: ``quota-spent``.
+    """
+    quota = offer.state.get("quota")
+    if quota is not None and used is not None and used.state["n"] >= quota:
+        raise RefusedError(f"the grant {offer.object} allowed {quota} uses", code="quota-spent")
+
+
+# ---- the grantor's side ---------------------------------------------------------------------------
+
+
+def offer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    """Return the item, as the grantor's own log has it, and the policy basis if one is named."""
+    needs = [Need("item", draft.body["item"])]
+    if "basis" in draft.body:
+        needs.append(Need("basis", draft.body["basis"]))
+    return tuple(needs)
+
+
+def offer(acting: Acting) -> Judgement:
+    """Judge ``grant.offer``: the item's competent department lends rights to one window."""
+    party.check_own_region(acting)
+    next_side(grantor_side(acting.own), Event.OFFER)
+    body = acting.act.body
+    if body["item"][:6] != acting.region:
+        # What is lent cannot be lent on: a grant's depth is one.
+        raise RefusedError(
+            f"{body['item']} belongs to another region, and a grant is not passed on",
+            code="depth-exceeded",
+        )
+    _check_rights(body["rights"])
+    _check_item(acting)
+    _check_term(acting)
+    row: dict[str, Any] = {
+        "live": True,
+        "st": Side.OFFERED.value,
+        "item": body["item"],
+        "v": body["item_version"],
+        "to": body["window"],
+        "rights": body["rights"],
+        "from": body["valid_from"],
+        "until": body["valid_until"],
+        "stale": body["staleness_s"],
+    }
+    if "quota" in body:
+        row["quota"] = body["quota"]
+    if "reciprocal" in body:
+        row["pair"] = body["reciprocal"]
+    return Judgement((Change(acting.statement.subject, row),), mentions=(body["item"],))
+
+
+def _check_rights(rights: list[str]) -> None:
+    if DECIDE in rights:
+        raise RefusedError("the decision stays with the owning place", code="decision-stays")
+    if not rights or not RIGHTS.issuperset(rights):
+        raise MalformedError(
+            f"rights are some of {', '.join(sorted(RIGHTS))}, not {rights!r:.80}", code="bad-field"
+        )
+
+
+def _check_item(acting: Acting) -> None:
+    body, item = acting.act.body, acting.facts["item"]
+    if item is None:
+        raise RefusedError(f"no such item is published here: {body['item']}", code="unknown-object")
+    _check_department(acting, item.state["dept"])
+    if not item.live or item.state["v"] != body["item_version"]:
+        raise RefusedError(
+            f"version {body['item_version']} of {item.object} is not in force", code="item-not-live"
+        )
+    window = body["window"]
+    if "/window/" not in window:
+        raise MalformedError(f"a grant is for a window, not {window!r:.80}", code="bad-field")
+    if window[:6] not in acting.roster.members:
+        raise RefusedError(f"no such region in the network: {window[:6]}", code="unknown-object")
+
+
+def _check_term(acting: Acting) -> None:
+    body = acting.act.body
+    greatest_s = acting.roster.constants.staleness_s
+    if not STALENESS_S_MIN <= body["staleness_s"] <= greatest_s:
+        raise MalformedError(
+            f"staleness_s is from {STALENESS_S_MIN} to {greatest_s}", code="bad-field"
+        )
+    if not body["valid_from"] < body["valid_until"]:
+        raise MalformedError("valid_until comes after valid_from", code="bad-field")
+    if "basis" not in body:
+        return
+    basis = acting.facts["basis"]
+    if basis is None:
+        raise RefusedError(f"no such basis is published here: {body['basis']}", code="unknown-object")
+    if not (
+        basis.state["from"] <= body["valid_from"] and body["valid_until"] <= basis.state["until"]
+    ):
+        raise RefusedError(f"the grant outlives its basis {basis.object}", code="outlives-basis")
+
+
+def _check_department(acting: Acting, department: str) -> None:
+    signer = party.person(acting)
+    party.check_role(signer, party.GRANT)
+    if signer.state.get("dept") != department:
+        raise RefusedError(f"only {department} is competent here", code="not-competent")
+
+
+def suspend(acting: Acting) -> Judgement:
+    """Judge ``grant.suspend``: no use until it is resumed."""
+    return _move(acting, Event.SUSPEND)
+
+
+def resume(acting: Acting) -> Judgement:
+    """Judge ``grant.resume``."""
+    return _move(acting, Event.RESUME)
+
+
+def revoke(acting: Acting) -> Judgement:
+    """Judge ``grant.revoke``: it has ended."""
+    return _move(acting, Event.REVOKE)
+
+
+def move_needs(_draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the item, whose department is the competent one."""
+    return () if own is None or "st" not in own.state else (Need("item", own.state["item"]),)
+
+
+def _move(acting: Acting, event: Event) -> Judgement:
+    own = acting.own
+    if own is None or "st" not in own.state:
+        raise RefusedError("no such grant was offered here", code="unknown-object")
+    if acting.signer is not None:
+        item = acting.facts["item"]
+        assert item is not None
+        _check_department(acting, item.state["dept"])
+    after = next_side(grantor_side(own), event)
+    row = {**own.state, "live": after is Side.OFFERED, "st": after.value}
+    return Judgement((Change(own.object, row),), mentions=(own.state["item"],))
+
+
+# ---- the grantee's side ---------------------------------------------------------------------------
+
+
+def accept_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return what a decline needs, and the window's list of grants over the item."""
+    body = draft.body
+    may = Need("may", index_object(body["window"], body["item"]))
+    return (*decline_needs(draft, own), may)
+
+
+def decline_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    """Return the offer, and the window it is for."""
+    return (
+        Need("offer", draft.subject, origin=draft.subject[:6], cite=True),
+        Need("window", draft.body["window"]),
+    )
+
+
+def accept(acting: Acting) -> Judgement:
+    """Judge ``grant.accept``: the grantee side takes the grant, and from here on it is live (mutual)."""
+    made = _answered(acting, Event.ACCEPT)
+    body = acting.act.body
+    if made["item"] != body["item"]:
+        raise RefusedError(f"the grant covers {made['item']}", code="item-not-granted")
+    window = acting.facts["window"]
+    assert window is not None  # _answered has looked
+    if window.state.get("outlet") and not CLERICAL.issuperset(made["rights"]):
+        raise RefusedError(
+            f"an outlet that is no public body may be lent {', '.join(sorted(CLERICAL))} only",
+            code="right-not-granted",
+        )
+    grant, index = acting.statement.subject, acting.facts["may"]
+    listed = [] if index is None else index.state["g"]
+    newest = [[grant, made["rights"]], *listed][:INDEXED_GRANTS_MAX]
+    return Judgement(
+        (
+            Change(grant, _answer_row(acting, made, Side.ACCEPTED)),
+            Change(index_object(window.object, made["item"]), {"g": newest}),
+        ),
+        mentions=(made["item"],),
+    )
+
+
+def decline(acting: Acting) -> Judgement:
+    """Judge ``grant.decline``."""
+    made = _answered(acting, Event.DECLINE)
+    return Judgement((Change(acting.statement.subject, _answer_row(acting, made, Side.DECLINED)),))
+
+
+def _answer_row(acting: Acting, made: Mapping[str, Any], answer: Side) -> dict[str, Any]:
+    if acting.own is not None:  # inside one region: the offer's own row, answered
+        return {**acting.own.state, "ans": answer.value}
+    return {
+        "live": answer is Side.ACCEPTED,
+        "ans": answer.value,
+        "to": made["to"],
+        "item": made["item"],
+    }
+
+
+def _answered(acting: Acting, event: Event) -> Mapping[str, Any]:
+    """Return the row of the offer, whose window this region's officer may answer for."""
+    next_side(grantee_side(acting.own), event)
+    offer_row, window = acting.facts["offer"], acting.facts["window"]
+    if offer_row is None or "st" not in offer_row.state:
+        raise RefusedError("no such grant is within sight", code="unknown-object")
+    made, body = offer_row.state, acting.act.body
+    if made["st"] != Side.OFFERED or acting.statement.time_s >= made["until"]:
+        raise RefusedError(f"the grant is {made['st']} or past its term", code="grant-not-live")
+    if made["to"] != body["window"] or made["to"][:6] != acting.region:
+        raise RefusedError(f"the grant is for {made['to']}", code="window-not-granted")
+    if window is None or not window.live:
+        raise RefusedError(f"no live window here: {body['window']}", code="window-not-live")
+    signer = party.person(acting)
+    party.check_role(signer, party.GRANT, party.MANAGE)
+    if signer.state["unit"] not in {window.object, window.state["hall"], window.state["dept"]}:
+        raise RefusedError(
+            f"{signer.object} does not answer for {window.object}", code="not-entitled"
+        )
+    return made

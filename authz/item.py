@@ -1,0 +1,81 @@
+"""Items and their versions: what is done, by whom it is decided, and which papers may be asked for.
+
+Rows: item ``{live, v, dept}``, with the newest version's number; and for each version an object of
+its own that never changes, ``<region>/item-version/<number>.<v>``: ``{dept, mat, tol, days, train}``
+(materials, tolerable ones, working days, training asked for). Running cases keep the version under
+which they were opened.
+
+Source: domain.md rules 5 and 11; mechanisms 41, 42, 45.
+"""
+
+from typing import Any, Final
+
+from authz import party
+from ledger.errors import MalformedError, RefusedError
+from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
+
+NUMBER_CHARS_MAX: Final = 54
+"""So that a version's name, with a dot and its number behind, is a name still."""
+
+
+def version_object(item: str, version: int) -> str:
+    """Return the name of the object that is one version of an item."""
+    region, _, number = item.split("/", 2)
+    return f"{region}/item-version/{number}.{version}"
+
+
+def publish_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    """Return the competent department."""
+    return (Need("department", draft.body["department"]),)
+
+
+def publish(acting: Acting) -> Judgement:
+    """Judge ``item.publish``: the competent department sets the next version in force."""
+    party.check_own_region(acting)
+    subject, body, own = acting.statement.subject, acting.act.body, acting.own
+    if len(subject.rsplit("/", 1)[1]) > NUMBER_CHARS_MAX:
+        raise MalformedError(
+            f"an item's number has at most {NUMBER_CHARS_MAX} characters", code="bad-field"
+        )
+    _check_competent(acting, body["department"])
+    if own is not None and own.state["dept"] != body["department"]:
+        raise RefusedError(f"the item is one of {own.state['dept']}", code="not-competent")
+    department = acting.facts["department"]
+    if department is None or not department.live:
+        raise RefusedError(
+            f"no such department is enrolled here: {body['department']}", code="unknown-object"
+        )
+    version = 1 if own is None else own.state["v"] + 1
+    if body["version"] != version:
+        raise RefusedError(f"the next version is {version}", code="wrong-state")
+    extra = [code for code in body.get("tolerable", ()) if code not in body["materials"]]
+    if extra:
+        raise RefusedError(f"tolerable, but not on the list: {extra[0]}", code="extra-material")
+    row: dict[str, Any] = {"dept": body["department"], "days": body["days"]}
+    row["mat"], row["tol"] = body["materials"], body.get("tolerable", [])
+    if "training" in body:
+        row["train"] = body["training"]
+    return Judgement(
+        (
+            Change(subject, {"live": True, "v": version, "dept": body["department"]}),
+            Change(version_object(subject, version), row),
+        )
+    )
+
+
+def withdraw(acting: Acting) -> Judgement:
+    """Judge ``item.withdraw``: no new case is opened under it until another version is published."""
+    own = acting.own
+    if own is None:
+        raise RefusedError("no such item is published here", code="unknown-object")
+    if not own.live:
+        raise RefusedError("the item is withdrawn already", code="wrong-state")
+    _check_competent(acting, own.state["dept"])
+    return Judgement((Change(own.object, {**own.state, "live": False}),))
+
+
+def _check_competent(acting: Acting, department: str) -> None:
+    signer = party.person(acting)
+    party.check_role(signer, party.GRANT, party.MANAGE)
+    if signer.state.get("dept") != department:
+        raise RefusedError(f"only {department} may do this", code="not-competent")

@@ -1,0 +1,390 @@
+"""One spelling for every record that is signed or hashed: deterministic CBOR.
+
+RFC 8949 section 4.2.1, cut down to what our records need: null, booleans, integers of 64 bits, byte
+and text strings, arrays, and maps whose keys are integers or text. No floats, no indefinite
+lengths, no tags; the one tag that is ours (18, COSE_Sign1) stands in front of a record and is
+handled by name.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Never
+
+import cbor2  # noqa: TID251 - this is the one module that may
+
+from ledger.errors import MalformedError
+
+DEPTH_MAX: Final = 16
+BYTES_MAX: Final = 16 * 1024 * 1024
+INTEGER_MAX: Final = 2**64 - 1
+INTEGER_MIN: Final = -(2**64)
+
+TAG_SIGN1: Final = 18
+
+# A tag is written as major type 6; 18 fits the head byte.
+_TAG_HEADS: Final[Mapping[int, bytes]] = {TAG_SIGN1: b"\xd2"}
+
+_STATEMENT_HEAD: Final = b"\xd2\x84"
+# The same two heads in the longer forms that CBOR also knows.
+_STATEMENT_HEADS_PADDED: Final = (
+    b"\xd8\x12",
+    b"\xd9\x00\x12",
+    b"\xda\x00\x00\x00\x12",
+    b"\xdb\x00\x00\x00\x00\x00\x00\x00\x12",
+    b"\xd2\x98\x04",
+    b"\xd2\x99\x00\x04",
+    b"\xd2\x9a\x00\x00\x00\x04",
+    b"\xd2\x9b\x00\x00\x00\x00\x00\x00\x00\x04",
+    b"\xd2\x9f",
+)
+
+
+def encode(value: object) -> bytes:
+    """Encode a value in its one deterministic form.
+
+    Args:
+        value: None, bool, int, bytes, str, and lists, tuples and mappings of them. Mappings may be
+            in any order; they are written in the order of section 4.2.1.
+
+    Raises:
+        MalformedError: A value has a type that our records do not know, an integer is beyond 64
+            bits, text is not Unicode, or the value is nested deeper than ``DEPTH_MAX``.
+    """
+    ordered = _ordered(value, DEPTH_MAX)
+    try:
+        return cbor2.dumps(ordered)
+    except (cbor2.CBOREncodeError, UnicodeError) as error:  # lone surrogates
+        raise MalformedError("text is not Unicode") from error
+
+
+def encode_tagged(value: object, *, tag: int = TAG_SIGN1) -> bytes:
+    """Encode a value behind a tag that our records know.
+
+    Raises:
+        MalformedError: As for ``encode``, or the tag is not one of ours.
+    """
+    head = _TAG_HEADS.get(tag)
+    if head is None:
+        raise MalformedError(f"our records do not use tag {tag}")
+    return head + encode(value)
+
+
+def decode(
+    data: bytes,
+    *,
+    depth_max: int = DEPTH_MAX,
+    bytes_max: int = BYTES_MAX,
+) -> Any:  # noqa: ANN401 - CBOR is what it is; callers narrow it
+    """Decode a value, and refuse every encoding but ours.
+
+    Any other spelling of a value is longer than ours: padded heads, indefinite lengths, repeated
+    keys and trailing bytes only ever add bytes. So a value of our types whose maps are in order,
+    and whose deterministic form is exactly as long as ``data``, is spelled as we spell it; this is
+    encoding again and comparing, in half the time. Tags would break it, as a reference to an
+    earlier string is shorter than the string, so every tag is refused while decoding.
+
+    Args:
+        data: What was received.
+        depth_max: How many arrays and maps with something in them may stand within each other.
+        bytes_max: How long ``data`` may be.
+
+    Raises:
+        MalformedError: With code ``too-large`` if it is longer than ``bytes_max``,
+            ``non-canonical`` if this is CBOR, but not in our spelling or not of our types; else
+            ``malformed``.
+    """
+    if len(data) > bytes_max:
+        raise MalformedError(f"CBOR is longer than {bytes_max} bytes", code="too-large")
+    try:
+        value = cbor2.loads(
+            data,
+            max_depth=depth_max,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            semantic_decoders=_NO_TAGS,
+        )
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise _why_not(data, depth_max) from error
+    if _canonical_bytes(value) != len(data):
+        raise MalformedError("CBOR is not in its one deterministic form", code="non-canonical")
+    return value
+
+
+def decode_tagged(
+    data: bytes,
+    *,
+    tag: int = TAG_SIGN1,
+    depth_max: int = DEPTH_MAX,
+    bytes_max: int = BYTES_MAX,
+) -> Any:  # noqa: ANN401 - as for decode
+    """Decode the value behind a tag that our records know.
+
+    Raises:
+        MalformedError: With code ``wrong-tag`` if another tag, or none, stands in front; else as
+            for ``decode``.
+    """
+    head = _TAG_HEADS.get(tag)
+    if head is None or data[:1] != head:
+        raise MalformedError(f"the record does not begin with tag {tag}", code="wrong-tag")
+    return decode(data[1:], depth_max=depth_max, bytes_max=bytes_max)
+
+
+def encode_statement_parts(protected: bytes, payload: bytes, signature: bytes) -> bytes:
+    """Write a COSE_Sign1 from its parts, as a log stores it.
+
+    Source: RFC 9052 section 4.2; the unprotected header is the empty map (RFC 9943 section 6.3).
+    """
+    return b"".join(
+        (
+            _STATEMENT_HEAD,
+            _head(0x40, len(protected)),
+            protected,
+            b"\xa0",
+            _head(0x40, len(payload)),
+            payload,
+            _head(0x40, len(signature)),
+            signature,
+        )
+    )
+
+
+def decode_statement_parts(entry: bytes) -> tuple[bytes, bytes, bytes]:
+    """Take a stored COSE_Sign1 apart into protected header, payload and signature.
+
+    Layout: ``d2 84 <bstr protected> a0 <bstr payload> <bstr signature>``, heads of least length,
+    nothing after. What is inside the byte strings is not looked at.
+
+    Raises:
+        MalformedError: With code ``wrong-tag`` if it is not tag 18 over an array of four,
+            ``unprotected-header`` if that map is not empty, ``non-canonical`` for heads that are
+            padded or indefinite, ``malformed`` for the rest.
+    """
+    if entry[:2] != _STATEMENT_HEAD:
+        raise _wrong_head(entry)
+    protected, at = _byte_string(entry, 2)
+    if entry[at : at + 1] != b"\xa0":
+        raise _wrong_unprotected(entry, at)
+    payload, at = _byte_string(entry, at + 1)
+    signature, at = _byte_string(entry, at)
+    if at != len(entry):
+        raise MalformedError(f"bytes follow the statement, {len(entry) - at} of them")
+    return protected, payload, signature
+
+
+class _NoTags(dict[int, Any]):
+    """A table of tag decoders in which every tag is found, and refused."""
+
+    def __missing__(self, tag: int) -> Any:  # noqa: ANN401 - cbor2 has no public type for it
+        def refuse(_content: object, _immutable: bool) -> Never:  # noqa: FBT001 - called by cbor2
+            raise MalformedError(f"our records do not use tag {tag}", code="non-canonical")
+
+        return refuse
+
+
+class _AnyTags(dict[int, Any]):
+    """A table of tag decoders in which every tag is found, and its content dropped."""
+
+    def __missing__(self, tag: int) -> Any:  # noqa: ANN401 - as above
+        return _drop
+
+
+def _drop(_content: object, _immutable: bool) -> None:  # noqa: FBT001 - called by cbor2
+    """Stand in for a tag's content, which no one will read."""
+
+
+_NO_TAGS: Final = _NoTags()
+_ANY_TAGS: Final = _AnyTags()
+
+
+def _why_not(data: bytes, depth_max: int) -> MalformedError:
+    """Tell CBOR in a spelling that is not ours from bytes that are not CBOR."""
+    try:
+        cbor2.loads(data, max_depth=depth_max, semantic_decoders=_ANY_TAGS)
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError):
+        return MalformedError("not CBOR, or nested too deeply")
+    return MalformedError("CBOR is not in its one deterministic form", code="non-canonical")
+
+
+def _canonical_bytes(root: object) -> int:
+    """Return how long the deterministic form of a decoded value is.
+
+    Raises:
+        MalformedError: A type is not ours, or a map is out of order.
+    """
+    total = 0
+    pending: list[object] = [root]
+    while pending:
+        value = pending.pop()
+        kind = type(value)
+        if kind is str:
+            text: str = value  # type: ignore[assignment]
+            size = len(text) if text.isascii() else len(text.encode())
+            total += size
+        elif kind is bytes:
+            size = len(value)  # type: ignore[arg-type]
+            total += size
+        elif kind is int:
+            number: int = value  # type: ignore[assignment]
+            size = number if number >= 0 else ~number
+        elif kind is dict:
+            mapping: dict[object, object] = value  # type: ignore[assignment]
+            size = len(mapping)
+            total += _keys_bytes(mapping)
+            pending.extend(mapping.values())
+        elif kind is list:
+            size = len(value)  # type: ignore[arg-type]
+            pending.extend(value)  # type: ignore[arg-type]
+        elif value is None or kind is bool:
+            size = 0
+        else:
+            raise _unknown_type(value)
+        # The head: its byte, and the 0, 1, 2, 4 or 8 bytes of the number that it tells.
+        if size < 24:
+            total += 1
+        elif size < 0x100:
+            total += 2
+        elif size < 0x1_0000:
+            total += 3
+        elif size < 0x1_0000_0000:
+            total += 5
+        elif size <= INTEGER_MAX:
+            total += 9
+        else:
+            raise _beyond_64_bits()
+    return total
+
+
+def _keys_bytes(keys: Iterable[object]) -> int:
+    """Return how long a map's keys are, which must be in the order of their encodings."""
+    total = 0
+    before: tuple[int, int, bytes] = (-1, 0, b"")
+    for key in keys:
+        rank = _rank(key)
+        if rank <= before:
+            raise MalformedError("map keys are out of order", code="non-canonical")
+        before = rank
+        _, size, text = rank
+        total += len(text)
+        if size < 24:
+            total += 1
+        elif size < 0x100:
+            total += 2
+        elif size < 0x1_0000:
+            total += 3
+        elif size < 0x1_0000_0000:
+            total += 5
+        else:
+            total += 9
+    return total
+
+
+def _rank(key: object) -> tuple[int, int, bytes]:
+    """Return what orders keys as their encodings do, bytewise.
+
+    A head is the major type, then the number in as few bytes as it takes; among heads of one type
+    the larger number is the later string of bytes. So type and number decide, and between texts of
+    one length the text.
+    """
+    if type(key) is int:
+        rank = (0, key, b"") if key >= 0 else (1, ~key, b"")
+        if rank[1] > INTEGER_MAX:
+            raise _beyond_64_bits()
+        return rank
+    if type(key) is str:
+        try:
+            text = key.encode()
+        except UnicodeError as error:
+            raise MalformedError("text is not Unicode") from error
+        return (3, len(text), text)
+    raise MalformedError(
+        f"a map key is an integer or text, not {type(key).__name__}", code="non-canonical"
+    )
+
+
+def _ordered(value: object, depth_left: int) -> object:
+    """Return ``value`` with its maps in order, made only of the types that we allow."""
+    kind = type(value)
+    if kind is str or kind is bytes or value is None or kind is bool:
+        return value
+    if kind is int:
+        if not INTEGER_MIN <= value <= INTEGER_MAX:  # type: ignore[operator]
+            raise _beyond_64_bits()
+        return value
+    if not isinstance(value, (list, tuple, Mapping)):
+        raise _unknown_type(value)
+    if value and not depth_left:
+        raise MalformedError(f"a record is nested deeper than {DEPTH_MAX}")
+    if isinstance(value, (list, tuple)):
+        return [_ordered(item, depth_left - 1) for item in value]
+    ranked = sorted((_rank(key), key) for key in value)
+    return {key: _ordered(value[key], depth_left - 1) for _, key in ranked}
+
+
+def _unknown_type(value: object) -> MalformedError:
+    return MalformedError(
+        f"our records hold no value of type {type(value).__name__}", code="non-canonical"
+    )
+
+
+def _beyond_64_bits() -> MalformedError:
+    return MalformedError("an integer is beyond 64 bits", code="non-canonical")
+
+
+def _head(major: int, size: int) -> bytes:
+    """Write a head of least length; ``major`` is the major type in the top three bits."""
+    if size < 24:
+        return bytes((major | size,))
+    if size < 0x100:
+        return bytes((major | 24, size))
+    if size < 0x1_0000:
+        return bytes((major | 25,)) + size.to_bytes(2)
+    if size < 0x1_0000_0000:
+        return bytes((major | 26,)) + size.to_bytes(4)
+    return bytes((major | 27,)) + size.to_bytes(8)
+
+
+def _byte_string(data: bytes, at: int) -> tuple[bytes, int]:
+    """Return the byte string whose head is at ``at``, and where the next item begins."""
+    size, start = _size(data, at, major=0x40)
+    end = start + size
+    if end > len(data):
+        raise MalformedError("the statement ends inside a byte string")
+    return data[start:end], end
+
+
+def _size(data: bytes, at: int, *, major: int) -> tuple[int, int]:
+    """Read a head of the given major type: the number it tells, and where its content begins."""
+    if at >= len(data):
+        raise MalformedError("the statement ends too early")
+    short = data[at] - major
+    if 0 <= short < 24:
+        return short, at + 1
+    if not 24 <= short < 32:
+        raise MalformedError(f"the statement has the wrong type of item at byte {at}")
+    if short == 31:
+        raise MalformedError("the statement has an indefinite length", code="non-canonical")
+    if short > 27:
+        raise MalformedError(f"not CBOR at byte {at}")
+    start = at + 1 + (1 << (short - 24))
+    if start > len(data):
+        raise MalformedError("the statement ends inside a length")
+    size = int.from_bytes(data[at + 1 : start])
+    if size < (24, 0x100, 0x1_0000, 0x1_0000_0000)[short - 24]:
+        raise MalformedError("the statement has a padded length", code="non-canonical")
+    return size, start
+
+
+def _wrong_head(entry: bytes) -> MalformedError:
+    if entry.startswith(_STATEMENT_HEADS_PADDED):
+        return MalformedError("the statement has a padded head", code="non-canonical")
+    if len(entry) < 2 and _STATEMENT_HEAD.startswith(entry):
+        return MalformedError("the statement ends too early")
+    return MalformedError("a statement is tag 18 over an array of four", code="wrong-tag")
+
+
+def _wrong_unprotected(entry: bytes, at: int) -> MalformedError:
+    try:
+        # Not of size 0: unpadded, that is the byte which would have been right.
+        _size(entry, at, major=0xA0)
+    except MalformedError as error:
+        return error
+    return MalformedError("the unprotected header must be empty", code="unprotected-header")

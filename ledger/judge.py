@@ -1,0 +1,171 @@
+"""One act against the table of kinds: the same few steps for every kind, then the kind's own rule.
+
+The node's core and the offline judge of bundles both call this, so that both reach one verdict. The
+entries of the log itself (``log.genesis``, ``log.block``, ``log.view``) are not judged here.
+
+How it is used, for an act on subject S in the log of a region:
+
+1. ``kind_of`` finds the row; ``own`` is the newest fact of S in this log below the act.
+2. ``wants`` checks body and subject, and says which facts the rule will look at. Its needs name full
+   origins; None is the citing log. One of them is ``signer`` unless the region's own key signed.
+3. The caller resolves each need within sight of the act and puts them into an ``Acting``.
+4. ``judge`` does the rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
+from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Kinds, Need, ViewFact
+from ledger.roster import Roster
+from ledger.schema import check_body, check_subject
+from ledger.statement import ROLE_VIEW, Act
+
+SIGNER: Final = "signer"
+CORRECTS: Final = "corrects"
+
+
+def kind_of(kinds: Kinds, name: str, version: int) -> Kind:
+    """Return the row of a kind.
+
+    Raises:
+        MalformedError: ``unknown-kind``, or ``unknown-version`` where another version is known.
+    """
+    kind = kinds.get((name, version))
+    if kind is not None:
+        return kind
+    if any(known == name for known, _ in kinds):
+        raise MalformedError(f"{name} has no version {version}", code="unknown-version")
+    raise MalformedError(f"no kind of act is called {name[:80]!r}", code="unknown-kind")
+
+
+def wants(
+    kind: Kind, draft: Draft, own: Fact | None, region: str, roster: Roster
+) -> tuple[Need, ...]:
+    """Check body and subject of a draft, and return the facts that its rule will look at.
+
+    A kind's row names the log of a foreign fact by its region, six digits; here it becomes the
+    origin of that region's log, or None for the citing log's own region.
+
+    Args:
+        own: Newest row of the subject in the citing log; None where there is none.
+        region: Whose log the act is for.
+
+    Raises:
+        MalformedError: A field is not of the form, or names a citizen.
+        RefusedError: ``unknown-object``: a log is wanted of a region that is no member.
+    """
+    check_subject(kind, draft.subject)
+    check_body(kind, draft.body)
+    needs = [] if draft.issuer == region else [Need(SIGNER, draft.issuer)]
+    for need in kind.needs(draft, own):
+        if need.origin is None:
+            needs.append(need)
+        elif need.origin == region:
+            needs.append(replace(need, origin=None))
+        else:
+            try:
+                origin = roster.origin_of(need.origin)
+            except NotFoundError as error:
+                raise RefusedError(
+                    f"no such region in the network: {need.origin}", code="unknown-object"
+                ) from error
+            needs.append(replace(need, origin=origin))
+    return tuple(needs)
+
+
+def check_citations(
+    act: Act,
+    index: int,
+    origin: str,
+    needs: tuple[Need, ...],
+    facts: Mapping[str, Fact | None],
+    views: Mapping[str, ViewFact],
+) -> None:
+    """Check that the act cites what its rule relies on, and nothing that no view covers.
+
+    1. A citation of the citing log is of an earlier entry; one of another log is below the size of
+       the view that the act cites for it. Whether the leaf there has that hash, the caller checks
+       for citations that are no row of ``facts``; here it is checked for those that are.
+    2. Each need in another log has a view of it.
+    3. Each need to be cited, whose fact is within sight, is cited exactly once in its role, with
+       the place and the leaf of that very row. A missing fact is the rule's to refuse.
+
+    Args:
+        index: Where the act stands or is to stand.
+        origin: The citing log.
+        views: Those the act cites, by origin; the caller has checked each of them.
+
+    Raises:
+        RefusedError: ``void-citation``.
+    """
+    for citation in act.citations:  # (1)
+        # A view is an entry of the citing log; its citation names the log that it is a view of.
+        if citation.origin == origin or citation.role == ROLE_VIEW:
+            if citation.index >= index:
+                raise _void(f"{citation.role} is not below the act: {citation.index}")
+        else:
+            view = views.get(citation.origin)
+            if view is None or citation.index >= view.size:
+                raise _void(f"no view covers {citation.role}: {citation.origin} {citation.index}")
+    for need in needs:
+        if need.origin is not None and need.origin not in views:  # (2)
+            raise _void(f"no view is cited of the log that {need.name} stands in: {need.origin}")
+        if not need.cite:
+            continue
+        cited = [citation for citation in act.citations if citation.role == need.name]
+        fact = facts.get(need.name)
+        if fact is None:
+            if cited:
+                raise _void(f"{need.name} cites what is not within sight")
+            continue
+        if len(cited) != 1:  # (3)
+            raise _void(f"{need.name} is to be cited once: {fact.origin} {fact.index}")
+        found = cited[0]
+        if (found.index, found.leaf, found.origin) != (fact.index, fact.leaf, fact.origin):
+            raise _void(f"{need.name} does not cite the newest row: {fact.origin} {fact.index}")
+
+
+def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> Judgement:
+    """Judge one act and return what it changes.
+
+    1. Body and subject are of the form (``wants`` does that).
+    2. The signer is of this region: the region itself where the kind lets it, else an officer who
+       is enrolled here and live.
+    3. ``previous`` is the last act on the subject in this log.
+    4. Citations.
+    5. The kind's own rule.
+
+    Args:
+        needs: What ``wants`` returned for this very act, where the caller still has it.
+
+    Raises:
+        MalformedError: (1).
+        ConflictError: ``wrong-previous``.
+        RefusedError: ``not-entitled``, ``officer-not-live``, ``void-citation``, or what the rule says.
+    """
+    statement = acting.statement
+    act = statement.act
+    if needs is None:  # (1)
+        needs = wants(kind, acting.draft, acting.own, acting.region, acting.roster)
+    issuer = statement.issuer
+    if issuer == acting.region:  # (2)
+        if not kind.by_region:
+            raise RefusedError(f"{kind.name} is a person's act, not the region's", code="not-entitled")
+        assert acting.signer is None
+    else:
+        signer = acting.signer
+        if issuer[:6] != acting.region:
+            raise RefusedError(f"{issuer} is not of region {acting.region}", code="not-entitled")
+        if signer is None or "/officer/" not in issuer or not signer.live:
+            raise RefusedError(f"no live officer here: {issuer}", code="officer-not-live")
+    own = acting.own
+    if act.previous != (None if own is None else own.leaf):  # (3)
+        raise ConflictError(acting.index, code="wrong-previous")
+    check_citations(act, acting.index, acting.origin, needs, acting.facts, acting.views)  # (4)
+    return kind.rule(acting)  # (5)
+
+
+def _void(message: str) -> RefusedError:
+    return RefusedError(message, code="void-citation")

@@ -1,0 +1,223 @@
+"""What a rule sees and what it answers: the types that domain rooms and the node's core share.
+
+The log itself knows no kinds of acts. ``authz`` and ``seals`` each offer a table of ``Kind`` rows, the
+node joins them, and its core judges every entry of every log through them. A rule is a pure function
+of an ``Acting``; whatever it may look at is in there, so all nodes reach the same verdict.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ledger.roster import Roster
+from ledger.statement import Act, Statement, UnverifiedStatement
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What one entry left an object as, in one log. Rows are only ever added.
+
+    ``state["live"]`` is False once the object has ended (revoked, suspended, closed); objects that
+    cannot end have no such key.
+    """
+
+    origin: str
+    object: str
+    index: int
+    leaf: bytes
+    state: Mapping[str, Any]
+
+    @property
+    def live(self) -> bool:
+        """Whether the object has not ended."""
+        return self.state.get("live", True) is True
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A fact that a rule wants besides the subject's own: the newest row of ``object`` within sight.
+
+    In the citing log that is the newest below the act; in another log the newest below the size of
+    the view the act cites for that log. With ``cite`` the act must cite that row in role ``name``.
+    """
+
+    name: str
+    object: str
+    origin: str | None = None
+    """None means the citing log itself."""
+    cite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ViewFact:
+    """A ``log.view`` entry of the citing log, as rules use it."""
+
+    index: int
+    leaf: bytes
+    origin: str
+    size: int
+    root: bytes
+    fresh_at_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An act before it has citations: what a caller asks for, or what ``needs`` may look at."""
+
+    kind: str
+    version: int
+    issuer: str
+    subject: str
+    time_s: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """Everything a rule may look at. Pure data; nothing in it depends on when or where it is judged."""
+
+    statement: Statement | UnverifiedStatement
+    origin: str
+    region: str
+    index: int
+    roster: Roster
+    own: Fact | None
+    """The newest row of the subject in this log below the act; None before the first."""
+    signer: Fact | None
+    """The newest row of the issuer (an officer) in this log; None when the region's issuer key signed."""
+    facts: Mapping[str, Fact | None]
+    """By ``Need.name``; None where there is no such row within sight."""
+    views: Mapping[str, ViewFact]
+    """By origin: the views that the act cites."""
+
+    @property
+    def act(self) -> Act:
+        """The act itself."""
+        return self.statement.act
+
+    @property
+    def by_region(self) -> bool:
+        """Whether the region's issuer key signed, rather than a person."""
+        return self.signer is None
+
+    @property
+    def draft(self) -> Draft:
+        """The act as its ``needs`` function sees it."""
+        made = self.statement
+        return Draft(
+            kind=made.act.kind,
+            version=made.act.version,
+            issuer=made.issuer,
+            subject=made.subject,
+            time_s=made.time_s,
+            body=made.act.body,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new row for an object of the citing log."""
+
+    object: str
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A reliance on a foreign fact that later views confirm or unmask (protocol.md section 4)."""
+
+    need: str
+    staleness_s: int
+
+
+class Severity(StrEnum):
+    """How grave a finding is."""
+
+    FLAG = "flag"
+    BREACH = "breach"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Something recorded but not refused: late, outside hours."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an act changes. A rule that forbids the act raises ``RefusedError`` instead."""
+
+    changes: tuple[Change, ...] = ()
+    uses: tuple[Use, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    mentions: tuple[str, ...] = ()
+    """Other objects this act belongs to, so that a trace of theirs finds it (a seal use: its case)."""
+
+
+class FieldType(StrEnum):
+    """What a body field may hold."""
+
+    TEXT = "text"
+    """Public text: refused where it holds a resident identity or phone number as a whole token."""
+    CODE = "code"
+    """An identifier of letters, digits and ``._/:-``."""
+    PARTY = "party"
+    OBJECT = "object"
+    HASH = "hash"
+    KEY = "key"
+    UINT = "uint"
+    BOOL = "bool"
+    SECONDS = "seconds"
+    CODES = "codes"
+    """A list of distinct codes, ascending."""
+    HASHES = "hashes"
+    PARTIES = "parties"
+    BYTES = "bytes"
+    """Ciphertext or a salted commitment, at most 4,096 bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a body."""
+
+    type: FieldType
+    zh: str
+    en: str
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+    """The only values allowed; empty: any of the type."""
+
+
+def _no_needs(_draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A row of the table: one kind of act, everything about it that is data, and its rule."""
+
+    name: str
+    version: int = 1
+    zh: str
+    en: str
+    subject: str
+    """The object type of the subject (``case``, ``grant`` …), or ``party`` types for enrolments."""
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    rule: Callable[[Acting], Judgement]
+    """Raises ``RefusedError`` where the domain forbids the act."""
+    needs: Callable[[Draft, Fact | None], tuple[Need, ...]] = _no_needs
+    """The facts the rule wants, from the draft and the subject's own row."""
+    by_region: bool = False
+    """Whether the region's issuer key may sign it (else only an enrolled officer)."""
+    receives_only: bool = True
+    """Whether it may be done under a stale view and stay open (信任为先); False for acts that cannot be undone."""
+    question: str = ""
+    """What an auditor asks that this act answers."""
+    source: str = ""
+    """The mechanism rows of the domain page it serves, and the document's phrase."""
+
+
+Kinds = Mapping[tuple[str, int], Kind]

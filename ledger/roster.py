@@ -1,0 +1,580 @@
+"""The roster: which regions belong to the network, their keys, and how many of them make a quorum.
+
+The genesis roster is trusted by its SHA-256 and carries every member's signature; each later
+version is signed by governance quorums of the version before it and of its own members. When a
+version takes effect in a log is not decided here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from ledger import encoding, names, policy
+from ledger.cosignature import line_key_id
+from ledger.errors import LedgerError, MalformedError, NotFoundError, UnverifiedError
+from ledger.keys import POST_QUANTUM_PUBLIC_BYTES, PUBLIC_BYTES, SigningKey, verify
+from ledger.note import ED25519, ED25519_COSIGNATURE, POST_QUANTUM_COSIGNATURE, VerifierKey
+
+FORMAT: Final = "shouxin/roster/v1"
+SIGNED_PREFIX: Final = b"shouxin/roster/v1\n"
+STALENESS_S_MIN: Final = 180
+MEMBERS_MAX: Final = 256
+TEXT_CHARS_MAX: Final = 255
+NUMBER_MAX: Final = 2**53 - 1
+
+Role = Literal["witness", "mirror"]
+
+_KEY_NAMES: Final = ("log", "witness", "mirror", "receipt", "issuer", "governance")
+_POST_QUANTUM_NAMES: Final = ("log_pq", "witness_pq", "mirror_pq")
+_EMPTY: Final[Mapping[bytes, "tuple[Cosigner, ...]"]] = MappingProxyType({})
+
+Cosigner = tuple[str, str, bytes]
+"""Region, key name and public key of one who may sign a line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberKeys:
+    """A region's public keys, one for each purpose.
+
+    The ML-DSA-44 keys (``…_pq``) are None where the region signs with Ed25519 alone.
+    """
+
+    log: bytes
+    witness: bytes
+    mirror: bytes
+    receipt: bytes
+    issuer: bytes
+    governance: bytes
+    log_pq: bytes | None = None
+    witness_pq: bytes | None = None
+    mirror_pq: bytes | None = None
+
+    def __post_init__(self) -> None:
+        for name in _KEY_NAMES:
+            if not _is_bytes(getattr(self, name), PUBLIC_BYTES):
+                raise _bad(f"the {name} key has {PUBLIC_BYTES} bytes")
+        for name in _POST_QUANTUM_NAMES:
+            key = getattr(self, name)
+            if key is not None and not _is_bytes(key, POST_QUANTUM_PUBLIC_BYTES):
+                raise _bad(f"the {name} key has {POST_QUANTUM_PUBLIC_BYTES} bytes")
+
+    def all(self) -> tuple[bytes, ...]:
+        """Return every key that is there."""
+        named = (getattr(self, name) for name in (*_KEY_NAMES, *_POST_QUANTUM_NAMES))
+        return tuple(key for key in named if key is not None)
+
+    def to_map(self) -> dict[str, bytes]:
+        """Return the map that the roster holds."""
+        named = ((name, getattr(self, name)) for name in (*_KEY_NAMES, *_POST_QUANTUM_NAMES))
+        return {name: key for name, key in named if key is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A region in the network.
+
+    Args:
+        name: In Chinese.
+        name_en: In English.
+        origin: Of the log that it writes.
+        url: Public base URL, without a slash at its end.
+        peer: Base URL for other nodes, the same way.
+        tls: SHA-256 of the pinned certificate's DER; None where the transport is not pinned.
+        witnesses: Regions that witness and mirror its log, ascending; None for every other member.
+        faulty_max: f; None for the greatest third.
+    """
+
+    name: str
+    name_en: str
+    origin: str
+    url: str
+    peer: str
+    tls: bytes | None
+    keys: MemberKeys
+    witnesses: tuple[str, ...] | None = None
+    faulty_max: int | None = None
+
+    def __post_init__(self) -> None:
+        for text in (self.name, self.name_en, self.origin, self.url, self.peer):
+            if type(text) is not str or not 1 <= len(text) <= TEXT_CHARS_MAX:
+                raise _bad(f"a member's texts have 1 to {TEXT_CHARS_MAX} characters")
+        names.check_origin(self.origin)
+        for url in (self.url, self.peer):
+            if not url.startswith(("http://", "https://")) or not _is_plain(url):
+                raise _bad(f"not a base URL: {url!r}")
+        if self.tls is not None and not _is_bytes(self.tls, 32):
+            raise _bad("tls is null or the SHA-256 of a certificate")
+        if self.faulty_max is not None:
+            _check_number(self.faulty_max, "faulty_max", least=0)
+        if self.witnesses is not None:
+            for region in self.witnesses:
+                _check_region(region)
+            if list(self.witnesses) != sorted(set(self.witnesses)):
+                raise _bad("witnesses are distinct and ascending")
+
+    def to_map(self) -> dict[str, Any]:
+        """Return the map that the roster holds."""
+        return {
+            "name": self.name,
+            "name_en": self.name_en,
+            "origin": self.origin,
+            "url": self.url,
+            "peer": self.peer,
+            "tls": self.tls,
+            "keys": self.keys.to_map(),
+            "witnesses": None if self.witnesses is None else list(self.witnesses),
+            "faulty_max": self.faulty_max,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constants:
+    """The times by which all members judge.
+
+    Args:
+        candidate_ms: How long a candidate waits for its quorums before the next one is chosen.
+        delta_s: Clock tolerance, δ.
+        refresh_s: How often a candidate is sent again, R.
+        staleness_s: How old a view may be that a use relies on, S.
+    """
+
+    candidate_ms: int = 2_000
+    delta_s: int = 5
+    refresh_s: int = 60
+    staleness_s: int = 600
+
+    def __post_init__(self) -> None:
+        for name in ("candidate_ms", "delta_s", "refresh_s", "staleness_s"):
+            _check_number(getattr(self, name), name, least=1)
+        if self.staleness_s < STALENESS_S_MIN:
+            raise _bad(f"staleness_s is never below {STALENESS_S_MIN}, not {self.staleness_s}")
+        # Views are renewed at half the staleness; a line must have been refreshed by then.
+        if 2 * self.refresh_s > self.staleness_s or 2 * self.delta_s > self.staleness_s:
+            raise _bad("refresh_s and delta_s are at most half of staleness_s")
+
+    def to_map(self) -> dict[str, int]:
+        """Return the map that the roster holds."""
+        return {
+            "candidate_ms": self.candidate_ms,
+            "delta_s": self.delta_s,
+            "refresh_s": self.refresh_s,
+            "staleness_s": self.staleness_s,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """One version of the roster. Whether its members signed it, ``check_chain`` says.
+
+    Invariant: no two keys are equal, no two members share an origin, and for each log any two
+    quorums have more than f members in common.
+
+    Args:
+        version: From 1, the genesis.
+        previous: SHA-256 of the version before it; None in the genesis alone.
+        rules: Version of the rules that acts are judged by.
+        steward: The member whose log carries proposals for the next version.
+        members: By region.
+    """
+
+    network: str
+    version: int
+    previous: bytes | None
+    rules: int
+    steward: str
+    constants: Constants
+    members: Mapping[str, Member]
+    _regions: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    _witnesses: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _lines: Mapping[tuple[str, str], Mapping[bytes, tuple[Cosigner, ...]]] = field(
+        init=False, repr=False, compare=False
+    )
+    _sha256: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if type(self.network) is not str or type(self.steward) is not str:
+            raise _bad("network and steward are text")
+        names.check_network(self.network)
+        _check_number(self.version, "version", least=1)
+        _check_number(self.rules, "rules", least=0)
+        if (self.previous is None) != (self.version == 1):
+            raise _bad("the genesis roster, and it alone, has no previous")
+        if self.previous is not None and not _is_bytes(self.previous, 32):
+            raise _bad("previous is the SHA-256 of a roster")
+        if not 1 <= len(self.members) <= MEMBERS_MAX:
+            raise _bad(f"a roster has 1 to {MEMBERS_MAX} members")
+        for region, member in self.members.items():
+            _check_region(region)
+            if names.region_of_origin(member.origin) != region:
+                raise _bad(f"the origin of {region} is that of another region")
+            if names.network_of(member.origin) != self.network:
+                raise _bad(f"the origin of {region} is in another network")
+        if self.steward not in self.members:
+            raise _bad(f"the steward is not a member: {self.steward!r}")
+        keys = [key for member in self.members.values() for key in member.keys.all()]
+        if len(set(keys)) != len(keys):
+            raise _bad("no two keys of a roster are equal")
+        ordered = MappingProxyType(
+            {region: self.members[region] for region in sorted(self.members)}
+        )
+        object.__setattr__(self, "members", ordered)
+        self._index()
+        for region, member in self.members.items():
+            self._check_quorum(region, member)
+        object.__setattr__(self, "_sha256", sha256(self.encode()).digest())
+
+    def _index(self) -> None:
+        """Work out once what is asked for each line of each log."""
+        regions = {member.origin: region for region, member in self.members.items()}
+        witnesses: dict[str, tuple[str, ...]] = {}
+        for region, member in self.members.items():
+            listed = member.witnesses
+            if listed is None:
+                listed = tuple(other for other in self.members if other != region)
+            if region in listed or not set(listed) <= self.members.keys():
+                raise _bad(f"the witnesses of {region} are other members")
+            witnesses[member.origin] = listed
+        cosigners: dict[tuple[str, str], tuple[bytes, Cosigner]] = {}
+        for region, member in self.members.items():
+            for role, name, public in (
+                ("witness", names.witness_name(member.origin), member.keys.witness),
+                ("mirror", names.mirror_name(member.origin), member.keys.mirror),
+            ):
+                cosigners[region, role] = (line_key_id(name, public), (region, name, public))
+        lines = {}
+        for origin, listed in witnesses.items():
+            for role in ("witness", "mirror"):
+                by_id: dict[bytes, tuple[Cosigner, ...]] = {}
+                for region in listed:
+                    key_id, cosigner = cosigners[region, role]
+                    # Four bytes of hash may meet by chance: both are kept, and both are tried.
+                    by_id[key_id] = (*by_id.get(key_id, ()), cosigner)
+                lines[origin, role] = MappingProxyType(by_id)
+        object.__setattr__(self, "_regions", MappingProxyType(regions))
+        object.__setattr__(self, "_witnesses", MappingProxyType(witnesses))
+        object.__setattr__(self, "_lines", MappingProxyType(lines))
+
+    def _check_quorum(self, region: str, member: Member) -> None:
+        count = len(self._witnesses[member.origin])
+        if count == 0:
+            if member.faulty_max:
+                raise _bad(f"{region} has no witnesses, and so none that may fail")
+            return
+        faulty, quorum = self.faulty_max(member.origin), self.quorum(member.origin)
+        if quorum > count or 2 * quorum - count <= faulty:
+            raise _bad(f"{region}: no safe quorum of {count} witnesses where {faulty} may fail")
+
+    @property
+    def sha256(self) -> bytes:
+        """SHA-256 of the roster's bytes, by which a genesis is trusted and a version follows."""
+        return self._sha256
+
+    def member(self, region: str) -> Member:
+        """Return the member of ``region``.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        try:
+            return self.members[region]
+        except KeyError as error:
+            raise NotFoundError(f"no member of the network: {region}") from error
+
+    def origin_of(self, region: str) -> str:
+        """Return the origin of the log that ``region`` writes."""
+        return self.member(region).origin
+
+    def region_of_origin(self, origin: str) -> str:
+        """Return the region that writes the log ``origin``.
+
+        Raises:
+            NotFoundError: No member writes it.
+        """
+        try:
+            return self._regions[origin]
+        except KeyError as error:
+            raise NotFoundError(f"no log of the network: {origin}") from error
+
+    def witnesses_of(self, origin: str) -> tuple[str, ...]:
+        """Return the regions that witness and mirror the log, ascending."""
+        self.region_of_origin(origin)
+        return self._witnesses[origin]
+
+    def faulty_max(self, origin: str) -> int:
+        """Return f: how many of the log's witnesses may lie without harm."""
+        stated = self.member(self.region_of_origin(origin)).faulty_max
+        return policy.byzantine_max(len(self._witnesses[origin])) if stated is None else stated
+
+    def quorum(self, origin: str) -> int:
+        """Return q: how many lines make a quorum for the log.
+
+        A log without witnesses has a quorum of one, of none who could sign it; it is never reached.
+        """
+        return policy.quorum(len(self.witnesses_of(origin)), self.faulty_max(origin))
+
+    def witness_keys(self, origin: str) -> Mapping[bytes, tuple[Cosigner, ...]]:
+        """Return who may sign witness lines for the log, by key id."""
+        return self._lines.get((origin, "witness"), _EMPTY)
+
+    def mirror_keys(self, origin: str) -> Mapping[bytes, tuple[Cosigner, ...]]:
+        """Return who may sign mirror lines for the log, by key id."""
+        return self._lines.get((origin, "mirror"), _EMPTY)
+
+    def log_key(self, origin: str) -> VerifierKey:
+        """Return the key that signs the log's notes."""
+        return VerifierKey(origin, ED25519, self.member(self.region_of_origin(origin)).keys.log)
+
+    def tlog_policy(self, origin: str, role: Role) -> str:
+        """Return the log's quorum as a policy file that other programs read.
+
+        Source: C2SP tlog-policy.
+        """
+        member = self.member(self.region_of_origin(origin))
+        lines = [
+            f"# {origin}: {role} lines by roster version {self.version}",
+            f"log {self.log_key(origin).encode()} {member.url}/log",
+        ]
+        if member.keys.log_pq is not None:
+            key = VerifierKey(origin, POST_QUANTUM_COSIGNATURE, member.keys.log_pq)
+            lines.append(f"log {key.encode()} {member.url}/log")
+        regions = self._witnesses[origin]
+        for region in regions:
+            witness = self.members[region]
+            if role == "witness":
+                name, public = names.witness_name(witness.origin), witness.keys.witness
+            else:
+                name, public = names.mirror_name(witness.origin), witness.keys.mirror
+            key = VerifierKey(name, ED25519_COSIGNATURE, public)
+            lines.append(f"witness {region} {key.encode()} {witness.peer}/c2sp")
+        if regions:
+            lines.append(f"group members {self.quorum(origin)} {' '.join(regions)}")
+        lines.append(f"quorum {'members' if regions else 'none'}")
+        return "\n".join(lines) + "\n"
+
+    def encode(self) -> bytes:
+        """Return the bytes that governance keys sign."""
+        return encoding.encode(
+            {
+                "format": FORMAT,
+                "network": self.network,
+                "version": self.version,
+                "previous": self.previous,
+                "rules": self.rules,
+                "steward": self.steward,
+                "constants": self.constants.to_map(),
+                "members": {region: member.to_map() for region, member in self.members.items()},
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Roster":
+        """Decode a roster's bytes.
+
+        Raises:
+            MalformedError: The bytes are not canonical, or no sound roster.
+        """
+        fields = _exact(
+            encoding.decode(data),
+            "format network version previous rules steward constants members",
+        )
+        if fields.pop("format") != FORMAT:
+            raise _bad(f"the format is not {FORMAT}")
+        constants = _exact(fields.pop("constants"), "candidate_ms delta_s refresh_s staleness_s")
+        members = fields.pop("members")
+        if type(members) is not dict:
+            raise _bad("members is a map")
+        return cls(
+            **fields,
+            constants=Constants(**constants),
+            members={region: _decode_member(member) for region, member in members.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRoster:
+    """A roster's bytes and governance signatures over them, by region. Not yet checked."""
+
+    body: bytes
+    signatures: tuple[tuple[str, bytes], ...]
+
+    def __post_init__(self) -> None:
+        regions = [region for region, _ in self.signatures]
+        for region in regions:
+            _check_region(region)
+        if not regions or regions != sorted(set(regions)):
+            raise _bad("a roster's signatures are distinct and ascending by region")
+        if not all(_is_bytes(signature, 64) for _, signature in self.signatures):
+            raise _bad("a roster's signatures have 64 bytes")
+
+    @property
+    def roster(self) -> Roster:
+        """The roster as the bytes say it; trust it only after ``check_chain``."""
+        return Roster.decode(self.body)
+
+    def encode(self) -> bytes:
+        """Return the bytes that bundles and genesis entries hold."""
+        return encoding.encode([self.body, [list(pair) for pair in self.signatures]])
+
+    @classmethod
+    def decode(cls, data: bytes) -> "SignedRoster":
+        """Decode the array of body and signatures; the body is looked at when it is used.
+
+        Raises:
+            MalformedError: The bytes are not canonical, or not of the form.
+        """
+        match encoding.decode(data):
+            case [bytes(body), list(signatures)]:
+                pass
+            case _:
+                raise _bad("a signed roster is its bytes and its signatures")
+        pairs = []
+        for pair in signatures:
+            match pair:
+                case [str(region), bytes(signature)]:
+                    pairs.append((region, signature))
+                case _:
+                    raise _bad("a roster's signature is region and signature")
+        return cls(body, tuple(pairs))
+
+
+def sign_roster(roster: Roster, governance: Mapping[str, SigningKey]) -> SignedRoster:
+    """Sign a roster with the governance keys given, by region."""
+    body = roster.encode()
+    message = SIGNED_PREFIX + body
+    signatures = tuple((region, governance[region].sign(message)) for region in sorted(governance))
+    return SignedRoster(body, signatures)
+
+
+def check_genesis(signed: SignedRoster) -> Roster:
+    """Check that a first roster is sound and signed by every one of its members.
+
+    That it is the right one, only its SHA-256 from elsewhere can say.
+
+    Raises:
+        MalformedError: It is no sound roster.
+        UnverifiedError: It is no genesis, a member's signature is missing, or one does not hold.
+    """
+    roster = signed.roster
+    if roster.version != 1:
+        raise UnverifiedError(f"a genesis roster has version 1, not {roster.version}")
+    if [region for region, _ in signed.signatures] != list(roster.members):
+        raise UnverifiedError("a genesis roster is signed by all members", code="no-quorum")
+    for region, signature in signed.signatures:
+        verify(roster.members[region].keys.governance, SIGNED_PREFIX + signed.body, signature)
+    return roster
+
+
+def check_successor(roster: Roster, signed: SignedRoster) -> Roster:
+    """Check that ``signed`` follows ``roster`` and that governance quorums of both signed it.
+
+    1. It names the version and hash of ``roster``, and the same network.
+    2. Every signature holds, under a governance key of either version.
+    3. q_m of the members of each version signed.
+
+    Raises:
+        MalformedError: It is no sound roster.
+        UnverifiedError: It does not follow, or one of the checks fails.
+
+    Source: protocol.md section 7.
+    """
+    new = signed.roster
+    if (new.network, new.version, new.previous) != (  # (1)
+        roster.network,
+        roster.version + 1,
+        roster.sha256,
+    ):
+        raise UnverifiedError(f"roster version {new.version} does not follow {roster.version}")
+    message = SIGNED_PREFIX + signed.body
+    signed_by: dict[int, int] = {roster.version: 0, new.version: 0}
+    for region, signature in signed.signatures:  # (2)
+        held = False
+        for version in (roster, new):
+            member = version.members.get(region)
+            if member is not None and _holds(member.keys.governance, message, signature):
+                signed_by[version.version] += 1
+                held = True
+        if not held:
+            raise UnverifiedError(f"the signature of {region} fails", code="bad-signature")
+    for version in (roster, new):  # (3)
+        count = len(version.members)
+        needed = policy.quorum(count, policy.byzantine_max(count))
+        if signed_by[version.version] < needed:
+            raise UnverifiedError(
+                f"{needed} members of version {version.version} must sign version {new.version}",
+                code="no-quorum",
+            )
+    return new
+
+
+def check_chain(chain: Sequence[SignedRoster]) -> tuple[Roster, ...]:
+    """Check a genesis roster and all that follow it, each by the one before.
+
+    Raises:
+        MalformedError: One is no sound roster.
+        UnverifiedError: One is not signed as it must be, or does not follow.
+    """
+    if not chain:
+        raise UnverifiedError("a chain of rosters begins with the genesis")
+    rosters = [check_genesis(chain[0])]
+    for signed in chain[1:]:
+        rosters.append(check_successor(rosters[-1], signed))
+    return tuple(rosters)
+
+
+def _holds(public: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        verify(public, message, signature)
+    except LedgerError:
+        return False
+    return True
+
+
+def _decode_member(value: object) -> Member:
+    fields = _exact(value, "name name_en origin url peer tls keys witnesses faulty_max")
+    keys = fields.pop("keys")
+    if type(keys) is not dict or not (
+        set(_KEY_NAMES) <= keys.keys() <= {*_KEY_NAMES, *_POST_QUANTUM_NAMES}
+    ):
+        raise _bad("a member's keys are not those of the format")
+    if None in keys.values():
+        raise _bad("a key that is not there has no field")
+    witnesses = fields.pop("witnesses")
+    if witnesses is not None and type(witnesses) is not list:
+        raise _bad("witnesses is null or a list of regions")
+    return Member(
+        **fields,
+        keys=MemberKeys(**keys),
+        witnesses=None if witnesses is None else tuple(witnesses),
+    )
+
+
+def _exact(value: object, keys: str) -> dict[str, Any]:
+    """Return ``value``, a map with exactly these keys."""
+    if type(value) is not dict or value.keys() != set(keys.split()):
+        raise _bad(f"not a map with the keys {keys}")
+    return value
+
+
+def _check_region(value: object) -> None:
+    if type(value) is not str:
+        raise _bad("a region is text")
+    names.check_region(value)
+
+
+def _check_number(value: object, name: str, *, least: int) -> None:
+    if type(value) is not int or not least <= value <= NUMBER_MAX:
+        raise _bad(f"{name} is a number from {least}")
+
+
+def _is_bytes(value: object, size: int) -> bool:
+    return type(value) is bytes and len(value) == size
+
+
+def _is_plain(url: str) -> bool:
+    return url.isascii() and url.isprintable() and " " not in url and not url.endswith("/")
+
+
+def _bad(message: str) -> MalformedError:
+    return MalformedError(message, code="bad-field")

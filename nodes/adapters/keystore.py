@@ -1,0 +1,278 @@
+"""Keys at rest: each in a file of its own, sealed under one secret that lies elsewhere.
+
+The folder's key comes from the unlocking secret by scrypt (RFC 7914), once for each start; every file is
+sealed with AES-256-GCM, and its name and public key are sealed in with it, so that no file can stand in
+for another. A hardware module takes this module's place behind ``nodes.ports.Signer``.
+"""
+
+import stat
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from ledger import encoding
+from ledger.errors import MalformedError, NotFoundError, RefusedError, UnverifiedError
+from ledger.keys import SigningKey, generate_seed
+from ledger.names import check_party, check_region
+from nodes.adapters.files import sync_folder, write_durably
+
+STORE_FORMAT: Final = "shouxin/keystore/v1"
+KEY_FORMAT: Final = "shouxin/key/v1"
+SECRET_ENV: Final = "SHOUXIN_KEYS_SECRET"  # noqa: S105 - the name of a variable, not a secret
+SECRET_BYTES_MIN: Final = 16
+SECRET_BYTES_MAX: Final = 1024
+ROLES: Final = ("log", "witness", "mirror", "receipt", "issuer")
+
+_STORE_FILE: Final = "keystore.cbor"
+_SALT_BYTES: Final = 16
+_NONCE_BYTES: Final = 12
+# 16 MiB and about 50 ms: paid once at a start.
+_SCRYPT_N: Final = 2**14
+_SCRYPT_R: Final = 8
+_SCRYPT_P: Final = 1
+_FILE_BYTES_MAX: Final = 4096
+
+Randomness = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Where the secret that opens the key store comes from; the first that is there counts.
+
+    Args:
+        credential: Name of a credential that the service manager puts below
+            ``$CREDENTIALS_DIRECTORY``; empty for none.
+        env: Name of an environment variable; empty for none.
+        file: A file that only its owner may read; None for none.
+    """
+
+    credential: str = ""
+    env: str = SECRET_ENV
+    file: Path | None = None
+
+    def secret(self, environment: Mapping[str, str]) -> bytes:
+        """Return the secret.
+
+        Raises:
+            NotFoundError: ``no-secret``: none of the places has one.
+            RefusedError: ``open-secret``: the file may be read by others.
+            MalformedError: It is too short to protect anything, or too long.
+        """
+        folder = environment.get("CREDENTIALS_DIRECTORY")
+        if self.credential and folder and (path := Path(folder, self.credential)).is_file():
+            return _checked_secret(path.read_bytes())
+        if self.env and environment.get(self.env):
+            return _checked_secret(environment[self.env].encode())
+        if self.file is not None and self.file.is_file():
+            mode = self.file.stat().st_mode
+            if mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise RefusedError(
+                    f"others may read {self.file}; chmod it to 0600", code="open-secret"
+                )
+            return _checked_secret(self.file.read_bytes())
+        raise NotFoundError(
+            "no secret to open the key store: no credential, variable or file", code="no-secret"
+        )
+
+
+class KeyStore:
+    """The sealed keys of one folder, opened.
+
+    Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. Thread-safe: handlers make officers' keys while
+    the writer thread signs.
+    """
+
+    def __init__(self, folder: Path, sealing_key: bytes, randomness: Randomness) -> None:
+        self._folder = folder
+        self._cipher = AESGCM(sealing_key)
+        self._randomness = randomness
+        self._opened: dict[str, SigningKey] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(cls, folder: Path, secret: bytes, randomness: Randomness) -> Self:
+        """Make an empty key store.
+
+        Raises:
+            RefusedError: ``exists``: there is one already.
+        """
+        path = folder / _STORE_FILE
+        if path.exists():
+            raise RefusedError(f"there is a key store already in {folder}", code="exists")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        salt = randomness(_SALT_BYTES)
+        header = {
+            "format": STORE_FORMAT,
+            "salt": salt,
+            "n": _SCRYPT_N,
+            "r": _SCRYPT_R,
+            "p": _SCRYPT_P,
+        }
+        write_durably(path, encoding.encode(header))
+        return cls(folder, _derive(_checked_secret(secret), header), randomness)
+
+    @classmethod
+    def open(cls, folder: Path, secret: bytes, randomness: Randomness) -> Self:
+        """Open a key store. Whether the secret is right shows when a key is loaded.
+
+        Raises:
+            NotFoundError: There is none.
+            MalformedError: Its header is not of the form.
+        """
+        path = folder / _STORE_FILE
+        if not path.is_file():
+            raise NotFoundError(f"no key store in {folder}", code="no-keystore")
+        header = encoding.decode(_read(path))
+        match header:
+            case {
+                "format": str(form),
+                "salt": bytes(),
+                "n": int(n),
+                "r": int(r),
+                "p": int(p),
+            } if len(header) == 5:
+                pass
+            case _:
+                raise MalformedError(f"{path} is not the header of a key store", code="bad-keystore")
+        # Less would be a header that someone weakened; more would let it exhaust memory.
+        if form != STORE_FORMAT or not 2**14 <= n <= 2**20 or (r, p) != (_SCRYPT_R, _SCRYPT_P):
+            raise MalformedError(f"{path} has parameters we do not use", code="bad-keystore")
+        return cls(folder, _derive(_checked_secret(secret), header), randomness)
+
+    def make(self, name: str) -> SigningKey:
+        """Make and seal a new key, or return the one of this name that is there."""
+        with self._lock:
+            try:
+                return self._load(name)
+            except NotFoundError:
+                key = SigningKey(generate_seed(self._randomness))
+                self._seal(name, key)
+                return key
+
+    def add(self, name: str, key: SigningKey) -> None:
+        """Seal a key that was made elsewhere.
+
+        Raises:
+            RefusedError: ``exists``: there is another of this name.
+        """
+        with self._lock:
+            if self._path(name).exists():
+                raise RefusedError(f"there is a key {name} already", code="exists")
+            self._seal(name, key)
+
+    def load(self, name: str) -> SigningKey:
+        """Return a key.
+
+        Raises:
+            NotFoundError: There is none of this name.
+            UnverifiedError: ``wrong-secret``: the secret does not open it, or the file was changed.
+        """
+        with self._lock:
+            return self._load(name)
+
+    def _load(self, name: str) -> SigningKey:
+        key = self._opened.get(name)
+        if key is not None:
+            return key
+        path = self._path(name)
+        if not path.is_file():
+            raise NotFoundError(f"no key {name}", code="no-key")
+        match encoding.decode(_read(path)):
+            case [str(form), bytes(public), bytes(sealed)] if form == KEY_FORMAT:
+                pass
+            case _:
+                raise MalformedError(f"{path} is not a sealed key", code="bad-keystore")
+        nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        try:
+            seed = self._cipher.decrypt(nonce, ciphertext, _bound(name, public))
+        except (InvalidTag, ValueError) as error:
+            raise UnverifiedError(f"the secret does not open {path}", code="wrong-secret") from error
+        key = SigningKey(seed)
+        self._opened[name] = key
+        return key
+
+    def _seal(self, name: str, key: SigningKey) -> None:
+        path = self._path(name)
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700)
+            sync_folder(self._folder)
+        nonce = self._randomness(_NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, key.seed(), _bound(name, key.public))
+        write_durably(path, encoding.encode([KEY_FORMAT, key.public, sealed]))
+        self._opened[name] = key
+
+    def _path(self, name: str) -> Path:
+        kind, _, rest = name.partition("/")
+        if kind == "role" and rest.isalpha():
+            return self._folder / "roles" / f"{rest}.key"
+        if kind == "governance":
+            check_region(rest)
+            return self._folder / "governance" / f"{rest}.key"
+        if kind == "officer":
+            check_party(rest)
+            # A region is six digits and a type has no dot, so no two parties share a file.
+            return self._folder / "officers" / f"{rest.replace('/', '.')}.key"
+        raise MalformedError(f"not the name of a key: {name!r}", code="bad-field")
+
+
+class StoredOfficers:
+    """The officers' keys in a key store (``nodes.ports.Officers``)."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+
+    def signer(self, party: str) -> SigningKey | None:
+        """Return the officer's key; None where the officer holds their own."""
+        try:
+            return self._store.load(f"officer/{party}")
+        except NotFoundError:
+            return None
+
+    def make(self, party: str) -> bytes:
+        """Make a key for an officer, or keep the one there is, and return its public key."""
+        return self._store.make(f"officer/{party}").public
+
+
+def _bound(name: str, public: bytes) -> bytes:
+    return encoding.encode([KEY_FORMAT, name, public])
+
+
+def _derive(secret: bytes, header: Mapping[str, object]) -> bytes:
+    salt, n = header["salt"], header["n"]
+    assert isinstance(salt, bytes)
+    assert isinstance(n, int)
+    return Scrypt(salt=salt, length=32, n=n, r=_SCRYPT_R, p=_SCRYPT_P).derive(secret)
+
+
+def _checked_secret(secret: bytes) -> bytes:
+    # Editors and `echo` put a line feed at the end of a file.
+    secret = secret.rstrip(b"\r\n")
+    if not SECRET_BYTES_MIN <= len(secret) <= SECRET_BYTES_MAX:
+        raise MalformedError(
+            f"a secret has {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes, not {len(secret)}",
+            code="bad-secret",
+        )
+    return secret
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > _FILE_BYTES_MAX:
+        raise MalformedError(f"{path} is larger than a sealed key", code="bad-keystore")
+    return path.read_bytes()
+
+
+def check_opens(store: KeyStore) -> None:
+    """Check that the secret opens every role key, so that a node fails at its start and not later.
+
+    Raises:
+        NotFoundError: One is missing.
+        UnverifiedError: One does not open.
+    """
+    for role in ROLES:
+        store.load(f"role/{role}")

@@ -1,0 +1,237 @@
+"""Founding a network: the keys of every region, the genesis roster that all sign, a folder for each node.
+
+On one machine this makes everything at once, which suits trials and tests. In earnest each region makes its own keys and
+hands over only the public ones and its governance signature; the formats are the same.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from ledger.errors import RefusedError
+from ledger.hashing import EMPTY_ROOT
+from ledger.keys import SigningKey
+from ledger.names import origin_for
+from ledger.roster import Constants, Member, MemberKeys, Roster, SignedRoster, check_genesis, sign_roster
+from nodes.adapters.fence_file import FileFence
+from nodes.adapters.files import write_durably
+from nodes.adapters.keystore import ROLES, KeyStore
+from nodes.adapters.random import randomness
+from nodes.adapters.tls import make_certificate, pin_of
+from nodes.ports import FenceMark
+
+ROSTER_FILE: Final = "genesis.roster"
+CERTIFICATES_FILE: Final = "certificates.pem"
+GOVERNANCE_FOLDER: Final = "governance"
+CONFIG_FILE: Final = "node.toml"
+SECRET_FILE: Final = "unlock.secret"  # noqa: S105 - a file's name
+TOKEN_FILE: Final = "operator.token"  # noqa: S105 - a file's name
+TOKEN_HASH_FILE: Final = "operator.sha256"  # noqa: S105 - a file's name
+FENCE_FILE: Final = "fence"
+RULES_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A region to be founded.
+
+    Args:
+        public_port: Where its node answers callers.
+        peer_port: Where its node answers other nodes.
+        peer_url: What other nodes call it by, where that is not the peer port on ``host`` (a relay
+            stands between); empty otherwise.
+    """
+
+    region: str
+    name: str
+    name_en: str
+    host: str = "127.0.0.1"
+    public_port: int
+    peer_port: int
+    peer_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founding:
+    """A network to be founded.
+
+    Args:
+        steward: The region in whose log the roster's next version is proposed.
+    """
+
+    network: str
+    steward: str
+    places: tuple[Place, ...]
+    constants: Constants = Constants()
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """What was made: folders of nodes and operators' tokens, by region."""
+
+    folder: Path
+    roster: Roster
+    configs: dict[str, Path]
+    tokens: dict[str, str]
+
+
+def southwest_five(base_port: int = 8410) -> Founding:
+    """Return the founding of the five southwestern regions on this machine.
+
+    Args:
+        base_port: The first of ten ports: public and peer port of each region in turn.
+    """
+    named = (
+        ("510000", "四川", "Sichuan"),
+        ("500000", "重庆", "Chongqing"),
+        ("520000", "贵州", "Guizhou"),
+        ("530000", "云南", "Yunnan"),
+        ("540000", "西藏", "Tibet"),
+    )
+    places = tuple(
+        Place(
+            region=region,
+            name=name,
+            name_en=name_en,
+            public_port=base_port + 2 * number,
+            peer_port=base_port + 2 * number + 1,
+        )
+        for number, (region, name, name_en) in enumerate(named)
+    )
+    return Founding(network="southwest-five.example", steward="510000", places=places)
+
+
+def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
+    """Make everything a new network needs below ``folder``.
+
+    Each node's folder holds ``node.toml``, ``keys/`` (key store and fence), ``unlock.secret``,
+    ``operator.token``, ``tls/``, the genesis roster, and its log's policy files. The governance keys
+    lie apart, below ``governance/``: no node needs them, and they belong offline.
+
+    Raises:
+        RefusedError: ``exists``: the folder is not empty.
+        MalformedError: A place's fields make no sound roster.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise RefusedError(f"{folder} is not empty", code="exists")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    governance_folder = folder / GOVERNANCE_FOLDER
+    governance_secret = secrets.token_hex(32).encode()
+    governance_store = KeyStore.create(governance_folder, governance_secret, randomness)
+    write_durably(governance_folder / SECRET_FILE, governance_secret + b"\n")
+
+    members: dict[str, Member] = {}
+    governance: dict[str, SigningKey] = {}
+    certificates: list[bytes] = []
+    for place in founding.places:
+        home = folder / place.region
+        home.mkdir(mode=0o700)
+        governance[place.region] = governance_store.make(f"governance/{place.region}")
+        keys = _make_keys(home)
+        certificate = _make_transport(home, founding.network, place, now_s)
+        certificates.append(certificate)
+        public_url = f"http://{place.host}:{place.public_port}"
+        members[place.region] = Member(
+            name=place.name,
+            name_en=place.name_en,
+            origin=origin_for(founding.network, place.region),
+            url=public_url,
+            peer=place.peer_url or f"https://{place.host}:{place.peer_port}",
+            tls=pin_of(certificate),
+            keys=MemberKeys(
+                **{role: keys[role].public for role in ROLES},
+                governance=governance[place.region].public,
+            ),
+        )
+    roster = Roster(
+        network=founding.network,
+        version=1,
+        previous=None,
+        rules=RULES_VERSION,
+        steward=founding.steward,
+        constants=founding.constants,
+        members=members,
+    )
+    signed = sign_roster(roster, governance)
+    # Reading it back is the check that every node makes; better it fails here.
+    check_genesis(SignedRoster.decode(signed.encode()))
+    shared = {ROSTER_FILE: signed.encode(), CERTIFICATES_FILE: b"".join(certificates)}
+    for name, data in shared.items():
+        write_durably(folder / name, data, 0o644)
+    configs, tokens = {}, {}
+    for place in founding.places:
+        home = folder / place.region
+        for name, data in shared.items():
+            write_durably(home / name, data, 0o644)
+        _write_policies(home, roster, members[place.region].origin)
+        tokens[place.region] = secrets.token_urlsafe(32)
+        write_durably(home / TOKEN_FILE, tokens[place.region].encode() + b"\n")
+        # The node itself needs only to recognise it.
+        digest = hashlib.sha256(tokens[place.region].encode()).hexdigest()
+        write_durably(home / TOKEN_HASH_FILE, f"{digest}\n".encode())
+        configs[place.region] = home / CONFIG_FILE
+        write_durably(home / CONFIG_FILE, _config(place, roster).encode(), 0o600)
+    return Founded(folder, roster, configs, tokens)
+
+
+def _make_keys(home: Path) -> dict[str, SigningKey]:
+    secret = secrets.token_hex(32).encode()
+    store = KeyStore.create(home / "keys", secret, randomness)
+    write_durably(home / SECRET_FILE, secret + b"\n")
+    fence = FileFence.open(home / "keys" / FENCE_FILE)
+    # A node without a fence counts as one that has forgotten; a new one has nothing to forget.
+    fence.store(FenceMark(0, 0, EMPTY_ROOT))
+    fence.close()
+    return {role: store.make(f"role/{role}") for role in ROLES}
+
+
+def _make_transport(home: Path, network: str, place: Place, now_s: int) -> bytes:
+    (home / "tls").mkdir(mode=0o700)
+    hosts: Sequence[str] = (place.host, "localhost")
+    if place.peer_url and (host := urlsplit(place.peer_url).hostname) not in {None, *hosts}:
+        hosts = (*hosts, str(host))
+    certificate, key = make_certificate(f"{network}/{place.region}", hosts, now_s)
+    write_durably(home / "tls" / "node.pem", certificate, 0o644)
+    write_durably(home / "tls" / "node.key", key)
+    return certificate
+
+
+def _write_policies(home: Path, roster: Roster, origin: str) -> None:
+    (home / "policy").mkdir(mode=0o755)
+    for role in ("witness", "mirror"):
+        text = roster.tlog_policy(origin, "witness" if role == "witness" else "mirror")
+        name = f"{role}-{roster.version}.policy"
+        write_durably(home / "policy" / name, text.encode(), 0o644)
+
+
+def _config(place: Place, roster: Roster) -> str:
+    return f"""\
+# The node of {place.name} ({place.name_en}). Every key may also stand in the environment,
+# as SHOUXIN_<SECTION>_<KEY>. Paths start from this file's folder.
+
+[node]
+region = "{place.region}"
+roster = "{ROSTER_FILE}"
+genesis = "{roster.sha256.hex()}"
+data = "data"
+keys = "keys"
+operator = "{TOKEN_HASH_FILE}"
+
+[listen]
+public_host = "{place.host}"
+public_port = {place.public_port}
+peer_host = "{place.host}"
+peer_port = {place.peer_port}
+
+[tls]
+certificate = "tls/node.pem"
+key = "tls/node.key"
+peers = "{CERTIFICATES_FILE}"
+
+[unlock]
+file = "{SECRET_FILE}"
+"""

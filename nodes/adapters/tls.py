@@ -1,0 +1,146 @@
+"""Transport security: self-signed certificates that the roster pins by their SHA-256.
+
+No authority stands above the members, so each certificate is its own anchor. A peer's region is what
+its certificate says by being pinned, and nothing inside the certificate counts.
+"""
+
+import hashlib
+import ipaddress
+import ssl
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from ledger.errors import MalformedError
+from ledger.roster import Roster
+
+CERTIFICATE_DAYS = 3650
+
+
+def make_certificate(name: str, hosts: Sequence[str], now_s: int) -> tuple[bytes, bytes]:
+    """Make a key and a self-signed certificate, both PEM, the certificate first.
+
+    Args:
+        name: Common name, for people to read.
+        hosts: DNS names and addresses it answers at.
+        now_s: Unix time from which it is valid, less a day for clocks that differ.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    start = datetime.fromtimestamp(now_s, UTC) - timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=CERTIFICATE_DAYS))
+        .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), private
+
+
+def pin_of(certificate_pem: bytes) -> bytes:
+    """Return the SHA-256 of a certificate's DER, as the roster holds it."""
+    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    return hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest()
+
+
+def load_pinned(path: Path, roster: Roster) -> Mapping[str, str]:
+    """Read the file of all members' certificates, and return them as PEM by region.
+
+    Certificates that the roster does not pin are passed over.
+
+    Raises:
+        MalformedError: ``bad-certificates``: it is no file of certificates, or lacks one that the
+            roster pins.
+    """
+    try:
+        certificates = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MalformedError(f"{path} is no file of certificates", code="bad-certificates") from error
+    by_pin = {}
+    for certificate in certificates:
+        der = certificate.public_bytes(serialization.Encoding.DER)
+        by_pin[hashlib.sha256(der).digest()] = certificate
+    found = {}
+    for region, member in roster.members.items():
+        if member.tls is None:
+            continue
+        if member.tls not in by_pin:
+            raise MalformedError(
+                f"{path} lacks the certificate of {region}", code="bad-certificates"
+            )
+        pem = by_pin[member.tls].public_bytes(serialization.Encoding.PEM)
+        found[region] = pem.decode("ascii")
+    return found
+
+
+def peer_server(certificate: Path, key: Path, pinned: Mapping[str, str]) -> ssl.SSLContext:
+    """Return the context of the peer listener: only a pinned certificate gets in."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certificate, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    for pem in pinned.values():
+        context.load_verify_locations(cadata=pem)
+    return context
+
+
+def peer_client(certificate: Path, key: Path, pinned_pem: str) -> ssl.SSLContext:
+    """Return the context for calling one peer, which must show exactly its pinned certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    # The certificate itself is pinned, so whatever host it is reached at is the right one.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=pinned_pem)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def public_server(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return the context of the public listener: callers show tokens, not certificates."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def caller_region(certificate_der: bytes | None, regions: Mapping[bytes, str]) -> str | None:
+    """Return the region whose pinned certificate the caller showed; None for no such.
+
+    Args:
+        regions: By pin.
+    """
+    if certificate_der is None:
+        return None
+    return regions.get(hashlib.sha256(certificate_der).digest())
+
+
+def regions_by_pin(roster: Roster) -> Mapping[bytes, str]:
+    """Return the member of each pinned certificate."""
+    return {
+        member.tls: region for region, member in roster.members.items() if member.tls is not None
+    }
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -1,0 +1,312 @@
+"""What an operator decides about a node: one TOML file, and the environment over it.
+
+Any value ``section.key`` can be given as ``SHOUXIN_<SECTION>_<KEY>``. Unknown keys are refused, since a
+misspelt limit would be no limit. Paths are relative to the file's folder.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ledger.errors import LedgerError, MalformedError
+from ledger.names import check_region
+from ledger.note import VerifierKey
+
+ENV_PREFIX: Final = "SHOUXIN_"
+CONFIG_BYTES_MAX: Final = 1 << 20
+STATEMENT_BYTES_MAX: Final = 65_535
+
+_PORT_MAX: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSection:
+    """Which region this is, and where its things lie.
+
+    Args:
+        region: The region whose node this is.
+        roster: File of the signed genesis roster.
+        genesis: SHA-256 of the roster's bytes, in hexadecimal: what makes it the right one.
+        data: Folder of the database. Not that of the keys: the fence lies with the keys, and must
+            not be lost or restored together with the database.
+        keys: Folder of the key store and the fence.
+        operator: File with the SHA-256 of the first operator's token, in hexadecimal; None once other
+            operators have theirs.
+    """
+
+    region: str
+    roster: Path
+    genesis: str
+    data: Path = Path("data")
+    keys: Path = Path("keys")
+    operator: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_region(self.region)
+        if len(self.genesis) != 64 or not set(self.genesis) <= set("0123456789abcdef"):
+            raise _bad("node.genesis is a SHA-256 in 64 lower-case hexadecimal digits")
+        if self.data == self.keys:
+            raise _bad("node.data and node.keys are two folders")
+
+    @property
+    def database(self) -> Path:
+        """The database's file."""
+        return self.data / "node.db"
+
+    @property
+    def fence(self) -> Path:
+        """The fence's file."""
+        return self.keys / "fence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenSection:
+    """Where the node listens.
+
+    Args:
+        public_tls: Whether the public listener speaks TLS itself, with the certificate of ``tls``;
+            False behind a proxy that does.
+    """
+
+    public_host: str = "127.0.0.1"
+    public_port: int
+    public_tls: bool = False
+    peer_host: str = "127.0.0.1"
+    peer_port: int
+
+    def __post_init__(self) -> None:
+        for name in ("public_port", "peer_port"):
+            _check_range(f"listen.{name}", getattr(self, name), 0, _PORT_MAX)
+        for name in ("public_host", "peer_host"):
+            if not getattr(self, name):
+                raise _bad(f"listen.{name} is an address")
+        if self.public_port == self.peer_port != 0 and self.public_host == self.peer_host:
+            raise _bad("the public and the peer listener are two")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSSection:
+    """This node's certificate, and those of its peers as the roster pins them.
+
+    All are empty only where the roster pins none (``tls`` null), on a single machine.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    peers: Path | None = None
+
+    def __post_init__(self) -> None:
+        given = [path is not None for path in (self.certificate, self.key, self.peers)]
+        if any(given) and not all(given):
+            raise _bad("tls.certificate, tls.key and tls.peers go together")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlockSection:
+    """Where the secret is that opens the key store; see ``nodes.adapters.keystore.Unlock``."""
+
+    credential: str = ""
+    env: str = "SHOUXIN_KEYS_SECRET"
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsSection:
+    """What one caller, and all of them together, may ask of this node."""
+
+    body_bytes_max: int = 8 << 20
+    act_bytes_max: int = 65_536
+    peer_body_bytes_max: int = 32 << 20
+    batch_statements_max: int = 1_000
+    inbox_events_max: int = 4_096
+    step_events_max: int = 512
+    reader_threads_max: int = 4
+    page_rows_max: int = 500
+    wait_ms_max: int = 60_000
+    wait_ms_default: int = 10_000
+    peer_timeout_ms_max: int = 60_000
+    token_days_max: int = 366
+    token_cache_ms: int = 5_000
+    stop_timeout_ms: int = 10_000
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            _check_range(f"limits.{limit.name}", getattr(self, limit.name), 1, 2**31)
+        if self.wait_ms_default > self.wait_ms_max:
+            raise _bad("limits.wait_ms_default is at most limits.wait_ms_max")
+        if self.body_bytes_max < STATEMENT_BYTES_MAX or self.peer_body_bytes_max < STATEMENT_BYTES_MAX:
+            raise _bad(f"a body holds at least one statement of {STATEMENT_BYTES_MAX} bytes")
+        if self.step_events_max > self.inbox_events_max:
+            raise _bad("limits.step_events_max is at most limits.inbox_events_max")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessSection:
+    """A witness of another network that is asked for lines, which count only if the roster says so.
+
+    Args:
+        name: What this node calls it.
+        vkey: Its verifier key, of type 04.
+        url: Its submission prefix.
+    """
+
+    name: str
+    vkey: str
+    url: str
+
+    def __post_init__(self) -> None:
+        if not self.name.isascii() or not self.name.replace("-", "").isalnum():
+            raise _bad(f"a witness's name is letters, digits and hyphens, not {self.name[:80]!r}")
+        VerifierKey.decode(self.vkey)
+        _check_url(f"the url of witness {self.name}", self.url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A node's whole configuration, checked."""
+
+    node: NodeSection
+    listen: ListenSection
+    tls: TLSSection = field(default_factory=TLSSection)
+    unlock: UnlockSection = field(default_factory=UnlockSection)
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    witnesses: tuple[WitnessSection, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [witness.name for witness in self.witnesses]
+        if len(set(names)) != len(names):
+            raise _bad("two witnesses have one name")
+
+
+_SECTIONS: Final[Mapping[str, type]] = MappingProxyType(
+    {
+        "node": NodeSection,
+        "listen": ListenSection,
+        "tls": TLSSection,
+        "unlock": UnlockSection,
+        "limits": LimitsSection,
+    }
+)
+
+
+def load_config(path: Path, environment: Mapping[str, str]) -> Config:
+    """Read the configuration file, with the environment over it.
+
+    Raises:
+        MalformedError: ``bad-config``: it cannot be read, or a value is missing, unknown or out of
+            range; the message names it.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _bad(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > CONFIG_BYTES_MAX:
+        raise _bad(f"{path} is larger than {CONFIG_BYTES_MAX} bytes")
+    try:
+        document = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _bad(f"{path}: {error}") from error
+    return parse_config(document, environment, path.parent)
+
+
+def parse_config(
+    document: Mapping[str, Any], environment: Mapping[str, str], folder: Path
+) -> Config:
+    """Check a configuration that is already TOML's types.
+
+    Args:
+        folder: What relative paths start from.
+
+    Raises:
+        MalformedError: ``bad-config``.
+    """
+    unknown = document.keys() - _SECTIONS.keys() - {"witness"}
+    if unknown:
+        raise _bad(f"unknown section: {min(unknown)}")
+    overrides = _overrides(environment)
+    parts: dict[str, Any] = {}
+    for name, section in _SECTIONS.items():
+        given = document.get(name, {})
+        if not isinstance(given, dict):
+            raise _bad(f"{name} is a section")
+        parts[name] = _section(name, section, {**given, **overrides.get(name, {})}, folder)
+    witnesses = document.get("witness", [])
+    if not isinstance(witnesses, list) or not all(isinstance(item, dict) for item in witnesses):
+        raise _bad("witness is a list of sections, [[witness]]")
+    made = tuple(_section("witness", WitnessSection, item, folder) for item in witnesses)
+    return _checked(Config, **parts, witnesses=made)
+
+
+def _overrides(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return what the environment says, by section and key; other programs' variables are left."""
+    found: dict[str, dict[str, str]] = {}
+    for variable, value in environment.items():
+        if not variable.startswith(ENV_PREFIX):
+            continue
+        section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("_")
+        if section in _SECTIONS:
+            found.setdefault(section, {})[key] = value
+    return found
+
+
+def _section(name: str, section: type, given: Mapping[str, Any], folder: Path) -> Any:  # noqa: ANN401
+    known: dict[str, Field[Any]] = {item.name: item for item in fields(section)}
+    unknown = given.keys() - known.keys()
+    if unknown:
+        raise _bad(f"unknown key: {name}.{min(unknown)}")
+    values: dict[str, Any] = {}
+    for key, item in known.items():
+        if key in given:
+            values[key] = _value(f"{name}.{key}", item.type, given[key], folder)
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise _bad(f"missing: {name}.{key}")
+        elif isinstance(item.default, Path):
+            values[key] = folder / item.default
+    return _checked(section, **values)
+
+
+def _value(name: str, wanted: object, given: object, folder: Path) -> object:
+    """Turn a TOML value, or the text of an environment variable, into the field's type."""
+    if wanted is str and isinstance(given, str):
+        return given
+    if wanted in {Path, Path | None} and isinstance(given, str) and given:
+        return folder / given
+    if wanted is bool:
+        if isinstance(given, bool):
+            return given
+        if given in {"true", "false"}:
+            return given == "true"
+        raise _bad(f"{name} is true or false")
+    if wanted is int:
+        if type(given) is int:
+            return given
+        if isinstance(given, str) and given.isascii() and given.isdigit():
+            return int(given)
+        raise _bad(f"{name} is a whole number")
+    raise _bad(f"{name} is {'a path' if wanted is not str else 'text'}")
+
+
+def _checked(section: type, **values: Any) -> Any:  # noqa: ANN401 - as the caller's own type
+    try:
+        return section(**values)
+    except LedgerError as error:
+        raise _bad(str(error)) from error
+
+
+def _check_range(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise _bad(f"{name} is in {least}..{most}, not {value}")
+
+
+def _check_url(name: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or url.endswith("/"):
+        raise _bad(f"{name} is a base URL without a slash at its end")
+
+
+def _bad(message: str) -> MalformedError:
+    return MalformedError(message, code="bad-config")

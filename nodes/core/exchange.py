@@ -1,0 +1,296 @@
+"""The bodies that nodes send each other: add-checkpoint, add-entries, mirror-info, signature lines.
+
+Bytes in, values out, and back. Nothing is checked against a log here, and compression is the
+transport's business (``nodes.wire``).
+
+Source: C2SP tlog-witness and tlog-mirror.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from ledger.checkpoint import ORIGIN_BYTES_MAX, SIZE_MAX
+from ledger.errors import MalformedError
+from ledger.hashing import HASH_BYTES
+from ledger.note import SIGNATURES_MAX, Signature
+from ledger.tiles import TILE_WIDTH
+
+ADD_CHECKPOINT: Final = "/c2sp/add-checkpoint"
+ADD_ENTRIES: Final = "/c2sp/add-entries"
+FINISHED: Final = "/peer/finished"
+LINES: Final = "/peer/lines"
+NEWEST: Final = "/peer/newest/"
+MIRROR: Final = "/mirror/"
+
+SIZE_TYPE: Final = "text/x.tlog.size"
+MIRROR_INFO_TYPE: Final = "text/x.tlog.mirror-info"
+
+PROOF_HASHES_MAX: Final = 63
+ADD_CHECKPOINT_BYTES_MAX: Final = 128 * 1024
+TICKET_BYTES_MAX: Final = 0xFFFF
+UINT64_MAX: Final = 2**64 - 1
+
+_OLD: Final = b"old "
+
+
+def origin_hash(origin: str) -> str:
+    """Return what names a log in paths: the SHA-256 of its origin, in hexadecimal."""
+    return sha256(origin.encode()).hexdigest()
+
+
+def encode_size(size: int) -> bytes:
+    """Return the body of a witness's 409."""
+    return b"%d\n" % size
+
+
+def decode_size(body: bytes) -> int:
+    """Read a size on a line of its own, in its one spelling.
+
+    Raises:
+        MalformedError: It is none.
+    """
+    digits = body[:-1]
+    if len(digits) > 19 or not digits.isdigit() or encode_size(int(digits)) != body:
+        raise MalformedError("not a size and a line feed")
+    size = int(digits)
+    if size > SIZE_MAX:
+        raise MalformedError(f"no tree has size {size}")
+    return size
+
+
+def encode_lines(signatures: Sequence[Signature]) -> bytes:
+    """Return a body of signature lines and nothing else."""
+    return b"".join(signature.encode() for signature in signatures)
+
+
+def decode_lines(body: bytes) -> tuple[Signature, ...]:
+    """Read a body of signature lines; an empty body has none.
+
+    Raises:
+        MalformedError: It holds something else, or too many of them.
+    """
+    lines = body.splitlines(keepends=True)
+    if len(lines) > SIGNATURES_MAX:
+        raise MalformedError(f"at most {SIGNATURES_MAX} signature lines, not {len(lines)}")
+    return tuple(Signature.decode(line) for line in lines)
+
+
+# ---- add-checkpoint -----------------------------------------------------------------------------
+
+
+def encode_add_checkpoint(old_size: int, proof: Sequence[bytes], note: bytes) -> bytes:
+    """Return the body of ``add-checkpoint``.
+
+    Args:
+        old_size: Of the tree that the witness is believed to have cosigned last.
+        proof: That the new tree begins with the old one.
+        note: The signed checkpoint, with the log's own lines only.
+    """
+    lines = [b"old %d\n" % old_size, *(base64.b64encode(item) + b"\n" for item in proof)]
+    return b"".join((*lines, b"\n", note))
+
+
+def split_add_checkpoint(body: bytes) -> tuple[bytes, bytes]:
+    """Split a request into its header lines and its note, neither of them read yet.
+
+    The two are read one after the other, since a witness says what is wrong with the note's log
+    and its signature before it says what is wrong with the header.
+
+    Raises:
+        MalformedError: There is no blank line between them, or it is ``too-large``.
+    """
+    if len(body) > ADD_CHECKPOINT_BYTES_MAX:
+        raise MalformedError(f"at most {ADD_CHECKPOINT_BYTES_MAX} bytes", code="too-large")
+    header, blank, note = body.partition(b"\n\n")
+    if not blank:
+        raise MalformedError("a blank line stands before the checkpoint")
+    return header + b"\n", note
+
+
+def decode_old(header: bytes) -> tuple[int, tuple[bytes, ...]]:
+    """Read the old size and the proof.
+
+    Raises:
+        MalformedError: A line is of another form, or there are more than 63 hashes.
+    """
+    lines = header.splitlines(keepends=True)
+    if not lines or not lines[0].startswith(_OLD):
+        raise MalformedError("the first line is 'old' and a size")
+    old_size = decode_size(lines[0][len(_OLD) :])
+    if len(lines) - 1 > PROOF_HASHES_MAX:
+        raise MalformedError(f"a proof has at most {PROOF_HASHES_MAX} hashes")
+    return old_size, tuple(_decode_hash(line) for line in lines[1:])
+
+
+def _decode_hash(line: bytes) -> bytes:
+    try:
+        value = base64.b64decode(line)
+    except (ValueError, binascii.Error) as error:
+        raise MalformedError("a line of the proof is not base64") from error
+    if len(value) != HASH_BYTES or base64.b64encode(value) + b"\n" != line:
+        raise MalformedError("a line of the proof is not a hash in its one spelling")
+    return value
+
+
+# ---- mirror-info --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorInfo:
+    """Where a mirror stands: the body of its 202 and 409."""
+
+    pending_size: int
+    next_entry: int
+    ticket: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return the three lines."""
+        ticket = base64.b64encode(self.ticket)
+        return b"%d\n%d\n%b\n" % (self.pending_size, self.next_entry, ticket)
+
+    @classmethod
+    def decode(cls, body: bytes) -> "MirrorInfo":
+        """Read the three lines, in their one spelling.
+
+        Raises:
+            MalformedError: They are of another form.
+        """
+        lines = body.split(b"\n")
+        if len(lines) != 4 or len(body) > 2 * TICKET_BYTES_MAX:
+            raise MalformedError("a mirror's information has three lines")
+        try:
+            ticket = base64.b64decode(lines[2])
+        except (ValueError, binascii.Error) as error:
+            raise MalformedError("a ticket is base64") from error
+        info = cls(
+            pending_size=decode_size(lines[0] + b"\n"),
+            next_entry=decode_size(lines[1] + b"\n"),
+            ticket=ticket,
+        )
+        if info.encode() != body:
+            raise MalformedError("a mirror's information is not in its one spelling")
+        return info
+
+
+# ---- add-entries --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Up to 256 entries that end where a bundle or the tree ends, and the proof of their subtree."""
+
+    start: int
+    entries: tuple[bytes, ...]
+    proof: tuple[bytes, ...]
+
+    @property
+    def end(self) -> int:
+        """One past the last index."""
+        return self.start + len(self.entries)
+
+    @property
+    def rounded_start(self) -> int:
+        """Where the subtree begins that the proof is about."""
+        return self.start - self.start % TILE_WIDTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """Entries for a mirror: a prefix, maybe empty, of the packages that lead from start to end."""
+
+    origin: str
+    start: int
+    end: int
+    ticket: bytes = b""
+    packages: tuple[Package, ...] = ()
+
+    def encode(self) -> bytes:
+        """Return the body."""
+        origin = self.origin.encode()
+        parts = [
+            len(origin).to_bytes(2),
+            origin,
+            self.start.to_bytes(8),
+            self.end.to_bytes(8),
+            len(self.ticket).to_bytes(2),
+            self.ticket,
+        ]
+        for package in self.packages:
+            for entry in package.entries:
+                parts += (len(entry).to_bytes(2), entry)
+            parts.append(bytes((len(package.proof),)))
+            parts += package.proof
+        return b"".join(parts)
+
+    @classmethod
+    def decode(cls, body: bytes) -> "Upload":
+        """Read a body, up to its last whole package; what is cut off after that is left out.
+
+        Raises:
+            MalformedError: The header is not whole, or its range is none.
+        """
+        size = int.from_bytes(body[:2])
+        fixed = 2 + size + 8 + 8 + 2
+        if len(body) < fixed or not 0 < size <= ORIGIN_BYTES_MAX:
+            raise MalformedError("an upload begins with origin, start, end and ticket")
+        try:
+            origin = body[2 : 2 + size].decode()
+        except UnicodeDecodeError as error:
+            raise MalformedError("an origin is UTF-8") from error
+        start = int.from_bytes(body[2 + size : 10 + size])
+        end = int.from_bytes(body[10 + size : 18 + size])
+        at = fixed + int.from_bytes(body[fixed - 2 : fixed])
+        if at > len(body):
+            raise MalformedError("an upload ends inside its ticket")
+        if not start <= end <= SIZE_MAX:
+            raise MalformedError(f"no entries lie from {start} to {end}")
+        packages: list[Package] = []
+        low = start
+        while low < end:
+            high = package_end(low, end)
+            found = _decode_package(body, at, low, high)
+            if found is None:
+                break
+            package, at = found
+            packages.append(package)
+            low = high
+        if low == end and at != len(body):
+            raise MalformedError("bytes follow the last package")
+        return cls(
+            origin=origin,
+            start=start,
+            end=end,
+            ticket=body[fixed : fixed + int.from_bytes(body[fixed - 2 : fixed])],
+            packages=tuple(packages),
+        )
+
+
+def package_end(start: int, upload_end: int) -> int:
+    """Return where the package ends that begins at ``start``."""
+    return min(start - start % TILE_WIDTH + TILE_WIDTH, upload_end)
+
+
+def _decode_package(body: bytes, at: int, low: int, high: int) -> tuple[Package, int] | None:
+    """Return the package at an offset and the offset after it; None if it is not whole."""
+    total = len(body)
+    entries: list[bytes] = []
+    for _ in range(low, high):
+        start = at + 2
+        if start > total:
+            return None
+        at = start + int.from_bytes(body[at:start])
+        if at > total:
+            return None
+        entries.append(body[start:at])
+    if at >= total:
+        return None
+    count = body[at]
+    end = at + 1 + count * HASH_BYTES
+    if count > PROOF_HASHES_MAX or end > total:
+        return None
+    proof = tuple(body[start : start + HASH_BYTES] for start in range(at + 1, end, HASH_BYTES))
+    return Package(low, tuple(entries), proof), end

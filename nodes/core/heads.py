@@ -1,0 +1,437 @@
+"""What a node remembers of every other log: one row for both its keys, its copy, its last lines.
+
+One lock for all of it: only the node's single step touches it. Signing stands here as well, so that
+no line leaves without its row.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol, Self
+
+from ledger.checkpoint import Checkpoint, cosignature_message
+from ledger.cosignature import Line, line_key_id
+from ledger.encoding import decode, encode
+from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
+from ledger.hashing import EMPTY_ROOT, HASH_BYTES
+from ledger.names import mirror_name, witness_name
+from ledger.note import KEY_ID_BYTES, TIME_BYTES, Note, Signature, check_signed
+from ledger.proofs import Reader as NodeReader
+from ledger.proofs import consistency_roots, prove_roots, root_at
+from ledger.roster import Role, Roster
+from ledger.tiles import TILE_LEVELS, TILE_WIDTH, TileEdge, frontier_from_edge, read_nodes
+from ledger.tree import Frontier
+from ledger.views import GoodLine, check_lines, collect_lines
+from nodes.core.ready import (
+    AdvancePeer,
+    FindingRow,
+    IssueLine,
+    PeerRow,
+    PutFindings,
+    PutMemory,
+    Write,
+)
+from nodes.ports import Reader, Signer
+
+EQUIVOCATION: Final = "equivocation"
+CONVICTED: Final = "equivocation/"
+"""Memory under this name and an origin holds the notes that convict the log."""
+RESTING: Final = "resting"
+"""Memory under this name, once there, says that the witness and mirror keys sign no more."""
+
+
+class SignedHead(NamedTuple):
+    """A checkpoint that its log signed, and the note with the log's own line alone."""
+
+    checkpoint: Checkpoint
+    note: bytes
+
+
+class Known(NamedTuple):
+    """The best note of another log that a quorum of its mirrors vouches for."""
+
+    size: int
+    root: bytes
+    fresh_at_s: int
+    note: bytes
+    """With the log's own line alone."""
+    lines: tuple[GoodLine, ...]
+    """All mirror lines we hold on it, the latest of each region."""
+
+
+class MirrorKnown(Protocol):
+    """Whoever answers for lines may be told of notes that turn out to be ours to keep."""
+
+    def __call__(self, origin: str) -> Known | None:
+        """Return the best note of a log."""
+
+
+def open_head(data: bytes, roster: Roster) -> tuple[SignedHead, Note]:
+    """Read a note and check its log's signature; lines of others are left as they are.
+
+    Raises:
+        MalformedError: It is no note, or no checkpoint.
+        NotFoundError: No member writes that log.
+        UnverifiedError: The log did not sign it.
+    """
+    note = Note.decode(data)
+    checkpoint = Checkpoint.decode(note.text)
+    (own,) = check_signed(note, (roster.log_key(checkpoint.origin),))
+    return SignedHead(checkpoint, Note(note.text, (own.signature,)).encode()), note
+
+
+def line_bytes(signatures: Iterable[Signature]) -> list[bytes]:
+    """Return the signature lines that may be lines of ours: 76 bytes, whoever signed them."""
+    wanted = TIME_BYTES + 64
+    return [item.key_id + item.blob for item in signatures if len(item.blob) == wanted]
+
+
+def good_lines(
+    roster: Roster,
+    checkpoint: Checkpoint,
+    signatures: Iterable[Signature],
+    role: Role,
+    latest_s: int,
+) -> tuple[GoodLine, ...]:
+    """Return the lines that hold and are not dated later than ``latest_s``, one a region."""
+    keys = (
+        roster.mirror_keys(checkpoint.origin)
+        if role == "mirror"
+        else roster.witness_keys(checkpoint.origin)
+    )
+    raw = [item for item in line_bytes(signatures) if item[:KEY_ID_BYTES] in keys]
+    timely = [item for item in raw if int.from_bytes(item[4:12]) <= latest_s]
+    return collect_lines(roster, checkpoint.origin, checkpoint, timely, role)
+
+
+def one_line(
+    roster: Roster, checkpoint: Checkpoint, signatures: Iterable[Signature], role: Role, region: str
+) -> GoodLine | None:
+    """Return the line of one region among signatures that it sent us; None if it sent none that holds."""
+    keys = (
+        roster.mirror_keys(checkpoint.origin)
+        if role == "mirror"
+        else roster.witness_keys(checkpoint.origin)
+    )
+    for item in line_bytes(signatures):
+        if any(region == cosigner[0] for cosigner in keys.get(item[:KEY_ID_BYTES], ())):
+            try:
+                (good,) = check_lines(roster, checkpoint.origin, checkpoint, (item,), role)
+            except UnverifiedError:
+                continue
+            if good.region == region:
+                return good
+    return None
+
+
+def line_signatures(roster: Roster, lines: Iterable[GoodLine], role: Role) -> tuple[Signature, ...]:
+    """Return lines as signature lines of a note."""
+    name = mirror_name if role == "mirror" else witness_name
+    return tuple(
+        Line.decode(item.line).to_signature(name(roster.origin_of(item.region))) for item in lines
+    )
+
+
+@dataclass(slots=True)
+class Copy:
+    """Our copy of a log, as far as growing it needs: how many entries, and the tree's right edge."""
+
+    size: int = 0
+    edge: TileEdge = ()
+    frontier: Frontier = Frontier.empty()  # noqa: RUF009 - frozen, and the same for all
+
+    @classmethod
+    def load(cls, origin: str, size: int, reader: Reader) -> Self:
+        """Read the right edge of the ``size`` entries that are stored.
+
+        Raises:
+            MalformedError: The tiles do not reach that far.
+        """
+        edge = read_edge(origin, size, reader)
+        return cls(size, edge, frontier_from_edge(size, edge))
+
+
+def read_edge(origin: str, size: int, reader: Reader) -> TileEdge:
+    """Read the partial tiles at the right edge of a tree of ``size``.
+
+    Raises:
+        MalformedError: A tile is shorter than the tree asks for.
+    """
+    levels = -(-size.bit_length() // TILE_LEVELS)
+    widths = [(size >> (TILE_LEVELS * level)) % TILE_WIDTH for level in range(levels)]
+    wanted = [
+        (level, size >> (TILE_LEVELS * (level + 1))) for level in range(levels) if widths[level]
+    ]
+    found = reader.tiles(origin, wanted) if wanted else {}
+    edge: list[bytes] = []
+    for level, width in enumerate(widths):
+        tile = found.get((level, size >> (TILE_LEVELS * (level + 1))), b"")
+        if len(tile) < width * HASH_BYTES:
+            raise MalformedError(
+                f"the tile at the edge of level {level} is shorter than a tree of {size} asks for",
+                code="altered",
+            )
+        edge.append(tile[: width * HASH_BYTES])
+    return tuple(edge)
+
+
+def node_reader(reader: Reader, origin: str) -> NodeReader:
+    """Return a reader of one log's tree nodes."""
+    return read_nodes(lambda wanted: reader.tiles(origin, wanted))
+
+
+def dated(last_s: int, now_ms: int, delta_s: int) -> int:
+    """Return the time of the next line of an origin, which never goes back (protocol.md section 0).
+
+    Raises:
+        UnavailableError: ``clock``: our clock has stepped back by more than the tolerance.
+    """
+    now_s = now_ms // 1000
+    if last_s - now_s > delta_s:
+        raise UnavailableError(
+            f"our clock is {last_s - now_s} s behind a line we gave", code="clock"
+        )
+    return max(now_s, last_s, 1)
+
+
+class Heads:
+    """All rows, copies and last lines of the node, and the two keys that sign from them.
+
+    Invariant: for each origin the witnessed size and root only move along one growing tree, the
+    mirrored size stays at or below it on the same tree, and no line is dated before one given earlier.
+
+    Args:
+        roster: In force.
+        region: This node's own.
+        witness: Its witness key.
+        mirror: Its mirror key.
+        rows: By origin, as the store holds them.
+        sizes: By origin: how many entries of each log are stored.
+        lines: By role and origin: the last line given, as it stands in the store.
+        memory: Small values of the core's own, by name.
+    """
+
+    def __init__(
+        self,
+        *,
+        roster: Roster,
+        region: str,
+        witness: Signer,
+        mirror: Signer,
+        rows: Mapping[str, PeerRow],
+        sizes: Mapping[str, int],
+        lines: Mapping[tuple[str, str], tuple[int, bytes]],
+        memory: Mapping[str, bytes],
+    ) -> None:
+        self.roster = roster
+        self.region = region
+        self.own = roster.origin_of(region)
+        self.logs: Mapping[str, str] = {
+            origin_: where
+            for where, member in roster.members.items()
+            for origin_ in (member.origin,)
+            if region in roster.witnesses_of(origin_)
+        }
+        """Origins that we witness and mirror, and the region of each."""
+        self._signers: Mapping[str, tuple[str, Signer, bytes]] = {
+            "witness": self._key(witness_name(self.own), witness),
+            "mirror": self._key(mirror_name(self.own), mirror),
+        }
+        self._rows = dict(rows)
+        self._sizes = dict(sizes)
+        self._copies: dict[str, Copy] = {}
+        self._lines = dict(lines)
+        self.resting = RESTING in memory
+        self.convicted: set[str] = {
+            name.removeprefix(CONVICTED) for name in memory if name.startswith(CONVICTED)
+        }
+        self.halted = ""
+        """Why nothing may be signed at all (behind the fence, behind the witnesses); empty: it may."""
+
+    @staticmethod
+    def _key(name: str, signer: Signer) -> tuple[str, Signer, bytes]:
+        return name, signer, line_key_id(name, signer.public)
+
+    def row(self, origin: str) -> PeerRow | None:
+        """Return the row of a log; None before the log was first heard of."""
+        return self._rows.get(origin)
+
+    def stored_size(self, origin: str) -> int:
+        """Return how many entries of a log we hold."""
+        copy = self._copies.get(origin)
+        return copy.size if copy is not None else self._sizes.get(origin, 0)
+
+    def copy(self, origin: str, reader: Reader) -> Copy:
+        """Return our copy of a log, read on first use."""
+        copy = self._copies.get(origin)
+        if copy is None:
+            copy = self._copies[origin] = Copy.load(origin, self._sizes.get(origin, 0), reader)
+        return copy
+
+    def last_line(self, role: Role, origin: str) -> tuple[int, bytes] | None:
+        """Return size and bytes of the last line given in a role; None before the first."""
+        return self._lines.get((role, origin))
+
+    def sign(
+        self, role: Role, row: PeerRow, checkpoint: Checkpoint, now_ms: int
+    ) -> tuple[tuple[Write, ...], Signature]:
+        """Move a row to ``row``, dated now, and sign ``checkpoint`` in a role.
+
+        The caller has seen to it that the checkpoint is on the row's tree. The writes must be durable
+        before the signature leaves.
+
+        Raises:
+            UnavailableError: ``resting``, ``halted``, or our clock has stepped back.
+        """
+        self.check_may_sign()
+        if role == "mirror":
+            assert checkpoint.size == row.mirrored_size <= row.witnessed_size  # noqa: S101 - our own
+        else:
+            assert checkpoint.size == row.witnessed_size  # noqa: S101 - our own doing, not input
+        old = self._rows.get(row.origin)
+        time_s = dated(0 if old is None else old.time_s, now_ms, self.roster.constants.delta_s)
+        name, signer, key_id = self._signers[role]
+        signature = signer.sign(cosignature_message(time_s, checkpoint.text()))
+        line = Line(key_id, time_s, signature)
+        raw = line.encode()
+        self._lines[role, row.origin] = (checkpoint.size, raw)
+        issued = IssueLine(role, row.origin, checkpoint.size, checkpoint.root, raw)
+        return (self.move(replace(row, time_s=time_s)), issued), line.to_signature(name)
+
+    def check_may_sign(self) -> None:
+        """Check that our keys may sign at all.
+
+        Raises:
+            UnavailableError: ``resting``, or the code that says why the node is halted.
+        """
+        if self.halted:
+            raise UnavailableError("this node's store has forgotten something", code=self.halted)
+        if self.resting:
+            raise UnavailableError(
+                "the witness and mirror keys rest until the roster replaces them", code=RESTING
+            )
+
+    def move(self, row: PeerRow) -> AdvancePeer:
+        """Put ``row`` in place of what was there for its origin."""
+        old = self._rows.get(row.origin)
+        if old is not None:
+            assert row.witnessed_size >= old.witnessed_size  # noqa: S101 - the invariant
+            assert row.mirrored_size >= old.mirrored_size  # noqa: S101 - the invariant
+            assert row.time_s >= old.time_s  # noqa: S101 - the invariant
+        assert row.mirrored_size <= row.witnessed_size  # noqa: S101 - the invariant
+        self._rows[row.origin] = row
+        return AdvancePeer(old, row)
+
+    def heard_from_origin(self, origin: str, caller: str | None) -> bool:
+        """Say whether a caller counts as the log's own writer: it is, or nobody could tell who it is."""
+        return caller is None or caller == self.logs.get(origin)
+
+    def silent(self, origin: str, now_ms: int) -> bool:
+        """Say whether the log's writer has sent us nothing for R."""
+        row = self._rows.get(origin)
+        heard_ms = 0 if row is None else row.heard_ms
+        return now_ms - heard_ms >= self.roster.constants.refresh_s * 1000
+
+    def convict(
+        self, origin: str, size: int, notes: Sequence[bytes], hashes: Sequence[bytes] = ()
+    ) -> tuple[Write, ...]:
+        """Keep the bytes that show two histories of a log, and never cosign it again.
+
+        Args:
+            origin: Of the log.
+            size: Of the note that showed it.
+            notes: Two notes that the log signed.
+            hashes: Where their sizes differ: what ``consistency_roots`` computes the newer root from.
+        """
+        if origin in self.convicted:
+            return ()
+        self.convicted.add(origin)
+        evidence = encode([list(notes), list(hashes)])
+        finding = FindingRow(
+            origin=origin,
+            index=max(size - 1, 0),
+            code=EQUIVOCATION,
+            severity="breach",
+            subject=origin,
+            detail=f"the log signed two histories; the newer note has size {size}",
+        )
+        return PutMemory(CONVICTED + origin, evidence), PutFindings((finding,))
+
+    def compare(self, head: SignedHead, reader: Reader) -> tuple[Write, ...]:
+        """Compare a log-signed head with the row of its log, and convict the log if its bytes do.
+
+        Nothing follows from a head that cannot be compared.
+        """
+        checkpoint = head.checkpoint
+        row = self._rows.get(checkpoint.origin)
+        if row is None or not row.pending:
+            return ()
+        if checkpoint.size == row.witnessed_size:
+            if checkpoint.root == row.witnessed_root:
+                return ()
+            return self.convict(checkpoint.origin, checkpoint.size, (row.pending, head.note))
+        size, stored = row.witnessed_size, self.stored_size(checkpoint.origin)
+        if not 0 < checkpoint.size < size or stored < size:
+            return ()
+        read = node_reader(reader, checkpoint.origin)
+        if root_at(checkpoint.size, read) == checkpoint.root:
+            return ()
+        hashes = prove_roots(checkpoint.size, size, read)
+        if not convicts(checkpoint, row.witnessed_root, size, hashes):
+            return ()
+        return self.convict(checkpoint.origin, size, (head.note, row.pending), hashes)
+
+    def rest(self, why: str) -> PutMemory:
+        """Let both keys rest from now on, until a roster version replaces them."""
+        self.resting = True
+        return PutMemory(RESTING, why.encode())
+
+
+def convicts(older: Checkpoint, newer_root: bytes, newer_size: int, hashes: Sequence[bytes]) -> bool:
+    """Say whether hashes recompute the newer root exactly while giving another old root."""
+    if not 0 < older.size < newer_size:
+        return False
+    try:
+        old_root, new_root = consistency_roots(older.size, newer_size, hashes)
+    except UnverifiedError:
+        return False
+    return new_root == newer_root and old_root != older.root
+
+
+def decode_evidence(value: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Read what ``convict`` kept: the two notes, and the hashes between them.
+
+    Raises:
+        MalformedError: It is something else.
+    """
+    match decode(value):
+        case [[bytes() as first, bytes() as second], list() as hashes]:
+            return (first, second), tuple(hashes)
+        case _:
+            raise MalformedError("not two notes and hashes")
+
+
+def empty_root_or(size: int, root: Callable[[], bytes]) -> bytes:
+    """Return the empty tree's root for size 0, else what ``root`` gives."""
+    return root() if size else EMPTY_ROOT
+
+
+__all__ = [
+    "CONVICTED",
+    "EQUIVOCATION",
+    "RESTING",
+    "Copy",
+    "Heads",
+    "Known",
+    "LedgerError",
+    "SignedHead",
+    "convicts",
+    "dated",
+    "decode_evidence",
+    "good_lines",
+    "line_bytes",
+    "line_signatures",
+    "node_reader",
+    "one_line",
+    "open_head",
+    "read_edge",
+]

@@ -1,0 +1,174 @@
+"""The witness: takes heads that extend what it has seen, and cosigns them.
+
+Source: C2SP tlog-witness; who may advance a row, and times, by protocol.md section 0.
+"""
+
+from dataclasses import replace
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import (
+    ConflictError,
+    LedgerError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    UnverifiedError,
+)
+from ledger.hashing import EMPTY_ROOT
+from ledger.note import Note, check_signed
+from ledger.proofs import check_consistency
+from nodes.core.exchange import (
+    SIZE_TYPE,
+    decode_old,
+    encode_lines,
+    encode_size,
+    split_add_checkpoint,
+)
+from nodes.core.heads import Heads, convicts
+from nodes.core.ready import PeerCalled, PeerReply, PeerRow, Ready, Reply, Write
+
+_EMPTY_LINE = b"\n0\n"
+
+
+def refusal(error: LedgerError) -> PeerReply:
+    """Return the status that C2SP gives for a refusal, and why in words."""
+    body = f"{error.code}: {error}\n".encode()
+    match error:
+        case ConflictError():
+            return PeerReply(409, encode_size(error.known_size), SIZE_TYPE)
+        case NotFoundError():
+            return PeerReply(404, body)
+        case RefusedError():
+            return PeerReply(403, body)
+        case UnverifiedError():
+            return PeerReply(422, body)
+        case UnavailableError():
+            return PeerReply(503, body)
+        case _:
+            return PeerReply(400, body)
+
+
+class Witness:
+    """Answers ``add-checkpoint`` from the rows of ``heads``, which it moves along one growing tree."""
+
+    def __init__(self, heads: Heads) -> None:
+        self._heads = heads
+
+    def add_checkpoint(self, event: PeerCalled, now_ms: int) -> Ready:
+        """Take one submission. Never raises: what is wrong with it is in the reply.
+
+        In the order of the specification, with its statuses:
+
+        1. The log is one that we witness (404).
+        2. It signed the note (403).
+        3. The request is well-formed, and its old size not beyond the checkpoint (400).
+        4. The old size is that of our row (409, with our size).
+        5. The empty tree has its one root, and the new tree begins with the old one (422).
+        6. We may sign, our clock has not stepped back, and the note comes from its log, or only
+           refreshes what we hold, or its log has been silent for R (503).
+
+        While our keys rest the row moves all the same and nothing is signed: a mirror may answer
+        with an empty body, and so our copies of the other logs keep growing.
+        """
+        try:
+            writes, body = self._take(event, now_ms)
+        except _ConvictedError as error:
+            return Ready(
+                writes=error.writes, replies=(Reply(event.request_id, refusal(error)),)
+            )
+        except LedgerError as error:
+            return Ready(replies=(Reply(event.request_id, refusal(error)),))
+        return Ready(writes=writes, replies=(Reply(event.request_id, PeerReply(200, body)),))
+
+    def _take(self, event: PeerCalled, now_ms: int) -> tuple[tuple[Write, ...], bytes]:
+        heads = self._heads
+        header, data = split_add_checkpoint(event.body)
+        origin = data.partition(b"\n")[0].decode(errors="replace")
+        if origin not in heads.logs:  # (1)
+            raise NotFoundError(f"we do not witness {origin[:80]!r}")
+        note = Note.decode(data)
+        try:
+            (own,) = check_signed(note, (heads.roster.log_key(origin),))  # (2)
+        except UnverifiedError as error:
+            raise RefusedError(str(error), code=error.code) from error
+        old_size, proof = decode_old(header)  # (3)
+        checkpoint = _decode_checkpoint(note.text)
+        size = 0 if checkpoint is None else checkpoint.size
+        if old_size > size:
+            raise MalformedError(f"the old size is {old_size}, the checkpoint's {size}")
+        row = heads.row(origin) or PeerRow(
+            origin=origin,
+            witnessed_size=0,
+            witnessed_root=EMPTY_ROOT,
+            mirrored_size=0,
+            time_s=0,
+            pending=b"",
+            heard_ms=0,
+        )
+        if old_size != row.witnessed_size:  # (4)
+            raise ConflictError(row.witnessed_size)
+        if checkpoint is None:
+            raise UnverifiedError("the empty tree has one root, and this is not it")
+        signed = Note(note.text, (own.signature,)).encode()
+        try:
+            check_consistency(old_size, size, row.witnessed_root, checkpoint.root, proof)  # (5)
+        except UnverifiedError as error:
+            raise self._failed(row, checkpoint, signed, proof, error) from error
+        if origin in heads.convicted:
+            raise UnverifiedError("the log has signed two histories", code="equivocation")
+        from_origin = heads.heard_from_origin(origin, event.caller)  # (6)
+        if not from_origin and size != row.witnessed_size and not heads.silent(origin, now_ms):
+            raise UnavailableError(f"only {origin} itself advances its log while it is alive")
+        new = replace(
+            row,
+            witnessed_size=size,
+            witnessed_root=checkpoint.root,
+            pending=signed,
+            heard_ms=max(now_ms, row.heard_ms) if from_origin else row.heard_ms,
+        )
+        if heads.resting and not heads.halted:
+            return (heads.move(new),), b""
+        writes, signature = heads.sign("witness", new, checkpoint, now_ms)
+        return writes, encode_lines((signature,))
+
+    def _failed(
+        self,
+        row: PeerRow,
+        checkpoint: Checkpoint,
+        signed: bytes,
+        proof: tuple[bytes, ...],
+        error: UnverifiedError,
+    ) -> UnverifiedError:
+        """Return the refusal of a proof that fails, which convicts the log only if its bytes do."""
+        heads = self._heads
+        older = Checkpoint(row.origin, row.witnessed_size, row.witnessed_root)
+        writes: tuple[Write, ...] = ()
+        if row.pending and checkpoint.size == older.size:
+            writes = heads.convict(row.origin, checkpoint.size, (row.pending, signed))
+        elif row.pending and convicts(older, checkpoint.root, checkpoint.size, proof):
+            writes = heads.convict(row.origin, checkpoint.size, (row.pending, signed), proof)
+        return _ConvictedError(str(error), writes) if writes else error
+
+
+class _ConvictedError(UnverifiedError):
+    """A submission that shows two histories: refused, and kept."""
+
+    code = "equivocation"
+
+    def __init__(self, message: str, writes: tuple[Write, ...]) -> None:
+        super().__init__(message)
+        self.writes = writes
+
+
+def _decode_checkpoint(text: bytes) -> Checkpoint | None:
+    """Read a checkpoint; None for one that is well-formed but gives the empty tree another root."""
+    try:
+        return Checkpoint.decode(text)
+    except MalformedError:
+        # The specification tells this one case (422) from all other malformed texts (400). It is the
+        # case iff the same text with a size of 1 is well-formed.
+        if text.count(_EMPTY_LINE) != 1:
+            raise
+        Checkpoint.decode(text.replace(_EMPTY_LINE, b"\n1\n"))
+        return None

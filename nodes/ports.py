@@ -1,0 +1,73 @@
+"""What a node needs of the world, as protocols at the place of use.
+
+The simulator implements the same few. Times are Unix milliseconds unless a name says seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ledger.kind import Fact
+
+
+class Clock(Protocol):
+    """Wall-clock time; may step."""
+
+    def now_ms(self) -> int:
+        """Return Unix time in milliseconds."""
+
+
+class Signer(Protocol):
+    """A role key of this region, or an officer's key that the region holds. Deterministic."""
+
+    @property
+    def public(self) -> bytes:
+        """32 bytes."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return a 64-byte Ed25519 signature."""
+
+
+class Officers(Protocol):
+    """The officers' keys that this region's key store holds."""
+
+    def signer(self, party: str) -> Signer | None:
+        """Return the officer's signer; None where the officer holds their own key."""
+
+
+@dataclass(frozen=True, slots=True)
+class FenceMark:
+    """The head and the number of the last commit, as kept outside the database."""
+
+    commit: int
+    size: int
+    root: bytes
+
+
+class Fence(Protocol):
+    """Remembers outside the database how far it had come (protocol.md section 6)."""
+
+    def load(self) -> FenceMark | None:
+        """Return the mark; None where it is missing, which counts as behind."""
+
+    def store(self, mark: FenceMark) -> None:
+        """Make ``mark`` durable before returning."""
+
+
+class Reader(Protocol):
+    """Reads of the store that core steps ask for, inside the current transaction."""
+
+    def facts(self, wanted: Sequence[tuple[str, str, int]]) -> Sequence[Fact | None]:
+        """For each (origin, object, below): the newest row with index < below, or None."""
+
+    def leaves(self, wanted: Sequence[tuple[str, int]]) -> Sequence[bytes | None]:
+        """For each (origin, index): the leaf hash stored there, or None."""
+
+    def entries(self, origin: str, start: int, end: int) -> Sequence[bytes]:
+        """Return the entries [start, end) of a log; shorter where fewer are stored."""
+
+    def tiles(self, origin: str, wanted: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
+        """For each (level, tile index): the hashes stored for it so far (a prefix of the full tile)."""
+
+    def find(self, origin: str, leaves: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Return the index of each of these leaf hashes that the log already holds."""

@@ -1,0 +1,60 @@
+"""Carries out the writes of a step, in their order, inside the transaction that is open."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from nodes.core.ready import (
+    AdvancePeer,
+    AdvanceProjection,
+    AppendEntries,
+    IssueLine,
+    PutEvidence,
+    PutFacts,
+    PutFindings,
+    PutMemory,
+    PutNote,
+    PutUses,
+    Write,
+)
+from nodes.store import entries, facts, findings, notes, peers
+from nodes.store.entries import LogIDs
+
+
+def apply(connection: Connection, ids: LogIDs, writes: Iterable[Write]) -> None:
+    """Carry out all writes.
+
+    Raises:
+        ConflictError: A compare-and-swap found something else than memory says is there.
+    """
+    for write in writes:
+        _apply_one(connection, ids, write)
+
+
+def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
+    match write:
+        case AppendEntries():
+            entries.append(
+                connection, ids, write.origin, write.start, write.entries, write.tiles
+            )
+        case PutFacts():
+            facts.insert_facts(connection, ids, write.facts)
+            facts.insert_mentions(connection, ids, write.mentions)
+        case PutFindings():
+            findings.put_findings(connection, ids, write.rows)
+        case PutUses():
+            findings.put_uses(connection, ids, write.rows)
+        case PutEvidence():
+            findings.put_evidence(connection, ids, [write])
+        case AdvanceProjection():
+            notes.put_projection(connection, ids, write.origin, write.size, write.state)
+        case AdvancePeer():
+            peers.advance(connection, write.old, write.new)
+        case IssueLine():
+            peers.issue(connection, write)
+        case PutNote():
+            notes.put_note(
+                connection, ids, write.origin, write.size, write.note, finished=write.finished
+            )
+        case PutMemory():
+            notes.put_memory(connection, write.name, write.value)

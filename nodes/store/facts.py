@@ -1,0 +1,119 @@
+"""What entries left objects as, and which traces they belong to."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from ledger import encoding
+from ledger.kind import Fact
+from nodes.store import schema
+from nodes.store.engine import Prepared, Upsert
+from nodes.store.entries import LogIDs
+
+_facts = schema.facts.c
+
+_INSERT: Final = Prepared(
+    insert(schema.facts), ("object", "log_id", "index", "leaf", "state")
+)
+_INSERT_MENTIONS: Final = Upsert(schema.mentions, replaced=())
+_NEWEST: Final = Prepared(
+    select(_facts.index, _facts.leaf, _facts.state)
+    .where(
+        _facts.object == bindparam("object"),
+        _facts.log_id == bindparam("log"),
+        _facts.index < bindparam("below"),
+    )
+    .order_by(_facts.index.desc())
+    .limit(1),
+    ("object", "log", "below", "param_1"),
+)
+_LEAF: Final = Prepared(
+    select(_facts.index).where(
+        _facts.object == bindparam("object"),
+        _facts.log_id == bindparam("log"),
+        _facts.leaf == bindparam("leaf"),
+    ),
+    ("object", "log", "leaf"),
+)
+_BETWEEN: Final = Prepared(
+    select(_facts.index, _facts.leaf, _facts.state)
+    .where(
+        _facts.object == bindparam("object"),
+        _facts.log_id == bindparam("log"),
+        _facts.index >= bindparam("low"),
+        _facts.index < bindparam("high"),
+    )
+    .order_by(_facts.index),
+    ("object", "log", "low", "high"),
+)
+
+
+def insert_facts(connection: Connection, ids: LogIDs, rows: Sequence[Fact]) -> None:
+    """Add rows of objects."""
+    encode = encoding.encode
+    logs = {origin: ids.get(connection, origin) for origin in dict.fromkeys(r.origin for r in rows)}
+    _INSERT.run_many(
+        connection,
+        [(row.object, logs[row.origin], row.index, row.leaf, encode(row.state)) for row in rows],
+    )
+
+
+def insert_mentions(
+    connection: Connection, ids: LogIDs, rows: Iterable[tuple[str, str, int]]
+) -> None:
+    """Add (origin, object, index) where an entry belongs to a trace of an object."""
+    _INSERT_MENTIONS.run_many(
+        connection, [(object_, ids.get(connection, origin), index) for origin, object_, index in rows]
+    )
+
+
+def newest(
+    connection: Connection, ids: LogIDs, wanted: Sequence[tuple[str, str, int]]
+) -> list[Fact | None]:
+    """Return for each (origin, object, below) the newest row with a smaller index, or None.
+
+    One prepared look-up each: on SQLite that takes half the time of one query with a list of values.
+    """
+    keys = [
+        (object_, ids.find(connection, origin) or 0, below, 1) for origin, object_, below in wanted
+    ]
+    rows = _NEWEST.run_each(connection, keys)
+    return [
+        None if row is None else _fact(origin, object_, row)
+        for (origin, object_, _), row in zip(wanted, rows, strict=True)
+    ]
+
+
+def between(
+    connection: Connection, ids: LogIDs, origin: str, object_: str, low: int, high: int
+) -> list[Fact]:
+    """Return the rows of an object with low <= index < high, ascending."""
+    log_id = ids.find(connection, origin)
+    rows = _BETWEEN.run(connection, (object_, log_id or 0, low, high)).fetchall()
+    return [_fact(origin, object_, row) for row in rows]
+
+
+def find_leaf(
+    connection: Connection, ids: LogIDs, origin: str, object_: str, leaf: bytes
+) -> int | None:
+    """Return the index of the entry about ``object_`` that has this leaf hash, or None."""
+    log_id = ids.find(connection, origin)
+    row = _LEAF.run(connection, (object_, log_id or 0, leaf)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def load_trace(
+    connection: Connection, ids: LogIDs, object_: str
+) -> list[tuple[str, int]]:
+    """Return (origin, index) of every entry that changed the object or mentions it, in key order."""
+    queries = [
+        select(table.c.log_id, table.c.index).where(table.c.object == object_)
+        for table in (schema.facts, schema.mentions)
+    ]
+    found = queries[0].union(queries[1]).order_by("log_id", "index")
+    return [(ids.origin(connection, log_id), index) for log_id, index in connection.execute(found)]
+
+
+def _fact(origin: str, object_: str, row: Sequence[Any]) -> Fact:
+    return Fact(origin, object_, row[0], row[1], encoding.decode(row[2]))

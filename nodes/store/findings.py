@@ -1,0 +1,191 @@
+"""Findings, uses of foreign facts and how they stand, and when entries were seen."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, select
+
+from ledger import encoding
+from nodes.core.ready import FindingRow, PutEvidence, UseRow
+from nodes.store import schema
+from nodes.store.engine import Prepared, Upsert
+from nodes.store.entries import LogIDs
+
+_uses = schema.uses.c
+_evidence = schema.evidence.c
+
+_PUT_FINDINGS: Final = Upsert(schema.findings, replaced=("severity", "detail", "evidence"))
+_PUT_USES: Final = Upsert(schema.uses, replaced=("status",))
+_PUT_EVIDENCE: Final = Upsert(schema.evidence, replaced=("high", "seen_by_s", "at"))
+_SEEN: Final = Prepared(
+    select(_evidence.high, _evidence.seen_by_s, _evidence.at)
+    .where(_evidence.log_id == bindparam("log"), _evidence.low <= bindparam("index"))
+    .order_by(_evidence.low.desc())
+    .limit(1),
+    ("log", "index", "param_1"),
+)
+# Literal states, not parameters: only so does the planner see that the partial index serves.
+_UNSETTLED: Final = _uses.status.in_(
+    [bindparam(None, status, literal_execute=True) for status in schema.UNSETTLED]
+)
+
+
+def put_findings(connection: Connection, ids: LogIDs, rows: Sequence[FindingRow]) -> None:
+    """Write findings; one that is there already takes the newer words."""
+    _PUT_FINDINGS.run_many(
+        connection,
+        [
+            (
+                ids.get(connection, row.origin),
+                row.index,
+                row.code,
+                row.subject,
+                row.severity,
+                row.detail,
+                encoding.encode([list(pair) for pair in row.evidence]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def load_findings(
+    connection: Connection, ids: LogIDs, *, origin: str | None = None, rows_max: int = 1_000
+) -> list[FindingRow]:
+    """Return findings about one log, or about all, the newest entries first."""
+    table = schema.findings
+    query = select(table).order_by(table.c.index.desc(), table.c.log_id, table.c.code).limit(rows_max)
+    if origin is not None:
+        query = query.where(table.c.log_id == (ids.find(connection, origin) or 0))
+    return [_finding(connection, ids, row) for row in connection.execute(query)]
+
+
+def load_findings_of(
+    connection: Connection, ids: LogIDs, origin: str, index: int
+) -> list[FindingRow]:
+    """Return the findings about one entry."""
+    table = schema.findings
+    query = select(table).where(
+        table.c.log_id == (ids.find(connection, origin) or 0), table.c.index == index
+    )
+    return [_finding(connection, ids, row) for row in connection.execute(query.order_by("code"))]
+
+
+def put_uses(connection: Connection, ids: LogIDs, rows: Sequence[UseRow]) -> None:
+    """Write uses; one that is there already takes the new status."""
+    _PUT_USES.run_many(
+        connection,
+        [
+            (
+                ids.get(connection, row.origin),
+                row.index,
+                row.fact_origin,
+                row.fact_object,
+                row.fact_index,
+                row.view_size,
+                row.fresh_at_s,
+                row.staleness_s,
+                row.status,
+            )
+            for row in rows
+        ],
+    )
+
+
+def load_uses(
+    connection: Connection, ids: LogIDs, origin: str, index: int
+) -> list[UseRow]:
+    """Return the uses that one entry makes, and how they stand."""
+    query = select(schema.uses).where(
+        _uses.log_id == (ids.find(connection, origin) or 0), _uses.index == index
+    )
+    return _use_rows(connection, ids, query.order_by(_uses.fact_origin, _uses.fact_object))
+
+
+def load_unsettled(
+    connection: Connection,
+    ids: LogIDs,
+    *,
+    origin: str | None = None,
+    fact_origin: str | None = None,
+    low: int = 0,
+    high: int | None = None,
+    rows_max: int | None = None,
+) -> list[UseRow]:
+    """Return uses that are open or unproven, ascending by log and index.
+
+    Args:
+        origin: Of the using log; None for any.
+        fact_origin: Of the log relied on; None for any.
+        low: Smallest index of the using entry.
+        high: Past the largest; None for no bound.
+        rows_max: None for all.
+    """
+    query = select(schema.uses).where(_UNSETTLED, _uses.index >= low)
+    if origin is not None:
+        query = query.where(_uses.log_id == (ids.find(connection, origin) or 0))
+    if fact_origin is not None:
+        query = query.where(_uses.fact_origin == fact_origin)
+    if high is not None:
+        query = query.where(_uses.index < high)
+    query = query.order_by(_uses.log_id, _uses.index, _uses.fact_origin, _uses.fact_object)
+    return _use_rows(connection, ids, query.limit(rows_max))
+
+
+def put_evidence(connection: Connection, ids: LogIDs, rows: Sequence[PutEvidence]) -> None:
+    """Write when ranges of entries were seen."""
+    _PUT_EVIDENCE.run_many(
+        connection,
+        [
+            (ids.get(connection, row.origin), row.low, row.high, row.seen_by_s, row.at)
+            for row in rows
+        ],
+    )
+
+
+def seen_by(
+    connection: Connection, ids: LogIDs, origin: str, index: int
+) -> tuple[int, int] | None:
+    """Return when an entry was seen at the latest and the block record that says so, or None."""
+    log_id = ids.find(connection, origin)
+    row = _SEEN.run(connection, (log_id or 0, index, 1)).fetchone()
+    return None if row is None or row[0] <= index else (row[1], row[2])
+
+
+def _finding(connection: Connection, ids: LogIDs, row: Any) -> FindingRow:  # noqa: ANN401
+    return FindingRow(
+        origin=ids.origin(connection, row.log_id),
+        index=row[1],
+        code=row.code,
+        severity=row.severity,
+        subject=row.subject,
+        detail=row.detail,
+        evidence=tuple((pair[0], pair[1]) for pair in encoding.decode(row.evidence)),
+    )
+
+
+def _use_rows(connection: Connection, ids: LogIDs, query: Any) -> list[UseRow]:  # noqa: ANN401
+    return [
+        UseRow(
+            origin=ids.origin(connection, log_id),
+            index=index,
+            fact_origin=fact_origin,
+            fact_object=fact_object,
+            fact_index=fact_index,
+            view_size=view_size,
+            fresh_at_s=fresh_at_s,
+            staleness_s=staleness_s,
+            status=status,
+        )
+        for (
+            log_id,
+            index,
+            fact_origin,
+            fact_object,
+            fact_index,
+            view_size,
+            fresh_at_s,
+            staleness_s,
+            status,
+        ) in connection.execute(query)
+    ]

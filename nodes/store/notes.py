@@ -1,0 +1,167 @@
+"""Signed notes, how far logs are judged, small memories, and the number of the last commit."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from ledger.errors import ConflictError
+from nodes.store import schema
+from nodes.store.engine import Prepared, Upsert
+from nodes.store.entries import LogIDs
+
+FINISHED_KEPT_MAX: Final = 64
+"""Finished notes kept of each log; views and block records hold the lines that count."""
+
+_notes = schema.notes.c
+_PUT_NOTE: Final = Upsert(schema.notes, replaced=("note", "finished"))
+_NOTE: Final = Prepared(
+    select(_notes.note, _notes.finished).where(
+        _notes.log_id == bindparam("log"), _notes.size == bindparam("size")
+    ),
+    ("log", "size"),
+)
+_PRUNE: Final = Prepared(
+    delete(schema.notes).where(
+        _notes.log_id == bindparam("log"),
+        _notes.size < bindparam("size"),
+        _notes.finished.is_(False),
+    ),
+    ("log", "size"),
+)
+_PUT_PROJECTION: Final = Upsert(schema.projections, replaced=("size", "state"))
+_PUT_MEMORY: Final = Upsert(schema.memory, replaced=("value",))
+_COUNT: Final = Prepared(
+    update(schema.commits)
+    .where(schema.commits.c.id == 1, schema.commits.c.number == bindparam("old"))
+    .values(number=bindparam("new")),
+    ("new", "old"),
+)
+
+
+def put_note(
+    connection: Connection, ids: LogIDs, origin: str, size: int, note: bytes, *, finished: bool
+) -> None:
+    """Keep a signed note; the newer lines of one size come first, and none is forgotten.
+
+    Older notes without their quorums are dropped, and all but the newest finished ones: what
+    counts of them stands in views and block records.
+    """
+    log_id = ids.get(connection, origin)
+    before = _NOTE.run(connection, (log_id, size)).fetchone()
+    if before is not None:
+        note = merge_lines(note, before[0])
+        finished = finished or bool(before[1])
+    _PUT_NOTE.run_many(connection, [(log_id, size, note, finished)])
+    _PRUNE.run(connection, (log_id, size))
+    if finished and before is None:
+        oldest_kept = (
+            select(_notes.size)
+            .where(_notes.log_id == log_id, _notes.finished)
+            .order_by(_notes.size.desc())
+            .offset(FINISHED_KEPT_MAX - 1)
+            .limit(1)
+        )
+        found = connection.execute(oldest_kept).scalar()
+        if found is not None:
+            connection.execute(
+                delete(schema.notes).where(_notes.log_id == log_id, _notes.size < found)
+            )
+
+
+def merge_lines(newer: bytes, older: bytes) -> bytes:
+    """Return ``newer`` with the signature lines that only ``older`` has at its end.
+
+    Two notes of one size may differ in their text, if their log has lied; then the newer stays.
+    """
+    text, _, lines = newer.rpartition(b"\n\n")
+    old_text, _, old_lines = older.rpartition(b"\n\n")
+    if text != old_text:
+        return newer
+    have = lines.splitlines(keepends=True)
+    return newer + b"".join(
+        line for line in old_lines.splitlines(keepends=True) if line not in have
+    )
+
+
+def load_newest_note(
+    connection: Connection, ids: LogIDs, origin: str, *, finished: bool = False
+) -> tuple[int, bytes] | None:
+    """Return size and bytes of the newest note of a log, or None.
+
+    Args:
+        finished: Only notes that have their quorums.
+    """
+    query = select(_notes.size, _notes.note).where(
+        _notes.log_id == (ids.find(connection, origin) or 0)
+    )
+    if finished:
+        query = query.where(_notes.finished)
+    row = connection.execute(query.order_by(_notes.size.desc()).limit(1)).first()
+    return None if row is None else (row[0], row[1])
+
+
+def load_finished_above(
+    connection: Connection, ids: LogIDs, origin: str, size: int
+) -> list[tuple[int, bytes]]:
+    """Return the finished notes of a log on trees larger than ``size``, ascending."""
+    query = (
+        select(_notes.size, _notes.note)
+        .where(
+            _notes.log_id == (ids.find(connection, origin) or 0), _notes.size > size, _notes.finished
+        )
+        .order_by(_notes.size)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def load_finished_covering(
+    connection: Connection, ids: LogIDs, origin: str, index: int
+) -> tuple[int, bytes] | None:
+    """Return the newest finished note of a log if its tree has the entry at ``index``."""
+    found = load_newest_note(connection, ids, origin, finished=True)
+    return found if found is not None and found[0] > index else None
+
+
+def put_projection(
+    connection: Connection, ids: LogIDs, origin: str, size: int, state: bytes
+) -> None:
+    """Say how far a log is judged, and what its follower remembers of it."""
+    _PUT_PROJECTION.run_many(connection, [(ids.get(connection, origin), size, state)])
+
+
+def load_projections(connection: Connection) -> Mapping[str, tuple[int, bytes]]:
+    """Return size and memory of each log that is judged."""
+    table = schema.projections
+    query = (
+        select(schema.logs.c.origin, table.c.size, table.c.state)
+        .join(schema.logs, schema.logs.c.log_id == table.c.log_id)
+        .order_by(table.c.log_id)
+    )
+    return {origin: (size, state) for origin, size, state in connection.execute(query)}
+
+
+def put_memory(connection: Connection, name: str, value: bytes) -> None:
+    """Replace a small named value."""
+    _PUT_MEMORY.run_many(connection, [(name, value)])
+
+
+def load_memory(connection: Connection) -> Mapping[str, bytes]:
+    """Return every small named value."""
+    table = schema.memory
+    return {name: value for name, value in connection.execute(select(table).order_by(table.c.name))}
+
+
+def count_commit(connection: Connection, old: int) -> None:
+    """Give the present transaction the number after ``old``.
+
+    Raises:
+        ConflictError: Another writer has committed meanwhile.
+    """
+    if _COUNT.run(connection, (old + 1, old)).rowcount != 1:
+        raise ConflictError(known_size=load_commit(connection))
+
+
+def load_commit(connection: Connection) -> int:
+    """Return the number of the last commit."""
+    return int(connection.execute(select(schema.commits.c.number)).scalar_one())

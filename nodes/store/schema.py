@@ -1,0 +1,157 @@
+"""The tables of a node, one set for SQLite and PostgreSQL.
+
+Keys are packed integers where that saves an index: an entry is ``log_id << 40 | index``. Nothing is
+ever rewritten but heads, notes, uses that settle, and the partial tiles at a tree's right edge.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+ENTRY_BITS: Final = 40
+TILE_BITS: Final = 40
+TILE_LEVEL_BITS: Final = 4
+
+# SQLite's rowid is fast only under the name INTEGER; it holds 64 bits all the same.
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("log_id", _Key, primary_key=True),
+    Column("origin", Text, nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+)
+"""Every log we store, and how many of its entries."""
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("key", _Key, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+)
+
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("key", _Key, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+"""``log_id << 44 | level << 40 | index``; a partial tile is the beginning of the full one."""
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("object", Text, primary_key=True),
+    Column("log_id", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What an entry left an object as. By object first, so that a trace is one range of the key."""
+
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("object", Text, primary_key=True),
+    Column("log_id", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("severity", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("evidence", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+uses = Table(
+    "uses",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    Column("fact_origin", Text, primary_key=True),
+    Column("fact_object", Text, primary_key=True),
+    Column("fact_index", BigInteger, nullable=False),
+    Column("view_size", BigInteger, nullable=False),
+    Column("fresh_at_s", BigInteger, nullable=False),
+    Column("staleness_s", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+UNSETTLED: Final = ("open", "unproven")
+
+Index(
+    "uses_unsettled",
+    uses.c.log_id,
+    uses.c.fact_origin,
+    uses.c.index,
+    sqlite_where=uses.c.status.in_(UNSETTLED),
+    postgresql_where=uses.c.status.in_(UNSETTLED),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("low", BigInteger, primary_key=True),
+    Column("high", BigInteger, nullable=False),
+    Column("seen_by_s", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""``seen_by`` of the entries [low, high), fixed by the block record at ``at``."""
+
+projections = Table(
+    "projections",
+    metadata,
+    Column("log_id", _Key, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("size", BigInteger, primary_key=True),
+    Column("note", LargeBinary, nullable=False),
+    Column("finished", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+memory = Table(
+    "memory",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+commits = Table(
+    "commits",
+    metadata,
+    Column("id", _Key, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+)
+"""One row: the number of the last commit, which the fence remembers too."""

@@ -1,0 +1,99 @@
+"""What outlives a process: the database, the fence, and the moments at which a process may die.
+
+The database is the node's own SQL on SQLite in memory. It is kept across crashes; what was not
+committed is rolled back, as a real disk would do it.
+"""
+
+import sqlite3
+from enum import StrEnum
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
+
+from nodes.ports import FenceMark
+from nodes.store.engine import open_sqlite
+
+
+class SimulatedCrashError(BaseException):
+    """The process is gone. Not an ``Exception``, so that no handler of the node survives it."""
+
+
+class Fault(StrEnum):
+    """What may go wrong in the one step for which it is armed."""
+
+    CRASH_BEFORE_COMMIT = "crash before commit"
+    CRASH_BEFORE_FENCE = "crash between commit and fence"
+    CRASH_BEFORE_SEND = "crash between fence and send"
+    CRASH_WHILE_SENDING = "crash between sends"
+    COMMIT_BUSY = "commit failed: locked"
+    COMMIT_FULL = "commit failed: disk full"
+    COMMIT_UNKNOWN = "commit done but reported as failed"
+
+
+class Disk:
+    """A database and a fence. ``armed`` is the fault that the next chance brings.
+
+    ``database`` is the one connection there is; checkers look at it from outside the node.
+    Invariant: ``mark`` is what the fence held when it was last stored in full.
+    """
+
+    def __init__(self) -> None:
+        self.engine: Engine = open_sqlite(None)
+        borrowed = self.engine.raw_connection()
+        database = borrowed.driver_connection
+        assert isinstance(database, sqlite3.Connection)  # noqa: S101 - open_sqlite made it
+        self.database = database
+        borrowed.close()
+        self.mark: FenceMark | None = None
+        self.armed: Fault | None = None
+        self.struck = False
+        event.listen(self.engine, "commit", self._on_commit)
+
+    def arm(self, fault: Fault | None) -> None:
+        """Let ``fault`` happen from now on until it is disarmed, at its first chance."""
+        self.armed, self.struck = fault, False
+
+    def settle(self) -> None:
+        """Do what the disk does after its process died: forget what was not committed."""
+        self.armed = None
+        if self.database.in_transaction:
+            self.database.rollback()
+
+    def load(self) -> FenceMark | None:
+        """Return the fence's mark."""
+        return self.mark
+
+    def store(self, mark: FenceMark) -> None:
+        """Keep the fence's mark."""
+        if self.armed is Fault.CRASH_BEFORE_FENCE:
+            self._strike()
+            raise SimulatedCrashError
+        self.mark = mark
+
+    def _on_commit(self, _connection: Connection) -> None:
+        match self.armed:
+            case Fault.CRASH_BEFORE_COMMIT:
+                self._strike()
+                raise SimulatedCrashError
+            case Fault.COMMIT_BUSY:
+                self._strike()
+                raise _failed("database is locked", sqlite3.SQLITE_BUSY)
+            case Fault.COMMIT_FULL:
+                self._strike()
+                raise _failed("database or disk is full", sqlite3.SQLITE_FULL)
+            case Fault.COMMIT_UNKNOWN:
+                self._strike()
+                self.database.commit()
+                raise _failed("disk I/O error", sqlite3.SQLITE_IOERR)
+            case _:
+                pass
+
+    def _strike(self) -> None:
+        self.armed, self.struck = None, True
+
+
+def _failed(message: str, code: int) -> OperationalError:
+    """Return the error that SQLAlchemy makes of SQLite's own."""
+    original = sqlite3.OperationalError(message)
+    original.sqlite_errorcode = code
+    return OperationalError("COMMIT", None, original)

@@ -1,0 +1,367 @@
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import encoding
+from ledger.cosignature import line_key_id
+from ledger.errors import LedgerError, MalformedError, NotFoundError, UnverifiedError
+from ledger.names import mirror_name, witness_name
+from ledger.policy import Policy
+from ledger.roster import (
+    SIGNED_PREFIX,
+    Constants,
+    MemberKeys,
+    Roster,
+    SignedRoster,
+    check_chain,
+    check_genesis,
+    check_successor,
+    sign_roster,
+)
+from tests.strategies import flip, values
+from tests.vectors.own.generate import (
+    NETWORK,
+    PURPOSES,
+    REGIONS,
+    SICHUAN,
+    TIBET,
+    key,
+    member,
+    roster,
+    signed,
+)
+
+VECTOR = json.loads((Path(__file__).parents[1] / "vectors/own/roster.json").read_text())
+GENESIS = roster()
+SIGNED = signed(GENESIS)
+
+
+def successor(made: Roster = GENESIS, **changes: Any) -> Roster:
+    """A version that follows ``made``."""
+    return replace(made, **{"version": made.version + 1, "previous": made.sha256} | changes)
+
+
+def with_member(region: str, **changes: Any) -> dict[str, Any]:
+    """The members with one of them changed."""
+    return dict(GENESIS.members) | {region: member(region, **changes)}
+
+
+def changed(path: list[str], to: Any) -> bytes:
+    """The genesis roster's bytes with one value replaced, or left out where it is ``...``."""
+    body = encoding.decode(GENESIS.encode())
+    at = body
+    for name in path[:-1]:
+        at = at[name]
+    if to is ...:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = to
+    return encoding.encode(body)
+
+
+def test_the_vector_is_the_roster_that_its_hash_names() -> None:
+    made = SignedRoster.decode(bytes.fromhex(VECTOR["signed"]))
+    assert check_genesis(made).sha256.hex() == VECTOR["sha256"] == sha256(made.body).hexdigest()
+    assert made.roster.tlog_policy(SICHUAN, "witness") == VECTOR["policy"]
+
+
+@given(st.lists(st.sampled_from(sorted(REGIONS)), min_size=1, unique=True), st.booleans())
+def test_a_roster_reads_back_as_it_was_made(regions: list[str], pinned: bool) -> None:  # noqa: FBT001
+    changes = {} if pinned else {"tls": None}
+    made = roster(regions, members={region: member(region, **changes) for region in regions})
+    assert Roster.decode(made.encode()) == made
+    assert list(made.members) == sorted(regions)
+    whole = signed(made)
+    assert SignedRoster.decode(whole.encode()) == whole
+    assert check_genesis(whole) == made
+
+
+def test_post_quantum_keys_are_kept_where_they_are() -> None:
+    keys = {purpose: key("510000", purpose).public for purpose in PURPOSES}
+    pq = MemberKeys(**keys, log_pq=b"\x01" * 1312, mirror_pq=b"\x02" * 1312)
+    made = roster(members=with_member("510000", keys=pq))
+    read = Roster.decode(made.encode())
+    assert read.member("510000").keys == pq
+    assert read.tlog_policy(SICHUAN, "mirror").count("\nlog ") == 2
+    with pytest.raises(MalformedError):
+        MemberKeys(**keys, witness_pq=bytes(32))
+
+
+@given(st.integers(0, 8 * len(SIGNED.encode()) - 1))
+def test_one_flipped_bit_in_a_signed_roster_is_refused(bit: int) -> None:
+    with pytest.raises(LedgerError):
+        check_genesis(SignedRoster.decode(flip(SIGNED.encode(), bit)))
+
+
+@given(st.binary(max_size=100) | values.map(encoding.encode))
+def test_any_bytes_give_a_refusal_or_a_roster(data: bytes) -> None:
+    with suppress(MalformedError):
+        Roster.decode(data)
+    with suppress(MalformedError):
+        SignedRoster.decode(data)
+
+
+@given(
+    st.sampled_from(
+        [
+            *([name] for name in encoding.decode(GENESIS.encode())),
+            *(["constants", name] for name in ("delta_s", "staleness_s")),
+            ["members", "510000"],
+            *(
+                ["members", "510000", name]
+                for name in encoding.decode(GENESIS.encode())["members"]["510000"]
+            ),
+            *(["members", "510000", "keys", name] for name in PURPOSES),
+        ]
+    ),
+    values | st.just(...),
+)
+def test_a_field_with_any_value_gives_a_refusal_or_a_roster(path: list[str], to: Any) -> None:
+    with suppress(MalformedError):
+        Roster.decode(changed(path, to))
+
+
+BAD_FIELDS: list[tuple[list[str], Any]] = [
+    (["format"], "shouxin/roster/v2"),
+    (["format"], ...),
+    (["extra"], 1),
+    (["network"], "a.example"),
+    (["network"], 7),
+    (["version"], 0),
+    (["version"], 2),
+    (["version"], True),
+    (["previous"], bytes(32)),
+    (["rules"], -1),
+    (["steward"], "990000"),
+    (["steward"], []),
+    (["constants"], []),
+    (["constants", "delta_s"], 0),
+    (["constants", "delta_s"], 301),
+    (["constants", "refresh_s"], 301),
+    (["constants", "candidate_ms"], 0),
+    (["constants", "staleness_s"], 179),
+    (["constants", "other"], 1),
+    (["members"], {}),
+    (["members"], []),
+    (["members", "51000"], {}),
+    (["members", "510000", "name"], ""),
+    (["members", "510000", "name"], "x" * 256),
+    (["members", "510000", "origin"], f"{NETWORK}/520000"),
+    (["members", "510000", "origin"], "other.example/510000"),
+    (["members", "510000", "url"], "ftp://a.example"),
+    (["members", "510000", "url"], "https://a.example/"),
+    (["members", "510000", "url"], "https://a.example\n"),
+    (["members", "510000", "peer"], "https://a b"),
+    (["members", "510000", "tls"], bytes(31)),
+    (["members", "510000", "keys", "log"], bytes(31)),
+    (["members", "510000", "keys", "log"], key("520000", "log").public),
+    (["members", "510000", "keys", "log"], key("510000", "witness").public),
+    (["members", "510000", "keys", "log"], ...),
+    (["members", "510000", "keys", "log_pq"], None),
+    (["members", "510000", "keys", "other"], bytes(32)),
+    (["members", "510000", "witnesses"], ["510000", "520000"]),
+    (["members", "510000", "witnesses"], ["990000"]),
+    (["members", "510000", "witnesses"], ["540000", "520000"]),
+    (["members", "510000", "witnesses"], ["520000", "520000"]),
+    (["members", "510000", "witnesses"], "520000"),
+    (["members", "510000", "faulty_max"], -1),
+    (["members", "510000", "faulty_max"], 4),
+    (["members", "510000", "faulty_max"], True),
+]
+
+
+@pytest.mark.parametrize(("path", "to"), BAD_FIELDS)
+def test_a_roster_of_another_form_is_refused(path: list[str], to: Any) -> None:
+    with pytest.raises(MalformedError) as caught:
+        Roster.decode(changed(path, to))
+    assert caught.value.code == "bad-field"
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "faulty_max", "quorum"),
+    [
+        (0, 0, 1),
+        (1, 0, 1),
+        (2, 0, 2),
+        (3, 0, 2),
+        (4, 1, 3),
+        (5, 1, 4),
+        (6, 1, 4),
+        (7, 2, 5),
+        (10, 3, 7),
+    ],
+)
+def test_quorums_are_those_of_the_table(witnesses: int, faulty_max: int, quorum: int) -> None:
+    regions = [f"51{at:04}" for at in range(witnesses + 1)]
+    made = roster(regions)
+    origin = made.origin_of("510000")
+    assert len(made.witnesses_of(origin)) == witnesses
+    assert (made.faulty_max(origin), made.quorum(origin)) == (faulty_max, quorum)
+
+
+@given(st.integers(1, 12), st.integers(0, 12))
+def test_a_roster_whose_quorums_may_meet_in_liars_alone_is_refused(count: int, faulty: int) -> None:
+    regions = [f"51{at:04}" for at in range(count + 1)]
+    members = {region: member(region) for region in regions}
+    members["510000"] = member("510000", faulty_max=faulty)
+    q = (count + faulty) // 2 + 1
+    if q <= count and 2 * q - count > faulty:
+        assert roster(members=members).quorum(f"{NETWORK}/510000") == q
+    else:
+        with pytest.raises(MalformedError):
+            roster(members=members)
+
+
+def test_a_log_without_witnesses_has_none_that_may_fail_and_no_quorum_is_reached() -> None:
+    alone = roster(["510000"])
+    assert alone.witnesses_of(SICHUAN) == ()
+    assert alone.quorum(SICHUAN) > 0
+    assert not alone.mirror_keys(SICHUAN)
+    with pytest.raises(MalformedError):
+        roster(members={"510000": member("510000", faulty_max=1)})
+
+
+def test_witnesses_are_all_other_members_or_those_listed() -> None:
+    made = roster(members=with_member("510000", witnesses=("500000", "540000")))
+    assert made.witnesses_of(SICHUAN) == ("500000", "540000")
+    assert made.witnesses_of(TIBET) == ("500000", "510000", "520000", "530000")
+    assert {cosigners[0][0] for cosigners in made.mirror_keys(SICHUAN).values()} == {
+        "500000",
+        "540000",
+    }
+
+
+def test_lines_are_looked_up_by_the_key_ids_of_their_role() -> None:
+    for role, name_of in (("witness", witness_name), ("mirror", mirror_name)):
+        name, public = name_of(TIBET), key("540000", role).public
+        keys = {"witness": GENESIS.witness_keys, "mirror": GENESIS.mirror_keys}[role](SICHUAN)
+        assert len(keys) == 4
+        assert keys[line_key_id(name, public)] == (("540000", name, public),)
+    assert GENESIS.mirror_keys("a.example/990000") == {}
+
+
+def test_what_is_not_there_is_not_found() -> None:
+    for ask in (GENESIS.member, GENESIS.origin_of, GENESIS.region_of_origin, GENESIS.witnesses_of):
+        with pytest.raises(NotFoundError):
+            ask("990000")
+    assert GENESIS.region_of_origin(SICHUAN) == "510000"
+
+
+@pytest.mark.parametrize("role", ["witness", "mirror"])
+def test_the_policy_file_is_one_that_the_policy_reader_takes(role: Any) -> None:
+    text = GENESIS.tlog_policy(SICHUAN, role)
+    assert text.count("witness 5") == 4
+    assert "group members 3 500000 520000 530000 540000\n" in text
+    Policy.decode(text.encode(), faulty_max=GENESIS.faulty_max(SICHUAN))
+    alone = roster(["510000"]).tlog_policy(SICHUAN, role)
+    assert alone.endswith("quorum none\n")
+    Policy.decode(alone.encode(), insecure=True)
+
+
+@pytest.mark.parametrize("missing", sorted(REGIONS))
+def test_a_genesis_lacks_no_members_signature(missing: str) -> None:
+    part = signed(GENESIS, [region for region in REGIONS if region != missing])
+    with pytest.raises(UnverifiedError) as caught:
+        check_genesis(part)
+    assert caught.value.code == "no-quorum"
+
+
+def test_a_genesis_is_signed_with_governance_keys_over_the_marked_bytes() -> None:
+    wrong_key = sign_roster(GENESIS, {region: key(region, "issuer") for region in REGIONS})
+    bare = tuple((it, key(it, "governance").sign(GENESIS.encode())) for it in sorted(REGIONS))
+    for bad in (wrong_key, SignedRoster(GENESIS.encode(), bare)):
+        with pytest.raises(UnverifiedError) as caught:
+            check_genesis(bad)
+        assert caught.value.code == "bad-signature"
+    assert SIGNED.signatures[0][1] == key("500000", "governance").sign(SIGNED_PREFIX + SIGNED.body)
+
+
+def test_signatures_are_by_distinct_regions_in_order() -> None:
+    first, second, *_ = SIGNED.signatures
+    for bad in ((), (second, first), (first, first), (("51", first[1]),), (("510000", b""),)):
+        with pytest.raises(MalformedError):
+            SignedRoster(SIGNED.body, bad)
+
+
+def test_a_chain_starts_with_the_genesis_and_follows_link_by_link() -> None:
+    second = successor(rules=2)
+    third = successor(second, steward="520000")
+    chain = [SIGNED, signed(second), signed(third)]
+    assert check_chain(chain) == (GENESIS, second, third)
+    for bad in (
+        [],
+        chain[1:],
+        [SIGNED, chain[2]],
+        [SIGNED, SIGNED],
+        [chain[0], chain[1], chain[1]],
+    ):
+        with pytest.raises(UnverifiedError):
+            check_chain(bad)
+
+
+def test_a_successor_needs_four_of_five() -> None:
+    new = successor()
+    regions = sorted(REGIONS)
+    check_successor(GENESIS, signed(new, regions[:4]))
+    with pytest.raises(UnverifiedError) as caught:
+        check_successor(GENESIS, signed(new, regions[:3]))
+    assert caught.value.code == "no-quorum"
+
+
+def test_a_successor_needs_a_quorum_of_the_new_members_too() -> None:
+    joiners = [f"61{at:04}" for at in range(5)]
+    members = dict(GENESIS.members) | {region: member(region) for region in joiners}
+    new = successor(members=members)
+    with pytest.raises(UnverifiedError) as caught:
+        check_successor(GENESIS, signed(new, REGIONS))
+    assert caught.value.code == "no-quorum"
+    assert check_successor(GENESIS, signed(new, [*REGIONS, *joiners[:2]])) == new
+
+
+def test_a_successor_needs_a_quorum_of_the_old_members_too() -> None:
+    new = successor(roster(["500000", "510000"]), version=2, previous=GENESIS.sha256)
+    with pytest.raises(UnverifiedError) as caught:
+        check_successor(GENESIS, signed(new))
+    assert caught.value.code == "no-quorum"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: successor(version=3),
+        lambda: successor(previous=bytes(32)),
+        lambda: replace(
+            successor(),
+            network="other.example",
+            members={it: member(it, origin=f"other.example/{it}") for it in REGIONS},
+        ),
+    ],
+)
+def test_a_roster_that_does_not_follow_is_refused(make: Callable[[], Roster]) -> None:
+    with pytest.raises(UnverifiedError) as caught:
+        check_successor(GENESIS, signed(make()))
+    assert caught.value.code == "unverified"
+
+
+def test_a_strangers_or_a_false_signature_spoils_a_successor() -> None:
+    new = successor()
+    stranger = sign_roster(new, {it: key(it, "governance") for it in [*REGIONS, "990000"]})
+    false = sign_roster(
+        new, {it: key(it, "log" if it == "510000" else "governance") for it in REGIONS}
+    )
+    for bad in (stranger, false):
+        with pytest.raises(UnverifiedError) as caught:
+            check_successor(GENESIS, bad)
+        assert caught.value.code == "bad-signature"
+
+
+def test_the_default_constants_are_those_of_the_protocol() -> None:
+    assert Constants() == Constants(candidate_ms=2_000, delta_s=5, refresh_s=60, staleness_s=600)

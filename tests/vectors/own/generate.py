@@ -1,0 +1,329 @@
+"""A small network with fixed keys, and the vectors made from it.
+
+Tests take the network from here; ``python -m tests.vectors.own.generate`` writes the vectors again.
+All keys grow from their names, so every run makes the same bytes.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ledger.bundle import Bundle, ProvenEntry, ProvenLog
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import sign_line
+from ledger.keys import SigningKey
+from ledger.names import mirror_name, origin_for, witness_name
+from ledger.note import Note, sign_ed25519
+from ledger.receipt import (
+    make_consistency_receipt,
+    make_inclusion_receipt,
+    transparent_statement,
+)
+from ledger.roster import Constants, Member, MemberKeys, Role, Roster, SignedRoster, sign_roster
+from ledger.statement import Act, Citation, Statement, sign_statement
+from ledger.views import Block, BlockLines, GoodLine, block_body, view_body
+from tests import model
+
+NETWORK = "southwest-five.example"
+REGIONS = {
+    "500000": ("重庆市", "Chongqing"),
+    "510000": ("四川省", "Sichuan"),
+    "520000": ("贵州省", "Guizhou"),
+    "530000": ("云南省", "Yunnan"),
+    "540000": ("西藏自治区", "Tibet"),
+}
+PURPOSES = ("log", "witness", "mirror", "receipt", "issuer", "governance")
+TIME_S = 1_793_000_000
+CASE = "510000/case/2026-000017"
+GRANT = "540000/grant/2026-000001"
+OFFICER = "510000/officer/w3-01"
+SICHUAN = f"{NETWORK}/510000"
+TIBET = f"{NETWORK}/540000"
+
+
+def key(owner: str, purpose: str = "officer") -> SigningKey:
+    """The key of an owner for one purpose; whoever can read can make it."""
+    return SigningKey.from_seed(sha256(f"shouxin vector key {owner} {purpose}".encode()).digest())
+
+
+def member(region: str, **changes: Any) -> Member:
+    """A region of the network, as the genesis roster has it."""
+    name, name_en = REGIONS.get(region, (region, region))
+    fields: dict[str, Any] = {
+        "name": name,
+        "name_en": name_en,
+        "origin": origin_for(NETWORK, region),
+        "url": f"https://{region}.example",
+        "peer": f"https://peer.{region}.example:8443",
+        "tls": sha256(f"certificate of {region}".encode()).digest(),
+        "keys": MemberKeys(**{purpose: key(region, purpose).public for purpose in PURPOSES}),
+    }
+    return Member(**fields | changes)
+
+
+def roster(regions: Iterable[str] = REGIONS, **changes: Any) -> Roster:
+    """The genesis roster of the given regions."""
+    members = {region: member(region) for region in regions}
+    fields: dict[str, Any] = {
+        "network": NETWORK,
+        "version": 1,
+        "previous": None,
+        "rules": 1,
+        "steward": min(members),
+        "constants": Constants(),
+        "members": members,
+    }
+    return Roster(**fields | changes)
+
+
+def signed(made: Roster, regions: Iterable[str] | None = None) -> SignedRoster:
+    """A roster signed by all its members, or by the regions given."""
+    return sign_roster(made, {it: key(it, "governance") for it in regions or made.members})
+
+
+class Log:
+    """A region's log, kept as a list; roots and proofs come from the slow model."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.origin = origin_for(NETWORK, region)
+        self.statements: list[Statement] = []
+
+    @property
+    def entries(self) -> list[bytes]:
+        """The entries' bytes."""
+        return [statement.entry for statement in self.statements]
+
+    def act(
+        self,
+        kind: str,
+        subject: str,
+        body: Mapping[str, Any],
+        *,
+        officer: str | None = None,
+        citations: tuple[Citation, ...] = (),
+    ) -> Statement:
+        """Append what an officer or, without one, the region itself did."""
+        before = [it.leaf for it in self.statements if it.subject == subject]
+        act = Act(kind, 1, before[-1] if before else None, citations, body)
+        signer = key(self.region, "issuer") if officer is None else key(officer)
+        time_s = TIME_S + len(self.statements)
+        made = sign_statement(signer, officer or self.region, subject, time_s, act)
+        self.statements.append(made)
+        return made
+
+    def cite(self, role: str, index: int) -> Citation:
+        """A citation of one of the entries."""
+        return Citation(role, self.origin, index, self.statements[index].leaf)
+
+    def checkpoint(self, size: int | None = None) -> Checkpoint:
+        """The head at a size, the newest one if none is given."""
+        size = len(self.statements) if size is None else size
+        return Checkpoint(self.origin, size, model.root(self.entries[:size]))
+
+    def note(self, size: int | None = None) -> bytes:
+        """The log's signed note at a size."""
+        text = self.checkpoint(size).encode()
+        return Note(text, (sign_ed25519(self.origin, key(self.region, "log"), text),)).encode()
+
+    def proof(self, index: int, size: int | None = None) -> list[bytes]:
+        """An inclusion proof."""
+        return model.inclusion(index, self.entries[:size])
+
+    def lines(
+        self,
+        regions: Iterable[str],
+        role: Role,
+        *,
+        times: Sequence[int] = (),
+        size: int | None = None,
+    ) -> tuple[GoodLine, ...]:
+        """Lines of these regions on one head, a second apart if no times are given."""
+        head = self.checkpoint(size)
+        return tuple(
+            line(region, role, head, times[at] if times else TIME_S + 100 + at)
+            for at, region in enumerate(regions)
+        )
+
+
+def line(region: str, role: Role, head: Checkpoint, time_s: int) -> GoodLine:
+    """One region's line on a head."""
+    name = (witness_name if role == "witness" else mirror_name)(origin_for(NETWORK, region))
+    return GoodLine(region, time_s, sign_line(name, key(region, role), head, time_s).encode())
+
+
+def proven(log: Log, made: Roster, indexes: Iterable[int]) -> ProvenLog:
+    """A log's part of a bundle, with lines of the first q of its witnesses."""
+    regions = made.witnesses_of(log.origin)[: made.quorum(log.origin)]
+    return ProvenLog(
+        roster=made.version,
+        note=log.note(),
+        witness=tuple(it.line for it in log.lines(regions, "witness")),
+        mirror=tuple(it.line for it in log.lines(regions, "mirror")),
+        entries=tuple(
+            ProvenEntry(index, log.statements[index].entry, tuple(log.proof(index)))
+            for index in indexes
+        ),
+    )
+
+
+class Example:
+    """Tibet grants, Sichuan relies on a view of it and opens a case."""
+
+    def __init__(self) -> None:
+        self.roster = roster()
+        self.signed = signed(self.roster)
+        genesis = {
+            "leaf": "cose-sign1/rfc9162-sha256",
+            "roster": self.signed.encode(),
+            "rules": self.roster.rules,
+        }
+        self.tibet, self.sichuan = Log("540000"), Log("510000")
+        for log in (self.tibet, self.sichuan):
+            log.act("log.genesis", log.origin, genesis)
+        self.grant = self.tibet.act(
+            "grant.offer", GRANT, {"to": "510000", "rights": ["intake"], "item": "000500000001"}
+        )
+        others = ("500000", "520000", "530000")
+        self.view = self.sichuan.act(
+            "log.view",
+            TIBET,
+            view_body(self.tibet.note(), self.roster, self.tibet.lines(others, "mirror")),
+        )
+        first = self.sichuan.checkpoint(1)
+        lines = tuple(it.line for it in self.sichuan.lines(others, "mirror", size=1))
+        self.block = self.sichuan.act(
+            "log.block",
+            SICHUAN,
+            block_body(
+                Block(
+                    height=1,
+                    size=1,
+                    root=first.root,
+                    note=sha256(first.encode()).digest(),
+                    roster=1,
+                    rules=1,
+                    map_root=bytes(32),
+                    lines=(BlockLines(1, first.root, lines),),
+                )
+            ),
+        )
+        self.case = self.sichuan.act(
+            "case.open",
+            CASE,
+            {"item": "000500000001", "window": "510000/window/w3"},
+            officer=OFFICER,
+            citations=(self.sichuan.cite("view", 1), self.tibet.cite("grant", 1)),
+        )
+        self.bundle = Bundle(
+            CASE,
+            (self.signed.encode(),),
+            {
+                SICHUAN: proven(self.sichuan, self.roster, (0, 1, 3)),
+                TIBET: proven(self.tibet, self.roster, (1,)),
+            },
+        )
+        receipt_key = key("510000", "receipt")
+        self.receipt = make_inclusion_receipt(
+            receipt_key,
+            SICHUAN,
+            CASE,
+            TIME_S + 60,
+            4,
+            3,
+            self.sichuan.proof(3),
+            self.sichuan.checkpoint().root,
+        )
+        self.consistency = make_consistency_receipt(
+            receipt_key,
+            SICHUAN,
+            SICHUAN,
+            TIME_S + 60,
+            3,
+            4,
+            model.consistency(3, self.sichuan.entries),
+            self.sichuan.checkpoint().root,
+        )
+
+    def vectors(self) -> dict[str, dict[str, Any]]:
+        """The vectors, by file name."""
+        head = self.sichuan.checkpoint()
+        case = self.case
+        return {
+            "names": {
+                "parties": ["510000", OFFICER],
+                "objects": [CASE, GRANT],
+                "origins": [SICHUAN, f"{SICHUAN}/2"],
+                "no_parties": [
+                    "51000",
+                    "510000/",
+                    "510000/officer",
+                    "510000/officer/",
+                    "５１００００",
+                ],
+                "no_objects": [
+                    "510000",
+                    "510000/case/a b",
+                    "510000/Case/1",
+                    f"510000/case/{'1' * 65}",
+                ],
+                "no_origins": ["510000", f"{SICHUAN}/", f"{SICHUAN}/1", "https://a.example/510000"],
+            },
+            "statement": {
+                "entry": case.entry.hex(),
+                "leaf": case.leaf.hex(),
+                "public": key(OFFICER).public.hex(),
+                "kid": case.kid.hex(),
+                "issuer": case.issuer,
+                "subject": case.subject,
+                "time_s": case.time_s,
+                "kind": case.act.kind,
+                "signed": case.signed.hex(),
+            },
+            "genesis": {"entry": self.sichuan.statements[0].entry.hex()},
+            "view": {
+                "entry": self.view.entry.hex(),
+                "origin": TIBET,
+                "size": 2,
+                "root": self.tibet.checkpoint().root.hex(),
+                "fresh_at_s": TIME_S + 100,
+            },
+            "block": {"entry": self.block.entry.hex(), "height": 1, "size": 1},
+            "receipt": {
+                "receipt": self.receipt.hex(),
+                "transparent": transparent_statement(case.entry, [self.receipt]).hex(),
+                "entry": case.entry.hex(),
+                "public": key("510000", "receipt").public.hex(),
+                "origin": SICHUAN,
+                "size": 4,
+                "index": 3,
+                "root": head.root.hex(),
+                "consistency": self.consistency.hex(),
+                "old_size": 3,
+                "old_root": self.sichuan.checkpoint(3).root.hex(),
+            },
+            "roster": {
+                "signed": self.signed.encode().hex(),
+                "sha256": self.roster.sha256.hex(),
+                "policy": self.roster.tlog_policy(SICHUAN, "witness"),
+            },
+            "bundle": {
+                "bundle": self.bundle.encode().hex(),
+                "genesis": self.roster.sha256.hex(),
+                "subject": CASE,
+            },
+        }
+
+
+def main() -> None:
+    """Write every vector beside this file."""
+    for name, vector in Example().vectors().items():
+        sourced = {"source": "this project; see README.md"} | vector
+        text = json.dumps(sourced, ensure_ascii=False, indent=2)
+        (Path(__file__).parent / f"{name}.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
