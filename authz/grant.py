@@ -89,7 +89,9 @@ def next_side(side: Side, event: Event) -> Side:
         raise RefusedError(f"the grant has been {side.value} here", code="already-answered")
     if side is Side.NEW:
         raise RefusedError("no such grant was offered here", code="unknown-object")
-    raise RefusedError(f"{event.value} does not fit a grant that is {side.value}", code="wrong-state")
+    raise RefusedError(
+        f"{event.value} does not fit a grant that is {side.value}", code="wrong-state"
+    )
 
 
 def index_object(window: str, item: str) -> str:
@@ -127,9 +129,13 @@ def check_use(
     if not state["from"] <= time_s < state["until"]:
         raise RefusedError(f"the grant {offer.object} is out of its term", code="grant-not-live")
     if state["item"] != item:
-        raise RefusedError(f"the grant {offer.object} covers {state['item']}", code="item-not-granted")
+        raise RefusedError(
+            f"the grant {offer.object} covers {state['item']}", code="item-not-granted"
+        )
     if state["to"] != window:
-        raise RefusedError(f"the grant {offer.object} is for {state['to']}", code="window-not-granted")
+        raise RefusedError(
+            f"the grant {offer.object} is for {state['to']}", code="window-not-granted"
+        )
     if right not in state["rights"]:
         raise RefusedError(
             f"the grant {offer.object} lends {', '.join(state['rights'])}", code="right-not-granted"
@@ -231,7 +237,9 @@ def _check_term(acting: Acting) -> None:
         return
     basis = acting.facts["basis"]
     if basis is None:
-        raise RefusedError(f"no such basis is published here: {body['basis']}", code="unknown-object")
+        raise RefusedError(
+            f"no such basis is published here: {body['basis']}", code="unknown-object"
+        )
     if not (
         basis.state["from"] <= body["valid_from"] and body["valid_until"] <= basis.state["until"]
     ):

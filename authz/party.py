@@ -77,6 +77,13 @@ def type_of(name: str) -> str:
     return name.split("/", 2)[1]
 
 
+def type_of_unit(name: str) -> str | None:
+    """Return ``department`` or ``window``, or None for a party that can hold no case."""
+    _, slash, rest = name.partition("/")
+    kind_of_unit = rest.partition("/")[0] if slash else ""
+    return kind_of_unit if kind_of_unit in {"department", "window"} else None
+
+
 def life_of(own: Fact | None) -> Life:
     """Return where the party stands by its newest row."""
     if own is None:
@@ -100,7 +107,9 @@ def next_life(life: Life, event: Event) -> Life:
         raise RefusedError("the party is enrolled already", code="exists")
     if life is Life.NEW:
         raise RefusedError("no such party is enrolled here", code="unknown-object")
-    raise RefusedError(f"{event.value} does not fit a party that is {life.value}", code="wrong-state")
+    raise RefusedError(
+        f"{event.value} does not fit a party that is {life.value}", code="wrong-state"
+    )
 
 
 def key_object(region: str, public: bytes) -> str:

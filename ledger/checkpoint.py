@@ -66,10 +66,9 @@ class Checkpoint:
         lines = data.split(b"\n", 4)
         if len(lines) > 4 or (len(lines) == 4 and lines[3]):
             raise MalformedError("checkpoint has an extension line", code="extension-line")
-        if len(lines) != 4 or len(data) > CHECKPOINT_BYTES_MAX:
-            raise MalformedError("checkpoint is not three lines of text")
         try:
-            origin, size, root = lines[0].decode(), int(lines[1]), base64.b64decode(lines[2])
+            first, second, third, _ = lines
+            origin, size, root = first.decode(), int(second), base64.b64decode(third)
         except (ValueError, binascii.Error) as error:
             raise MalformedError("checkpoint is not three lines of text") from error
         checkpoint = cls(origin, size, root)

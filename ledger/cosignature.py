@@ -73,8 +73,6 @@ class Line:
         Raises:
             MalformedError: There are more or fewer, or the time is out of range.
         """
-        if len(data) != LINE_BYTES:
-            raise MalformedError(f"a line has 76 bytes, not {len(data)}")
         return cls(data[:4], int.from_bytes(data[4:12]), data[12:])
 
     def to_signature(self, name: str) -> Signature:

@@ -246,10 +246,8 @@ def _canonical_bytes(root: object) -> int:
             total += 3
         elif size < 0x1_0000_0000:
             total += 5
-        elif size <= INTEGER_MAX:
-            total += 9
         else:
-            raise _beyond_64_bits()
+            total += 9
     return total
 
 

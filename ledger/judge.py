@@ -104,27 +104,33 @@ def check_citations(
         # A view is an entry of the citing log; its citation names the log that it is a view of.
         if citation.origin == origin or citation.role == ROLE_VIEW:
             if citation.index >= index:
-                raise _void(f"{citation.role} is not below the act: {citation.index}")
+                raise void_citation(f"{citation.role} is not below the act: {citation.index}")
         else:
             view = views.get(citation.origin)
             if view is None or citation.index >= view.size:
-                raise _void(f"no view covers {citation.role}: {citation.origin} {citation.index}")
+                raise void_citation(
+                    f"no view covers {citation.role}: {citation.origin} {citation.index}"
+                )
     for need in needs:
         if need.origin is not None and need.origin not in views:  # (2)
-            raise _void(f"no view is cited of the log that {need.name} stands in: {need.origin}")
+            raise void_citation(
+                f"no view is cited of the log that {need.name} stands in: {need.origin}"
+            )
         if not need.cite:
             continue
         cited = [citation for citation in act.citations if citation.role == need.name]
         fact = facts.get(need.name)
         if fact is None:
             if cited:
-                raise _void(f"{need.name} cites what is not within sight")
+                raise void_citation(f"{need.name} cites what is not within sight")
             continue
         if len(cited) != 1:  # (3)
-            raise _void(f"{need.name} is to be cited once: {fact.origin} {fact.index}")
+            raise void_citation(f"{need.name} is to be cited once: {fact.origin} {fact.index}")
         found = cited[0]
         if (found.index, found.leaf, found.origin) != (fact.index, fact.leaf, fact.origin):
-            raise _void(f"{need.name} does not cite the newest row: {fact.origin} {fact.index}")
+            raise void_citation(
+                f"{need.name} does not cite the newest row: {fact.origin} {fact.index}"
+            )
 
 
 def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> Judgement:
@@ -152,7 +158,9 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
     issuer = statement.issuer
     if issuer == acting.region:  # (2)
         if not kind.by_region:
-            raise RefusedError(f"{kind.name} is a person's act, not the region's", code="not-entitled")
+            raise RefusedError(
+                f"{kind.name} is a person's act, not the region's", code="not-entitled"
+            )
         assert acting.signer is None
     else:
         signer = acting.signer
@@ -167,5 +175,6 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
     return kind.rule(acting)  # (5)
 
 
-def _void(message: str) -> RefusedError:
+def void_citation(message: str) -> RefusedError:
+    """Return the refusal of an act whose citations do not hold."""
     return RefusedError(message, code="void-citation")

@@ -271,6 +271,11 @@ class Roster:
         """SHA-256 of the roster's bytes, by which a genesis is trusted and a version follows."""
         return self._sha256
 
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The logs of all members, ascending by region."""
+        return tuple(self._regions)
+
     def member(self, region: str) -> Member:
         """Return the member of ``region``.
 

@@ -123,7 +123,7 @@ def _refused(name: str, problem: str) -> MalformedError:
     return MalformedError(f"the field {name} {problem}", code="bad-field")
 
 
-def _check_choice(name: str, field: Field, value: Any) -> None:
+def _check_choice(name: str, field: Field, value: object) -> None:
     for item in value if type(value) is list else (value,):
         if item not in field.choices:
             raise MalformedError(
@@ -136,7 +136,7 @@ def _is_personal(text: str) -> bool:
     return is_mobile_number(text) or is_resident_identity(text)
 
 
-def _text_problem(value: Any) -> str | None:
+def _text_problem(value: object) -> str | None:
     if type(value) is not str or not 0 < len(value) <= TEXT_CHARS_MAX:
         return f"is text of 1 to {TEXT_CHARS_MAX} characters"
     if _has_control(value):
@@ -149,13 +149,13 @@ def _text_problem(value: Any) -> str | None:
     return None
 
 
-def _code_problem(value: Any) -> str | None:
+def _code_problem(value: object) -> str | None:
     if type(value) is not str or len(value) > CODE_CHARS_MAX or not _is_code(value):
         return f"is a code of at most {CODE_CHARS_MAX} letters, digits and ._/:-"
     return _PERSONAL if _is_personal(value) else None
 
 
-def _party_problem(value: Any) -> str | None:
+def _party_problem(value: object) -> str | None:
     if type(value) is not str:
         return "names a party"
     try:
@@ -165,7 +165,7 @@ def _party_problem(value: Any) -> str | None:
     return _PERSONAL if _is_personal(value[value.rfind("/") + 1 :]) else None
 
 
-def _object_problem(value: Any) -> str | None:
+def _object_problem(value: object) -> str | None:
     if type(value) is not str:
         return "names an object"
     try:
@@ -175,36 +175,36 @@ def _object_problem(value: Any) -> str | None:
     return _PERSONAL if _is_personal(value[value.rfind("/") + 1 :]) else None
 
 
-def _hash_problem(value: Any) -> str | None:
+def _hash_problem(value: object) -> str | None:
     good = type(value) is bytes and len(value) == HASH_BYTES
     return None if good else f"is a hash of {HASH_BYTES} bytes"
 
 
-def _key_problem(value: Any) -> str | None:
+def _key_problem(value: object) -> str | None:
     good = type(value) is bytes and len(value) == PUBLIC_BYTES
     return None if good else f"is an Ed25519 public key of {PUBLIC_BYTES} bytes"
 
 
-def _uint_problem(value: Any) -> str | None:
+def _uint_problem(value: object) -> str | None:
     good = type(value) is int and 0 <= value <= UINT_MAX
     return None if good else "is a whole number from 0"
 
 
-def _bool_problem(value: Any) -> str | None:
+def _bool_problem(value: object) -> str | None:
     return None if type(value) is bool else "is true or false"
 
 
-def _seconds_problem(value: Any) -> str | None:
+def _seconds_problem(value: object) -> str | None:
     good = type(value) is int and 0 <= value <= SECONDS_MAX
     return None if good else "is a time in seconds since 1970"
 
 
-def _bytes_problem(value: Any) -> str | None:
+def _bytes_problem(value: object) -> str | None:
     good = type(value) is bytes and len(value) <= BYTES_MAX
     return None if good else f"is at most {BYTES_MAX} bytes"
 
 
-def _list_problem(value: Any, one: Callable[[Any], str | None], what: str) -> str | None:
+def _list_problem(value: object, one: Callable[[object], str | None], what: str) -> str | None:
     if type(value) is not list or len(value) > LIST_ITEMS_MAX:
         return f"is a list of at most {LIST_ITEMS_MAX} {what}"
     for item in value:
@@ -214,25 +214,25 @@ def _list_problem(value: Any, one: Callable[[Any], str | None], what: str) -> st
     return None
 
 
-def _codes_problem(value: Any) -> str | None:
+def _codes_problem(value: object) -> str | None:
     problem = _list_problem(value, _code_problem, "codes")
-    if problem is None and value != sorted(set(value)):
+    if problem is None and isinstance(value, list) and value != sorted(set(value)):
         return "is a list of distinct codes, ascending"
     return problem
 
 
-def _parties_problem(value: Any) -> str | None:
+def _parties_problem(value: object) -> str | None:
     problem = _list_problem(value, _party_problem, "parties")
-    if problem is None and value != sorted(set(value)):
+    if problem is None and isinstance(value, list) and value != sorted(set(value)):
         return "is a list of distinct parties, ascending"
     return problem
 
 
-def _hashes_problem(value: Any) -> str | None:
+def _hashes_problem(value: object) -> str | None:
     return _list_problem(value, _hash_problem, "hashes")
 
 
-_PROBLEMS: Final[Mapping[FieldType, Callable[[Any], str | None]]] = {
+_PROBLEMS: Final[Mapping[FieldType, Callable[[object], str | None]]] = {
     FieldType.TEXT: _text_problem,
     FieldType.CODE: _code_problem,
     FieldType.PARTY: _party_problem,

@@ -8,6 +8,7 @@ is allowed, others decide.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from ledger import encoding
@@ -37,6 +38,9 @@ HASH_BYTES: Final = 32
 
 # A citation's role that names an entry `log.view` of the citing log.
 ROLE_VIEW: Final = "view"
+
+# The same few keys sign nearly all statements of a log.
+_thumbprint = lru_cache(maxsize=4_096)(key_thumbprint)
 
 _PROTECTED_KEYS: Final = [ALGORITHM, CONTENT_TYPE, KID, CWT_CLAIMS]
 _CLAIM_KEYS: Final = [ISSUER, SUBJECT, ISSUED_AT]
@@ -93,11 +97,10 @@ class Act:
         Raises:
             MalformedError: The bytes are not canonical, or a field is not of the form.
         """
-        match encoding.decode(payload):
-            case [kind, version, previous, list() as citations, body]:
-                pass
-            case _:
-                raise MalformedError("an act is an array of five: kind to body")
+        items = encoding.decode(payload)
+        if type(items) is not list or len(items) != 5 or type(items[3]) is not list:
+            raise MalformedError("an act is an array of five: kind to body")
+        kind, version, previous, citations, body = items
         if type(kind) is not str or not _is_kind(kind):
             raise MalformedError("an act's kind is two words joined by a dot", code="bad-field")
         if type(version) is not int or version < 1:
@@ -177,7 +180,7 @@ def verify_statement(unverified: UnverifiedStatement, public: bytes) -> Statemen
             the signature does not hold.
     """
     # Without this, one entry could name one key in its signed header and be taken for another's.
-    if unverified.kid != key_thumbprint(public):
+    if unverified.kid != _thumbprint(public):
         raise UnverifiedError("the statement names another key", code="unknown-key")
     verify(public, unverified.signed, unverified.signature)
     return _as_verified(unverified)
@@ -229,13 +232,15 @@ def _decode_citations(items: list[Any]) -> tuple[Citation, ...]:
     citations = []
     viewed: set[str] = set()
     for item in items:
-        match item:
-            case [str(role), str(origin), int(index), bytes(leaf)] if type(index) is int:
-                pass  # not a bool, which is an int to a pattern
-            case _:
-                raise MalformedError("a citation is role, origin, index, leaf", code="bad-field")
-        if not _is_role(role) or not 0 <= index <= INDEX_MAX or len(leaf) != HASH_BYTES:
-            raise MalformedError("a citation's role, index or leaf is bad", code="bad-field")
+        if type(item) is not list or len(item) != 4:
+            raise MalformedError("a citation is role, origin, index, leaf", code="bad-field")
+        role, origin, index, leaf = item
+        if type(role) is not str or not _is_role(role):
+            raise MalformedError("a citation's role is one word", code="bad-field")
+        if type(index) is not int or not 0 <= index <= INDEX_MAX:
+            raise MalformedError("a citation's index is out of range", code="bad-field")
+        if type(origin) is not str or not _is_hash(leaf):
+            raise MalformedError("a citation's origin or leaf is bad", code="bad-field")
         check_origin(origin)
         if role == ROLE_VIEW:
             # Two views of one log would let an author choose between them after the fact.

@@ -262,8 +262,8 @@ def _slice(tiles: Mapping[Tile, bytes], tile: Tile, start: int, end: int) -> byt
 def _root_of_part(hashes: bytes) -> bytes:
     """Return the root over part of a tile, remembered: proofs of neighbours share most nodes.
 
-    The hashes are their own name, so nothing here can be out of date. Parts are 2 KiB on average
-    at most, as the halves of a tile are the largest, so this is 8 MiB at the very worst.
+    The hashes are their own name, so nothing here can be out of date. The largest part is half a
+    tile, 4 KiB, so this holds 8 MiB at the very worst.
     """
     return _root(hashes)
 

@@ -72,23 +72,20 @@ class TlogProof:
             raise MalformedError("a proof file is at most 3 MiB", code="too-large")
         # The first blank line, since the checkpoint brings another.
         head, _, note = data.partition(b"\n\n")
-        lines = head.split(b"\n")
-        if lines[0] != _HEADER:
+        header, *lines = head.split(b"\n")
+        if header != _HEADER:
             raise MalformedError("a proof file starts with its format's name")
-        at = 1
+        extra = None
         try:
-            extra = None
-            if len(lines) > at and lines[at].startswith(_EXTRA):
-                extra = base64.b64decode(lines[at][len(_EXTRA) :])
-                at += 1
-            if len(lines) <= at or not lines[at].startswith(_INDEX):
-                raise MalformedError("a proof file gives an index")
-            index = int(lines[at][len(_INDEX) :])
-            hashes = tuple(base64.b64decode(line) for line in lines[at + 1 :])
+            if lines and lines[0].startswith(_EXTRA):
+                extra = base64.b64decode(lines.pop(0)[len(_EXTRA) :])
+            first, *rest = lines
+            index = int(first.removeprefix(_INDEX))
+            hashes = tuple(base64.b64decode(line) for line in rest)
         except (ValueError, binascii.Error) as error:
             raise MalformedError("a proof file holds numbers and base64") from error
         proof = cls(index, hashes, Note.decode(note), extra)
-        # One comparison refuses "+1", "01", stray bits in base64, and an empty extra line.
+        # One comparison refuses "+1", "01", a bare index, stray bits in base64, an empty extra line.
         if proof.encode() != data:
             raise MalformedError("a proof file is not in its one canonical form")
         return proof

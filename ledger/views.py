@@ -147,7 +147,8 @@ def decode_view(body: Mapping[str, Any], roster: Roster) -> View:
 
     Raises:
         MalformedError: (1), or the note is no note.
-        UnverifiedError: ``bad-signature`` (2), ``no-quorum`` or ``bad-line`` (3).
+        UnverifiedError: ``unknown-key`` or ``bad-signature`` (2), ``no-quorum`` or ``bad-line``
+            (3).
     """
     note, version, lines = _fields(body, "note roster lines")  # (1)
     if type(note) is not bytes or type(version) is not int:
@@ -365,6 +366,8 @@ def _open_note(note: bytes, roster: Roster) -> tuple[bytes, Signature, Checkpoin
     """Return text, the log's own signature, and checkpoint of a note that its log signed."""
     opened = Note.decode(note)
     checkpoint = Checkpoint.decode(opened.text)
+    if checkpoint.origin not in roster.origins:
+        raise UnverifiedError(f"no log of the network: {checkpoint.origin}", code="unknown-key")
     (verified,) = check_signed(opened, [roster.log_key(checkpoint.origin)])
     return opened.text, verified.signature, checkpoint
 

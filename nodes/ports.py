@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ledger.kind import Fact
+from nodes.core.ready import UseRow
 
 
 class Clock(Protocol):
@@ -26,6 +27,17 @@ class Signer(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """Return a 64-byte Ed25519 signature."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleKeys:
+    """The region's own keys, one for each purpose."""
+
+    log: Signer
+    witness: Signer
+    mirror: Signer
+    receipt: Signer
+    issuer: Signer
 
 
 class Officers(Protocol):
@@ -69,5 +81,22 @@ class Reader(Protocol):
     def tiles(self, origin: str, wanted: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
         """For each (level, tile index): the hashes stored for it so far (a prefix of the full tile)."""
 
-    def find(self, origin: str, leaves: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Return the index of each of these leaf hashes that the log already holds."""
+    def find(self, origin: str, wanted: Sequence[tuple[str, bytes]]) -> Sequence[int | None]:
+        """For each (subject, leaf hash): the index of that entry in the log, or None."""
+
+    def facts_between(self, origin: str, object_: str, low: int, high: int) -> Sequence[Fact]:
+        """Return the rows of an object with low <= index < high, ascending."""
+
+    def seen_by(self, origin: str, index: int) -> tuple[int, int] | None:
+        """Return the ``seen_by`` of an entry and the block record that fixed it, or None."""
+
+    def unsettled(
+        self,
+        *,
+        origin: str | None = None,
+        fact_origin: str | None = None,
+        low: int = 0,
+        high: int | None = None,
+        rows_max: int | None = None,
+    ) -> Sequence[UseRow]:
+        """Return uses that are open or unproven, ascending by log and index."""

@@ -1,4 +1,4 @@
-"""A network of N regions: keys that grow from the seed, a signed roster, and one machine for each."""
+"""A network of N regions: keys that grow from the seed, and the roster that all have signed."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -39,9 +39,7 @@ def key_of(seed: int, *words: str) -> SigningKey:
 def make_members(seed: int, count: int, constants: Constants = CONSTANTS) -> Members:
     """Return a network of ``count`` regions, everyone witnessing everyone."""
     chosen = sorted(REGIONS[:count])
-    keys = {
-        region: {role: key_of(seed, region, role) for role in ROLES} for region, _, _ in chosen
-    }
+    keys = {region: {role: key_of(seed, region, role) for role in ROLES} for region, _, _ in chosen}
     members = {
         region: Member(
             name=name,

@@ -17,6 +17,10 @@ START_MS: Final = 1_790_000_000_000
 Action = Callable[[], None]
 
 
+class BrokenError(Exception):
+    """A promise is broken: which, and by whom."""
+
+
 class World:
     """A heap of actions, seeded streams of randomness, and a running hash of all that happened.
 

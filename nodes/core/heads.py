@@ -4,15 +4,15 @@ One lock for all of it: only the node's single step touches it. Signing stands h
 no line leaves without its row.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol, Self
 
 from ledger.checkpoint import Checkpoint, cosignature_message
 from ledger.cosignature import Line, line_key_id
 from ledger.encoding import decode, encode
-from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
-from ledger.hashing import EMPTY_ROOT, HASH_BYTES
+from ledger.errors import MalformedError, UnavailableError, UnverifiedError
+from ledger.hashing import HASH_BYTES
 from ledger.names import mirror_name, witness_name
 from ledger.note import KEY_ID_BYTES, TIME_BYTES, Note, Signature, check_signed
 from ledger.proofs import Reader as NodeReader
@@ -30,13 +30,25 @@ from nodes.core.ready import (
     PutMemory,
     Write,
 )
-from nodes.ports import Reader, Signer
+from nodes.ports import Signer
 
 EQUIVOCATION: Final = "equivocation"
 CONVICTED: Final = "equivocation/"
 """Memory under this name and an origin holds the notes that convict the log."""
 RESTING: Final = "resting"
 """Memory under this name, once there, says that the witness and mirror keys sign no more."""
+
+
+class LogReader(Protocol):
+    """Entries and tiles, inside the current transaction: all that this side of the node reads."""
+
+    def entries(self, origin: str, start: int, end: int) -> Sequence[bytes]:
+        """Return the entries [start, end) of a log; shorter where fewer are stored."""
+
+    def tiles(
+        self, origin: str, wanted: Sequence[tuple[int, int]]
+    ) -> Mapping[tuple[int, int], bytes]:
+        """For each (level, tile index): the hashes stored for it so far."""
 
 
 class SignedHead(NamedTuple):
@@ -56,13 +68,6 @@ class Known(NamedTuple):
     """With the log's own line alone."""
     lines: tuple[GoodLine, ...]
     """All mirror lines we hold on it, the latest of each region."""
-
-
-class MirrorKnown(Protocol):
-    """Whoever answers for lines may be told of notes that turn out to be ours to keep."""
-
-    def __call__(self, origin: str) -> Known | None:
-        """Return the best note of a log."""
 
 
 def open_head(data: bytes, roster: Roster) -> tuple[SignedHead, Note]:
@@ -140,7 +145,7 @@ class Copy:
     frontier: Frontier = Frontier.empty()  # noqa: RUF009 - frozen, and the same for all
 
     @classmethod
-    def load(cls, origin: str, size: int, reader: Reader) -> Self:
+    def load(cls, origin: str, size: int, reader: LogReader) -> Self:
         """Read the right edge of the ``size`` entries that are stored.
 
         Raises:
@@ -150,7 +155,7 @@ class Copy:
         return cls(size, edge, frontier_from_edge(size, edge))
 
 
-def read_edge(origin: str, size: int, reader: Reader) -> TileEdge:
+def read_edge(origin: str, size: int, reader: LogReader) -> TileEdge:
     """Read the partial tiles at the right edge of a tree of ``size``.
 
     Raises:
@@ -174,7 +179,7 @@ def read_edge(origin: str, size: int, reader: Reader) -> TileEdge:
     return tuple(edge)
 
 
-def node_reader(reader: Reader, origin: str) -> NodeReader:
+def node_reader(reader: LogReader, origin: str) -> NodeReader:
     """Return a reader of one log's tree nodes."""
     return read_nodes(lambda wanted: reader.tiles(origin, wanted))
 
@@ -260,7 +265,7 @@ class Heads:
         copy = self._copies.get(origin)
         return copy.size if copy is not None else self._sizes.get(origin, 0)
 
-    def copy(self, origin: str, reader: Reader) -> Copy:
+    def copy(self, origin: str, reader: LogReader) -> Copy:
         """Return our copy of a log, read on first use."""
         copy = self._copies.get(origin)
         if copy is None:
@@ -356,7 +361,7 @@ class Heads:
         )
         return PutMemory(CONVICTED + origin, evidence), PutFindings((finding,))
 
-    def compare(self, head: SignedHead, reader: Reader) -> tuple[Write, ...]:
+    def compare(self, head: SignedHead, reader: LogReader) -> tuple[Write, ...]:
         """Compare a log-signed head with the row of its log, and convict the log if its bytes do.
 
         Nothing follows from a head that cannot be compared.
@@ -408,30 +413,3 @@ def decode_evidence(value: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]
             return (first, second), tuple(hashes)
         case _:
             raise MalformedError("not two notes and hashes")
-
-
-def empty_root_or(size: int, root: Callable[[], bytes]) -> bytes:
-    """Return the empty tree's root for size 0, else what ``root`` gives."""
-    return root() if size else EMPTY_ROOT
-
-
-__all__ = [
-    "CONVICTED",
-    "EQUIVOCATION",
-    "RESTING",
-    "Copy",
-    "Heads",
-    "Known",
-    "LedgerError",
-    "SignedHead",
-    "convicts",
-    "dated",
-    "decode_evidence",
-    "good_lines",
-    "line_bytes",
-    "line_signatures",
-    "node_reader",
-    "one_line",
-    "open_head",
-    "read_edge",
-]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from ledger import encoding
 from nodes.core.ready import FindingRow, PutEvidence, UseRow
+from nodes.core.settlement import WITHDRAWN
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs
@@ -24,6 +25,15 @@ _SEEN: Final = Prepared(
     .limit(1),
     ("log", "index", "param_1"),
 )
+_WITHDRAW: Final = Prepared(
+    delete(schema.findings).where(
+        schema.findings.c.log_id == bindparam("log"),
+        schema.findings.c.index == bindparam("index"),
+        schema.findings.c.code == bindparam("code"),
+        schema.findings.c.subject == bindparam("subject"),
+    ),
+    ("log", "index", "code", "subject"),
+)
 # Literal states, not parameters: only so does the planner see that the partial index serves.
 _UNSETTLED: Final = _uses.status.in_(
     [bindparam(None, status, literal_execute=True) for status in schema.UNSETTLED]
@@ -31,7 +41,13 @@ _UNSETTLED: Final = _uses.status.in_(
 
 
 def put_findings(connection: Connection, ids: LogIDs, rows: Sequence[FindingRow]) -> None:
-    """Write findings; one that is there already takes the newer words."""
+    """Write findings; one that is there already takes the newer words, one withdrawn is taken out."""
+    for row in rows:
+        if row.severity == WITHDRAWN:
+            _WITHDRAW.run(
+                connection,
+                (ids.get(connection, row.origin), row.index, row.code, row.subject),
+            )
     _PUT_FINDINGS.run_many(
         connection,
         [
@@ -45,6 +61,7 @@ def put_findings(connection: Connection, ids: LogIDs, rows: Sequence[FindingRow]
                 encoding.encode([list(pair) for pair in row.evidence]),
             )
             for row in rows
+            if row.severity != WITHDRAWN
         ],
     )
 

@@ -21,14 +21,16 @@ from ledger.cosignature import (
     sign_subtree,
 )
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
-from ledger.keys import PostQuantumKey, SigningKey
+from ledger.keys import PostQuantumKey, SigningKey, key_thumbprint
 from ledger.note import (
+    ED25519,
     ED25519_COSIGNATURE,
     POST_QUANTUM_COSIGNATURE,
     Note,
     Signature,
     VerifierKey,
     check_signed,
+    sign_ed25519,
 )
 from tests.strategies import flip
 
@@ -93,6 +95,27 @@ def test_the_example_of_the_cosignature_page_is_a_line() -> None:
     vector = json.loads((VECTORS / "behind-the-sofa.json").read_text())
     line = Line.from_signature(Note.decode(vector["note"].encode()).signatures[1])
     assert (line.time_s, line.key_id.hex()) == (vector["time_s"], vector["witness_key_id"])
+
+
+def test_our_own_vector_is_made_again_from_its_seeds() -> None:
+    vector = json.loads((VECTORS / "own.json").read_text())
+    log, witness = (
+        SigningKey.from_seed(bytes.fromhex(vector[f"{who}_seed"])) for who in ("log", "witness")
+    )
+    head = Checkpoint(vector["origin"], vector["size"], bytes.fromhex(vector["root"]))
+    line = sign_line(vector["witness"], witness, head, vector["time_s"])
+    assert line.encode().hex() == vector["line"]
+    assert key_thumbprint(log.public).hex() == vector["log_key_thumbprint"]
+
+    keys = [
+        VerifierKey(vector["origin"], ED25519, log.public),
+        VerifierKey(vector["witness"], ED25519_COSIGNATURE, witness.public),
+    ]
+    assert [key.encode() for key in keys] == vector["keys"]
+    signatures = (sign_ed25519(head.origin, log, head.text()), line.to_signature(vector["witness"]))
+    note = Note(head.text(), signatures)
+    assert note.encode().decode() == vector["note"]
+    assert len(check_signed(note, keys)) == 2
 
 
 def test_what_is_signed_is_checked() -> None:

@@ -418,6 +418,7 @@ def test_a_statement_that_is_cut_short_is_malformed(cut: int) -> None:
     with pytest.raises(MalformedError) as caught:
         decode_statement_parts(encode_statement_parts(b"ab", bytes(24), bytes(64))[:cut])
     assert caught.value.code == "malformed"
+    assert "ends" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cbor2
@@ -86,6 +87,25 @@ def test_a_signature_has_one_spelling() -> None:
     assert scalar < 2**256
     with pytest.raises(UnverifiedError):
         verify(KEY.public, b"message", signature[:32] + scalar.to_bytes(32, "little"))
+
+
+@pytest.mark.parametrize(
+    ("key", "check"), [(KEY, verify), (POST_QUANTUM, verify_post_quantum)], ids=["04", "06"]
+)
+def test_no_byte_can_be_moved_between_key_message_and_signature(
+    key: SigningKey | PostQuantumKey, check: Callable[[bytes, bytes, bytes], None]
+) -> None:
+    signature = key.sign(b"message")
+    check(key.public, b"message", signature)
+    for public, message, moved in (
+        (key.public, b"essage", signature + b"m"),
+        (key.public, signature[-1:] + b"message", signature[:-1]),
+        (key.public + b"x", b"message", signature),
+        (key.public[:-1], b"message", signature),
+    ):
+        with pytest.raises(UnverifiedError) as caught:
+            check(public, message, moved)
+        assert caught.value.code == "bad-signature"
 
 
 @given(message=st.binary(min_size=1, max_size=64), data=st.data())

@@ -111,6 +111,12 @@ def test_a_note_is_split_at_its_last_blank_line() -> None:
     assert Note.decode(note.encode()) == note
 
 
+@pytest.mark.parametrize("text", [b"", b"no line feed", b"a\tb\n", b"\xff\n"])
+def test_a_text_that_a_note_cannot_carry_is_refused(text: bytes) -> None:
+    with pytest.raises(MalformedError):
+        Note(text, (LOG_LINE,))
+
+
 GOOD = Note(HEAD.text(), (LOG_LINE, cosigned())).encode()
 LINE = LOG_LINE.encode()
 MALFORMED = {
@@ -265,7 +271,9 @@ def test_a_key_has_the_length_of_its_type(kind: int, length: int) -> None:
     assert caught.value.code == "bad-key"
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a+b", "a\tb", "a\u2028b", "\ud800", "n" * 256])
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a+b", "a\0b", "a\tb", "a\u2028b", "\ud800", "n" * 256]
+)
 def test_a_name_that_no_line_can_carry_is_refused(name: str) -> None:
     for make in (
         lambda: check_key_name(name),

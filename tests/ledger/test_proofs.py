@@ -160,6 +160,8 @@ def test_inclusion_holds_for_the_leaf_and_for_nothing_else(
         check_inclusion(index, size, bad_leaf, bad_proof, bad_root)
     with pytest.raises(UnverifiedError):
         check_inclusion(index, size, leaf, resize(proof, data), root)
+    with pytest.raises(UnverifiedError):
+        root_from_inclusion(index, size, leaf, resize(proof, data))
     elsewhere = data.draw(st.integers(-1, size + 1).filter(lambda at: at != index))
     with pytest.raises(UnverifiedError):
         check_inclusion(elsewhere, size, leaf, proof, root)
@@ -215,6 +217,24 @@ def test_hashes_that_lead_to_the_signed_root_tell_the_one_old_root(
     assert other_new_root != new_root
     with pytest.raises(UnverifiedError):
         consistency_roots(old, new, resize(given_hashes, data))
+
+
+def test_proofs_work_at_sizes_that_no_one_will_ever_reach() -> None:
+    """No step goes through the leaves; each node's hash is made from its name."""
+
+    def read(nodes: Sequence[Node]) -> list[bytes]:
+        return [made(level, index) for level, index in nodes]
+
+    def made(level: int, index: int) -> bytes:
+        return hash_leaf(b"%d of level %d" % (index, level))
+
+    old, new = 2**61 + 12_345, 2**62 + 1
+    given_hashes = prove_roots(old, new, read)
+    assert len(given_hashes) <= 1 + 63
+    roots = consistency_roots(old, new, given_hashes)
+    check_consistency(old, new, *roots, prove_consistency(old, new, read))
+    proof = prove_inclusion(2**62, new, read)
+    assert root_from_inclusion(2**62, new, made(0, 2**62), proof) == root_at(new, read)
 
 
 def test_an_entry_that_looks_like_a_node_is_not_taken_for_one() -> None:

@@ -181,7 +181,7 @@ def test_ed25519_by_its_new_number_is_read() -> None:
         (receipt(payload=ROOT), "malformed"),
         (b"\xd3" + receipt()[1:], "wrong-tag"),
         (receipt()[1:], "wrong-tag"),
-        (receipt(_15="x" * RECEIPT_BYTES_MAX), "malformed"),
+        (receipt(_15="x" * RECEIPT_BYTES_MAX), "too-large"),
     ],
 )
 def test_a_receipt_of_another_form_is_refused(bad: bytes, code: str) -> None:

@@ -214,10 +214,10 @@ def test_a_roster_whose_quorums_may_meet_in_liars_alone_is_refused(count: int, f
     members["510000"] = member("510000", faulty_max=faulty)
     q = (count + faulty) // 2 + 1
     if q <= count and 2 * q - count > faulty:
-        assert roster(members=members).quorum(f"{NETWORK}/510000") == q
+        assert roster(regions, members=members).quorum(f"{NETWORK}/510000") == q
     else:
         with pytest.raises(MalformedError):
-            roster(members=members)
+            roster(regions, members=members)
 
 
 def test_a_log_without_witnesses_has_none_that_may_fail_and_no_quorum_is_reached() -> None:

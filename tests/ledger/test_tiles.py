@@ -224,6 +224,13 @@ def test_a_bundle_holds_the_longest_entry_and_none_longer() -> None:
         encode_entry_bundle([bytes(65_536)])
 
 
+def test_a_bundle_that_is_cut_short_is_refused_where_it_ends() -> None:
+    with pytest.raises(MalformedError, match="ends after 1 of 2 entries"):
+        decode_entry_bundle(b"\x00\x01a\x00", 2)
+    with pytest.raises(MalformedError, match="ends inside entry 1 of 2"):
+        decode_entry_bundle(b"\x00\x01a\x00\x02b", 2)
+
+
 @pytest.mark.parametrize("width", [0, 257])
 def test_a_bundle_holds_neither_nothing_nor_more_than_a_full_one(width: int) -> None:
     with pytest.raises(MalformedError):

@@ -78,6 +78,9 @@ MALFORMED = {
     "nothing": b"",
     "another version": DATA.replace(b"@v1", b"@v2"),
     "no header": DATA.partition(b"\n")[2],
+    "header alone": b"c2sp.org/tlog-proof@v1\n\n" + GOOD.note.encode(),
+    "header and extra alone": b"c2sp.org/tlog-proof@v1\nextra YQ==\n\n" + GOOD.note.encode(),
+    "bare index": DATA.replace(b"index 3", b"3"),
     "no index": DATA.replace(b"index 3\n", b""),
     "index in capitals": DATA.replace(b"index", b"Index"),
     "leading zero": DATA.replace(b"index 3", b"index 03"),
@@ -124,6 +127,11 @@ def test_one_flipped_bit_proves_nothing(data: st.DataObject) -> None:
     bit = data.draw(st.integers(0, 8 * len(made) - 1))
     with pytest.raises((MalformedError, UnverifiedError)):
         TlogProof.decode(flip(made, bit)).check(hash_leaf(ENTRIES[3]), POLICY)
+
+
+def test_another_kind_of_file_is_called_that() -> None:
+    with pytest.raises(MalformedError, match="starts with its format's name"):
+        TlogProof.decode(GOOD.note.encode())
 
 
 def test_a_file_that_is_too_large_is_refused_unread() -> None:

@@ -57,6 +57,7 @@ def test_each_peak_is_the_root_of_its_own_leaves() -> None:
     ("size", "peaks"),
     [
         (-1, ()),
+        (-1, (bytes(32),)),
         (0, (bytes(32),)),
         (1, ()),
         (3, (bytes(32),)),
@@ -72,6 +73,8 @@ def test_a_frontier_whose_peaks_do_not_fit_its_size_is_refused(
         Frontier(size, peaks)
 
 
-def test_a_leaf_hash_of_the_wrong_length_is_refused_where_it_would_stay() -> None:
+def test_a_leaf_hash_of_the_wrong_length_is_refused_also_where_a_pair_would_swallow_it() -> None:
     with pytest.raises(MalformedError):
         Frontier.empty().extend([bytes(31)])
+    with pytest.raises(MalformedError):
+        Frontier.empty().extend([bytes(31), bytes(33)])

@@ -1,8 +1,8 @@
 """A model of custody: three regions, three logs, views that lag as they like, one branch of a case.
 
-A region sees a prefix of another's log, and longer ones later. Each acts when its own log and what it
-sees allow it. Who holds the branch is read from all the logs together, and each region also has its
-own opinion; at no time may two regions think that they hold it.
+A region sees a prefix of another's log, and longer ones later. Each acts when its own log and what
+it sees allow it, and each has its own opinion of who holds the branch; at no time may two regions
+think that they hold it.
 
 Written from protocol.md section 5 alone; it shares no code with the ledger.
 """
@@ -132,10 +132,10 @@ def steps_of(rules: Rules, entries_max: int) -> Callable[[State], Iterator[State
             if other == region:
                 continue
             for index, entry in enumerate(seen(state, region, other)):
-                if entry.kind == "offer" and entry.to == region:
-                    if not answer_to(own, (other, index)):
-                        yield Entry("accept", (other, index))
-                        yield Entry("decline", (other, index))
+                is_offer = entry.kind == "offer" and entry.to == region
+                if is_offer and not answer_to(own, (other, index)):
+                    yield Entry("accept", (other, index))
+                    yield Entry("decline", (other, index))
 
     def steps(state: State) -> Iterator[State]:
         total = sum(len(log) for log in state.logs)
@@ -180,7 +180,5 @@ def test_custody_that_moves_at_acceptance_gives_two_holders(explore: Callable[..
     ],
     ids=["any release taken for one's own", "two offers open", "released after a cancel"],
 )
-def test_each_careless_handoff_gives_two_holders(
-    explore: Callable[..., Any], rules: Rules
-) -> None:
+def test_each_careless_handoff_gives_two_holders(explore: Callable[..., Any], rules: Rules) -> None:
     assert run(explore, rules, entries_max=6).broken is not None

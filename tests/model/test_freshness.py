@@ -1,8 +1,9 @@
 """A model of dated lines: when an entry existed, and until when a view was fresh.
 
-The grantor's log has a head before a revocation and one after it. Honest cosigners date their lines
-by clocks that are off by at most one tick, and never go back in time or size; liars sign either head
-with any date up to now. The adversary chooses which lines become bytes in views and block records.
+The grantor's log has a head before a revocation and one after it. Honest cosigners date their
+lines by clocks that are off by at most one tick, and never go back in time or size; liars sign
+either head with any date up to now. The adversary chooses which lines become bytes in views and
+block records.
 
 Written from protocol.md sections 0 and 4 alone; it shares no code with the ledger.
 """

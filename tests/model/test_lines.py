@@ -1,8 +1,8 @@
 """A model of cosigning: a writer that forks, witnesses with one row, up to f that lie.
 
-The writer signed a common head and two branches that grow from it. Honest cosigners take them in any
-order; liars have signed everything from the start. A quorum counts q keys; two inconsistent heads
-with a quorum each are two final histories, whichever kinds of line make the quorums.
+The writer signed a common head and two branches that grow from it. Honest cosigners take them in
+any order; liars have signed everything from the start. A quorum counts q keys; two inconsistent
+heads with a quorum each are two final histories, whichever kinds of line make the quorums.
 
 Written from protocol.md sections 0 and 1 alone; it shares no code with the ledger.
 """

@@ -199,7 +199,11 @@ func readTiles(asked request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	client, err := torchwood.NewClient(torchwood.NewTileFS(os.DirFS(asked.Folder)))
+	tiles, err := torchwood.NewTileFS(os.DirFS(asked.Folder))
+	if err != nil {
+		return answer{}, err
+	}
+	client, err := torchwood.NewClient(tiles)
 	if err != nil {
 		return answer{}, err
 	}

@@ -6,6 +6,7 @@ All keys grow from their names, so every run makes the same bytes.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,16 @@ def roster(regions: Iterable[str] = REGIONS, **changes: Any) -> Roster:
         "members": members,
     }
     return Roster(**fields | changes)
+
+
+def successor_of(made: Roster, region: str, **changes: Any) -> Roster:
+    """The next version of a roster, with one member changed."""
+    return replace(
+        made,
+        version=made.version + 1,
+        previous=made.sha256,
+        members=dict(made.members) | {region: member(region, **changes)},
+    )
 
 
 def signed(made: Roster, regions: Iterable[str] | None = None) -> SignedRoster:

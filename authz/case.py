@@ -1,0 +1,342 @@
+"""A case: opened for an applicant, told once what is missing, verified, decided, delivered.
+
+Where a case stands (``stage``) is one matter, who holds it (``custody``) another; this file has the
+first, and asks the second before every act. What is done for another place rests on exactly one
+right of exactly one live grant, named in the body and cited; what an authority does itself rests on
+its own competence.
+
+Source: domain.md rules 1, 4, 5, 7; mechanisms 10, 14, 15, 17, 22, 23, 24, 34, 42.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from authz import custody, party
+from authz.custody import At
+from authz.grant import check_quota, check_use, quota_object
+from authz.item import version_object
+from authz.right import Right
+from ledger.errors import RefusedError
+from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need, Use
+
+
+class Stage(StrEnum):
+    """How far a case has come."""
+
+    NEW = "new"
+    RECEIVED = "received"
+    NOTICED = "noticed"
+    """The one notice has been given, and nothing new has come in since."""
+    SUPPLEMENTED = "supplemented"
+    DECIDED = "decided"
+    DELIVERED = "delivered"
+    WITHDRAWN = "withdrawn"
+    CLOSED = "closed"
+
+
+class Event(StrEnum):
+    """What happens to a case; the value is the act's kind."""
+
+    OPEN = "case.open"
+    NOTICE = "case.notice"
+    SUPPLEMENT = "case.supplement"
+    VERIFY = "case.verify"
+    DECIDE = "case.decide"
+    DELIVER = "case.deliver"
+    WITHDRAW = "case.withdraw"
+    CLOSE = "case.close"
+    NOTE = "case.note"
+
+
+# The whole life of a case. What is not in this table is refused.
+TRANSITIONS: Final[Mapping[tuple[Stage, Event], Stage]] = {
+    (Stage.NEW, Event.OPEN): Stage.RECEIVED,
+    (Stage.RECEIVED, Event.NOTICE): Stage.NOTICED,
+    (Stage.RECEIVED, Event.SUPPLEMENT): Stage.RECEIVED,
+    (Stage.RECEIVED, Event.VERIFY): Stage.RECEIVED,
+    (Stage.RECEIVED, Event.DECIDE): Stage.DECIDED,
+    (Stage.RECEIVED, Event.WITHDRAW): Stage.WITHDRAWN,
+    (Stage.RECEIVED, Event.NOTE): Stage.RECEIVED,
+    (Stage.NOTICED, Event.SUPPLEMENT): Stage.SUPPLEMENTED,
+    (Stage.NOTICED, Event.VERIFY): Stage.NOTICED,
+    (Stage.NOTICED, Event.DECIDE): Stage.DECIDED,  # what was asked for never came
+    (Stage.NOTICED, Event.WITHDRAW): Stage.WITHDRAWN,
+    (Stage.NOTICED, Event.NOTE): Stage.NOTICED,
+    (Stage.SUPPLEMENTED, Event.NOTICE): Stage.NOTICED,  # the new papers are the new fact
+    (Stage.SUPPLEMENTED, Event.SUPPLEMENT): Stage.SUPPLEMENTED,
+    (Stage.SUPPLEMENTED, Event.VERIFY): Stage.SUPPLEMENTED,
+    (Stage.SUPPLEMENTED, Event.DECIDE): Stage.DECIDED,
+    (Stage.SUPPLEMENTED, Event.WITHDRAW): Stage.WITHDRAWN,
+    (Stage.SUPPLEMENTED, Event.NOTE): Stage.SUPPLEMENTED,
+    (Stage.DECIDED, Event.DELIVER): Stage.DELIVERED,
+    (Stage.DECIDED, Event.NOTE): Stage.DECIDED,
+    (Stage.DELIVERED, Event.CLOSE): Stage.CLOSED,
+    (Stage.DELIVERED, Event.NOTE): Stage.DELIVERED,
+    (Stage.WITHDRAWN, Event.CLOSE): Stage.CLOSED,
+    (Stage.WITHDRAWN, Event.NOTE): Stage.WITHDRAWN,
+}
+
+# May be recorded while an offer is open; the rest waits for the answer (protocol.md section 5).
+WHILE_OFFERED: Final = frozenset({Event.NOTICE, Event.SUPPLEMENT, Event.VERIFY, Event.NOTE})
+
+RIGHT_OF: Final[Mapping[str, Right]] = {
+    Event.OPEN: Right.INTAKE,
+    Event.NOTICE: Right.NOTICE,
+    Event.SUPPLEMENT: Right.INTAKE,
+    Event.VERIFY: Right.VERIFY,
+    Event.DELIVER: Right.DELIVER,
+    Event.WITHDRAW: Right.INTAKE,
+}
+"""The one right that each of these acts rests on, when it is done for another place."""
+
+
+def next_stage(stage: Stage, event: Event) -> Stage:
+    """Return how far ``event`` takes a case.
+
+    Raises:
+        RefusedError: ``second-notice``, ``exists`` or ``wrong-state``.
+    """
+    after = TRANSITIONS.get((stage, event))
+    if after is not None:
+        return after
+    if event is Event.OPEN:
+        raise RefusedError("a case of this number exists", code="exists")
+    if (stage, event) == (Stage.NOTICED, Event.NOTICE):
+        raise RefusedError(
+            "one notice lists all that is missing, and nothing new has come in",
+            code="second-notice",
+        )
+    raise RefusedError(
+        f"{event.value} does not fit a case that is {stage.value}", code="wrong-state"
+    )
+
+
+# ---- what an act rests on -------------------------------------------------------------------------
+
+
+def act_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the release that brought the case, the grant in both logs, and the window."""
+    needs = custody.release_needs(draft, own)
+    body = draft.body
+    grant = body.get("grant")
+    if grant is not None:
+        needs += (
+            Need("grant", grant, origin=grant[:6], cite=True),
+            Need("acceptance", grant, cite=True),
+        )
+    window = body.get("window")
+    if window is not None:
+        needs += (Need("window", window),)
+    return needs
+
+
+def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> tuple[Use, ...]:
+    """Check that the act rests on one right of one live grant, or on the authority's own competence.
+
+    Returns:
+        The reliance on the grantor's log, which later views settle; nothing to settle within one
+        log.
+    """
+    signer, body, right = party.person(acting), acting.act.body, RIGHT_OF[event]
+    window = body.get("window")
+    party.check_role(signer, party.RECEIVE)
+    if window is not None:
+        _check_window(acting, signer, window)
+    grant = body.get("grant")
+    if grant is None:
+        if row["item"][:6] != acting.region:
+            raise RefusedError(
+                f"an act for another place rests on a grant, and none is named: {right}",
+                code="no-grant",
+            )
+        if signer.state.get("dept") != row["dept"]:
+            raise RefusedError(f"only {row['dept']} acts without a grant", code="not-competent")
+        return ()
+    if window is None:
+        raise RefusedError(
+            "a grant is used at the window it was given to", code="window-not-granted"
+        )
+    found = check_use(
+        acting.facts["grant"],
+        acting.facts["acceptance"],
+        window,
+        right,
+        row["item"],
+        acting.statement.time_s,
+    )
+    if found.origin == acting.origin:
+        return ()
+    return (Use("grant", found.state["stale"]),)
+
+
+def _check_window(acting: Acting, signer: Fact, window: str) -> None:
+    found = acting.facts["window"]
+    if found is None or "/window/" not in window or not found.live:
+        raise RefusedError(f"no live window here: {window}", code="window-not-live")
+    if signer.state["unit"] != window:
+        raise RefusedError(f"{signer.object} does not sit at {window}", code="not-entitled")
+
+
+def _check_trained(signer: Fact, training: str | None) -> None:
+    if training is not None and training not in signer.state.get("training", ()):
+        raise RefusedError(f"the item asks for the training {training}", code="not-entitled")
+
+
+# ---- case.open ------------------------------------------------------------------------------------
+
+
+def open_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return what every act on a case needs, and the item with its pinned version."""
+    body = draft.body
+    item = body["item"]
+    needs = (
+        *act_needs(draft, own),
+        Need("item", item, origin=item[:6]),
+        Need("version", version_object(item, body["item_version"]), origin=item[:6]),
+    )
+    if "grant" in body:
+        needs += (Need("quota", quota_object(draft.issuer[:6], body["grant"])),)
+    return needs
+
+
+def open_case(acting: Acting) -> Judgement:
+    """Judge ``case.open``: papers are taken in, and the receipt's clock starts (收件即受理)."""
+    party.check_own_region(acting)
+    at = custody.next_at(custody.at_of(acting.own), custody.Event.OPEN)
+    stage = next_stage(Stage.NEW, Event.OPEN)
+    body, signer = acting.act.body, party.person(acting)
+    item, version = acting.facts["item"], acting.facts["version"]
+    if item is None or version is None:
+        raise RefusedError(f"no such item is within sight: {body['item']}", code="unknown-object")
+    row: dict[str, Any] = {
+        "at": at.value,
+        "n": 0,
+        "stage": stage.value,
+        "item": body["item"],
+        "v": body["item_version"],
+        "dept": item.state["dept"],
+        "by": signer.object,
+        "unit": signer.state["unit"],
+    }
+    uses = _rest(acting, row, Event.OPEN)
+    if not item.live or item.state["v"] != body["item_version"]:
+        raise RefusedError(
+            f"version {body['item_version']} of {item.object} is not in force", code="item-not-live"
+        )
+    if body["department"] != row["dept"]:
+        raise RefusedError(f"{row['dept']} decides on {item.object}", code="not-competent")
+    _check_trained(signer, version.state.get("train"))
+    if "window" in body:
+        row["win"] = body["window"]
+    changes = [Change(acting.statement.subject, row)]
+    mentions = [body["item"]]
+    if "grant" in body:
+        row["grant"] = body["grant"]
+        mentions.append(body["grant"])
+        changes += _counted(acting)
+    return Judgement(tuple(changes), uses, mentions=tuple(mentions))
+
+
+def _counted(acting: Acting) -> tuple[Change, ...]:
+    """Count a use of a grant that limits them; the grantee's log alone keeps the number."""
+    offer, used = acting.facts["grant"], acting.facts["quota"]
+    assert offer is not None
+    if "quota" not in offer.state:
+        return ()
+    check_quota(offer, used)
+    count = 1 if used is None else used.state["n"] + 1
+    return (Change(quota_object(acting.region, offer.object), {"n": count}),)
+
+
+# ---- acts of the holder ---------------------------------------------------------------------------
+
+
+def _advance(acting: Acting, event: Event) -> dict[str, Any]:
+    """Return the row of the case after ``event``, by the holder who may take that step."""
+    row = custody.held(acting)
+    custody.check_unit(acting, row)
+    if row["at"] != At.HELD and event not in WHILE_OFFERED:
+        raise RefusedError("the case is offered, and waits for the answer", code="offer-open")
+    step = custody.Event.CLOSE if event is Event.CLOSE else custody.Event.ACT
+    row["at"] = custody.next_at(At(row["at"]), step).value
+    row["stage"] = next_stage(Stage(row["stage"]), event).value
+    return row
+
+
+def _resting(acting: Acting, event: Event) -> Judgement:
+    row = _advance(acting, event)
+    uses = _rest(acting, row, event)
+    return Judgement((Change(acting.statement.subject, row),), uses)
+
+
+def notice_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return what every act on a case needs, and the list of the pinned item version."""
+    needs = act_needs(draft, own)
+    if own is None:
+        return needs
+    item = own.state["item"]
+    return (*needs, Need("version", version_object(item, own.state["v"]), origin=item[:6]))
+
+
+def notice(acting: Acting) -> Judgement:
+    """Judge ``case.notice``: once, and nothing that is not on the list (一次性告知)."""
+    judgement = _resting(acting, Event.NOTICE)
+    version = acting.facts["version"]
+    if version is None:
+        raise RefusedError("the pinned item version is not within sight", code="unknown-object")
+    for code in acting.act.body["missing"]:
+        if code not in version.state["mat"]:
+            raise RefusedError(
+                f"not on the list of {version.object}: {code}", code="extra-material"
+            )
+    return judgement
+
+
+def supplement(acting: Acting) -> Judgement:
+    """Judge ``case.supplement``: further papers are taken in."""
+    return _resting(acting, Event.SUPPLEMENT)
+
+
+def verify(acting: Acting) -> Judgement:
+    """Judge ``case.verify``: an officer has seen the originals (原件核验)."""
+    return _resting(acting, Event.VERIFY)
+
+
+def deliver(acting: Acting) -> Judgement:
+    """Judge ``case.deliver``: the result is handed over (审批结果送达)."""
+    return _resting(acting, Event.DELIVER)
+
+
+def withdraw(acting: Acting) -> Judgement:
+    """Judge ``case.withdraw``: the applicant takes the application back."""
+    return _resting(acting, Event.WITHDRAW)
+
+
+def decide(acting: Acting) -> Judgement:
+    """Judge ``case.decide``: by the owning department alone, and not by whoever received the case."""
+    row = _advance(acting, Event.DECIDE)
+    signer = party.person(acting)
+    if row["item"][:6] != acting.region:
+        raise RefusedError(f"the decision is {row['dept']}'s", code="decision-stays")
+    if signer.state.get("dept") != row["dept"]:
+        raise RefusedError(f"the decision is {row['dept']}'s", code="not-competent")
+    party.check_role(signer, party.DECIDE)
+    if row["by"] == signer.object:
+        raise RefusedError("whoever received a case does not decide it", code="receiver-decides")
+    row["result"] = acting.act.body["result"]
+    return Judgement((Change(acting.statement.subject, row),))
+
+
+def close(acting: Acting) -> Judgement:
+    """Judge ``case.close``: delivered or withdrawn, and nothing is left to do."""
+    row = _advance(acting, Event.CLOSE)
+    party.check_role(party.person(acting), party.RECEIVE, party.DECIDE)
+    row["live"] = False
+    return Judgement((Change(acting.statement.subject, row),))
+
+
+def note(acting: Acting) -> Judgement:
+    """Judge ``case.note``: the holder records a remark; nothing else changes."""
+    row = _advance(acting, Event.NOTE)
+    return Judgement((Change(acting.statement.subject, row),))

@@ -1,0 +1,372 @@
+"""The bundle of a case: which entries it must hold, and judging it again with nothing else.
+
+Offline the acts go through the very rules that the nodes use, over facts made from the entries in
+the bundle. What a bundle leaves out it cannot show: a gap in the acts on one object is found by
+their ``previous`` links, but an end that came after the last act in the bundle is not.
+
+Source: docs/formats/own.md section 6.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from authz.party import key_object_of_kid
+from authz.trace import Trace, TraceEntry, trace
+from ledger import judge
+from ledger.bundle import VerifiedBundle, VerifiedLog
+from ledger.errors import ConflictError, LedgerError, MalformedError, RefusedError, UnverifiedError
+from ledger.kind import Acting, Draft, Fact, FieldType, Judgement, Kind, Kinds, Need, ViewFact
+from ledger.names import region_of_origin
+from ledger.roster import Roster
+from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement, verify_statement
+from ledger.views import VIEW_KIND, decode_view, seen_by
+
+GENESIS: Final = "log.genesis"
+BLOCK: Final = "log.block"
+_LOG_KINDS: Final = frozenset({GENESIS, BLOCK, VIEW_KIND})
+_NAMES: Final = frozenset({FieldType.PARTY, FieldType.OBJECT, FieldType.PARTIES})
+
+AnyStatement = Statement | UnverifiedStatement
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where an entry stands."""
+
+    origin: str
+    index: int
+
+
+class Reader(Protocol):
+    """What ``wanted`` asks of whoever holds the logs."""
+
+    def trail(self, name: str) -> Iterable[Place]:
+        """Return the places of all entries, in every log held, that name or mention an object."""
+
+    def statement(self, place: Place) -> AnyStatement | None:
+        """Return an entry as a statement; None where it is not held."""
+
+
+def wanted(case: str, reader: Reader, kinds: Kinds) -> list[Place]:
+    """Return the places of all entries that a bundle of a case must hold, in order.
+
+    They are the acts on the case and those that mention it, and from there on whatever an act
+    cites (views among it), the life of its issuer, and the lives of the parties and objects that
+    its fields name; and the first entry of every log involved.
+    """
+    found: set[Place] = set()
+    names = {case}
+    fresh = list(reader.trail(case))
+    while fresh:
+        place = fresh.pop()
+        if place in found:
+            continue
+        made = reader.statement(place)
+        if made is None:
+            continue
+        found.add(place)
+        fresh += _cited(place, made)
+        for name in _named(made, kinds):
+            if name in names:
+                continue
+            names.add(name)
+            # Other cases are not this one's business, and a busy seal or window has many entries
+            # that only mention it: of these the life alone is wanted.
+            if "/case/" not in name:
+                fresh += [it for it in reader.trail(name) if _is_about(reader, it, name)]
+    return sorted(found | {Place(place.origin, 0) for place in found})
+
+
+def _is_about(reader: Reader, place: Place, name: str) -> bool:
+    made = reader.statement(place)
+    return made is not None and made.subject == name
+
+
+def _cited(place: Place, made: AnyStatement) -> Iterator[Place]:
+    for citation in made.act.citations:
+        # A view stands in the citing log; its citation names the log that it is a view of.
+        origin = place.origin if citation.role == ROLE_VIEW else citation.origin
+        yield Place(origin, citation.index)
+
+
+def _named(made: AnyStatement, kinds: Kinds) -> Iterator[str]:
+    """Return the parties and objects that an act names, regions left out."""
+    kind = kinds.get((made.act.kind, made.act.version))
+    values: list[object] = [made.issuer, made.subject]
+    for name, field in {} if kind is None else kind.fields.items():
+        if field.type in _NAMES and name in made.act.body:
+            value = made.act.body[name]
+            values += value if isinstance(value, list) else [value]
+    for value in values:
+        if isinstance(value, str) and value.count("/") == 2 and value[:6].isdigit():
+            yield value
+
+
+def judge_bundle(verified: VerifiedBundle, kinds: Kinds) -> Trace:
+    """Judge the acts of a verified bundle again, and return the timeline of its case.
+
+    It goes on from where ``check_bundle`` ends, each step over all entries in the order of cause:
+
+    1. ``signature``: every statement is signed by the issuer key of its region, or by a live key
+       that an enrolment in the bundle gave to its issuer.
+    2. ``view``: every view holds a quorum, and agrees with the note of the log it views.
+    3. ``chain``: no act is missing between two acts on one object in one log.
+    4. ``rules``: each act is judged; nothing it cites is missing. One that breaks a rule is void
+       and shows as a finding: the log holds it, and so does the evidence.
+
+    Raises:
+        UnverifiedError: Its code is the name of the step that failed.
+    """
+    replay = _Replay(verified, kinds)
+    replay.run()
+    entries = [
+        entry
+        for entry in replay.judged
+        if entry.statement.subject == verified.subject
+        or verified.subject in replay.mentions.get(Place(entry.origin, entry.index), ())
+    ]
+    return trace(verified.subject, entries, kinds)
+
+
+class _Replay:
+    """The facts that the entries of a bundle make, as a node would have made them.
+
+    Invariant: an entry is judged after all entries below it in its own log, and after all those
+    that the views below it cover.
+    """
+
+    def __init__(self, verified: VerifiedBundle, kinds: Kinds) -> None:
+        self._logs = verified.logs
+        self._rosters = verified.rosters
+        self._kinds = kinds
+        self._leaves = {
+            made.leaf for log in verified.logs.values() for made in log.entries.values()
+        }
+        self._rows: dict[tuple[str, str], list[Fact]] = {}
+        self._views: dict[Place, ViewFact] = {}
+        self._decoded: dict[bytes, ViewFact] = {}
+        self.judged: list[TraceEntry] = []
+        self.mentions: dict[Place, tuple[str, ...]] = {}
+
+    def run(self) -> None:
+        queues = {origin: sorted(log.entries) for origin, log in self._logs.items()}
+        heads = dict.fromkeys(queues, 0)
+        left = sum(map(len, queues.values()))
+        while left:
+            moved = 0
+            for origin in sorted(queues):
+                queue = queues[origin]
+                while heads[origin] < len(queue):
+                    index = queue[heads[origin]]
+                    made = self._logs[origin].entries[index]
+                    if not self._is_ready(made, queues, heads):
+                        break
+                    self._take(Place(origin, index), made)
+                    heads[origin] += 1
+                    moved += 1
+            if not moved:
+                raise _failed("view", "views that wait for one another")
+            left -= moved
+
+    def _is_ready(
+        self, made: AnyStatement, queues: Mapping[str, Sequence[int]], heads: Mapping[str, int]
+    ) -> bool:
+        """Return whether all that a view covers is judged; other entries wait for their log only."""
+        if made.act.kind != VIEW_KIND or made.subject not in queues:
+            return True
+        queue, head = queues[made.subject], heads[made.subject]
+        return head == len(queue) or queue[head] >= self._view(made).size
+
+    def _take(self, place: Place, made: AnyStatement) -> None:
+        log = self._logs[place.origin]
+        self._check_signature(place, made, log)  # (1)
+        if made.act.kind == VIEW_KIND:
+            self._take_view(place, made)  # (2)
+        if made.act.kind in _LOG_KINDS:
+            return
+        judgement: Judgement | None = None
+        findings: tuple[str, ...] = ()
+        try:
+            judgement = self._judge(place, made)  # (4)
+        except ConflictError as error:  # (3)
+            if made.act.previous is not None and made.act.previous not in self._leaves:
+                raise _failed("chain", f"{_at(place)}: the act before it is not here") from error
+            findings = (error.code,)
+        except (MalformedError, RefusedError) as error:
+            findings = (error.code,)
+        changed: dict[str, Mapping[str, Any]] = {}
+        if judgement is not None:
+            self.mentions[place] = judgement.mentions
+            for change in judgement.changes:
+                changed[change.object] = change.state
+                fact = Fact(place.origin, change.object, place.index, made.leaf, change.state)
+                self._rows.setdefault((place.origin, change.object), []).append(fact)
+        signer = self._newest(place.origin, made.issuer)
+        self.judged.append(
+            TraceEntry(
+                origin=place.origin,
+                index=place.index,
+                statement=made,
+                changed=changed,
+                finality="replicated" if log.replicated else "accepted",
+                seen_by_s=seen_by(
+                    [line.time_s for line in log.mirror], log.roster.quorum(place.origin)
+                )
+                if log.replicated
+                else None,
+                asserted=signer is not None and signer.state.get("holder") == "region",
+                findings=findings,
+            )
+        )
+
+    # ---- signature ------------------------------------------------------------------------------
+
+    def _check_signature(self, place: Place, made: AnyStatement, log: VerifiedLog) -> None:
+        if place.index in log.issued:
+            return
+        if made.act.kind in _LOG_KINDS or "/" not in made.issuer:
+            raise _failed("signature", f"{_at(place)} is not signed by an issuer key")
+        region = region_of_origin(place.origin)
+        key = self._newest(place.origin, key_object_of_kid(region, made.kid))
+        if key is None or key.state["party"] != made.issuer or not key.live:
+            raise _failed("signature", f"{_at(place)}: no live key of {made.issuer} is here")
+        assert isinstance(made, UnverifiedStatement)  # noqa: S101 - as VerifiedLog says
+        try:
+            verify_statement(made, key.state["key"])
+        except LedgerError as error:
+            raise _failed("signature", f"{_at(place)}: {error}") from error
+
+    # ---- view -----------------------------------------------------------------------------------
+
+    def _view(self, made: AnyStatement) -> ViewFact:
+        """Return what a view says, without its index."""
+        known = self._decoded.get(made.leaf)
+        if known is not None:
+            return known
+        body = made.act.body
+        try:
+            version = body.get("roster")
+            if type(version) is not int or not 1 <= version <= len(self._rosters):
+                raise _failed("view", f"no roster version {version!r:.20} is here")
+            view = decode_view(body, self._rosters[version - 1])
+        except LedgerError as error:
+            raise _failed("view", f"a view of {made.subject}: {error}") from error
+        found = ViewFact(0, made.leaf, view.origin, view.size, view.root, view.fresh_at_s)
+        self._decoded[made.leaf] = found
+        return found
+
+    def _take_view(self, place: Place, made: AnyStatement) -> None:
+        found = self._view(made)
+        viewed = self._logs.get(found.origin)
+        if found.origin != made.subject:
+            raise _failed("view", f"{_at(place)} is a view of another log than it says")
+        if viewed is not None:
+            note = viewed.checkpoint
+            if found.size > note.size or (found.size == note.size and found.root != note.root):
+                raise _failed(
+                    "view", f"{_at(place)} does not agree with the note of {found.origin}"
+                )
+        self._views[place] = replace(found, index=place.index)
+
+    # ---- chain, rules ---------------------------------------------------------------------------
+
+    def _leaf(self, place: Place, origin: str, index: int, *, below: int) -> bytes:
+        """Return the leaf of an entry that one at ``place`` cites, of a log within sight below a size.
+
+        Raises:
+            RefusedError: ``void-citation``: there is no such entry within sight.
+            UnverifiedError: ``rules``: there is, but the bundle lacks it.
+        """
+        if index >= below:
+            raise judge.void_citation(f"{origin} {index} is not within sight")
+        log = self._logs.get(origin)
+        made = None if log is None else log.entries.get(index)
+        if made is None:
+            raise _failed("rules", f"{_at(place)} cites {origin} {index}, which is not here")
+        return made.leaf
+
+    def _cited_views(self, place: Place, made: AnyStatement) -> dict[str, ViewFact]:
+        views: dict[str, ViewFact] = {}
+        for citation in made.act.citations:
+            if citation.role != ROLE_VIEW:
+                continue
+            self._leaf(place, place.origin, citation.index, below=place.index)
+            view = self._views.get(Place(place.origin, citation.index))
+            if view is None or (view.origin, view.leaf) != (citation.origin, citation.leaf):
+                raise judge.void_citation(f"entry {citation.index} is no such view")
+            views[view.origin] = view
+        return views
+
+    def _check_leaves(
+        self, place: Place, made: AnyStatement, views: Mapping[str, ViewFact]
+    ) -> None:
+        for citation in made.act.citations:
+            if citation.role == ROLE_VIEW:
+                continue
+            below = place.index
+            if citation.origin != place.origin:
+                view = views.get(citation.origin)
+                below = 0 if view is None else view.size
+            leaf = self._leaf(place, citation.origin, citation.index, below=below)
+            if leaf != citation.leaf:
+                raise judge.void_citation(
+                    f"the leaf of {citation.origin} {citation.index} is another"
+                )
+
+    def _judge(self, place: Place, made: AnyStatement) -> Judgement:
+        act = made.act
+        kind = judge.kind_of(self._kinds, act.kind, act.version)
+        region = region_of_origin(place.origin)
+        roster = self._logs[place.origin].roster
+        own = self._newest(place.origin, made.subject)
+        needs = self._wants(kind, made, own, region, roster)
+        views = self._cited_views(place, made)
+        self._check_leaves(place, made, views)
+        facts = {need.name: self._resolve(place.origin, need, views) for need in needs}
+        acting = Acting(
+            statement=made,
+            origin=place.origin,
+            region=region,
+            index=place.index,
+            roster=roster,
+            own=own,
+            signer=facts.get(judge.SIGNER),
+            facts=facts,
+            views=views,
+        )
+        return judge.judge(kind, acting, needs)
+
+    @staticmethod
+    def _wants(
+        kind: Kind, made: AnyStatement, own: Fact | None, region: str, roster: Roster
+    ) -> tuple[Need, ...]:
+        draft = Draft(
+            kind=made.act.kind,
+            version=made.act.version,
+            issuer=made.issuer,
+            subject=made.subject,
+            time_s=made.time_s,
+            body=made.act.body,
+        )
+        return judge.wants(kind, draft, own, region, roster)
+
+    def _resolve(self, origin: str, need: Need, views: Mapping[str, ViewFact]) -> Fact | None:
+        if need.origin is None:
+            return self._newest(origin, need.object)
+        view = views.get(need.origin)
+        return None if view is None else self._newest(need.origin, need.object, below=view.size)
+
+    def _newest(self, origin: str, name: str, *, below: int | None = None) -> Fact | None:
+        for fact in reversed(self._rows.get((origin, name), ())):
+            if below is None or fact.index < below:
+                return fact
+        return None
+
+
+def _at(place: Place) -> str:
+    return f"{place.origin} entry {place.index}"
+
+
+def _failed(step: str, message: str) -> UnverifiedError:
+    return UnverifiedError(message, code=step)

@@ -1,0 +1,264 @@
+"""May this window use this right over this item, now: the answer, its reason, what it relied on.
+
+``check`` asks the same questions as the rules of acts do; on top of them it weighs how fresh the
+view of the grantor's log is, which a rule leaves to later views. How a node gathers the facts for
+it: the newest rows, in its own log, of the window, of the officer if one is named, and of
+``index_object(window, item)``, whose ``g`` lists the grants; the item's newest row within sight in
+the log of the item's region; and for each grant listed its newest row within sight at the grantor,
+its own acceptance and, if the grant limits its uses, their count. "Within sight" of another log
+means below the size of the node's newest view of it.
+
+Source: protocol.md section 4, last bullet; domain.md rules 1 to 4.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from authz import finding, party
+from authz.grant import check_quota, check_use, index_object
+from authz.right import DECIDE, RECEIVING, RIGHTS
+from ledger.errors import RefusedError
+from ledger.kind import Fact, ViewFact
+
+Allowed = Literal["yes", "open", "no"]
+
+GRANTED: Final = "granted"
+OWN_COMPETENCE: Final = "own-competence"
+
+__all__ = [
+    "CheckFacts",
+    "CheckRequest",
+    "Decision",
+    "GrantFacts",
+    "Relied",
+    "check",
+    "index_object",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """The question.
+
+    Args:
+        right: One of the four rights, or ``decide``.
+        officer: Who would act; None asks about the window alone.
+    """
+
+    window: str
+    right: str
+    item: str
+    now_s: int
+    officer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantFacts:
+    """What a node holds about one grant that the window has accepted.
+
+    Args:
+        grant: Its newest row within sight in the grantor's log.
+        acceptance: Its newest row in the own log.
+        used: The own count of its uses; None before the first.
+        view: By which the grantor's log was read; None where that is the own log.
+    """
+
+    grant: Fact | None
+    acceptance: Fact | None
+    used: Fact | None = None
+    view: ViewFact | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFacts:
+    """What a node holds that bears on the question. None: no such row within sight.
+
+    Args:
+        grants: One for each grant listed under ``index_object(window, item)``.
+    """
+
+    window: Fact | None
+    item: Fact | None
+    officer: Fact | None = None
+    grants: Sequence[GrantFacts] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relied:
+    """A log the answer relied on: up to which size, and how fresh that view is."""
+
+    origin: str
+    size: int
+    fresh_at_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer.
+
+    Args:
+        allowed: ``open`` means yes, under a view too stale to be sure: what is done stays open
+            until a fresher view settles it.
+        code: ``granted``, ``own-competence``, ``stale-view``, or why not.
+        grant: On which it rests; None on own competence, or where the answer is no.
+        item_version: In force, to be pinned; None where the item is not within sight.
+    """
+
+    allowed: Allowed
+    code: str
+    reason_zh: str
+    reason_en: str
+    detail: str = ""
+    grant: str | None = None
+    item_version: int | None = None
+    relied: tuple[Relied, ...] = ()
+
+
+def check(
+    request: CheckRequest, facts: CheckFacts, *, staleness_s: int, refresh_s: int
+) -> Decision:
+    """Answer the question from what this node holds.
+
+    1. The window is live, and the officer too where one is named, and sits there.
+    2. The item is in force.
+    3. The decision stays with the owning department.
+    4. An authority's own window acts on its own competence.
+    5. Else one of the window's grants carries it. The first that does is named; where none does,
+       the reason is that of the newest.
+    6. The view of the grantor's log is fresh enough: yes. Staler: open for what only receives, no
+       for what cannot be undone.
+
+    Args:
+        staleness_s: The roster's S; a grant may ask for less.
+        refresh_s: The roster's R, kept in hand so that what is allowed now still stands when its
+            use is seen.
+    """
+    version = facts.item.state["v"] if facts.item is not None else None
+    try:
+        window = _live_window(request, facts)  # (1)
+        _check_officer(request, facts.officer)
+        item = _item_in_force(request, facts.item)  # (2)
+        own = item.object[:6] == request.window[:6] and item.state["dept"] == window.state["dept"]
+        if request.right == DECIDE:  # (3)
+            _check_decides(request, facts, own=own)
+        elif request.right not in RIGHTS:
+            raise RefusedError(f"there is no such right: {request.right}", code="right-not-granted")
+        if own:  # (4)
+            return _answer("yes", OWN_COMPETENCE, version=version)
+        found = _find_grant(request, facts.grants)  # (5)
+    except RefusedError as error:
+        return _answer("no", error.code, detail=str(error), version=version)
+    grant = found.grant
+    assert grant is not None  # (5) has looked
+    if found.view is None:
+        return _answer("yes", GRANTED, grant=grant.object, version=version)
+    view = found.view  # (6)
+    relied = (Relied(view.origin, view.size, view.fresh_at_s),)
+    bound_s = min(grant.state["stale"], staleness_s) - refresh_s
+    if request.now_s - view.fresh_at_s <= bound_s:
+        return _answer("yes", GRANTED, grant=grant.object, version=version, relied=relied)
+    return _answer(
+        "open" if request.right in RECEIVING else "no",
+        "stale-view",
+        detail=f"the view is {request.now_s - view.fresh_at_s} s old, allowed are {bound_s}",
+        grant=grant.object,
+        version=version,
+        relied=relied,
+    )
+
+
+def _live_window(request: CheckRequest, facts: CheckFacts) -> Fact:
+    window = facts.window
+    if window is None or not window.live or "/window/" not in window.object:
+        raise RefusedError(f"no live window here: {request.window}", code="window-not-live")
+    return window
+
+
+def _check_officer(request: CheckRequest, officer: Fact | None) -> None:
+    if request.officer is None:
+        return
+    if officer is None or not officer.live:
+        raise RefusedError(f"no live officer here: {request.officer}", code="officer-not-live")
+    if request.right != DECIDE:
+        party.check_role(officer, party.RECEIVE)
+        if officer.state["unit"] != request.window:
+            raise RefusedError(
+                f"{request.officer} does not sit at {request.window}", code="not-entitled"
+            )
+
+
+def _item_in_force(request: CheckRequest, item: Fact | None) -> Fact:
+    if item is None:
+        raise RefusedError(f"no such item is within sight: {request.item}", code="unknown-object")
+    if not item.live:
+        raise RefusedError(f"the item is withdrawn: {request.item}", code="item-not-live")
+    return item
+
+
+def _check_decides(request: CheckRequest, facts: CheckFacts, *, own: bool) -> None:
+    if not own:
+        raise RefusedError("the decision stays with the owning place", code="decision-stays")
+    officer = facts.officer
+    if officer is None:
+        raise RefusedError("a window decides nothing; an officer does", code="decision-stays")
+    party.check_role(officer, party.DECIDE)
+
+
+def _find_grant(request: CheckRequest, grants: Sequence[GrantFacts]) -> GrantFacts:
+    first: RefusedError | None = None
+    for held in grants:
+        try:
+            grant = check_use(
+                held.grant,
+                held.acceptance,
+                request.window,
+                request.right,
+                request.item,
+                request.now_s,
+            )
+            check_quota(grant, held.used)
+        except RefusedError as error:
+            first = first or error
+        else:
+            return held
+    raise first or RefusedError("the window has accepted no grant over the item", code="no-grant")
+
+
+def _answer(
+    allowed: Allowed,
+    code: str,
+    *,
+    detail: str = "",
+    grant: str | None = None,
+    version: int | None = None,
+    relied: tuple[Relied, ...] = (),
+) -> Decision:
+    zh, en = _SENTENCES.get((allowed, code)) or finding.SENTENCES[code]
+    return Decision(
+        allowed=allowed,
+        code=code,
+        reason_zh=zh,
+        reason_en=en,
+        detail=detail,
+        grant=grant,
+        item_version=version,
+        relied=relied,
+    )
+
+
+_SENTENCES: Final[Mapping[tuple[Allowed, str], tuple[str, str]]] = {
+    ("yes", GRANTED): ("可以办理：授权有效。", "Yes: a live grant covers this."),
+    ("yes", OWN_COMPETENCE): (
+        "可以办理：属本部门职权。",
+        "Yes: it is within the department's own competence.",
+    ),
+    ("open", "stale-view"): (
+        "可以先收件：暂未能确认授权的最新状态，连通后自动核对。",
+        "Yes, open: the grant's newest state cannot be confirmed now; it is settled when the link is back.",
+    ),
+    ("no", "stale-view"): (
+        "暂不能办理：此事办后不可撤回，须待授权状态确认。",
+        "Not now: this cannot be undone, and the grant's newest state is not confirmed.",
+    ),
+}

@@ -1,0 +1,156 @@
+"""What a broken rule is called, how grave it is, who answers for it, and how to say it to a clerk.
+
+A rule raises with a code. On the writer's node that refuses the act; on every other node the same
+code becomes a finding. The sentences here are for the person at the counter: what is wrong, and
+what to do next.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ledger.kind import Severity
+
+SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
+    "bad-field": (
+        "填写的内容不符合格式，请更正后重新提交。",
+        "A field is not of the form. Mend it and send again.",
+    ),
+    "personal-data": (
+        "公开字段中含有身份证号或手机号，不能上链。请删去后重新提交。",
+        "A public field holds an identity or phone number. Take it out and send again.",
+    ),
+    "unknown-kind": ("没有这种业务记录。", "There is no such kind of act."),
+    "unknown-version": ("不支持该记录的这个版本。", "This version of the kind is not known here."),
+    "wrong-previous": (
+        "该办件刚被更新，请刷新后重新提交。",
+        "The object has just changed. Look again and send again.",
+    ),
+    "void-citation": (
+        "所引用的记录无法核对，本次操作无效。请重新提交。",
+        "What the act cites cannot be checked, so it has no effect. Compose it again.",
+    ),
+    "not-entitled": (
+        "您的岗位职责不包括此项操作。",
+        "Your role, unit or training does not cover this.",
+    ),
+    "officer-not-live": (
+        "该工作人员未登记、已暂停或已注销。",
+        "The officer is not enrolled, or suspended, or retired.",
+    ),
+    "window-not-live": (
+        "该窗口未登记或已停用。",
+        "The window is not enrolled, or not in service.",
+    ),
+    "no-grant": (
+        "本窗口没有该事项的授权，不能代办。",
+        "The window has no grant over this item.",
+    ),
+    "grant-not-live": (
+        "授权已中止、撤销或不在有效期内。",
+        "The grant is suspended, revoked or out of its term.",
+    ),
+    "right-not-granted": (
+        "授权不包括此项权限。",
+        "The grant does not lend this right.",
+    ),
+    "item-not-granted": ("授权不包括该事项。", "The grant does not cover this item."),
+    "window-not-granted": ("授权不是给本窗口的。", "The grant is not for this window."),
+    "not-accepted": (
+        "授权尚未被本地接受，暂不能使用。",
+        "The grant has not been accepted here yet.",
+    ),
+    "quota-spent": ("授权的使用次数已用完。", "The grant's uses are spent."),
+    "outlives-basis": (
+        "授权期限超出政策依据的有效期。",
+        "The grant would outlive the policy it rests on.",
+    ),
+    "depth-exceeded": (
+        "受权的事项不得再授权给他人。",
+        "What is lent cannot be lent on.",
+    ),
+    "not-competent": (
+        "只有该事项的主管部门可以这样做。",
+        "Only the competent department may do this.",
+    ),
+    "decision-stays": (
+        "审批决定权在属地部门，窗口不能作出决定。",
+        "The decision stays with the owning place.",
+    ),
+    "receiver-decides": (
+        "收件人不得审批同一办件（受审分离）。",
+        "Whoever received a case does not decide it.",
+    ),
+    "extra-material": (
+        "不得要求清单以外的材料。",
+        "Only papers on the item's list may be asked for.",
+    ),
+    "second-notice": (
+        "补正只能一次性告知；没有新情况，不得再次告知。",
+        "One notice lists all that is missing. Without a new fact there is no second.",
+    ),
+    "not-holder": (
+        "该办件不由您所在的部门或窗口持有。",
+        "Your unit does not hold this case.",
+    ),
+    "wrong-state": (
+        "当前环节不能进行此项操作。",
+        "This step does not fit where the matter stands.",
+    ),
+    "offer-open": (
+        "办件已移交待接收，请等对方答复或先取消移交。",
+        "The case is offered. Wait for the answer, or cancel the offer.",
+    ),
+    "already-answered": ("已经答复过了。", "It has been answered already."),
+    "exists": ("编号已被使用。", "It exists already."),
+    "unknown-object": (
+        "查不到该对象的记录。",
+        "No such object is recorded within sight.",
+    ),
+    "item-not-live": (
+        "该事项或版本现不办理，请按现行版本重新提交。",
+        "This item version is not in force. Use the one that is.",
+    ),
+    # Of uses, which later views settle.
+    "unauthorised": (
+        "办理时授权已被撤销，须复核。",
+        "The grant had ended before this use was seen. It is to be looked into.",
+    ),
+    "unproven": (
+        "未能在规定时间内确认授权，须复核。",
+        "The grant was not confirmed in time. It is to be looked into.",
+    ),
+}
+
+_FLAGS: Final = frozenset({"unproven"})
+
+# Where one side's fault shows in another's log. The rest is answered by whoever wrote the entry.
+_ANSWERS: Final[Mapping[str, str]] = {
+    "unauthorised": "window",
+    "unproven": "region",
+    "void-citation": "region",
+    "wrong-previous": "region",
+    "officer-not-live": "region",
+    "no-grant": "window",
+    "grant-not-live": "window",
+    "right-not-granted": "window",
+    "item-not-granted": "window",
+    "window-not-granted": "window",
+    "not-accepted": "window",
+    "quota-spent": "region",
+    "depth-exceeded": "department",
+    "outlives-basis": "department",
+    "decision-stays": "department",
+}
+
+
+def severity(code: str) -> Severity:
+    """Return how grave a finding of this code is."""
+    return Severity.FLAG if code in _FLAGS else Severity.BREACH
+
+
+def who_answers(code: str) -> str:
+    """Return who answers for it: ``officer``, ``window``, ``department`` or ``region``.
+
+    ``region`` means its node: an honest one lets no such act into its log.
+    """
+    return _ANSWERS.get(code, "officer")

@@ -1,0 +1,189 @@
+"""From the entries of a case, in all its logs, to who did what, when, on what ground.
+
+A trace says nothing of its own: each line is one entry and what its judge found. The order is that
+of cause: an entry stands below all that its log held before it and all that it cites; where neither
+says which came first, the declared time does.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from authz.case import RIGHT_OF
+from authz.custody import holder_of
+from ledger.kind import Kinds
+from ledger.names import region_of_origin
+from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceEntry:
+    """One entry of a case, with what is known of it.
+
+    Args:
+        changed: The row that each object was left with; empty where the act is void.
+        finality: ``accepted``, ``witnessed`` or ``replicated``.
+        confirmation: How its reliance on another log stands: ``open``, ``confirmed``,
+            ``confirmed-late``, ``unauthorised``, ``unproven``; empty where it relies on none.
+        seen_by_s: It existed by then; None while nothing shows that.
+        asserted: Whether the region held the signing key, so that it is the region who says so.
+        findings: Codes of the rules that it breaks.
+    """
+
+    origin: str
+    index: int
+    statement: Statement | UnverifiedStatement
+    changed: Mapping[str, Mapping[str, Any]]
+    finality: str
+    confirmation: str = ""
+    seen_by_s: int | None = None
+    asserted: bool = False
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLine:
+    """One step of a case, as a person reads it.
+
+    Args:
+        time_s: As declared by who acted.
+        issuer: The officer, or the region itself.
+        right: Which of the four it used for another place; None on own competence.
+        holder: The department or window that holds the case after it; None where nobody does.
+    """
+
+    origin: str
+    index: int
+    region: str
+    time_s: int
+    seen_by_s: int | None
+    kind: str
+    zh: str
+    en: str
+    subject: str
+    issuer: str
+    asserted: bool
+    window: str | None
+    right: str | None
+    grant: str | None
+    item: str | None
+    item_version: int | None
+    seal: str | None
+    holder: str | None
+    stage: str | None
+    finality: str
+    confirmation: str
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A case from first to last.
+
+    Args:
+        holder: Who holds it now; None where nobody does, or the entries do not say.
+        stage: How far it has come; None where it was never opened within sight.
+    """
+
+    case: str
+    lines: tuple[TraceLine, ...]
+    holder: str | None
+    stage: str | None
+
+    @property
+    def findings(self) -> tuple[tuple[str, int, str], ...]:
+        """Every broken rule, with the place of the entry that breaks it."""
+        return tuple((it.origin, it.index, code) for it in self.lines for code in it.findings)
+
+
+def trace(case: str, entries: Iterable[TraceEntry], kinds: Kinds) -> Trace:
+    """Return the timeline of a case.
+
+    Args:
+        entries: All that name the case as their subject or mention it, in any order.
+    """
+    rows: dict[str, Mapping[str, Any]] = {}
+    latest: Mapping[str, Any] = {}
+    lines = []
+    for entry in in_order(list(entries)):
+        region = region_of_origin(entry.origin)
+        row = entry.changed.get(case)
+        if row is not None:
+            rows[region] = row
+            if "stage" in row:  # a receiver's answer does not say how far the case has come
+                latest = row
+        lines.append(_line(entry, region, latest, holder_of(rows), kinds))
+    return Trace(case=case, lines=tuple(lines), holder=holder_of(rows), stage=latest.get("stage"))
+
+
+def _line(
+    entry: TraceEntry, region: str, row: Mapping[str, Any], holder: str | None, kinds: Kinds
+) -> TraceLine:
+    made, act = entry.statement, entry.statement.act
+    kind = kinds.get((act.kind, act.version))
+    grant = _text(act.body.get("grant"))
+    return TraceLine(
+        origin=entry.origin,
+        index=entry.index,
+        region=region,
+        time_s=made.time_s,
+        seen_by_s=entry.seen_by_s,
+        kind=act.kind,
+        zh=act.kind if kind is None else kind.zh,
+        en=act.kind if kind is None else kind.en,
+        subject=made.subject,
+        issuer=made.issuer,
+        asserted=entry.asserted,
+        window=_text(act.body.get("window")),
+        right=None if grant is None or act.kind not in RIGHT_OF else RIGHT_OF[act.kind].value,
+        grant=grant,
+        item=row.get("item"),
+        item_version=row.get("v"),
+        seal=_text(act.body.get("seal")),
+        holder=holder,
+        stage=row.get("stage"),
+        finality=entry.finality,
+        confirmation=entry.confirmation,
+        findings=entry.findings,
+    )
+
+
+def _text(value: object) -> str | None:
+    # The body of a void act may hold anything.
+    return value if isinstance(value, str) else None
+
+
+def in_order(entries: Sequence[TraceEntry]) -> list[TraceEntry]:
+    """Return the entries so that each comes after its own log's earlier ones and all it cites."""
+    known = {(entry.origin, entry.index): entry for entry in entries}
+    after: dict[tuple[str, int], list[tuple[str, int]]] = {place: [] for place in known}
+    waiting = dict.fromkeys(known, 0)
+    newest: dict[str, tuple[str, int]] = {}
+    for place in sorted(known):
+        before = {
+            (citation.origin, citation.index)
+            for citation in known[place].statement.act.citations
+            if citation.role != ROLE_VIEW
+        }
+        if place[0] in newest:
+            before.add(newest[place[0]])
+        newest[place[0]] = place
+        for earlier in before & known.keys() - {place}:
+            after[earlier].append(place)
+            waiting[place] += 1
+    ready = [
+        (entry.statement.time_s, *place) for place, entry in known.items() if not waiting[place]
+    ]
+    heapq.heapify(ready)
+    ordered = []
+    while ready:
+        _, origin, index = heapq.heappop(ready)
+        ordered.append(known[origin, index])
+        for later in after[origin, index]:
+            waiting[later] -= 1
+            if not waiting[later]:
+                heapq.heappush(ready, (known[later].statement.time_s, *later))
+    # Only made-up citations, void all of them, can go round in a circle. They come last.
+    done = {(entry.origin, entry.index) for entry in ordered}
+    return ordered + [known[place] for place in sorted(known) if place not in done]

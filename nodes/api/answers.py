@@ -1,0 +1,198 @@
+"""What callers read: the state of the node, proofs, objects, findings.
+
+Every answer says as of which sizes of the logs it is. Nothing here goes through the writer.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from authz.finding import SENTENCES, who_answers
+from ledger.errors import NotFoundError
+from ledger.names import check_origin, check_subject
+from ledger.note import Note
+from ledger.proofs import prove_inclusion
+from ledger.tlog_proof import TlogProof
+from nodes.api.context import SERVICE, Service, nodes_of
+from nodes.api.replies import json_response
+from nodes.api.requests import check_query, query_number
+from nodes.api.scitt import locate
+from nodes.api.tokens import ANY, authorize
+from nodes.core.ready import FindingRow
+from nodes.store.entries import LogIDs
+from nodes.store.facts import load_trace, newest
+from nodes.store.findings import load_findings
+from nodes.store.notes import load_finished_covering
+
+INDEX_PAST_ALL: Final = 2**40
+PROOF_TYPE: Final = "text/plain; charset=utf-8"
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/v1/status")
+async def status(request: web.Request) -> web.Response:
+    """Say who this node is, how far every log has come as it sees it, and whether it writes."""
+    service = request.app[SERVICE]
+    check_query(request)
+    snapshot = service.node.snapshot
+    roster = service.roster
+    logs = {}
+    for region, member in roster.members.items():
+        origin = member.origin
+        seen: dict[str, Any] = {"region": region}
+        if origin == service.origin:
+            seen |= {
+                "stored_size": snapshot.size,
+                "judged_size": snapshot.size,
+                "witnessed_size": snapshot.witnessed_size,
+                "replicated_size": snapshot.replicated_size,
+                "root": snapshot.root,
+            }
+        if (log := snapshot.logs.get(origin)) is not None:
+            seen |= {
+                "stored_size": log.stored_size,
+                "judged_size": log.judged_size,
+                "witnessed_size": log.witnessed_size,
+                "mirrored_size": log.mirrored_size,
+                "heard_ms": log.heard_ms,
+            }
+        if (known := snapshot.known.get(origin)) is not None:
+            seen["known"] = {"size": known[0], "root": known[1], "fresh_at_s": known[2]}
+        if (view := snapshot.views.get(origin)) is not None:
+            seen["view"] = {"size": view.size, "root": view.root, "fresh_at_s": view.fresh_at_s}
+        logs[origin] = seen
+    answer = {
+        "region": service.region,
+        "network": roster.network,
+        "origin": service.origin,
+        "state": snapshot.state,
+        "resting": snapshot.resting,
+        "commit": snapshot.commit,
+        "size": snapshot.size,
+        "root": snapshot.root,
+        "witnessed_size": snapshot.witnessed_size,
+        "replicated_size": snapshot.replicated_size,
+        "now_ms": service.clock.now_ms(),
+        "roster": {"version": roster.version, "sha256": roster.sha256, "rules": roster.rules},
+        "quorum": roster.quorum(service.origin),
+        "witnesses": list(roster.witnesses_of(service.origin)),
+        "logs": logs,
+    }
+    return json_response(answer, headers={"Access-Control-Allow-Origin": "*"})
+
+
+@routes.get("/v1/roster")
+async def roster_of(request: web.Request) -> web.Response:
+    """Give the roster in force: as it was signed, and for people."""
+    service = request.app[SERVICE]
+    check_query(request)
+    roster = service.roster
+    answer = {
+        "version": roster.version,
+        "sha256": roster.sha256,
+        "signed": [base64.b64encode(service.signed_roster).decode("ascii")],
+        "network": roster.network,
+        "steward": roster.steward,
+        "rules": roster.rules,
+        "constants": roster.constants.to_map(),
+        "members": {region: member.to_map() for region, member in roster.members.items()},
+    }
+    return json_response(answer)
+
+
+@routes.get("/v1/entries/{index}/proof")
+async def proof(request: web.Request) -> web.Response:
+    """Prove an entry of our own log under the newest note that has its quorums (C2SP tlog-proof).
+
+    While no such note covers the entry, the note is the newest published one, which only our own key signed.
+    """
+    service = request.app[SERVICE]
+    check_query(request)
+    index = locate(request)
+    snapshot = service.node.snapshot
+    if index >= snapshot.size:
+        raise NotFoundError(f"the log has no entry {index} so far")
+
+    def read(connection: Connection) -> bytes:
+        ids = LogIDs()
+        found = load_finished_covering(connection, ids, service.origin, index)
+        size, note = (snapshot.size, snapshot.note) if found is None else found
+        hashes = prove_inclusion(index, size, nodes_of(connection, ids, service.origin))
+        return TlogProof(index, tuple(hashes), Note.decode(note)).encode()
+
+    body = await service.readers.run(read)
+    return web.Response(body=body, headers={"Content-Type": PROOF_TYPE})
+
+
+@routes.get("/v1/findings")
+async def findings(request: web.Request) -> web.Response:
+    """List what broke a rule, the newest entries first."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request, "origin", "rows")
+    rows_max = query_number(request, "rows", default=100, most=service.limits.page_rows_max)
+    origin = request.query.get("origin")
+    if origin is not None:
+        check_origin(origin)
+
+    def read(connection: Connection) -> list[FindingRow]:
+        return load_findings(connection, LogIDs(), origin=origin, rows_max=rows_max)
+
+    rows = await service.readers.run(read)
+    return json_response(
+        {"findings": [finding_fields(row) for row in rows], "as_of": as_of(service)}
+    )
+
+
+@routes.get("/v1/objects/{id:.+}")
+async def object_of(request: web.Request) -> web.Response:
+    """Give the newest row of an object in each log, and the entries that concern it."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request)
+    name = request.match_info["id"]
+    check_subject(name)
+    origins = [member.origin for member in service.roster.members.values()]
+
+    def read(connection: Connection) -> dict[str, Any]:
+        ids = LogIDs()
+        rows = newest(connection, ids, [(origin, name, INDEX_PAST_ALL) for origin in origins])
+        facts = [
+            {"origin": row.origin, "index": row.index, "leaf": row.leaf, "state": row.state}
+            for row in rows
+            if row is not None
+        ]
+        return {"facts": facts, "entries": load_trace(connection, ids, name)}
+
+    found = await service.readers.run(read)
+    if not found["entries"]:
+        raise NotFoundError(f"nothing is recorded here about {name}", code="unknown-object")
+    return json_response({"object": name, **found, "as_of": as_of(service)})
+
+
+def as_of(service: Service) -> Mapping[str, int]:
+    """Return the sizes up to which each log is judged here."""
+    snapshot = service.node.snapshot
+    sizes = {origin: log.judged_size for origin, log in snapshot.logs.items()}
+    return {**sizes, service.origin: snapshot.size}
+
+
+def finding_fields(row: FindingRow) -> dict[str, Any]:
+    """Return a finding as JSON, with the words for the person at the counter."""
+    zh, en = SENTENCES.get(row.code, ("", ""))
+    return {
+        "origin": row.origin,
+        "index": row.index,
+        "code": row.code,
+        "severity": row.severity,
+        "subject": row.subject,
+        "detail": row.detail,
+        "reason_zh": zh,
+        "reason_en": en,
+        "answers": who_answers(row.code),
+        "evidence": [list(pair) for pair in row.evidence],
+    }

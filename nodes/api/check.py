@@ -1,0 +1,163 @@
+"""May this window use this right over this item, now: answered in the loop, from what is at hand.
+
+This is the question that windows' systems ask all day, so it goes neither through the writer nor
+through a change of threads: a dozen look-ups by key, and ``authz.decision``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from authz.decision import (
+    CheckFacts,
+    CheckRequest,
+    Decision,
+    GrantFacts,
+    check,
+    index_object,
+)
+from authz.grant import quota_object
+from ledger.errors import MalformedError
+from ledger.kind import Fact, ViewFact
+from ledger.names import check_object, check_party
+from nodes.api.context import SERVICE, Service
+from nodes.api.replies import json_response
+from nodes.api.requests import check_query, read_json, take
+from nodes.api.tokens import ANY, authorize
+from nodes.store.facts import newest
+
+if TYPE_CHECKING:
+    from nodes.node import Snapshot
+
+INDEX_PAST_ALL: Final = 2**40
+RIGHT_CHARS_MAX: Final = 32
+
+_NAMES: Final = ("window", "right", "item", "officer")
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/v1/check")
+async def check_query_string(request: web.Request) -> web.Response:
+    """Answer the question in the query."""
+    authorize(request, ANY)
+    check_query(request, *_NAMES)
+    return _answer(request.app[SERVICE], request.query)
+
+
+@routes.post("/v1/check")
+async def check_body(request: web.Request) -> web.Response:
+    """Answer the question in a JSON body."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request)
+    fields = await read_json(request, service.limits.act_bytes_max)
+    return _answer(service, take(fields, dict.fromkeys(_NAMES[:3], str), {"officer": str}))
+
+
+def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
+    for name in _NAMES[:3]:
+        if name not in asked:
+            raise MalformedError(f"missing field: {name}", code="bad-field")
+    window, right, item = asked["window"], asked["right"], asked["item"]
+    officer = asked.get("officer")
+    check_party(window)
+    check_object(item)
+    if officer is not None:
+        check_party(officer)
+    if len(right) > RIGHT_CHARS_MAX:
+        raise MalformedError(f"not a right: {right[:80]!r}", code="bad-field")
+    question = CheckRequest(
+        window=window, right=right, item=item, now_s=service.now_s(), officer=officer
+    )
+    snapshot = service.node.snapshot
+    facts = service.readers.here(
+        lambda connection: gather(service, snapshot, connection, question)
+    )
+    constants = service.roster.constants
+    decision = check(
+        question,
+        facts,
+        staleness_s=constants.staleness_s,
+        refresh_s=constants.refresh_s,
+    )
+    return json_response(_fields(decision, snapshot.size))
+
+
+def gather(
+    service: Service, snapshot: "Snapshot", connection: Connection, question: CheckRequest
+) -> CheckFacts:
+    """Return what this node holds that bears on the question."""
+    own = service.origin
+
+    def read(wanted: Sequence[tuple[str, str, int]]) -> list[Fact | None]:
+        return newest(connection, service.ids, wanted)
+
+    index = index_object(question.window, question.item)
+    item_view = sight(service, snapshot, question.item[:6])
+    first = [(own, question.window, INDEX_PAST_ALL), (own, index, INDEX_PAST_ALL)]
+    first.append((item_view.origin, question.item, item_view.size))
+    if question.officer is not None:
+        first.append((own, question.officer, INDEX_PAST_ALL))
+    window, listed, item, *officers = read(first)
+    grants = []
+    for name, _rights in () if listed is None else listed.state["g"]:
+        view = sight(service, snapshot, name[:6])
+        grant, acceptance, used = read(
+            [
+                (view.origin, name, view.size),
+                (own, name, INDEX_PAST_ALL),
+                (own, quota_object(service.region, name), INDEX_PAST_ALL),
+            ]
+        )
+        is_foreign = view.origin != own
+        grants.append(
+            GrantFacts(
+                grant=grant, acceptance=acceptance, used=used, view=view if is_foreign else None
+            )
+        )
+    return CheckFacts(
+        window=window, item=item, officer=officers[0] if officers else None, grants=grants
+    )
+
+
+def sight(service: Service, snapshot: "Snapshot", region: str) -> ViewFact:
+    """Return how far the log of a region is within sight, and how fresh that is.
+
+    The view recorded in our log counts, or a note with a quorum of lines that we hold beside it, if
+    it is the fresher and we have judged the log that far: the next act will record it.
+    """
+    member = service.roster.members.get(region)
+    if member is None:
+        return ViewFact(0, b"", f"{service.roster.network}/{region}", 0, b"", 0)
+    origin = member.origin
+    if origin == service.origin:
+        return ViewFact(0, b"", origin, INDEX_PAST_ALL, b"", service.now_s())
+    recorded = snapshot.views.get(origin)
+    known = snapshot.known.get(origin)
+    status = snapshot.logs.get(origin)
+    judged_size = 0 if status is None else status.judged_size
+    if known is not None and known[0] <= judged_size:
+        size, root, fresh_at_s = known
+        if recorded is None or fresh_at_s > recorded.fresh_at_s:
+            return ViewFact(0, b"", origin, size, root, fresh_at_s)
+    return recorded or ViewFact(0, b"", origin, 0, b"", 0)
+
+
+def _fields(decision: Decision, size: int) -> dict[str, object]:
+    return {
+        "allowed": decision.allowed,
+        "code": decision.code,
+        "reason_zh": decision.reason_zh,
+        "reason_en": decision.reason_en,
+        "detail": decision.detail,
+        "grant": decision.grant,
+        "item_version": decision.item_version,
+        "as_of": size,
+        "relied": [
+            {"origin": it.origin, "size": it.size, "fresh_at_s": it.fresh_at_s}
+            for it in decision.relied
+        ],
+    }

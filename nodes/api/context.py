@@ -1,0 +1,116 @@
+"""What handlers work with, kept under one key of the application."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from ledger.errors import LedgerError
+from ledger.kind import Kinds
+from ledger.proofs import Reader as NodeReader
+from ledger.proofs import prove_inclusion
+from ledger.receipt import make_inclusion_receipt
+from ledger.roster import Roster
+from ledger.statement import Statement
+from ledger.tiles import Tile, read_nodes
+from nodes.adapters.keystore import StoredOfficers
+from nodes.adapters.readers import Readers
+from nodes.config import LimitsSection
+from nodes.core.exchange import origin_hash
+from nodes.driver import Driver
+from nodes.ports import Clock, Signer
+from nodes.store.entries import LogIDs, load_tiles
+
+if TYPE_CHECKING:
+    from nodes.api.tokens import TokenBook
+    from nodes.node import Snapshot
+
+
+class Verifying(Protocol):
+    """Checks the signatures of statements against the keys that are enrolled."""
+
+    def verify(
+        self, connection: Connection, entries: Sequence[bytes]
+    ) -> Sequence[Statement | LedgerError]:
+        """Return each statement, or why it is none, in the order of the entries."""
+
+
+class Published(Protocol):
+    """Gives the newest snapshot."""
+
+    @property
+    def snapshot(self) -> "Snapshot":
+        """Replaced after each commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One node's API: who it is and what it can ask.
+
+    Args:
+        signed_roster: The genesis roster as it was signed.
+        receipt: Key that signs receipts.
+        ids: Numbers of logs in the database, as handlers in the loop have learnt them.
+        by_hash: Origin by the hash that paths use.
+        notes: Last answers about checkpoints, with the commit they are from.
+    """
+
+    region: str
+    origin: str
+    roster: Roster
+    signed_roster: bytes
+    kinds: Kinds
+    limits: LimitsSection
+    clock: Clock
+    driver: Driver
+    node: Published
+    verifier: Verifying
+    readers: Readers
+    tokens: "TokenBook"
+    officers: StoredOfficers
+    receipt: Signer
+    ids: LogIDs = field(default_factory=LogIDs)
+    notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    by_hash: Mapping[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        hashes = {
+            origin_hash(member.origin): member.origin for member in self.roster.members.values()
+        }
+        object.__setattr__(self, "by_hash", hashes)
+
+    def now_s(self) -> int:
+        """Return Unix time in seconds."""
+        return self.clock.now_ms() // 1000
+
+
+SERVICE: Final = web.AppKey("service", Service)
+
+
+def nodes_of(connection: Connection, ids: LogIDs, origin: str) -> NodeReader:
+    """Return the reader of a stored log's tree that proofs are made with."""
+
+    def read(wanted: Sequence[Tile]) -> Mapping[Tile, bytes]:
+        return load_tiles(connection, ids, origin, wanted)
+
+    return read_nodes(read)
+
+
+def make_receipt(service: Service, connection: Connection, index: int, subject: str) -> bytes:
+    """Sign the receipt of one of our own entries over the newest published size."""
+    snapshot = service.node.snapshot
+    hashes = prove_inclusion(
+        index, snapshot.size, nodes_of(connection, service.ids, service.origin)
+    )
+    return make_inclusion_receipt(
+        service.receipt,
+        service.origin,
+        subject,
+        service.now_s(),
+        snapshot.size,
+        index,
+        hashes,
+        snapshot.root,
+    )

@@ -1,0 +1,36 @@
+"""Answers as JSON: bytes in hexadecimal, one line, nothing that a reader could take two ways."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def json_response(
+    value: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return a JSON object; bytes in it are written in lower-case hexadecimal."""
+    try:
+        text = _encode(value)
+    except TypeError:
+        # Only answers with bytes in them pay for the walk.
+        text = _encode(plain(value))
+    return web.Response(
+        status=status,
+        body=text.encode("utf-8", "replace"),
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - what JSON knows
+    """Return ``value`` with its bytes in hexadecimal."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,130 @@
+"""Reading what callers send: bodies within their limits, JSON in one meaning, query values."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Never
+
+from aiohttp import web
+
+from ledger.errors import MalformedError
+from nodes.api.problem import TooLargeError
+
+JSON_DEPTH_MAX = 16
+
+
+async def read_body(request: web.Request, bytes_max: int) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        TooLargeError: It has more than ``bytes_max`` bytes, after decompression.
+    """
+    if (request.content_length or 0) > bytes_max:
+        raise TooLargeError(f"the body has more than {bytes_max} bytes")
+    parts, total = [], 0
+    async for part in request.content.iter_any():
+        total += len(part)
+        if total > bytes_max:
+            raise TooLargeError(f"the body has more than {bytes_max} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def read_json(request: web.Request, bytes_max: int) -> dict[str, Any]:
+    """Return the JSON object in the body.
+
+    Raises:
+        MalformedError: It is none, or means different things to different readers (a key twice).
+    """
+    return parse_json(await read_body(request, bytes_max))
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``body``; numbers are whole, and no key stands twice.
+
+    Raises:
+        MalformedError: It is none.
+    """
+    try:
+        value = json.loads(
+            body.decode(),
+            object_pairs_hook=_object,
+            parse_float=_refuse_number,
+            parse_constant=_refuse_number,
+        )
+    except (ValueError, RecursionError) as error:
+        raise MalformedError("the body is not JSON") from error
+    if type(value) is not dict:
+        raise MalformedError("the body is not a JSON object")
+    return value
+
+
+def take(
+    fields: Mapping[str, Any],
+    wanted: Mapping[str, type],
+    optional: Mapping[str, type],
+) -> dict[str, Any]:
+    """Return the fields of a JSON object, each of its type; absent optional ones are left out.
+
+    Raises:
+        MalformedError: ``bad-field``: one is missing, unknown, or of another type.
+    """
+    unknown = fields.keys() - wanted.keys() - optional.keys()
+    if unknown:
+        raise MalformedError(f"unknown field: {min(unknown)[:80]!r}", code="bad-field")
+    missing = wanted.keys() - fields.keys()
+    if missing:
+        raise MalformedError(f"missing field: {min(missing)}", code="bad-field")
+    taken = {}
+    for name, value in fields.items():
+        type_ = wanted.get(name) or optional[name]
+        if type(value) is not type_:
+            raise MalformedError(f"{name} is of type {type_.__name__}", code="bad-field")
+        taken[name] = value
+    return taken
+
+
+def check_query(request: web.Request, *known: str) -> None:
+    """Check that the query has no parameter but these, each once.
+
+    Raises:
+        MalformedError: ``bad-field``.
+    """
+    for name in request.query:
+        if name not in known:
+            raise MalformedError(f"unknown parameter: {name[:80]!r}", code="bad-field")
+        if len(request.query.getall(name)) > 1:
+            raise MalformedError(f"parameter {name} stands twice", code="bad-field")
+
+
+def query_number(request: web.Request, name: str, *, default: int, most: int) -> int:
+    """Return a whole number from the query.
+
+    Raises:
+        MalformedError: ``bad-field``: it is none, or more than ``most``.
+    """
+    text = request.query.get(name)
+    return default if text is None else parse_number(text, name, most=most)
+
+
+def parse_number(text: str, name: str, *, most: int) -> int:
+    """Return a whole number in its one spelling.
+
+    Raises:
+        MalformedError: ``bad-field``: it is none, or more than ``most``.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or (text[0] == "0" != text):
+        raise MalformedError(f"{name} is a whole number", code="bad-field")
+    if int(text) > most:
+        raise MalformedError(f"{name} is at most {most}", code="bad-field")
+    return int(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _refuse_number(text: str) -> Never:
+    raise ValueError(f"not a whole number: {text}")

@@ -1,0 +1,261 @@
+"""One node as a running process: everything opened in order, and closed in the reverse of it."""
+
+import asyncio
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from ledger.errors import MalformedError, UnverifiedError
+from ledger.names import check_region
+from ledger.roster import Roster, SignedRoster, check_genesis
+from nodes import node as node_module
+from nodes.adapters import tls
+from nodes.adapters.clock import SystemClock
+from nodes.adapters.fence_file import FileFence
+from nodes.adapters.keystore import KeyStore, StoredOfficers, Unlock, check_opens
+from nodes.adapters.peers_http import HTTPPeers
+from nodes.adapters.random import randomness
+from nodes.adapters.readers import Readers
+from nodes.api.app import peer_app, public_app
+from nodes.api.context import Service
+from nodes.api.tokens import DAY_S, Role, TokenBook, add_first_operator
+from nodes.config import Config
+from nodes.core.kinds import KINDS
+from nodes.core.limits import Settings
+from nodes.driver import Driver, DriverLimits
+from nodes.ports import Clock, RoleKeys
+from nodes.store.engine import open_sqlite
+from nodes.store.tokens import TokenRow, create_token_schema
+
+FIRST_OPERATOR_DAYS: Final = 366
+
+# How long one thread may compute before another that waits gets its turn. The writer's steps are
+# long; with the usual 5 ms a short answer in the loop would wait for all of that.
+SWITCH_S: Final = 0.0005
+
+# How long open requests may take to end once the node is told to stop.
+SHUTDOWN_S: Final = 2.0
+
+_BACKLOG: Final = 1_024
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A node that serves."""
+
+    service: Service
+    driver: Driver
+
+
+async def serve(config: Config, environment: Mapping[str, str]) -> None:
+    """Run a node until cancelled.
+
+    Raises:
+        LedgerError: It cannot start as configured.
+        FatalError: What is on disk cannot be relied on; start it again, and it will find out.
+    """
+    async with running(config, environment, SystemClock()) as node:
+        await node.driver.wait_failed()
+
+
+@asynccontextmanager
+async def running(
+    config: Config, environment: Mapping[str, str], clock: Clock
+) -> AsyncIterator[Running]:
+    """Start a node, and stop it at the end of the block."""
+    signed, roster = load_roster(config)
+    region = config.node.region
+    member = roster.member(region)
+    async with AsyncExitStack() as stack:
+        keys = _open_keys(config, environment, roster)
+        config.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fence = FileFence.open(config.node.fence)
+        stack.callback(fence.close)
+        engine = open_sqlite(config.node.database)
+        stack.callback(engine.dispose)
+        create_token_schema(engine)
+        officers = StoredOfficers(keys)
+        role_keys = RoleKeys(
+            log=keys.load("role/log"),
+            witness=keys.load("role/witness"),
+            mirror=keys.load("role/mirror"),
+            receipt=keys.load("role/receipt"),
+            issuer=keys.load("role/issuer"),
+        )
+        settings = Settings(
+            region=region,
+            foreign_witnesses={witness.name: witness.vkey for witness in config.witnesses},
+        )
+        ports = node_module.Ports(
+            clock=clock, fence=fence, keys=role_keys, officers=officers, engine=engine
+        )
+        node = node_module.build(settings, roster, signed, ports)
+        contexts, peer_tls = _transport(config, roster)
+        peers = HTTPPeers(
+            _addresses(config, roster),
+            contexts,
+            timeout_ms_max=config.limits.peer_timeout_ms_max,
+            answer_bytes_max=config.limits.peer_body_bytes_max,
+        )
+        stack.push_async_callback(peers.close)
+        readers = Readers(engine, config.limits.reader_threads_max)
+        stack.callback(readers.close)
+        tokens = TokenBook(engine, readers, config.limits.token_cache_ms)
+        _first_operator(config, tokens, readers, clock)
+        driver = Driver(
+            node,
+            clock,
+            peers,
+            DriverLimits(
+                inbox_events_max=config.limits.inbox_events_max,
+                step_events_max=config.limits.step_events_max,
+                stop_timeout_ms=config.limits.stop_timeout_ms,
+            ),
+        )
+        stack.push_async_callback(driver.stop)
+        interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
+        stack.callback(sys.setswitchinterval, interval_s)
+        await driver.start()
+        service = Service(
+            region=region,
+            origin=member.origin,
+            roster=roster,
+            signed_roster=signed,
+            kinds=KINDS,
+            limits=config.limits,
+            clock=clock,
+            driver=driver,
+            node=node,
+            verifier=node_module.Verifier(roster, member.origin),
+            readers=readers,
+            tokens=tokens,
+            officers=officers,
+            receipt=role_keys.receipt,
+        )
+        listen = config.listen
+        public_tls = None
+        if listen.public_tls:
+            if config.tls.certificate is None or config.tls.key is None:
+                raise MalformedError("listen.public_tls needs tls.certificate", code="bad-config")
+            public_tls = tls.public_server(config.tls.certificate, config.tls.key)
+        for app, host, port, context in (
+            (peer_app(service), listen.peer_host, listen.peer_port, peer_tls),
+            (public_app(service), listen.public_host, listen.public_port, public_tls),
+        ):
+            runner = web.AppRunner(
+                app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S
+            )
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            site = web.TCPSite(
+                runner, host, port, ssl_context=context, backlog=_BACKLOG, reuse_address=True
+            )
+            await site.start()
+        _log.info("region %s serves at %s:%d", region, listen.public_host, listen.public_port)
+        yield Running(service, driver)
+
+
+def load_roster(config: Config) -> tuple[bytes, Roster]:
+    """Return the genesis roster, as signed and as read, which must be the one that is pinned.
+
+    Raises:
+        MalformedError: It cannot be read.
+        UnverifiedError: ``wrong-genesis``, or a member's signature does not hold.
+    """
+    try:
+        signed = config.node.roster.read_bytes()
+    except OSError as error:
+        raise MalformedError(f"cannot read {config.node.roster}", code="bad-config") from error
+    roster = check_genesis(SignedRoster.decode(signed))
+    if roster.sha256.hex() != config.node.genesis:
+        raise UnverifiedError(
+            f"{config.node.roster} has another hash than node.genesis", code="wrong-genesis"
+        )
+    check_region(config.node.region)
+    return signed, roster
+
+
+def _open_keys(config: Config, environment: Mapping[str, str], roster: Roster) -> KeyStore:
+    unlock = Unlock(
+        credential=config.unlock.credential, env=config.unlock.env, file=config.unlock.file
+    )
+    store = KeyStore.open(config.node.keys, unlock.secret(environment), randomness)
+    check_opens(store)
+    named = roster.member(config.node.region).keys
+    for role in ("log", "witness", "mirror", "receipt", "issuer"):
+        if store.load(f"role/{role}").public != getattr(named, role):
+            raise UnverifiedError(f"the {role} key is not the roster's", code="wrong-key")
+    return store
+
+
+def _transport(
+    config: Config, roster: Roster
+) -> tuple[Mapping[str, ssl.SSLContext], ssl.SSLContext | None]:
+    """Return the contexts for calling peers, and the one of the peer listener."""
+    paths = config.tls
+    if paths.certificate is None or paths.key is None or paths.peers is None:
+        # Only a network that pins nothing, on one machine, may do without.
+        if any(member.tls is not None for member in roster.members.values()):
+            raise MalformedError("the roster pins certificates; give [tls]", code="bad-config")
+        return {}, None
+    if tls.pin_of(paths.certificate.read_bytes()) != roster.member(config.node.region).tls:
+        raise UnverifiedError("our certificate is not the one in the roster", code="wrong-key")
+    pinned = tls.load_pinned(paths.peers, roster)
+    contexts = {
+        region: tls.peer_client(paths.certificate, paths.key, pem)
+        for region, pem in pinned.items()
+        if region != config.node.region
+    }
+    return contexts, tls.peer_server(paths.certificate, paths.key, pinned)
+
+
+def _addresses(config: Config, roster: Roster) -> Mapping[str, str]:
+    members = {region: member.peer for region, member in roster.members.items()}
+    return members | {f"witness:{witness.name}": witness.url for witness in config.witnesses}
+
+
+def _first_operator(config: Config, tokens: TokenBook, readers: Readers, clock: Clock) -> None:
+    path = config.node.operator
+    if path is None:
+        return
+    try:
+        token_hash = bytes.fromhex(path.read_text("ascii").strip())
+    except (OSError, ValueError) as error:
+        raise MalformedError(f"{path} holds no hash of a token", code="bad-config") from error
+    if len(token_hash) != 32:
+        raise MalformedError(f"{path} holds no hash of a token", code="bad-config")
+    now_s = clock.now_ms() // 1000
+    row = TokenRow(
+        hash=token_hash,
+        party=config.node.region,
+        role=Role.OPERATOR,
+        label="first operator",
+        created_s=now_s,
+        expires_s=now_s + FIRST_OPERATOR_DAYS * DAY_S,
+    )
+    add_first_operator(tokens, readers, row)
+
+
+def run(config: Config, environment: Mapping[str, str]) -> None:
+    """Run a node in this process until it is told to stop (SIGTERM, SIGINT)."""
+
+    async def until_told() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        await serve(config, environment)
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(until_told())

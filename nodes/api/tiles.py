@@ -1,0 +1,140 @@
+"""Logs as files: our own, those we mirror, and what we cosigned (C2SP tlog-tiles, tlog-witness).
+
+Tiles and bundles never change, so anyone may keep them for ever; a checkpoint is worth a second.
+"""
+
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from ledger.errors import MalformedError, NotFoundError
+from ledger.hashing import HASH_BYTES
+from ledger.tiles import (
+    TILE_WIDTH,
+    EntryBundleID,
+    TileID,
+    encode_entry_bundle,
+    parse_tile_path,
+)
+from nodes.api.context import SERVICE, Service
+from nodes.core.exchange import MIRROR, NEWEST
+from nodes.core.ready import PeerCalled, PeerReply
+from nodes.store.entries import LogIDs, load_entries, load_tiles
+
+CHECKPOINT_TYPE: Final = "text/plain; charset=utf-8"
+TILE_TYPE: Final = "application/octet-stream"
+
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_FOR_A_SECOND: Final = "public, max-age=1"
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/log/checkpoint")
+async def own_checkpoint(request: web.Request) -> web.Response:
+    """Give the newest checkpoint of our own log."""
+    note = request.app[SERVICE].node.snapshot.note
+    if not note:
+        raise NotFoundError("nothing is published yet")
+    return _checkpoint(note)
+
+
+@routes.get("/log/{path:tile/.*}")
+async def own_tile(request: web.Request) -> web.Response:
+    """Give a tile or an entry bundle of our own log."""
+    service = request.app[SERVICE]
+    return await _tile(service, service.origin, request.match_info["path"])
+
+
+@routes.get("/mirror/{log}/checkpoint")
+async def mirror_checkpoint(request: web.Request) -> web.Response:
+    """Give the newest checkpoint of another log whose entries we hold, with our mirror's line."""
+    service = request.app[SERVICE]
+    _origin(service, request)
+    return _checkpoint(await _asked(service, f"{MIRROR}{request.match_info['log']}/checkpoint"))
+
+
+@routes.get("/mirror/{log}/{path:tile/.*}")
+async def mirror_tile(request: web.Request) -> web.Response:
+    """Give a tile or an entry bundle of another log."""
+    service = request.app[SERVICE]
+    return await _tile(service, _origin(service, request), request.match_info["path"])
+
+
+@routes.get("/witness/{log}/checkpoint")
+async def witness_checkpoint(request: web.Request) -> web.Response:
+    """Give the newest checkpoint of another log that we cosigned."""
+    service = request.app[SERVICE]
+    if _origin(service, request) == service.origin:
+        raise NotFoundError("nobody witnesses their own log")
+    return _checkpoint(await _asked(service, f"{NEWEST}{request.match_info['log']}"))
+
+
+def _origin(service: Service, request: web.Request) -> str:
+    try:
+        return service.by_hash[request.match_info["log"]]
+    except KeyError as error:
+        raise NotFoundError("no log of the network has that hash") from error
+
+
+async def _asked(service: Service, path: str) -> bytes:
+    """Return what the node's core answers to a peer's question, once for each commit."""
+    commit = service.node.snapshot.commit
+    kept = service.notes.get(path)
+    if kept is not None and kept[0] == commit:
+        return kept[1]
+    reply = await service.driver.ask(lambda request_id: PeerCalled(request_id, path, b""))
+    assert isinstance(reply, PeerReply)
+    if reply.status != web.HTTPOk.status_code:
+        raise NotFoundError("we hold no checkpoint of that log")
+    service.notes[path] = (commit, reply.body)
+    return reply.body
+
+
+async def _tile(service: Service, origin: str, path: str) -> web.Response:
+    try:
+        tile = parse_tile_path(path)
+    except MalformedError as error:
+        # To a client of the specification there is simply nothing at such an address.
+        raise NotFoundError(str(error)) from error
+
+    def read(connection: Connection) -> bytes | None:
+        return read_tile(connection, LogIDs(), origin, tile)
+
+    data = await service.readers.run(read)
+    if data is None:
+        raise NotFoundError("that is not stored so far")
+    return web.Response(
+        body=data,
+        headers={
+            "Content-Type": TILE_TYPE,
+            "Cache-Control": _FOR_EVER,
+            "Access-Control-Allow-Origin": "*",
+        },
+    )
+
+
+def read_tile(
+    connection: Connection, ids: LogIDs, origin: str, tile: TileID | EntryBundleID
+) -> bytes | None:
+    """Return a tile or an entry bundle as it is served; None where not all of it is stored."""
+    if isinstance(tile, EntryBundleID):
+        first = tile.index * TILE_WIDTH
+        entries = load_entries(connection, ids, origin, first, first + tile.width)
+        return encode_entry_bundle(entries) if len(entries) == tile.width else None
+    place = (tile.level, tile.index)
+    hashes = load_tiles(connection, ids, origin, [place]).get(place, b"")
+    wanted = tile.width * HASH_BYTES
+    return hashes[:wanted] if len(hashes) >= wanted else None
+
+
+def _checkpoint(note: bytes) -> web.Response:
+    return web.Response(
+        body=note,
+        headers={
+            "Content-Type": CHECKPOINT_TYPE,
+            "Cache-Control": _FOR_A_SECOND,
+            "Access-Control-Allow-Origin": "*",
+        },
+    )

@@ -1,0 +1,275 @@
+"""Callers' tokens: who asks, in what role, and the routes by which an operator gives them out.
+
+A token is 32 random bytes in base64url. The node keeps its SHA-256, which is enough for what has so much
+randomness. Every issue and end of a token is an act of the region in its own log.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy import Connection, Engine
+
+from ledger.errors import MalformedError, RefusedError
+from ledger.names import check_party, region_of
+from nodes.adapters.random import randomness
+from nodes.adapters.readers import Readers
+from nodes.api.appending import compose
+from nodes.api.context import SERVICE, Service
+from nodes.api.problem import UnauthenticatedError
+from nodes.api.replies import json_response
+from nodes.api.requests import check_query, query_number, read_json, take
+from nodes.core.ready import Compose
+from nodes.store import tokens as store
+from nodes.store.tokens import TokenRow
+
+TOKEN_BYTES: Final = 32
+LABEL_CHARS_MAX: Final = 100
+DAY_S: Final = 86_400
+
+_CACHED_MAX: Final = 10_000
+_BEARER: Final = "Bearer "
+
+routes = web.RouteTableDef()
+
+
+class Role(StrEnum):
+    """In what capacity a caller asks."""
+
+    WINDOW = "window"
+    AUTHORITY = "authority"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+ACTING: Final = frozenset({Role.WINDOW, Role.AUTHORITY, Role.OPERATOR})
+ANY: Final = frozenset(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a token stands for."""
+
+    party: str
+    role: Role
+
+
+def hash_token(token: str) -> bytes:
+    """Return what the node keeps of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def new_token() -> str:
+    """Return a new token's text."""
+    return base64.urlsafe_b64encode(randomness(TOKEN_BYTES)).rstrip(b"=").decode("ascii")
+
+
+class TokenBook:
+    """The tokens, with the ones lately used in memory.
+
+    A token that another process revoked is known to be so after ``cache_ms``.
+    """
+
+    def __init__(self, engine: Engine, readers: Readers, cache_ms: int) -> None:
+        self._engine = engine
+        self._readers = readers
+        self._cache_ms = cache_ms
+        self._cached: dict[bytes, tuple[int, TokenRow]] = {}
+
+    def find(self, token: str, now_ms: int) -> TokenRow:
+        """Return the token that is in force.
+
+        Raises:
+            UnauthenticatedError: ``unknown-token``, ``revoked-token`` or ``expired-token``.
+        """
+        token_hash = hash_token(token)
+        cached = self._cached.get(token_hash)
+        if cached is None or now_ms - cached[0] > self._cache_ms or now_ms < cached[0]:
+            row = self._readers.here(lambda connection: store.find(connection, token_hash))
+            if row is None:
+                raise UnauthenticatedError("no such token", code="unknown-token")
+            # Only tokens that exist get in here, so strangers cannot fill it.
+            if len(self._cached) >= _CACHED_MAX:
+                self._cached.clear()
+            self._cached[token_hash] = (now_ms, row)
+        else:
+            row = cached[1]
+        if row.revoked_s is not None:
+            raise UnauthenticatedError("the token was revoked", code="revoked-token")
+        if row.expires_s <= now_ms // 1000:
+            raise UnauthenticatedError("the token has expired", code="expired-token")
+        return row
+
+    def add(self, row: TokenRow) -> None:
+        """Keep a new token; in the writer thread."""
+        with self._engine.begin() as connection:
+            store.add(connection, row)
+
+    def revoke(self, token_hash: bytes, now_s: int) -> None:
+        """End a token; in the writer thread."""
+        with self._engine.begin() as connection:
+            store.revoke(connection, token_hash, now_s)
+
+    def forget(self, token_hash: bytes) -> None:
+        """Drop what is in memory of a token; in the loop."""
+        self._cached.pop(token_hash, None)
+
+
+def add_first_operator(book: TokenBook, readers: Readers, row: TokenRow) -> None:
+    """Keep the token that founding a network gave the operator, unless it is known, even if ended."""
+    if readers.here(lambda connection: store.find(connection, row.hash)) is None:
+        book.add(row)
+
+
+def authorize(request: web.Request, roles: frozenset[Role]) -> Caller:
+    """Return who asks.
+
+    Raises:
+        UnauthenticatedError: There is no token in force.
+        RefusedError: ``wrong-role``: its role is none of ``roles``.
+    """
+    service = request.app[SERVICE]
+    header = request.headers.get("Authorization", "")
+    if not header.startswith(_BEARER):
+        raise UnauthenticatedError("there is no bearer token", code="no-token")
+    row = service.tokens.find(header.removeprefix(_BEARER), service.clock.now_ms())
+    role = Role(row.role)
+    if role not in roles:
+        wanted = ", ".join(sorted(roles))
+        raise RefusedError(f"a token of role {role} where {wanted} may ask", code="wrong-role")
+    return Caller(row.party, role)
+
+
+@routes.post("/v1/tokens")
+async def issue(request: web.Request) -> web.Response:
+    """Make a token for a party; its text is in this answer and nowhere else."""
+    service = request.app[SERVICE]
+    authorize(request, frozenset({Role.OPERATOR}))
+    check_query(request)
+    fields = take(
+        await read_json(request, service.limits.act_bytes_max),
+        {"party": str, "role": str},
+        {"label": str, "days": int},
+    )
+    party, label, days = fields["party"], fields.get("label", ""), fields.get("days", 90)
+    check_party(party)
+    if region_of(party) != service.region:
+        raise RefusedError(f"{party} is not a party of {service.region}", code="wrong-party")
+    try:
+        role = Role(fields["role"])
+    except ValueError as error:
+        raise MalformedError(f"role is one of {', '.join(Role)}", code="bad-field") from error
+    if len(label) > LABEL_CHARS_MAX or not label.isprintable():
+        raise MalformedError(f"a label has at most {LABEL_CHARS_MAX} characters", code="bad-field")
+    if not 1 <= days <= service.limits.token_days_max:
+        raise MalformedError(f"days is in 1..{service.limits.token_days_max}", code="bad-field")
+    now_s = service.now_s()
+    token = new_token()
+    row = TokenRow(
+        hash=hash_token(token),
+        party=party,
+        role=role,
+        label=label,
+        created_s=now_s,
+        expires_s=now_s + days * DAY_S,
+    )
+    # The record first: a token without one must not be in force, while a record without its token
+    # only says that something was begun.
+    body = {"holder": party, "role": str(role), "expires": row.expires_s}
+    index = await _record(service, "token.issue", row.hash, body)
+    await service.driver.write(lambda: service.tokens.add(row))
+    answer = {**_public(row), "token": token, "index": index}
+    return json_response(answer, status=201)
+
+
+@routes.get("/v1/tokens")
+async def listing(request: web.Request) -> web.Response:
+    """List tokens without their texts."""
+    service = request.app[SERVICE]
+    authorize(request, frozenset({Role.OPERATOR}))
+    check_query(request, "after", "rows")
+    rows_max = query_number(request, "rows", default=100, most=service.limits.page_rows_max)
+    after = parse_hash(request.query.get("after", "0" * 64), "after")
+
+    def load(connection: Connection) -> list[TokenRow]:
+        return store.load_all(connection, after=after, rows_max=rows_max)
+
+    rows = await service.readers.run(load)
+    return json_response({"tokens": [_public(row) for row in rows]})
+
+
+@routes.delete("/v1/tokens/{hash}")
+async def revoke(request: web.Request) -> web.Response:
+    """End a token at once."""
+    service = request.app[SERVICE]
+    authorize(request, frozenset({Role.OPERATOR}))
+    token_hash = parse_hash(request.match_info["hash"], "hash")
+    now_s = service.now_s()
+    # The end first: a token that must not serve any more is not to wait for the log.
+    await service.driver.write(lambda: service.tokens.revoke(token_hash, now_s))
+    service.tokens.forget(token_hash)
+    index = await _record(service, "token.revoke", token_hash, {})
+    return json_response({"id": token_hash.hex(), "revoked_s": now_s, "index": index})
+
+
+@routes.post("/v1/officers")
+async def make_officer_key(request: web.Request) -> web.Response:
+    """Make a key for an officer in the region's key store, and return what enrolment asks for.
+
+    Asked again, it returns the same key: nothing is enrolled by this.
+    """
+    service = request.app[SERVICE]
+    authorize(request, frozenset({Role.OPERATOR}))
+    check_query(request)
+    fields = take(await read_json(request, service.limits.act_bytes_max), {"party": str}, {})
+    party = fields["party"]
+    check_party(party)
+    if region_of(party) != service.region or "/" not in party:
+        raise RefusedError(f"{party} is not an officer of {service.region}", code="wrong-party")
+    public = await service.readers.work(lambda: service.officers.make(party))
+    return json_response({"party": party, "key": public.hex(), "holder": "region"})
+
+
+def parse_hash(text: str, name: str) -> bytes:
+    """Return the 32 bytes that 64 lower-case hexadecimal digits say.
+
+    Raises:
+        MalformedError: ``bad-field``.
+    """
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise MalformedError(f"{name} is 64 lower-case hexadecimal digits", code="bad-field")
+    return bytes.fromhex(text)
+
+
+async def _record(
+    service: Service, kind: str, token_hash: bytes, body: dict[str, object]
+) -> int:
+    """Record an administrative act in the region's own log, and return its index."""
+    # A name that gives nothing away, not even the hash that the node compares with.
+    number = hashlib.sha256(token_hash).hexdigest()[:16]
+
+    def make(request_id: int) -> Compose:
+        return Compose(
+            request_id=request_id,
+            kind=kind,
+            issuer=service.region,
+            subject=f"{service.region}/token/{number}",
+            body=body,
+        )
+
+    return (await compose(service, make)).index
+
+
+def _public(row: TokenRow) -> dict[str, object]:
+    return {
+        "id": row.hash.hex(),
+        "party": row.party,
+        "role": row.role,
+        "label": row.label,
+        "created_s": row.created_s,
+        "expires_s": row.expires_s,
+        "revoked_s": row.revoked_s,
+    }

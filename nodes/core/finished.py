@@ -1,0 +1,108 @@
+"""Notes of other logs that have their quorums: checked, compared with our own row, and kept.
+
+What is kept here speeds up answers and makes views; no verdict rests on it.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import LedgerError
+from ledger.note import Note
+from ledger.views import GoodLine, fresh_at
+from nodes.core.heads import (
+    Heads,
+    Known,
+    LogReader,
+    SignedHead,
+    good_lines,
+    line_signatures,
+    open_head,
+)
+from nodes.core.ready import PeerCalled, PeerReply, PutNote, Ready, Reply, Write
+from nodes.core.witness import refusal
+
+
+class FinishedNotes:
+    """The best note of each other log with a quorum of mirror lines.
+
+    Invariant: every line in ``known`` holds; of two notes the one with the larger tree is kept, of one
+    tree the latest line of each mirror.
+    """
+
+    def __init__(self, heads: Heads, notes: Iterable[bytes]) -> None:
+        self._heads = heads
+        self._known: dict[str, Known] = {}
+        for data in notes:
+            head, note = open_head(data, heads.roster)
+            lines = good_lines(heads.roster, head.checkpoint, note.signatures, "mirror", 2**62)
+            self._merge(head, lines)
+
+    @property
+    def known(self) -> Mapping[str, Known]:
+        """By origin."""
+        return self._known
+
+    def take(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
+        """Take a note that someone says has its quorums; it is only a hint.
+
+        Our own log's notes are the caller's concern. A note that brings nothing new is answered alike.
+        """
+        try:
+            writes = self._take(event.body, now_ms, reader)
+        except LedgerError as error:
+            return Ready(replies=(Reply(event.request_id, refusal(error)),))
+        return Ready(writes=writes, replies=(Reply(event.request_id, PeerReply(204)),))
+
+    def _take(self, data: bytes, now_ms: int, reader: LogReader) -> tuple[Write, ...]:
+        # Most of what comes is a repetition. It is told apart before any signature is checked.
+        note = Note.decode(data)
+        checkpoint = Checkpoint.decode(note.text)
+        old = self._known.get(checkpoint.origin)
+        if old is not None and checkpoint.size < old.size:
+            return ()
+        roster = self._heads.roster
+        head, note = open_head(data, roster)
+        writes = self._heads.compare(head, reader)
+        if writes:
+            return writes
+        latest_s = now_ms // 1000 + roster.constants.delta_s
+        lines = good_lines(roster, checkpoint, note.signatures, "mirror", latest_s)
+        return self.learn(head, lines)
+
+    def learn(self, head: SignedHead, lines: Iterable[GoodLine]) -> tuple[Write, ...]:
+        """Take lines that hold on a head that holds, and keep what is better than before."""
+        checkpoint = head.checkpoint
+        if checkpoint.origin in self._heads.convicted:
+            return ()
+        old = self._known.get(checkpoint.origin)
+        if not self._merge(head, lines) or (old is not None and old.size == checkpoint.size):
+            return ()
+        new = self._known[checkpoint.origin]
+        note = Note.decode(new.note).with_signatures(
+            *line_signatures(self._heads.roster, new.lines, "mirror")
+        )
+        return (PutNote(checkpoint.origin, checkpoint.size, note.encode(), finished=True),)
+
+    def _merge(self, head: SignedHead, lines: Iterable[GoodLine]) -> bool:
+        """Put a head and its lines in place of what is known, if they are better."""
+        checkpoint = head.checkpoint
+        old = self._known.get(checkpoint.origin)
+        latest: dict[str, GoodLine] = {}
+        if old is not None:
+            if checkpoint.size < old.size:
+                return False
+            if checkpoint.size == old.size:
+                if checkpoint.root != old.root:
+                    return False
+                latest = {line.region: line for line in old.lines}
+        for line in lines:
+            if line.region not in latest or latest[line.region].time_s < line.time_s:
+                latest[line.region] = line
+        merged = tuple(latest[region] for region in sorted(latest))
+        quorum = self._heads.roster.quorum(checkpoint.origin)
+        fresh_at_s = fresh_at((line.time_s for line in merged), quorum)
+        if fresh_at_s is None:
+            return False
+        new = Known(checkpoint.size, checkpoint.root, fresh_at_s, head.note, merged)
+        self._known[checkpoint.origin] = new
+        return new != old

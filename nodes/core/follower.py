@@ -1,0 +1,107 @@
+"""Judges the entries of other logs as they are stored, as far as what they rely on is judged.
+
+Nothing waits for this: storing, mirroring and cosigning go on whatever it finds.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nodes.core.limits import Limits
+from nodes.core.projection import Effects, LogState, Projection, Wait
+from nodes.ports import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A few entries of one log, judged; ``effects`` are to be written before anything else is judged."""
+
+    origin: str
+    state: LogState
+    effects: Effects
+
+
+class Follower:
+    """Keeps every stored log judged, each up to the first entry that must wait.
+
+    Invariant: ``judged_size(o) <= stored_size(o)``; every view below a log's judged size is of a prefix
+    that is judged here.
+
+    Args:
+        projection: Judges.
+        limits: Of the node.
+    """
+
+    def __init__(self, projection: Projection, limits: Limits) -> None:
+        self._projection = projection
+        self._limits = limits
+        self.states: dict[str, LogState] = {}
+        self._waits: dict[str, Wait] = {}
+
+    def judged_size(self, origin: str) -> int:
+        """Return how far a log is judged."""
+        state = self.states.get(origin)
+        return 0 if state is None else state.size
+
+    def step(
+        self, stored: Mapping[str, int], now_ms: int, reader: Reader
+    ) -> Iterator[Judged]:
+        """Judge what can be judged now, a chunk at a time; the caller writes each before the next.
+
+        Goes round the logs, so that one whose views wait for another goes on as soon as it can.
+        """
+        now_s = now_ms // 1000
+        left = self._limits.judged_entries_max
+        progress = True
+        while progress and left > 0:
+            progress = False
+            for origin in stored:
+                state = self.states.get(origin)
+                if state is None:
+                    state = self.states[origin] = self._projection.new_state(origin)
+                end = min(
+                    stored[origin], state.size + min(left, self._limits.judged_chunk_entries_max)
+                )
+                if state.size >= end or self._must_wait(origin, now_s):
+                    continue
+                start = state.size
+                effects = self._chunk(state, end, now_s, reader)
+                if state.size > start:
+                    left -= state.size - start
+                    progress = True
+                    yield Judged(origin, state, effects)
+
+    def is_behind(self, stored: Mapping[str, int]) -> bool:
+        """Say whether there is more to judge that nothing holds back."""
+        return any(
+            size > self.judged_size(origin) and origin not in self._waits
+            for origin, size in stored.items()
+        )
+
+    def wake_at_ms(self) -> int | None:
+        """Return when our clock allows a line that a log waits for; None if none does."""
+        delta_s = self._projection.delta_s
+        due = [(wait.until_s - delta_s) * 1000 for wait in self._waits.values() if wait.until_s]
+        return min(due, default=None)
+
+    def _chunk(self, state: LogState, end: int, now_s: int, reader: Reader) -> Effects:
+        effects = Effects()
+        for entry in reader.entries(state.origin, state.size, end):
+            try:
+                self._projection.judge_entry(state, entry, now_s, effects, reader)
+            except Wait as wait:
+                self._waits[state.origin] = wait
+                break
+        return effects
+
+    def _must_wait(self, origin: str, now_s: int) -> bool:
+        """Say whether the log still waits for what it waited for last time."""
+        wait = self._waits.get(origin)
+        if wait is None:
+            return False
+        if wait.until_s:
+            still = now_s + self._projection.delta_s < wait.until_s
+        else:
+            still = wait.origin is not None and self.judged_size(wait.origin) < wait.size
+        if not still:
+            del self._waits[origin]
+        return still

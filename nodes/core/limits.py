@@ -1,0 +1,49 @@
+"""What bounds a node's work and memory, and which region it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one node. Rows and entries are counts.
+
+    Args:
+        batch_statements_max: Statements that one commit takes from callers; the rest wait.
+        judged_entries_max: Entries of other logs that one commit judges; the rest wait.
+        judged_chunk_entries_max: Entries of one log read at a time.
+        facts_cached_max: Rows kept in memory over all logs.
+        keys_cached_max: Signature keys that a verifier keeps.
+        block_candidates_max: Candidates whose lines one block record takes.
+        duties_max: Acts of the region's own that may wait to be done.
+    """
+
+    batch_statements_max: int = 1_000
+    judged_entries_max: int = 1_024
+    judged_chunk_entries_max: int = 256
+    facts_cached_max: int = 16_384
+    keys_cached_max: int = 8_192
+    block_candidates_max: int = 64
+    duties_max: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1")
+        if self.judged_chunk_entries_max > self.judged_entries_max:
+            raise ValueError("a chunk is no more than judged_entries_max")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Which node this is.
+
+    Args:
+        region: Whose log it writes.
+        foreign_witnesses: Verifier keys (vkey) of witnesses outside the roster, by name; their lines
+            are collected and served, and never counted.
+    """
+
+    region: str
+    limits: Limits = Limits()
+    foreign_witnesses: Mapping[str, str] = field(default_factory=dict)

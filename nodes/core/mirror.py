@@ -1,0 +1,293 @@
+"""The mirror: stores the entries of other logs, and says so with its own key.
+
+It holds no state of its own: rows, copies and keys are those of ``Heads``. Entries are stored as far
+as their proofs lead to the pending checkpoint; the mirror key signs only what is stored whole.
+
+Source: C2SP tlog-mirror; ``/peer/lines`` and ``/peer/newest`` are ours (formats, section 8).
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import Line
+from ledger.errors import (
+    LedgerError,
+    MalformedError,
+    NotFoundError,
+    UnavailableError,
+    UnverifiedError,
+)
+from ledger.hashing import HASH_BYTES, hash_leaf
+from ledger.names import mirror_name, witness_name
+from ledger.note import Note, Signature
+from ledger.proofs import check_subtree_consistency, subtree_root
+from ledger.roster import Role
+from ledger.tiles import (
+    TILE_WIDTH,
+    EntryBundleID,
+    encode_entry_bundle,
+    extend_tiles,
+    parse_tile_path,
+)
+from nodes.core.exchange import (
+    MIRROR,
+    MIRROR_INFO_TYPE,
+    NEWEST,
+    SIZE_TYPE,
+    MirrorInfo,
+    Package,
+    Upload,
+    encode_lines,
+    encode_size,
+    origin_hash,
+)
+from nodes.core.heads import Heads, LogReader, open_head
+from nodes.core.ready import AppendEntries, PeerCalled, PeerReply, PeerRow, Ready, Reply, Write
+from nodes.core.witness import refusal
+
+EXCESS_ENTRIES_MAX: Final = 8_192
+"""How far below the next entry an upload may start."""
+OCTETS: Final = "application/octet-stream"
+
+
+class Mirror:
+    """Answers ``add-entries``, ``/peer/lines``, ``/peer/newest`` and the monitoring paths."""
+
+    def __init__(self, heads: Heads) -> None:
+        self._heads = heads
+        self._hashes = {origin_hash(origin): origin for origin in (*heads.logs, heads.own)}
+
+    # ---- add-entries ----------------------------------------------------------------------------
+
+    def add_entries(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
+        """Take one upload. Never raises: what is wrong with it is in the reply.
+
+        In the order of the specification, with its statuses:
+
+        1. The header is whole (400), and the log one that we mirror (404).
+        2. It has had a pending checkpoint (422).
+        3. The upload's end is that of the pending checkpoint, or the mirror's own size for a mere
+           refresh; its start is not beyond our next entry, nor far below it (409).
+        4. There is a whole package, or none is needed (400).
+        5. Each package leads to the pending root (422); those before it are kept.
+        6. All is stored up to the end: our line (200). Else how far we are (202).
+
+        While our keys rest, (6) answers 202 with a next entry at the upload's end.
+        """
+        try:
+            return self._store(event, now_ms, reader)
+        except LedgerError as error:
+            return Ready(replies=(Reply(event.request_id, refusal(error)),))
+
+    def _store(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
+        heads = self._heads
+        upload = Upload.decode(event.body)  # (1)
+        origin = upload.origin
+        if origin not in heads.logs:
+            raise NotFoundError(f"we do not mirror {origin[:80]!r}")
+        row = heads.row(origin)
+        if row is None:  # (2)
+            raise UnverifiedError("there is no pending checkpoint yet")
+        stored = heads.stored_size(origin)
+        ends = (row.witnessed_size, row.mirrored_size if row.mirrored else row.witnessed_size)
+        if (
+            upload.end not in ends or not stored - EXCESS_ENTRIES_MAX <= upload.start <= stored
+        ):  # (3)
+            return self._info(event, row, stored, 409)
+        if upload.start < upload.end and not upload.packages:  # (4)
+            raise MalformedError("there is no whole package of entries")
+        if heads.halted:
+            heads.check_may_sign()
+        writes, failed = self._packages(upload, row, reader)  # (5)
+        if failed is not None:
+            return Ready(writes=writes, replies=(Reply(event.request_id, refusal(failed)),))
+        stored = heads.stored_size(origin)
+        if stored < upload.end or heads.resting:  # (6)
+            return self._info(event, row, stored, 202, writes)
+        try:
+            signed, signature = self._sign(row, upload.end, now_ms, reader)
+        except UnavailableError as error:
+            return Ready(writes=writes, replies=(Reply(event.request_id, refusal(error)),))
+        reply = PeerReply(200, encode_lines((signature,)))
+        return Ready(writes=(*writes, *signed), replies=(Reply(event.request_id, reply),))
+
+    def _packages(
+        self, upload: Upload, row: PeerRow, reader: LogReader
+    ) -> tuple[tuple[Write, ...], UnverifiedError | None]:
+        """Store what is new in the packages, up to the first whose proof fails."""
+        copy = self._heads.copy(upload.origin, reader)
+        start, entries, leaves = copy.size, list[bytes](), list[bytes]()
+        known = copy.edge[0] if copy.edge else b""
+        block = [known[at : at + HASH_BYTES] for at in range(0, len(known), HASH_BYTES)]
+        failed: UnverifiedError | None = None
+        for package in upload.packages:
+            at = start + len(entries)
+            if package.end <= at:
+                continue  # All of it is stored, on the branch that we have checked.
+            assert package.rounded_start == at - len(block)  # noqa: S101 - as starts are checked
+            new = package.entries[at - package.start :]
+            added = [hash_leaf(entry) for entry in new]
+            try:
+                _check_package(package, [*block, *added], row)
+            except UnverifiedError as error:
+                failed = error
+                break
+            entries += new
+            leaves += added
+            block = [] if package.end % TILE_WIDTH == 0 else [*block, *added]
+        if not entries:
+            return (), failed
+        update = extend_tiles(copy.size, copy.edge, leaves)
+        copy.frontier = copy.frontier.extend(leaves)
+        copy.size, copy.edge = update.size, update.edge
+        append = AppendEntries(upload.origin, start, tuple(entries), tuple(leaves), update.tiles)
+        return (append,), failed
+
+    def _info(
+        self,
+        event: PeerCalled,
+        row: PeerRow,
+        stored: int,
+        status: int,
+        writes: tuple[Write, ...] = (),
+    ) -> Ready:
+        info = MirrorInfo(pending_size=row.witnessed_size, next_entry=stored)
+        reply = PeerReply(status, info.encode(), MIRROR_INFO_TYPE)
+        return Ready(writes=writes, replies=(Reply(event.request_id, reply),))
+
+    # ---- lines ----------------------------------------------------------------------------------
+
+    def lines(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
+        """Give a line, dated now, on a note of exactly the size that we mirror; else 409 and our size.
+
+        A line on a smaller one would say that we have seen nothing larger.
+        """
+        heads = self._heads
+        try:
+            head, _ = open_head(event.body, heads.roster)
+            checkpoint = head.checkpoint
+            if checkpoint.origin not in heads.logs:
+                raise NotFoundError(f"we do not mirror {checkpoint.origin}")
+            writes = heads.compare(head, reader)
+            if writes:
+                error = UnverifiedError("the log has signed two histories", code="equivocation")
+                return Ready(writes=writes, replies=(Reply(event.request_id, refusal(error)),))
+            row = heads.row(checkpoint.origin)
+            if row is None or checkpoint.size != row.mirrored_size or not row.mirrored:
+                size = 0 if row is None else row.mirrored_size
+                reply = PeerReply(409, encode_size(size), SIZE_TYPE)
+                return Ready(replies=(Reply(event.request_id, reply),))
+            if Note.decode(row.mirrored).text != checkpoint.text():
+                raise UnverifiedError("we mirror another root of that size", code="equivocation")
+            writes, signature = self._sign(row, checkpoint.size, now_ms, reader)
+        except LedgerError as error:
+            return Ready(replies=(Reply(event.request_id, refusal(error)),))
+        reply = PeerReply(200, encode_lines((signature,)))
+        return Ready(writes=writes, replies=(Reply(event.request_id, reply),))
+
+    def own_line(
+        self, origin: str, now_ms: int, reader: LogReader
+    ) -> tuple[tuple[Write, ...], Signature]:
+        """Sign the size that we mirror, dated now.
+
+        Raises:
+            NotFoundError: We mirror nothing of that log.
+            UnavailableError: We may not sign now.
+        """
+        row = self._heads.row(origin)
+        if row is None or not row.mirrored:
+            raise NotFoundError(f"we mirror nothing of {origin}")
+        return self._sign(row, row.mirrored_size, now_ms, reader)
+
+    def _sign(
+        self, row: PeerRow, size: int, now_ms: int, reader: LogReader
+    ) -> tuple[tuple[Write, ...], Signature]:
+        """Sign the pending checkpoint, stored whole, or the mirror's own of before."""
+        heads = self._heads
+        if row.origin in heads.convicted:
+            raise UnverifiedError("the log has signed two histories", code="equivocation")
+        note = row.mirrored if size == row.mirrored_size and row.mirrored else row.pending
+        checkpoint = Checkpoint.decode(Note.decode(note).text)
+        assert checkpoint.size == size  # noqa: S101 - the two notes are of the two sizes
+        copy = heads.copy(row.origin, reader)
+        if copy.size == size and copy.frontier.root() != checkpoint.root:
+            # Proofs led here from the same store, so the store has changed under us.
+            raise UnavailableError("our copy does not have that root", code="altered")
+        new = replace(row, mirrored_size=size, mirrored=note)
+        return heads.sign("mirror", new, checkpoint, now_ms)
+
+    # ---- what others may read -------------------------------------------------------------------
+
+    def newest(self, event: PeerCalled, own_note: bytes) -> Ready:
+        """Give the newest note that we hold of a log, with our own lines on it.
+
+        Args:
+            event: The request.
+            own_note: The newest note of our own log; empty before the first.
+        """
+        origin = self._hashes.get(event.path.removeprefix(NEWEST))
+        note = b""
+        if origin == self._heads.own:
+            note = own_note
+        elif origin is not None and (row := self._heads.row(origin)) is not None and row.pending:
+            note = self._with_lines(row.pending, origin, row.witnessed_size)
+        reply = PeerReply(200, note) if note else refusal(NotFoundError("we hold no such note"))
+        return Ready(replies=(Reply(event.request_id, reply),))
+
+    def read(self, event: PeerCalled, reader: LogReader) -> Ready:
+        """Answer the monitoring paths of the logs that we mirror: checkpoint, tiles, entries."""
+        try:
+            reply = self._read(event.path, reader)
+        except LedgerError as error:
+            reply = refusal(error)
+        return Ready(replies=(Reply(event.request_id, reply),))
+
+    def _read(self, path: str, reader: LogReader) -> PeerReply:
+        name, _, what = path.removeprefix(MIRROR).partition("/")
+        origin = self._hashes.get(name)
+        row = None if origin is None else self._heads.row(origin)
+        if origin is None or row is None:
+            raise NotFoundError("we do not mirror that log")
+        if what == "checkpoint":
+            if not row.mirrored:
+                raise NotFoundError("we mirror nothing of that log yet")
+            return PeerReply(200, self._with_lines(row.mirrored, origin, row.mirrored_size))
+        tile = parse_tile_path(what)
+        if isinstance(tile, EntryBundleID):
+            first = tile.index * TILE_WIDTH
+            entries = reader.entries(origin, first, first + tile.width)
+            if len(entries) < tile.width:
+                raise NotFoundError("that bundle is not stored so far")
+            return PeerReply(200, encode_entry_bundle(entries), OCTETS)
+        place = (tile.level, tile.index)
+        hashes = reader.tiles(origin, [place]).get(place, b"")[: tile.width * HASH_BYTES]
+        if len(hashes) < tile.width * HASH_BYTES:
+            raise NotFoundError("that tile is not stored so far")
+        return PeerReply(200, hashes, OCTETS)
+
+    def _with_lines(self, note: bytes, origin: str, size: int) -> bytes:
+        """Return a note with our own lines on exactly that size."""
+        heads = self._heads
+        signatures = list[Signature]()
+        roles: tuple[tuple[Role, str], ...] = (
+            ("witness", witness_name(heads.own)),
+            ("mirror", mirror_name(heads.own)),
+        )
+        for role, name in roles:
+            last = heads.last_line(role, origin)
+            if last is not None and last[0] == size:
+                signatures.append(Line.decode(last[1]).to_signature(name))
+        return Note.decode(note).with_signatures(*signatures).encode()
+
+
+def _check_package(package: Package, leaves: list[bytes], row: PeerRow) -> None:
+    """Check that a block of leaves is where the package says, in the pending tree."""
+    check_subtree_consistency(
+        package.rounded_start,
+        package.end,
+        row.witnessed_size,
+        subtree_root(leaves),
+        package.proof,
+        row.witnessed_root,
+    )

@@ -1,0 +1,517 @@
+"""The side of a node that faces other nodes: its parts joined, and what leaves for whom.
+
+Each peer has two lanes with at most one request in flight each: one carries notes and entries, the
+other short questions and tidings, so that a long upload holds up no one.
+
+A batch goes: ``step`` for each event, whose writes are applied; then ``flush``, whose writes are
+applied too; then the commit; and only then may replies and requests leave. If the commit fails, the
+object is thrown away and made again from the store.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import LedgerError, NotFoundError
+from ledger.note import Note
+from ledger.roster import Roster
+from ledger.views import BlockLines
+from nodes.core import recovery
+from nodes.core.candidate import Candidate, ForeignWitness
+from nodes.core.exchange import (
+    ADD_CHECKPOINT,
+    ADD_ENTRIES,
+    FINISHED,
+    LINES,
+    MIRROR,
+    NEWEST,
+    origin_hash,
+)
+from nodes.core.finished import FinishedNotes
+from nodes.core.freshen import Freshen, Question
+from nodes.core.heads import Heads, Known, LogReader, SignedHead, open_head
+from nodes.core.mirror import Mirror
+from nodes.core.ready import (
+    PeerAnswered,
+    PeerCalled,
+    PeerRequest,
+    PeerRow,
+    PutMemory,
+    Ready,
+    Reply,
+    Tick,
+    Write,
+)
+from nodes.core.submission import Outgoing, SendingLimits, Submission, backoff_ms
+from nodes.core.witness import Witness, refusal
+from nodes.ports import FenceMark, Signer
+
+GRACE_MS: Final = 1_000
+"""How long after a request's own time-out we still wait for the driver to say so."""
+
+CLAIM: Final = "claim"
+"""Memory under this name: a note of our own log that our store does not agree with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkState:
+    """What the store holds for this side of the node. ``nodes.store.peers.load_state`` reads it.
+
+    Args:
+        rows: By origin.
+        sizes: By origin: how many entries are stored.
+        lines: By role and origin: size and bytes of the last line given.
+        own_notes: Our own newest note, and the newest finished one, with their lines.
+        other_notes: The newest finished note of each other log.
+        memory: Small values of the core's own, by name.
+    """
+
+    rows: Mapping[str, PeerRow] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[tuple[str, str], tuple[int, bytes]] = field(default_factory=dict)
+    own_notes: Sequence[bytes] = ()
+    other_notes: Sequence[bytes] = ()
+    memory: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerHealth:
+    """How a peer looks from here.
+
+    Args:
+        trouble: Why the last request to it failed; empty while all is well.
+        claimed_size: The largest size of our own log that it claims to know.
+    """
+
+    believed_size: int
+    next_entry: int
+    claimed_size: int
+    failures: int
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A question about our own log, at the start."""
+
+
+_Job = Outgoing | tuple[str, Outgoing] | Question | _Told | _Asking | recovery.Fetch
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One request at a time to one peer."""
+
+    peer: str
+    in_flight: int | None = None
+    job: _Job | None = None
+    deadline_ms: int = 0
+    failures: int = 0
+    due_ms: int = 0
+    told: int = 0
+
+
+class Network:
+    """Witness, mirror, candidate and the rest, as the node's single step uses them.
+
+    Args:
+        roster: In force.
+        region: This node's.
+        witness: Its witness key.
+        mirror: Its mirror key.
+        state: From the store.
+        foreign: C2SP witnesses from the configuration.
+        limits: Of what is sent.
+        next_id: Numbers requests; must never repeat while answers may be under way.
+    """
+
+    def __init__(
+        self,
+        *,
+        roster: Roster,
+        region: str,
+        witness: Signer,
+        mirror: Signer,
+        state: NetworkState,
+        foreign: Sequence[ForeignWitness] = (),
+        limits: SendingLimits | None = None,
+        next_id: Callable[[], int] | None = None,
+    ) -> None:
+        self._roster = roster
+        self._limits = limits = SendingLimits() if limits is None else limits
+        self._next_id = count(1).__next__ if next_id is None else next_id
+        self.heads = Heads(
+            roster=roster,
+            region=region,
+            witness=witness,
+            mirror=mirror,
+            rows=state.rows,
+            sizes=state.sizes,
+            lines=state.lines,
+            memory=state.memory,
+        )
+        self.witness = Witness(self.heads)
+        self.mirror = Mirror(self.heads)
+        self.finished = FinishedNotes(self.heads, state.other_notes)
+        self.freshen = Freshen(self.heads, self.mirror, self.finished, limits)
+        self.candidate = Candidate(
+            roster=roster,
+            origin=self.heads.own,
+            region=region,
+            foreign=foreign,
+            limits=limits,
+            notes=state.own_notes,
+            memory=state.memory,
+        )
+        self.rebuild: recovery.Rebuild | None = None
+        """While entries of our own log are being fetched back; None otherwise."""
+        self._claim = state.memory.get(CLAIM, b"")
+        others = [peer for peer in roster.members if peer != region]
+        foreign_peers = [peer for peer in self.candidate.submissions if peer not in roster.members]
+        self._submit = {peer: _Lane(peer) for peer in (*others, *foreign_peers)}
+        self._ask = {peer: _Lane(peer) for peer in others}
+        self._unasked = set(roster.witnesses_of(self.heads.own))
+        self._flying: dict[int, _Lane] = {}
+
+    # ---- what the node reads and says -----------------------------------------------------------
+
+    @property
+    def witnessed_size(self) -> int:
+        """Entries of our own log that a quorum of witnesses has signed for."""
+        return self.candidate.witnessed_size
+
+    @property
+    def replicated_size(self) -> int:
+        """Entries of our own log that a quorum of mirrors holds as well."""
+        return self.candidate.replicated_size
+
+    @property
+    def known(self) -> Mapping[str, Known]:
+        """The best note of each other log with a quorum of mirror lines."""
+        return self.finished.known
+
+    @property
+    def rows(self) -> Mapping[str, PeerRow]:
+        """What we have witnessed and mirrored, by origin; logs not heard of are left out."""
+        found = ((origin, self.heads.row(origin)) for origin in self.heads.logs)
+        return {origin: row for origin, row in found if row is not None}
+
+    @property
+    def resting(self) -> bool:
+        """Whether the witness and mirror keys sign no more."""
+        return self.heads.resting
+
+    @property
+    def halted(self) -> str:
+        """Why nothing may be written or signed; empty: it may."""
+        return self.heads.halted
+
+    def stored_size(self, origin: str) -> int:
+        """Return how many entries of another log are stored, this batch's included."""
+        return self.heads.stored_size(origin)
+
+    def health(self) -> Mapping[str, PeerHealth]:
+        """Return how each peer that witnesses our log looks from here."""
+        return {
+            peer: PeerHealth(
+                item.believed, item.next_entry, item.claimed, item.failures, item.trouble
+            )
+            for peer, item in self.candidate.submissions.items()
+        }
+
+    def publish(self, checkpoint: Checkpoint, note: bytes) -> None:
+        """Take the note of our own log that this batch publishes (the log's line alone)."""
+        self.candidate.publish(SignedHead(checkpoint, note))
+
+    def unrecorded(self) -> tuple[BlockLines, ...]:
+        """Return the candidates whose mirror quorum no block record of ours holds yet."""
+        return self.candidate.unrecorded()
+
+    def recorded(self, sizes: Iterable[int]) -> tuple[Write, ...]:
+        """Take note that a block record in this batch holds the lines of these sizes."""
+        return self.candidate.recorded(sizes)
+
+    def want_fresh(self, origin: str, not_before_s: int) -> None:
+        """Ask mirrors until a note of ``origin`` has a ``fresh_at`` of ``not_before_s`` or later."""
+        self.freshen.want(origin, not_before_s)
+
+    def halt(self, code: str) -> None:
+        """Sign and send nothing from now on: ``behind-fence`` or ``behind-witnesses``."""
+        self.heads.halted = code
+
+    def begin_rebuild(self, mark: FenceMark, reader: LogReader, stored_size: int) -> None:
+        """Fetch what is missing of our own log from its mirrors, up to the fence's head at least."""
+        self.rebuild = recovery.Rebuild(
+            self._roster, self.heads.own, mark, stored_size, reader, self._limits
+        )
+
+    def check_claim(self, reader: LogReader, own_size: int) -> None:
+        """Compare our store with the note that once showed us to be behind, if there was one."""
+        if self._claim and not self.heads.halted:
+            head, _ = open_head(self._claim, self._roster)
+            self._compare_own(head, reader, own_size)
+
+    # ---- stepping -------------------------------------------------------------------------------
+
+    def step(
+        self, event: PeerCalled | PeerAnswered | Tick, now_ms: int, reader: LogReader
+    ) -> Ready:
+        """Take one event; its writes must be applied before the next call."""
+        match event:
+            case PeerCalled():
+                return self._called(event, now_ms, reader)
+            case PeerAnswered():
+                return self._answered(event, now_ms, reader)
+            case Tick():
+                return Ready()
+
+    def flush(self, now_ms: int, reader: LogReader) -> Ready:
+        """Return what is to be sent now, after all of a batch's writes are applied."""
+        for lane in list(self._flying.values()):
+            if now_ms > lane.deadline_ms or lane.deadline_ms - now_ms > 2 * self._patience_ms():
+                # The driver owes us an answer; we no longer wait for it.
+                self._lost(lane, now_ms)
+        writes: tuple[Write, ...] = ()
+        if not self.heads.halted:
+            self.candidate.poll(now_ms)
+            writes = self.freshen.poll(now_ms, reader)
+        requests: list[PeerRequest] = []
+        for lane in self._submit.values():
+            requests += self._send_submission(lane, now_ms, reader)
+        for lane in self._ask.values():
+            requests += self._send_question(lane, now_ms)
+        return Ready(
+            writes=writes, requests=tuple(requests), wake_at_ms=self._wake_at_ms(now_ms)
+        )
+
+    def _called(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
+        if event.caller is not None:
+            self._revive(event.caller, now_ms)
+        path = event.path
+        if path == ADD_CHECKPOINT:
+            return self.witness.add_checkpoint(event, now_ms)
+        if path == ADD_ENTRIES:
+            return self.mirror.add_entries(event, now_ms, reader)
+        if path == LINES:
+            return self.mirror.lines(event, now_ms, reader)
+        if path == FINISHED:
+            return self._finished(event, now_ms, reader)
+        if path.startswith(NEWEST):
+            newest = self.candidate.newest
+            return self.mirror.newest(event, b"" if newest is None else newest.note)
+        if path.startswith(MIRROR):
+            return self.mirror.read(event, reader)
+        missing = NotFoundError("there is nothing at this path")
+        return Ready(replies=(Reply(event.request_id, refusal(missing)),))
+
+    def _finished(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
+        """A note of our own log would be news only if we had forgotten it."""
+        own = self.heads.own.encode() + b"\n"
+        if not event.body.startswith(own):
+            return self.finished.take(event, now_ms, reader)
+        try:
+            head, _ = open_head(event.body, self._roster)
+        except LedgerError as error:
+            return Ready(replies=(Reply(event.request_id, refusal(error)),))
+        ready = self.finished.take(event, now_ms, reader)
+        return Ready(
+            writes=(*ready.writes, *self._compare_own(head, reader, None)), replies=ready.replies
+        )
+
+    def _answered(self, event: PeerAnswered, now_ms: int, reader: LogReader) -> Ready:
+        lane = self._flying.pop(event.request_id, None)
+        if lane is None or lane.in_flight != event.request_id:
+            return Ready()  # late, a second time, or to a question asked before a restart
+        job = lane.job
+        assert job is not None  # noqa: S101 - as a request is in flight
+        lane.in_flight, lane.job = None, None
+        if event.status == 0:
+            self._failed(lane, now_ms)
+        else:
+            lane.failures, lane.due_ms = 0, 0
+        return Ready(writes=self._take(lane, job, event.status, event.body, now_ms, reader))
+
+    def _take(  # noqa: PLR0917 - one call
+        self, lane: _Lane, job: _Job, status: int, body: bytes, now_ms: int, reader: LogReader
+    ) -> tuple[Write, ...]:
+        peer = lane.peer
+        match job:
+            case Outgoing():
+                gained = self.candidate.submissions[peer].answered(job, status, body, now_ms)
+                return () if gained is None else self.candidate.take(peer, gained, now_ms)
+            case (str() as origin, Outgoing() as sent):
+                submission = self.freshen.pushes.get((peer, origin))
+                if submission is None:
+                    return ()
+                gained = submission.answered(sent, status, body, now_ms)
+                return self.freshen.pushed(peer, origin, gained, now_ms)
+            case Question():
+                return self.freshen.answered(peer, job, status, body, now_ms, reader)
+            case _Told():
+                if status == 204:
+                    lane.told = max(lane.told, job.count)
+                elif status != 0:
+                    self._failed(lane, now_ms)
+                return ()
+            case _Asking():
+                return self._take_own(lane, status, body, now_ms, reader)
+            case recovery.Fetch():
+                if self.rebuild is None:
+                    return ()
+                return self.rebuild.answered(peer, job, status, body, now_ms)
+
+    # ---- our own log, as others know it ---------------------------------------------------------
+
+    def _take_own(
+        self, lane: _Lane, status: int, body: bytes, now_ms: int, reader: LogReader
+    ) -> tuple[Write, ...]:
+        """Take a witness's newest note of our own log."""
+        if status == 404:
+            self._unasked.discard(lane.peer)
+            return ()
+        if status != 200:
+            if status:
+                self._failed(lane, now_ms)
+            return ()
+        self._unasked.discard(lane.peer)
+        try:
+            head, _ = open_head(body, self._roster)
+        except LedgerError:
+            return ()
+        return self._compare_own(head, reader, None)
+
+    def _compare_own(
+        self, head: SignedHead, reader: LogReader, own_size: int | None
+    ) -> tuple[Write, ...]:
+        """Halt if a note that we once signed is beyond what we remember, or contradicts it."""
+        if head.checkpoint.origin != self.heads.own:
+            return ()
+        newest = self.candidate.newest
+        size = 0 if newest is None else newest.checkpoint.size
+        size = size if own_size is None else own_size
+        if recovery.agrees(head.checkpoint, size, reader):
+            return ()
+        if not self.heads.halted:
+            self.halt(recovery.BEHIND_WITNESSES)
+        self._claim = head.note
+        return (PutMemory(CLAIM, head.note),)
+
+    # ---- lanes ----------------------------------------------------------------------------------
+
+    def _send_submission(
+        self, lane: _Lane, now_ms: int, reader: LogReader
+    ) -> tuple[PeerRequest, ...]:
+        if lane.in_flight is not None or self.heads.halted:
+            return ()
+        own = self.candidate.submissions.get(lane.peer)
+        if own is not None and own.due(now_ms):
+            sent = self._outgoing(own, self.heads.own, now_ms, reader)
+            if sent is not None:
+                return (self._send(lane, sent, sent.path, sent.body, now_ms),)
+        for (peer, origin), push in self.freshen.pushes.items():
+            if peer == lane.peer and push.due(now_ms):
+                sent = self._outgoing(push, origin, now_ms, reader)
+                if sent is not None:
+                    job = (origin, sent)
+                    return (self._send(lane, job, sent.path, sent.body, now_ms),)
+        return ()
+
+    def _outgoing(
+        self, submission: Submission, origin: str, now_ms: int, reader: LogReader
+    ) -> Outgoing | None:
+        try:
+            return submission.request(origin, reader)
+        except LedgerError as error:
+            # Our own store cannot be read: nothing that this peer could mend.
+            submission.fail(now_ms, str(error))
+            return None
+
+    def _send_question(self, lane: _Lane, now_ms: int) -> tuple[PeerRequest, ...]:
+        if lane.in_flight is not None or 0 < lane.due_ms - now_ms <= self._limits.backoff_ms_max:
+            return ()
+        if self.rebuild is not None:
+            fetch = self.rebuild.next_fetch(lane.peer, now_ms)
+            if fetch is not None:
+                return (self._send(lane, fetch, fetch.path, b"", now_ms),)
+        if lane.peer in self._unasked:
+            path = NEWEST + origin_hash(self.heads.own)
+            return (self._send(lane, _Asking(), path, b"", now_ms),)
+        if self.heads.halted:
+            return ()
+        if lane.told < self.candidate.finished_count:
+            told = _Told(self.candidate.finished_count)
+            return (self._send(lane, told, FINISHED, self.candidate.finished_note, now_ms),)
+        question = self.freshen.question(lane.peer, now_ms)
+        if question is not None:
+            return (self._send(lane, question, question.path, question.body, now_ms),)
+        return ()
+
+    def _send(self, lane: _Lane, job: _Job, path: str, body: bytes, now_ms: int) -> PeerRequest:
+        request_id = self._next_id()
+        lane.in_flight, lane.job = request_id, job
+        lane.deadline_ms = now_ms + self._patience_ms()
+        self._flying[request_id] = lane
+        return PeerRequest(request_id, lane.peer, path, body, self._limits.timeout_ms)
+
+    def _lost(self, lane: _Lane, now_ms: int) -> None:
+        job, request_id = lane.job, lane.in_flight
+        assert job is not None  # noqa: S101 - as a request is in flight
+        assert request_id is not None  # noqa: S101 - the same
+        del self._flying[request_id]
+        lane.in_flight, lane.job = None, None
+        self._failed(lane, now_ms)
+        match job:
+            case Outgoing():
+                self.candidate.submissions[lane.peer].fail(now_ms, "no answer")
+            case (str() as origin, Outgoing()):
+                push = self.freshen.pushes.get((lane.peer, origin))
+                if push is not None:
+                    push.fail(now_ms, "no answer")
+                    self.freshen.pushed(lane.peer, origin, None, now_ms)
+            case recovery.Fetch() if self.rebuild is not None:
+                self.rebuild.answered(lane.peer, job, 0, b"no answer", now_ms)
+            case _:
+                pass
+
+    def _failed(self, lane: _Lane, now_ms: int) -> None:
+        lane.failures += 1
+        salt = f"{self.heads.region}\n{lane.peer}\nask"
+        lane.due_ms = now_ms + backoff_ms(self._limits, salt, lane.failures)
+
+    def _revive(self, peer: str, now_ms: int) -> None:
+        """A peer that speaks to us is worth speaking to again at once."""
+        submission = self.candidate.submissions.get(peer)
+        if submission is not None:
+            submission.revive(now_ms)
+        lane = self._ask.get(peer)
+        if lane is not None and lane.failures:
+            lane.failures, lane.due_ms = 0, 0
+
+    def _patience_ms(self) -> int:
+        return self._limits.timeout_ms + GRACE_MS
+
+    def _wake_at_ms(self, now_ms: int) -> int | None:
+        due = [lane.deadline_ms + 1 for lane in self._flying.values()]
+        due += [lane.due_ms for lane in self._ask.values() if lane.in_flight is None]
+        if self.rebuild is not None:
+            due += self.rebuild.wake_at_ms()
+        if not self.heads.halted:
+            due += [item.due_ms for item in self.candidate.submissions.values()]
+            due += [item.due_ms for item in self.freshen.pushes.values()]
+            due += [
+                at for at in (self.candidate.wake_at_ms(), self.freshen.wake_at_ms()) if at
+            ]
+        # What is due already has either been sent or waits for an answer.
+        return min((at for at in due if at > now_ms), default=None)
+
+
+def parse_note(data: bytes) -> Checkpoint:
+    """Return the checkpoint of a note whose signatures are known to hold."""
+    return Checkpoint.decode(Note.decode(data).text)

@@ -1,0 +1,716 @@
+"""What the entries of one log mean: facts, findings, uses, times. The same code for every log.
+
+Each entry is judged by the prefix of its own log and by the prefixes that views in it name, never by
+when it arrived; so all nodes reach one state. Uses are settled elsewhere (``settlement``), and who
+may append what to our own log is the sequencer's business.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, Final
+
+from ledger import encoding
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import LINE_BYTES
+from ledger.errors import ConflictError, LedgerError, MalformedError, RefusedError, UnverifiedError
+from ledger.judge import SIGNER, judge, kind_of, wants
+from ledger.keys import key_thumbprint
+from ledger.kind import (
+    Acting,
+    Draft,
+    Fact,
+    Judgement,
+    Kind,
+    Kinds,
+    Need,
+    Severity,
+    ViewFact,
+)
+from ledger.proofs import root_at
+from ledger.roster import Roster
+from ledger.statement import (
+    ROLE_VIEW,
+    Statement,
+    UnverifiedStatement,
+    decode_statement,
+    verify_statement,
+)
+from ledger.tiles import read_nodes
+from ledger.views import (
+    BLOCK_KIND,
+    VIEW_KIND,
+    Block,
+    Cover,
+    Evidence,
+    FixedRange,
+    check_block_lines,
+    decode_block,
+    decode_view,
+    fresh_at,
+)
+from nodes.core.ready import (
+    AdvanceProjection,
+    FindingRow,
+    PutEvidence,
+    PutFacts,
+    PutFindings,
+    PutUses,
+    UseRow,
+    Write,
+)
+from nodes.core.sight import Generations, Sight
+from nodes.ports import Reader
+
+GENESIS_KIND: Final = "log.genesis"
+LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND})
+LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
+EMPTY_MAP_ROOT: Final = bytes(32)
+ROOTS_CACHED_MAX: Final = 1_024
+# A line's time stands behind its key id.
+_LINE_TIME: Final = slice(4, 12)
+
+
+class Wait(Exception):  # noqa: N818 - not a failure: the entry is judged later
+    """The entry cannot be judged yet, and so none after it.
+
+    Args:
+        origin: Of the log of which more must be judged first; None when only time is missing.
+        size: How much of it.
+        until_s: When our clock allows a line in it; 0 when that is not the reason.
+    """
+
+    def __init__(self, origin: str | None, size: int = 0, until_s: int = 0) -> None:
+        super().__init__(f"{origin} {size}" if origin else f"until {until_s}")
+        self.origin = origin
+        self.size = size
+        self.until_s = until_s
+
+
+@dataclass(slots=True)
+class LogState:
+    """What a projection remembers of one log; small, and a function of the judged prefix.
+
+    Invariant: ``evidence.size <= published_size <= size``.
+    """
+
+    origin: str
+    size: int
+    evidence: Evidence
+    height: int = 0
+    published_size: int = 0
+    """Of the checkpoint that the last block record names."""
+    others_size: int = 0
+    """Past the last entry that is no block record."""
+    base_s: int = 0
+    """b: the latest ``fresh_at`` among views and block records so far (protocol.md section 4)."""
+    views: dict[str, ViewFact] = field(default_factory=dict)
+    """The newest view of each other log."""
+    times: list[tuple[int, int]] = field(default_factory=list)
+    """(first index, declared time) of runs of entries whose ``seen_by`` is not fixed yet."""
+
+    def encode(self) -> bytes:
+        """Return what is stored; views and times are found again in the log itself."""
+        covers = [list(cover) for cover in self.evidence.covers]
+        return encoding.encode(
+            [
+                self.height,
+                self.published_size,
+                self.others_size,
+                self.base_s,
+                self.evidence.size,
+                covers,
+            ]
+        )
+
+    @classmethod
+    def decode(cls, origin: str, size: int, quorum: int, state: bytes) -> "LogState":
+        """Read what ``encode`` wrote."""
+        height, published_size, others_size, base_s, settled, covers = encoding.decode(state)
+        evidence = Evidence(quorum, settled, tuple(Cover(*cover) for cover in covers))
+        return cls(origin, size, evidence, height, published_size, others_size, base_s)
+
+    def grow(self, time_s: int, *, is_block: bool) -> None:
+        """Count one more entry, declared at ``time_s``."""
+        self.note_time(self.size, time_s)
+        self.size += 1
+        if not is_block:
+            self.others_size = self.size
+
+    def note_time(self, index: int, time_s: int) -> None:
+        """Remember a declared time until its entry is seen; once for a run of equal times."""
+        if not self.times or self.times[-1][1] != time_s:
+            self.times.append((index, time_s))
+
+
+@dataclass(slots=True)
+class Effects:
+    """What judging a few entries of one log came to, to be written and acted upon."""
+
+    facts: list[Fact] = field(default_factory=list)
+    mentions: list[tuple[str, str, int]] = field(default_factory=list)
+    findings: list[FindingRow] = field(default_factory=list)
+    uses: list[UseRow] = field(default_factory=list)
+    evidence: list[PutEvidence] = field(default_factory=list)
+    views: list[ViewFact] = field(default_factory=list)
+    """Views recorded, in order; ``settlement`` looks at the uses they may settle."""
+    noticed: list[tuple[int, Statement | UnverifiedStatement]] = field(default_factory=list)
+    """Acts with citations, which duties may follow from."""
+
+    def writes(self, state: LogState) -> tuple[Write, ...]:
+        """Return the writes, with the log's new state."""
+        written: list[Write] = []
+        if self.facts or self.mentions:
+            written.append(PutFacts(tuple(self.facts), tuple(self.mentions)))
+        if self.findings:
+            written.append(PutFindings(tuple(self.findings)))
+        if self.uses:
+            written.append(PutUses(tuple(self.uses)))
+        written += self.evidence
+        written.append(AdvanceProjection(state.origin, state.size, state.encode()))
+        return tuple(written)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An act that stands: what it changes, and what it was judged by."""
+
+    kind: Kind
+    judgement: Judgement
+    facts: dict[str, Fact | None]
+    views: dict[str, ViewFact]
+    own: Fact | None
+
+
+class Projection:
+    """Judges entries against the facts so far. Holds no state of any one log.
+
+    Args:
+        roster: In force.
+        signed_roster: Its bytes, as every genesis entry holds them.
+        kinds: The joined table.
+        sight: Facts of all logs.
+        judged_size: How far another log is judged here; what views name beyond it must wait.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        signed_roster: bytes,
+        kinds: Kinds,
+        sight: Sight,
+        judged_size: Callable[[str], int],
+    ) -> None:
+        self._roster = roster
+        self._signed_roster = signed_roster
+        self.kinds = kinds
+        self._sight = sight
+        self._judged_size = judged_size
+        self._roots: Generations[tuple[str, int], bytes] = Generations(ROOTS_CACHED_MAX)
+        self.delta_s = roster.constants.delta_s
+        self._staleness_s = roster.constants.staleness_s
+
+    def new_state(self, origin: str) -> LogState:
+        """Return the state of a log of which nothing is judged."""
+        return LogState(origin, 0, Evidence(self._roster.quorum(origin)))
+
+    def load_state(self, origin: str, size: int, state: bytes, reader: Reader) -> LogState:
+        """Return the state of a log as it was stored, with what is found again in its entries."""
+        loaded = LogState.decode(origin, size, self._roster.quorum(origin), state)
+        for other in self._roster.members.values():
+            fact = self._sight.below(reader, origin, other.origin, size)
+            if fact is not None and other.origin != origin:
+                loaded.views[other.origin] = view_of(fact)
+        for start in range(loaded.evidence.size, size, 256):
+            for at, entry in enumerate(reader.entries(origin, start, min(start + 256, size)), start):
+                try:
+                    loaded.note_time(at, decode_statement(entry).time_s)
+                except LedgerError:
+                    continue  # no statement, and so no time
+        return loaded
+
+    def remember_root(self, origin: str, size: int, root: bytes) -> None:
+        """Keep a root that we have just computed, as the next block record will name it."""
+        self._roots.put((origin, size), root)
+
+    def forget(self) -> None:
+        """Drop what may come from a transaction that did not happen."""
+        self._roots.clear()
+
+    # ---- entries of any log ---------------------------------------------------------------------
+
+    def judge_entry(
+        self, state: LogState, entry: bytes, now_s: int, effects: Effects, reader: Reader
+    ) -> None:
+        """Judge the next entry of a log that we follow, and take it into its state.
+
+        1. It is a statement, by a key that its log knows.
+        2. Its declared time is not before b - δ. (Whether it is after e + δ shows later.)
+        3. An entry of the log itself, or an act by the table of kinds.
+        What fails becomes a finding; the entry is void and changes nothing.
+
+        Raises:
+            Wait: It holds a line dated beyond our clock, or a view of what is not judged here yet.
+        """
+        index, base_s = state.size, state.base_s
+        try:
+            unverified = decode_statement(entry)
+        except LedgerError as error:  # (1)
+            _find(effects, state, index, error, subject=state.origin)
+            state.size = state.others_size = index + 1
+            return
+        try:
+            self.check_signature(state.origin, unverified, reader)
+            if unverified.act.kind in LOG_KINDS:  # (3)
+                self._judge_own(state, unverified, now_s, effects, reader)
+            else:
+                verdict = self.judge_act(state, unverified, index, reader)
+                self.take(state, unverified, index, verdict, effects)
+        except LedgerError as error:
+            _find(effects, state, index, error, subject=unverified.subject)
+        if unverified.time_s < base_s - self.delta_s:  # (2)
+            early = RefusedError(
+                f"declared {unverified.time_s}, after it knew of {base_s}", code="declared-time"
+            )
+            _find(effects, state, index, early, subject=unverified.subject)
+        state.grow(unverified.time_s, is_block=unverified.act.kind == BLOCK_KIND)
+
+    def check_signature(
+        self, origin: str, unverified: UnverifiedStatement, reader: Reader
+    ) -> None:
+        """Check that the issuer's key, as this log knows it, signed a statement.
+
+        Raises:
+            UnverifiedError: ``unknown-key`` or ``bad-signature``.
+        """
+        verify_statement(unverified, self.public_of(origin, unverified, reader))
+
+    def public_of(
+        self, origin: str, statement: UnverifiedStatement | Statement, reader: Reader
+    ) -> bytes:
+        """Return the key that the issuer signs by in a log: the region's, or an enrolled officer's.
+
+        Raises:
+            UnverifiedError: ``unknown-key``.
+        """
+        region = self._roster.region_of_origin(origin)
+        issuer, kid = statement.issuer, statement.kid
+        if issuer == region:
+            public = self._roster.members[region].keys.issuer
+            if key_thumbprint(public) != kid:
+                raise UnverifiedError("not the region's issuer key", code="unknown-key")
+            return public
+        fact = self._sight.newest(reader, origin, key_object(region, kid))
+        if fact is None or not fact.live or fact.state.get("party") != issuer:
+            raise UnverifiedError(f"no live key of {issuer} here", code="unknown-key")
+        found: bytes = fact.state["key"]
+        return found
+
+    def judge_act(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        reader: Reader,
+    ) -> Verdict:
+        """Judge an act by the table of kinds, as it would stand at ``index``.
+
+        Raises:
+            LedgerError: The act is void, or may not be appended.
+        """
+        act = statement.act
+        kind = kind_of(self.kinds, act.kind, act.version)
+        origin = state.origin
+        region = self._roster.region_of_origin(origin)
+        own = self._sight.newest(reader, origin, statement.subject)
+        draft = Draft(
+            kind=act.kind,
+            version=act.version,
+            issuer=statement.issuer,
+            subject=statement.subject,
+            time_s=statement.time_s,
+            body=act.body,
+        )
+        needs = wants(kind, draft, own, region, self._roster)
+        views = self._views(state, statement, index, reader) if act.citations else {}
+        facts = self.resolve(origin, needs, views, reader)
+        if act.citations:
+            self._check_leaves(origin, statement, index, facts, reader)
+        acting = Acting(
+            statement=statement,
+            origin=origin,
+            region=region,
+            index=index,
+            roster=self._roster,
+            own=own,
+            signer=facts.get(SIGNER),
+            facts=facts,
+            views=views,
+        )
+        return Verdict(kind, judge(kind, acting, needs), facts, views, own)
+
+    def resolve(
+        self, origin: str, needs: Iterable[Need], views: dict[str, ViewFact], reader: Reader
+    ) -> dict[str, Fact | None]:
+        """Return the facts that needs name, each as of the view of its log."""
+        facts: dict[str, Fact | None] = {}
+        for need in needs:
+            if need.origin is None:
+                facts[need.name] = self._sight.newest(reader, origin, need.object)
+            else:
+                view = views.get(need.origin)
+                facts[need.name] = (
+                    None
+                    if view is None
+                    else self._sight.below(reader, need.origin, need.object, view.size)
+                )
+        return facts
+
+    def take(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        verdict: Verdict,
+        effects: Effects,
+    ) -> None:
+        """Carry out a verdict: new rows, uses, flags and mentions."""
+        origin, leaf, judgement = state.origin, statement.leaf, verdict.judgement
+        rows = {
+            change.object: Fact(origin, change.object, index, leaf, change.state)
+            for change in judgement.changes
+        }
+        if statement.subject not in rows:
+            # An act that changes nothing is still the one that the next act's ``previous`` names.
+            kept = {} if verdict.own is None else verdict.own.state
+            rows[statement.subject] = Fact(origin, statement.subject, index, leaf, kept)
+        effects.facts += rows.values()
+        self._sight.add(rows.values())
+        for use in judgement.uses:
+            fact = verdict.facts[use.need]
+            if fact is None or fact.origin == origin:
+                continue
+            view = verdict.views[fact.origin]
+            effects.uses.append(
+                UseRow(
+                    origin=origin,
+                    index=index,
+                    fact_origin=fact.origin,
+                    fact_object=fact.object,
+                    fact_index=fact.index,
+                    view_size=view.size,
+                    fresh_at_s=view.fresh_at_s,
+                    staleness_s=min(use.staleness_s, self._staleness_s),
+                    status="open",
+                )
+            )
+        for flag in judgement.flags:
+            effects.findings.append(
+                FindingRow(
+                    origin=origin,
+                    index=index,
+                    code=flag.code,
+                    severity=Severity.FLAG.value,
+                    subject=statement.subject,
+                    detail=flag.detail,
+                    evidence=((origin, index),),
+                )
+            )
+        for mentioned in judgement.mentions:
+            if mentioned not in rows:
+                effects.mentions.append((origin, mentioned, index))
+        if statement.act.citations:
+            effects.noticed.append((index, statement))
+
+    # ---- citations ------------------------------------------------------------------------------
+
+    def _views(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        reader: Reader,
+    ) -> dict[str, ViewFact]:
+        """Return the views that an act cites, each found in this log below the act.
+
+        Raises:
+            RefusedError: ``void-citation``.
+        """
+        views: dict[str, ViewFact] = {}
+        for citation in statement.act.citations:
+            if citation.role != ROLE_VIEW:
+                continue
+            view = state.views.get(citation.origin)
+            if view is None or view.index != citation.index:
+                fact = None
+                if citation.origin != state.origin and citation.index < index:
+                    fact = self._sight.below(
+                        reader, state.origin, citation.origin, citation.index + 1
+                    )
+                view = view_of(fact) if fact is not None and "fresh_at" in fact.state else None
+            if view is None or (view.index, view.leaf) != (citation.index, citation.leaf):
+                raise RefusedError(
+                    f"entry {citation.index} is no view of {citation.origin}", code="void-citation"
+                )
+            views[citation.origin] = view
+        return views
+
+    def _check_leaves(
+        self,
+        origin: str,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        facts: dict[str, Fact | None],
+        reader: Reader,
+    ) -> None:
+        """Check that each entry cited has the leaf hash that the citation says.
+
+        Raises:
+            RefusedError: ``void-citation``.
+        """
+        known = {
+            (fact.origin, fact.index): fact.leaf for fact in facts.values() if fact is not None
+        }
+        for citation in statement.act.citations:
+            if citation.role == ROLE_VIEW:
+                continue
+            at = (citation.origin, citation.index)
+            leaf = known.get(at)
+            if leaf is None:
+                if citation.origin == origin and citation.index >= index:
+                    continue  # refused by the judge, which says so better
+                (leaf,) = reader.leaves([at])
+                if leaf is None and citation.origin == origin:
+                    leaf = self._sight.made_at(origin, citation.index)
+            if leaf != citation.leaf:
+                raise RefusedError(
+                    f"the leaf of {citation.origin} {citation.index} is another",
+                    code="void-citation",
+                )
+
+    # ---- entries of the log itself --------------------------------------------------------------
+
+    def _judge_own(
+        self,
+        state: LogState,
+        statement: UnverifiedStatement,
+        now_s: int,
+        effects: Effects,
+        reader: Reader,
+    ) -> None:
+        """Judge a genesis, block or view entry of a followed log."""
+        region = self._roster.region_of_origin(state.origin)
+        act = statement.act
+        if statement.issuer != region or act.version != 1 or act.citations:
+            raise RefusedError(f"{act.kind} is the log's own word", code="not-entitled")
+        own = self._sight.newest(reader, state.origin, statement.subject)
+        if act.previous != (None if own is None else own.leaf):
+            raise ConflictError(state.size, code="wrong-previous")
+        if act.kind == GENESIS_KIND:
+            self.check_genesis(state, statement)
+            self.take_genesis(state, statement, effects)
+        elif act.kind == BLOCK_KIND:
+            if statement.subject != state.origin:
+                raise MalformedError("a block record is about its own log", code="bad-field")
+            block = decode_block(act.body)
+            for item in block.lines:
+                _wait_for_clock(item.lines, now_s + self.delta_s)
+            self.check_block(state, block, reader)
+            covers = check_block_lines(self._roster, state.origin, self._rooted(state, block, reader))
+            self.take_block(state, statement, block, covers, effects)
+        else:
+            _wait_for_clock(_lines_of(act.body), now_s + self.delta_s)
+            view = decode_view(act.body, self._roster)
+            if view.origin != statement.subject or view.origin == state.origin:
+                raise MalformedError("a view is of the log that it is about", code="bad-field")
+            if view.size > self._judged_size(view.origin):
+                raise Wait(view.origin, view.size)
+            if self._root(view.origin, view.size, reader) != view.root:
+                raise UnverifiedError(
+                    f"the view shows another tree of {view.origin}", code="other-branch"
+                )
+            self.take_view(
+                state,
+                ViewFact(
+                    state.size, statement.leaf, view.origin, view.size, view.root, view.fresh_at_s
+                ),
+                effects,
+            )
+
+    def check_genesis(self, state: LogState, statement: Statement | UnverifiedStatement) -> None:
+        """Check that an entry may open its log."""
+        if state.size or statement.subject != state.origin:
+            raise RefusedError("a log begins with its genesis, once", code="exists")
+        expected = genesis_body(self._signed_roster, self._roster.rules)
+        if statement.act.body != expected:
+            raise RefusedError("the genesis names another roster", code="bad-genesis")
+
+    def take_genesis(
+        self, state: LogState, statement: Statement | UnverifiedStatement, effects: Effects
+    ) -> None:
+        """Take a genesis entry in."""
+        row = Fact(state.origin, state.origin, state.size, statement.leaf, {"height": 0})
+        effects.facts.append(row)
+        self._sight.add((row,))
+
+    def check_block(self, state: LogState, block: Block, reader: Reader) -> None:
+        """Check that a block record names its own log's past.
+
+        Raises:
+            RefusedError: ``bad-block``.
+        """
+        if block.height != state.height + 1:
+            raise RefusedError(f"block {block.height} after {state.height}", code="bad-block")
+        if not state.published_size < block.size <= state.size:
+            raise RefusedError(f"block of size {block.size} at {state.size}", code="bad-block")
+        if block.roster != self._roster.version or block.rules != self._roster.rules:
+            raise RefusedError("the block names another roster or rules", code="bad-block")
+        if block.map_root != EMPTY_MAP_ROOT:
+            raise RefusedError("the block names another object map", code="bad-block")
+        if self._root(state.origin, block.size, reader) != block.root:
+            raise RefusedError("the block names another tree", code="bad-block")
+        text = Checkpoint(state.origin, block.size, block.root).text()
+        if sha256(text).digest() != block.note:
+            raise RefusedError("the block names another note", code="bad-block")
+
+    def _rooted(self, state: LogState, block: Block, reader: Reader) -> Block:
+        """Return the block without lines on trees that are not its log's."""
+        good = tuple(
+            item
+            for item in block.lines
+            if self._root(state.origin, item.size, reader) == item.root
+        )
+        return replace(block, lines=good)
+
+    def take_block(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        block: Block,
+        covers: Sequence[Cover],
+        effects: Effects,
+    ) -> None:
+        """Take a block record in: what its lines fix, and the acts whose time they show to be wrong.
+
+        Args:
+            covers: What the good lines of the block say.
+        """
+        index, origin = state.size, state.origin
+        row = Fact(origin, origin, index, statement.leaf, {"height": block.height})
+        effects.facts.append(row)
+        self._sight.add((row,))
+        state.height, state.published_size = block.height, block.size
+        quorum = state.evidence.quorum
+        for item in block.lines:
+            times = [cover.time_s for cover in covers if cover.size == item.size]
+            seen = fresh_at(times, quorum)
+            if seen is not None:
+                state.base_s = max(state.base_s, seen)
+        ranges, state.evidence = state.evidence.fixed(covers)
+        for low, high, seen_by_s in ranges:
+            effects.evidence.append(PutEvidence(origin, low, high, seen_by_s, index))
+        if ranges:
+            self._check_times(state, ranges, index, effects)
+
+    def _check_times(
+        self, state: LogState, ranges: Sequence[FixedRange], block: int, effects: Effects
+    ) -> None:
+        """Find the entries declared later than they were seen, and forget the times now settled."""
+        settled = ranges[-1].high
+        for low, high, seen_by_s in ranges:
+            for position, (start, time_s) in enumerate(state.times):
+                if start >= high:
+                    break
+                runs_to = (
+                    state.times[position + 1][0] if position + 1 < len(state.times) else state.size
+                )
+                if runs_to <= low or time_s <= seen_by_s + self.delta_s:
+                    continue
+                for index in range(max(start, low), min(runs_to, high)):
+                    effects.findings.append(
+                        FindingRow(
+                            origin=state.origin,
+                            index=index,
+                            code="declared-time",
+                            severity=Severity.BREACH.value,
+                            subject=state.origin,
+                            detail=f"declared {time_s}, seen by {seen_by_s}",
+                            evidence=((state.origin, index), (state.origin, block)),
+                        )
+                    )
+        kept = [run for run in state.times if run[0] >= settled]
+        before = [run for run in state.times if run[0] < settled]
+        if before and settled < state.size and (not kept or kept[0][0] > settled):
+            kept.insert(0, (settled, before[-1][1]))
+        state.times = kept
+
+    def take_view(self, state: LogState, view: ViewFact, effects: Effects) -> None:
+        """Take a view in."""
+        row = Fact(
+            state.origin,
+            view.origin,
+            view.index,
+            view.leaf,
+            {"size": view.size, "root": view.root, "fresh_at": view.fresh_at_s},
+        )
+        effects.facts.append(row)
+        effects.views.append(view)
+        self._sight.add((row,))
+        state.views[view.origin] = view
+        state.base_s = max(state.base_s, view.fresh_at_s)
+
+    def _root(self, origin: str, size: int, reader: Reader) -> bytes:
+        """Return the root of the first ``size`` entries of a log that we store."""
+        root = self._roots.get((origin, size), b"")
+        if not root:
+            root = root_at(size, read_nodes(lambda wanted: reader.tiles(origin, wanted)))
+            self._roots.put((origin, size), root)
+        return root
+
+
+def key_object(region: str, kid: bytes) -> str:
+    """Return the name of the object that says whose key this is."""
+    return f"{region}/key/{kid.hex()[:32]}"
+
+
+def genesis_body(signed_roster: bytes, rules: int) -> dict[str, Any]:
+    """Return the body of a ``log.genesis`` act."""
+    return {"leaf": LEAF_FORMAT, "roster": signed_roster, "rules": rules}
+
+
+def view_of(fact: Fact) -> ViewFact:
+    """Return the view that a row of a viewed log, in the viewing log, stands for."""
+    state = fact.state
+    return ViewFact(
+        fact.index, fact.leaf, fact.object, state["size"], state["root"], state["fresh_at"]
+    )
+
+
+def _lines_of(body: Any) -> Sequence[object]:  # noqa: ANN401 - a body not yet checked
+    lines = body.get("lines")
+    return lines if isinstance(lines, list) else ()
+
+
+def _wait_for_clock(lines: Sequence[object], latest_s: int) -> None:
+    """Stop before a line that our clock does not allow yet (protocol.md section 0)."""
+    for line in lines:
+        if isinstance(line, bytes) and len(line) == LINE_BYTES:
+            time_s = int.from_bytes(line[_LINE_TIME])
+            if time_s > latest_s:
+                raise Wait(None, until_s=time_s)
+
+
+def _find(
+    effects: Effects, state: LogState, index: int, error: LedgerError, *, subject: str
+) -> None:
+    effects.findings.append(
+        FindingRow(
+            origin=state.origin,
+            index=index,
+            code=error.code,
+            severity=Severity.BREACH.value,
+            subject=subject,
+            detail=str(error),
+            evidence=((state.origin, index),),
+        )
+    )

@@ -1,0 +1,560 @@
+"""Our own log: which statements it takes, in which order, and the checkpoint that covers them.
+
+Entries of one step become one block: first the record of the block before, lazily; then views where
+acts need them; then the acts, each judged against all before it. Nothing here is shown to anyone:
+the node commits the writes first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, cast
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import LedgerError, RefusedError
+from ledger.judge import CORRECTS, kind_of, wants
+from ledger.keys import SigningKey
+from ledger.kind import Draft, ViewFact
+from ledger.note import Note, sign_ed25519
+from ledger.roster import Roster
+from ledger.statement import (
+    ROLE_VIEW,
+    Act,
+    Citation,
+    Statement,
+    sign_statement,
+)
+from ledger.tiles import Tile, TileEdge, extend_tiles, frontier_from_edge
+from ledger.views import (
+    BLOCK_KIND,
+    VIEW_KIND,
+    Block,
+    BlockLines,
+    Cover,
+    block_body,
+    check_block_lines,
+    fresh_at,
+    view_body,
+)
+from nodes.core.duties import SETTLED_CODES, Duty
+from nodes.core.heads import SignedHead
+from nodes.core.limits import Limits
+from nodes.core.projection import (
+    EMPTY_MAP_ROOT,
+    GENESIS_KIND,
+    LOG_KINDS,
+    Effects,
+    LogState,
+    Projection,
+    Verdict,
+    genesis_body,
+    key_object,
+    view_of,
+)
+from nodes.core.ready import (
+    AppendEntries,
+    Compose,
+    PutNote,
+    Register,
+    Registered,
+    RegisterReply,
+    Reply,
+    Write,
+)
+from nodes.core.sight import Sight
+from nodes.core.views import Shelf, should_renew
+from nodes.ports import Officers, Reader, Signer
+
+# So many bytes of lines in one block record leave room for the rest of its entry.
+BLOCK_LINES_BYTES_MAX: Final = 48 * 1024
+
+
+@dataclass(slots=True)
+class Head:
+    """Our log as it stands: what growing it needs, and the newest published checkpoint.
+
+    Invariant: ``published`` covers all ``size`` entries, or is None while there are none.
+    """
+
+    size: int = 0
+    edge: TileEdge = ()
+    published: SignedHead | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one step makes of our log."""
+
+    now_s: int
+    state: LogState
+    effects: Effects = field(default_factory=Effects)
+    entries: list[bytes] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    at: dict[bytes, int] = field(default_factory=dict)
+    """Index by leaf hash, of the entries of this batch."""
+    replies: list[tuple[int, tuple[Registered, ...]]] = field(default_factory=list)
+    recorded: tuple[int, ...] = ()
+    """Sizes of the candidates whose lines the block record holds."""
+    done: list[Duty] = field(default_factory=list)
+    viewed: list[ViewFact] = field(default_factory=list)
+
+
+class Sequencer:
+    """Takes statements into our own log. One batch a step; all of it or nothing is committed.
+
+    Args:
+        region: Ours.
+        roster: In force.
+        signed_roster: Its bytes.
+        projection: Judges.
+        sight: Facts, the same that ``projection`` has.
+        log: Key that signs checkpoints.
+        issuer: Key of the region itself.
+        officers: Keys of officers that the region holds.
+        limits: Of the node.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        roster: Roster,
+        signed_roster: bytes,
+        projection: Projection,
+        sight: Sight,
+        log: Signer,
+        issuer: Signer,
+        officers: Officers,
+        limits: Limits,
+    ) -> None:
+        self._region = region
+        self._roster = roster
+        self._signed_roster = signed_roster
+        self._origin = roster.origin_of(region)
+        self._projection = projection
+        self._sight = sight
+        self._log = log
+        self._issuer = issuer
+        self._officers = officers
+        self._limits = limits
+        self._constants = roster.constants
+        self.head = Head()
+        self.state = projection.new_state(self._origin)
+        self.grown_ms = 0
+        """When the log last took an entry."""
+
+    def load(self, head: Head, state: LogState, now_ms: int) -> None:
+        """Start from what the store holds; all of it is judged."""
+        assert head.size == state.size  # noqa: S101 - our own doing, not input
+        self.head, self.state, self.grown_ms = head, state, now_ms
+
+    # ---- one step -------------------------------------------------------------------------------
+
+    def step(
+        self,
+        events: Sequence[Register | Compose],
+        duties: Sequence[Duty],
+        views_due: Sequence[str],
+        unrecorded: Sequence[BlockLines],
+        shelf: Shelf,
+        now_ms: int,
+        reader: Reader,
+    ) -> Batch:
+        """Judge and append what is asked for and what is owed; nothing is written yet."""
+        batch = Batch(now_ms // 1000, self.state)
+        work = _Work(self, batch, unrecorded, shelf, reader)
+        if not self.head.size:
+            work.append_genesis()
+        self._prefetch(events, reader)
+        for origin in views_due:
+            work.append_view(origin)
+        for event in events:
+            if isinstance(event, Register):
+                results = tuple(work.register(statement) for statement in event.statements)
+            else:
+                results = (work.compose(event),)
+            batch.replies.append((event.request_id, results))
+        for duty in duties:
+            work.do(duty)
+        if not batch.entries and self.is_closing_due(unrecorded, now_ms):
+            work.open_block()
+        return batch
+
+    def is_closing_due(self, unrecorded: Sequence[BlockLines], now_ms: int) -> bool:
+        """Say whether the log has been quiet for R, and one block record would complete its evidence.
+
+        Only entries other than block records count, so that it stays at one (protocol.md section 3).
+        """
+        others = self.state.others_size
+        return (
+            bool(unrecorded)
+            and self.state.evidence.size < others <= max(item.size for item in unrecorded)
+            and now_ms - self.grown_ms >= self._constants.refresh_s * 1000
+        )
+
+    def closing_at_ms(self, unrecorded: Sequence[BlockLines]) -> int | None:
+        """Return when a closing block will be due; None if there is nothing to close."""
+        due_ms = self.grown_ms + self._constants.refresh_s * 1000
+        return due_ms if self.is_closing_due(unrecorded, due_ms) else None
+
+    def writes(self, batch: Batch, now_ms: int) -> tuple[Write, ...]:
+        """Grow the tree by the batch, sign the checkpoint, and return everything to commit."""
+        if not batch.entries:
+            return ()
+        start = self.head.size
+        update = extend_tiles(start, self.head.edge, batch.leaves)
+        root = frontier_from_edge(update.size, update.edge).root()
+        checkpoint = Checkpoint(self._origin, update.size, root)
+        text = checkpoint.text()
+        signature = sign_ed25519(self._origin, cast("SigningKey", self._log), text)
+        note = Note(text, (signature,)).encode()
+        assert batch.state.size == update.size  # noqa: S101 - our own doing, not input
+        self.head = Head(update.size, update.edge, SignedHead(checkpoint, note))
+        self._projection.remember_root(self._origin, update.size, root)
+        self.grown_ms = now_ms
+        tiles: Mapping[Tile, bytes] = update.tiles
+        appended = AppendEntries(
+            self._origin, start, tuple(batch.entries), tuple(batch.leaves), tiles
+        )
+        return (
+            appended,
+            *batch.effects.writes(batch.state),
+            PutNote(self._origin, update.size, note, finished=False),
+        )
+
+    def replies(self, batch: Batch) -> tuple[Reply, ...]:
+        """Return the answers; they may leave once the batch is committed."""
+        size = self.head.size
+        return tuple(
+            Reply(request_id, RegisterReply(results, size)) for request_id, results in batch.replies
+        )
+
+    def _prefetch(self, events: Sequence[Register | Compose], reader: Reader) -> None:
+        """Read in one call what nearly every act asks for: its subject, its signer, the signer's key."""
+        origin, region = self._origin, self._region
+        wanted: list[tuple[str, str]] = []
+        for event in events:
+            if isinstance(event, Register):
+                for statement in event.statements:
+                    wanted += (
+                        (origin, statement.subject),
+                        (origin, statement.issuer),
+                        (origin, key_object(region, statement.kid)),
+                    )
+            else:
+                wanted += ((origin, event.subject), (origin, event.issuer))
+        if wanted:
+            self._sight.prefetch(reader, wanted)
+
+
+class _Work:
+    """The making of one batch."""
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        batch: Batch,
+        unrecorded: Sequence[BlockLines],
+        shelf: Shelf,
+        reader: Reader,
+    ) -> None:
+        self._s = sequencer
+        self._batch = batch
+        self._state = batch.state
+        self._shelf = shelf
+        self._reader = reader
+        self._origin = sequencer._origin  # noqa: SLF001 - one idea in two classes
+        self._region = sequencer._region  # noqa: SLF001
+        self._roster = sequencer._roster  # noqa: SLF001
+        self._projection = sequencer._projection  # noqa: SLF001
+        self._sight = sequencer._sight  # noqa: SLF001
+        self._delta_s = self._roster.constants.delta_s
+        self._staleness_s = self._roster.constants.staleness_s
+        self._lines = self._recordable(unrecorded)
+        published = sequencer.head.published
+        self._block_due = (
+            published is not None and published.checkpoint.size > self._state.published_size
+        )
+        self._base_s = self._base_with(self._lines if self._block_due else ())
+
+    # ---- statements that callers made -----------------------------------------------------------
+
+    def register(self, statement: Statement) -> Registered:
+        """Take a statement whose signature holds, or say why not.
+
+        1. It is no entry of the log itself, and its key is the issuer's here and now.
+        2. Its time is not beyond our clock and not before b (protocol.md section 4).
+        3. The kind's rule allows it.
+        4. What cannot be undone does not rest on a stale view.
+        The same bytes again get the same index, whatever has changed since.
+        """
+        try:
+            if statement.act.kind in LOG_KINDS:  # (1)
+                raise RefusedError("only the log itself records this", code="not-entitled")
+            self._projection.public_of(self._origin, statement, self._reader)
+            self._check_time(statement.time_s)  # (2)
+            return self._admit(statement)
+        except LedgerError as error:
+            index = self._find(statement)
+            if index is not None:
+                return Registered(index, None, statement.entry)
+            return Registered(None, error)
+
+    def _admit(self, statement: Statement) -> Registered:
+        index = self._state.size + self._block_due
+        verdict = self._projection.judge_act(self._state, statement, index, self._reader)  # (3)
+        if not verdict.kind.receives_only:
+            self._check_fresh(verdict)  # (4)
+        if self._base_is_stale():
+            self._freshen()
+            self._check_time(statement.time_s)
+        self.open_block()
+        index = self._state.size
+        self._projection.take(self._state, statement, index, verdict, self._batch.effects)
+        self._append(statement)
+        return Registered(index, None, statement.entry)
+
+    def _check_time(self, time_s: int) -> None:
+        if time_s > self._batch.now_s + self._delta_s:
+            raise RefusedError(f"declared {time_s}, later than now", code="future-time")
+        if time_s < self._base_s - self._delta_s:
+            raise RefusedError(
+                f"declared {time_s}, before what this log knew of at {self._base_s}",
+                code="stale-time",
+            )
+
+    def _check_fresh(self, verdict: Verdict) -> None:
+        """Refuse what cannot be undone under a view that R would not carry to its evidence."""
+        refresh_s, now_s = self._roster.constants.refresh_s, self._batch.now_s
+        bounds = dict.fromkeys(verdict.views, self._staleness_s)
+        for use in verdict.judgement.uses:
+            fact = verdict.facts[use.need]
+            if fact is not None and fact.origin in bounds:
+                bounds[fact.origin] = min(bounds[fact.origin], use.staleness_s)
+        for origin, staleness_s in bounds.items():
+            age_s = now_s - verdict.views[origin].fresh_at_s
+            if age_s > staleness_s - refresh_s:
+                raise RefusedError(f"the view of {origin} is {age_s} s old", code="stale-view")
+
+    def _find(self, statement: Statement) -> int | None:
+        index = self._batch.at.get(statement.leaf)
+        if index is None:
+            (index,) = self._reader.find(self._origin, [(statement.subject, statement.leaf)])
+        return index
+
+    # ---- acts that we compose -------------------------------------------------------------------
+
+    def compose(self, event: Compose) -> Registered:
+        """Fill in ``previous``, citations and views, sign, and take the act."""
+        try:
+            return self._compose(event.kind, event.version, event.issuer, event.subject, event.body)
+        except LedgerError as error:
+            return Registered(None, error)
+
+    def do(self, duty: Duty) -> None:
+        """Do an act that the region owes, if the answer it cites can be cited by now."""
+        if duty.origin != self._origin:
+            known = self._shelf.get(duty.origin)
+            seen = self._state.views.get(duty.origin)
+            if max(known.size if known else 0, seen.size if seen else 0) <= duty.index:
+                return
+        try:
+            self._compose(duty.kind, 1, self._region, duty.subject, {})
+        except LedgerError as error:
+            if error.code not in SETTLED_CODES:
+                return
+        self._batch.done.append(duty)
+
+    def _compose(
+        self, name: str, version: int, issuer: str, subject: str, body: Mapping[str, Any]
+    ) -> Registered:
+        kind = kind_of(self._s._projection.kinds, name, version)  # noqa: SLF001
+        key = self._signer(issuer)
+        if self._base_is_stale():
+            self._freshen()
+        draft = Draft(
+            kind=name,
+            version=version,
+            issuer=issuer,
+            subject=subject,
+            time_s=max(self._batch.now_s, self._base_s - self._delta_s),
+            body=body,
+        )
+        own = self._sight.newest(self._reader, self._origin, subject)
+        needs = wants(kind, draft, own, self._region, self._roster)
+        needed: dict[str, list[str]] = {}
+        for need in needs:
+            if need.origin is not None:
+                needed.setdefault(need.origin, []).append(need.object)
+        views = {origin: self._view_for(origin, objects) for origin, objects in needed.items()}
+        facts = self._projection.resolve(self._origin, needs, views, self._reader)
+        citations = [
+            Citation(ROLE_VIEW, view.origin, view.index, view.leaf) for view in views.values()
+        ]
+        for need in needs:
+            fact = facts[need.name]
+            if need.cite and fact is not None:
+                citations.append(Citation(need.name, fact.origin, fact.index, fact.leaf))
+        citations += self._corrected(name, body)
+        act = Act(name, version, None if own is None else own.leaf, tuple(citations), body)
+        statement = sign_statement(cast("SigningKey", key), issuer, subject, draft.time_s, act)
+        return self._admit(statement)
+
+    def _corrected(self, name: str, body: Mapping[str, Any]) -> tuple[Citation, ...]:
+        """Return the citation of the entry that a correction is about."""
+        index = body.get("index")
+        if name != "act.correct" or type(index) is not int or not 0 <= index < self._s.head.size:
+            return ()
+        (leaf,) = self._reader.leaves([(self._origin, index)])
+        return () if leaf is None else (Citation(CORRECTS, self._origin, index, leaf),)
+
+    def _signer(self, issuer: str) -> Signer:
+        if issuer == self._region:
+            return self._s._issuer  # noqa: SLF001
+        officer = self._sight.newest(self._reader, self._origin, issuer)
+        if officer is not None and officer.state.get("holder") == "officer":
+            raise RefusedError(f"{issuer} holds their own key", code="not-entitled")
+        key = self._s._officers.signer(issuer)  # noqa: SLF001
+        if key is None:
+            raise RefusedError(f"no key of {issuer} is held here", code="not-entitled")
+        return key
+
+    # ---- views ----------------------------------------------------------------------------------
+
+    def _view_for(self, origin: str, objects: Sequence[str]) -> ViewFact:
+        """Return the view of a log that an act now relies on, recorded now if need be."""
+        current, best = self._state.views.get(origin), self._shelf.get(origin)
+        if best is not None:
+            rows = [self._sight.newest(self._reader, origin, name) for name in objects]
+            needed = [row.index for row in rows if row is not None]
+            if should_renew(current, best, needed, self._batch.now_s, self._roster.constants):
+                self.append_view(origin)
+                current = self._state.views[origin]
+        if current is None:
+            raise RefusedError(f"no view of {origin} can be had yet", code="stale-view")
+        return current
+
+    def append_view(self, origin: str) -> None:
+        """Record the best note of a log."""
+        known = self._shelf.get(origin)
+        assert known is not None  # noqa: S101 - the callers have looked
+        own = self._sight.newest(self._reader, self._origin, origin)
+        body = view_body(known.note, self._roster, known.lines)
+        act = Act(VIEW_KIND, 1, None if own is None else own.leaf, (), body)
+        statement = self._own_word(origin, act)
+        self.open_block()
+        view = ViewFact(
+            self._state.size, statement.leaf, origin, known.size, known.root, known.fresh_at_s
+        )
+        self._projection.take_view(self._state, view, self._batch.effects)
+        self._base_s = max(self._base_s, known.fresh_at_s)
+        self._append(statement)
+
+    def _base_is_stale(self) -> bool:
+        return 2 * (self._batch.now_s - self._base_s) > self._staleness_s
+
+    def _freshen(self) -> None:
+        """Record a view of whichever log shows the latest time, if any shows a later one than b."""
+        found = self._shelf.freshest()
+        if found is None or found[1].fresh_at_s <= self._base_s:
+            return
+        origin, best = found
+        current = self._state.views.get(origin)
+        if current is None or best.size >= current.size:
+            self.append_view(origin)
+
+    # ---- the log's own entries ------------------------------------------------------------------
+
+    def append_genesis(self) -> None:
+        """Write entry 0."""
+        body = genesis_body(self._signed_roster, self._roster.rules)
+        statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
+        self._projection.take_genesis(self._state, statement, self._batch.effects)
+        self._append(statement)
+
+    def open_block(self) -> None:
+        """Write the record of the block before, if this one has none yet."""
+        if not self._block_due:
+            return
+        self._block_due = False
+        published = self._s.head.published
+        assert published is not None  # noqa: S101 - a block is due after a published checkpoint
+        checkpoint = published.checkpoint
+        own = self._sight.newest(self._reader, self._origin, self._origin)
+        block = Block(
+            height=self._state.height + 1,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            note=sha256(checkpoint.text()).digest(),
+            roster=self._roster.version,
+            rules=self._roster.rules,
+            map_root=EMPTY_MAP_ROOT,
+            lines=self._lines,
+        )
+        act = Act(BLOCK_KIND, 1, None if own is None else own.leaf, (), block_body(block))
+        statement = self._own_word(self._origin, act)
+        self._projection.take_block(
+            self._state, statement, block, self._covers(block), self._batch.effects
+        )
+        self._batch.recorded = tuple(item.size for item in block.lines)
+        self._append(statement, is_block=True)
+
+    def _covers(self, block: Block) -> Sequence[Cover]:
+        """Return what the lines of our own block say.
+
+        They were checked one by one when they came. Only where two mirrors' key ids meet by chance
+        must the signature say again whose a line is.
+        """
+        keys = self._roster.mirror_keys(self._origin)
+        covers: list[Cover] = []
+        for item in block.lines:
+            for line in item.lines:
+                named = keys.get(line[:4], ())
+                if len(named) != 1:
+                    return check_block_lines(self._roster, self._origin, block)
+                covers.append(Cover(named[0][0], item.size, int.from_bytes(line[4:12])))
+        return covers
+
+    def _recordable(self, unrecorded: Sequence[BlockLines]) -> tuple[BlockLines, ...]:
+        """Return the lines that the next block record takes: the oldest, as many as fit.
+
+        A line dated beyond our clock waits; others would not read on past it.
+        """
+        published = self._s.head.published
+        if published is None:
+            return ()
+        latest_s = self._batch.now_s + self._delta_s
+        taken: list[BlockLines] = []
+        room = BLOCK_LINES_BYTES_MAX
+        for item in unrecorded[: self._s._limits.block_candidates_max]:  # noqa: SLF001
+            room -= sum(len(line) + 2 for line in item.lines) + 48
+            late = any(int.from_bytes(line[4:12]) > latest_s for line in item.lines)
+            if room < 0 or late or item.size > published.checkpoint.size:
+                break
+            taken.append(item)
+        return tuple(taken)
+
+    def _base_with(self, lines: Sequence[BlockLines]) -> int:
+        """Return b as it will be once a block record holds these lines."""
+        base_s = self._state.base_s
+        quorum = self._state.evidence.quorum
+        for item in lines:
+            times = [int.from_bytes(line[4:12]) for line in item.lines]
+            base_s = max(base_s, fresh_at(times, quorum) or 0)
+        return base_s
+
+    def _own_word(self, subject: str, act: Act) -> Statement:
+        """Sign an entry of the log itself."""
+        time_s = max(self._batch.now_s, self._base_s - self._delta_s)
+        issuer = cast("SigningKey", self._s._issuer)  # noqa: SLF001
+        return sign_statement(issuer, self._region, subject, time_s, act)
+
+    def _append(self, statement: Statement, *, is_block: bool = False) -> None:
+        batch = self._batch
+        batch.at[statement.leaf] = self._state.size
+        batch.entries.append(statement.entry)
+        batch.leaves.append(statement.leaf)
+        self._state.grow(statement.time_s, is_block=is_block)
+
+
+__all__ = ["Batch", "Head", "Sequencer", "view_of"]

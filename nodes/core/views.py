@@ -1,0 +1,94 @@
+"""Which note of another log our own log could record next, and whether it should."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ledger.kind import ViewFact
+from ledger.roster import Constants
+from nodes.core.heads import Known
+from nodes.core.settlement import Wanted
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The best note of each other log that is judged here as far as it reaches.
+
+    A view of more than is judged would leave our own acts without the facts they cite, so a larger
+    note waits until the follower has come that far.
+    """
+
+    _notes: dict[str, Known] = field(default_factory=dict)
+
+    def get(self, origin: str) -> Known | None:
+        """Return the note to record of a log; None before there is one."""
+        return self._notes.get(origin)
+
+    def offer(self, origin: str, known: Known, judged_size: int) -> None:
+        """Take a note if it is judged here, and larger or fresher than the one at hand."""
+        if known.size > judged_size:
+            return
+        have = self._notes.get(origin)
+        if have is None or (known.size, known.fresh_at_s) > (have.size, have.fresh_at_s):
+            self._notes[origin] = known
+
+    def freshest(self) -> tuple[str, Known] | None:
+        """Return the log and note that show the latest time; None where there is none."""
+        best = max(
+            ((known.fresh_at_s, origin) for origin, known in self._notes.items()), default=None
+        )
+        return None if best is None else (best[1], self._notes[best[1]])
+
+
+def should_renew(
+    current: ViewFact | None,
+    best: Known,
+    needed: Sequence[int],
+    now_s: int,
+    constants: Constants,
+) -> bool:
+    """Say whether a new view is to be recorded before an act that relies on its log.
+
+    Args:
+        current: The last view recorded.
+        best: What could be recorded now.
+        needed: Indices of the newest rows that the act asks for.
+        now_s: Now.
+        constants: Of the roster.
+
+    Source: protocol.md section 4, views.
+    """
+    if current is None:
+        return True
+    if best.size < current.size:
+        return False
+    if best.fresh_at_s > current.fresh_at_s and 2 * (now_s - current.fresh_at_s) > (
+        constants.staleness_s
+    ):
+        return True
+    return any(current.size <= index < best.size for index in needed)
+
+
+def due_for_uses(
+    wanted: Mapping[str, Wanted],
+    shelf: Shelf,
+    views: Mapping[str, ViewFact],
+    refresh_s: int,
+) -> list[str]:
+    """Return the logs of which a view recorded now would settle open uses of ours.
+
+    One that settles all of them is recorded at once; one that settles some, if the last is older
+    than R, so that steady use under a slow link does not fill the log with views.
+    """
+    due: list[str] = []
+    for origin in sorted(wanted):
+        best, current = shelf.get(origin), views.get(origin)
+        if best is None or (current is not None and best.fresh_at_s <= current.fresh_at_s):
+            continue
+        if current is not None and best.size < current.size:
+            continue
+        since_s = best.fresh_at_s - (0 if current is None else current.fresh_at_s)
+        if best.fresh_at_s >= wanted[origin].most_s or (
+            best.fresh_at_s >= wanted[origin].least_s and since_s >= refresh_s
+        ):
+            due.append(origin)
+    return due

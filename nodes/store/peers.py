@@ -1,0 +1,129 @@
+"""What this node has witnessed and mirrored for other logs, and every line it gave."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, fields
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
+
+from ledger.cosignature import Line
+from ledger.errors import ConflictError
+from nodes.core.ready import IssueLine, PeerRow
+from nodes.store.engine import Prepared, Upsert
+from nodes.store.peer_schema import lines, peer_rows
+
+LINES_ROWS_MAX: Final = 1_000
+
+_COLUMNS: Final = tuple(field.name for field in fields(PeerRow))
+_INSERT: Final = Prepared(insert(peer_rows), _COLUMNS)
+_CHANGED: Final = tuple(name for name in _COLUMNS if name != "origin")
+_ADVANCE: Final = Prepared(
+    update(peer_rows)
+    .where(
+        and_(
+            peer_rows.c.origin == bindparam("at_origin"),
+            *(peer_rows.c[name] == bindparam(f"old_{name}") for name in _CHANGED),
+        )
+    )
+    .values({name: bindparam(f"new_{name}") for name in _CHANGED}),
+    (
+        *(f"new_{name}" for name in _CHANGED),
+        "at_origin",
+        *(f"old_{name}" for name in _CHANGED),
+    ),
+)
+_ISSUE: Final = Upsert(lines, replaced=())
+
+
+class GivenLine(NamedTuple):
+    """A line that this node gave."""
+
+    role: str
+    origin: str
+    size: int
+    root: bytes
+    line: bytes
+
+
+def advance(connection: Connection, old: PeerRow | None, new: PeerRow) -> None:
+    """Move an origin's row from ``old`` to ``new``, or put the first one there.
+
+    The comparison is in the WHERE clause, so it holds whatever the isolation level and however many
+    processes share the database.
+
+    Raises:
+        ConflictError: The stored row is not ``old``; it carries the witnessed size that is stored.
+    """
+    values = astuple(new)
+    if old is None:
+        stored = load_row(connection, new.origin)
+        if stored is not None:
+            raise ConflictError(known_size=stored.witnessed_size)
+        _INSERT.run(connection, values)
+        return
+    before = astuple(old)
+    changed = _ADVANCE.run(connection, (*values[1:], new.origin, *before[1:])).rowcount
+    if changed != 1 or old.origin != new.origin:
+        stored = load_row(connection, new.origin)
+        raise ConflictError(known_size=0 if stored is None else stored.witnessed_size)
+
+
+def issue(connection: Connection, write: IssueLine) -> None:
+    """Keep a line that is about to be given."""
+    time_s = Line.decode(write.line).time_s
+    _ISSUE.run_many(
+        connection, [(write.origin, write.role, time_s, write.size, write.root, write.line)]
+    )
+
+
+def load_row(connection: Connection, origin: str) -> PeerRow | None:
+    """Return the row of an origin; None before it was first heard of."""
+    found = connection.execute(select(peer_rows).where(peer_rows.c.origin == origin)).first()
+    return None if found is None else _row(found)
+
+
+def load_rows(connection: Connection) -> Mapping[str, PeerRow]:
+    """Return every row, by origin."""
+    query = select(peer_rows).order_by(peer_rows.c.origin)
+    return {found.origin: _row(found) for found in connection.execute(query)}
+
+
+def load_last_lines(connection: Connection) -> Mapping[tuple[str, str], tuple[int, bytes]]:
+    """Return size and bytes of the last line given, by role and origin."""
+    last: dict[tuple[str, str], tuple[int, bytes]] = {}
+    for origin in load_rows(connection):
+        for role in ("witness", "mirror"):
+            found = connection.execute(
+                select(lines.c.size, lines.c.line)
+                .where(lines.c.origin == origin, lines.c.role == role)
+                .order_by(lines.c.time_s.desc(), lines.c.size.desc())
+                .limit(1)
+            ).first()
+            if found is not None:
+                last[role, origin] = (found.size, found.line)
+    return last
+
+
+def load_lines(
+    connection: Connection,
+    origin: str,
+    role: str,
+    *,
+    since_s: int = 0,
+    rows_max: int = LINES_ROWS_MAX,
+) -> list[GivenLine]:
+    """Return the lines that this node gave for a log, from ``since_s`` on, in the order of time."""
+    query = (
+        select(lines)
+        .where(lines.c.origin == origin, lines.c.role == role, lines.c.time_s >= since_s)
+        .order_by(lines.c.time_s, lines.c.size)
+        .limit(rows_max)
+    )
+    return [
+        GivenLine(found.role, found.origin, found.size, found.root, found.line)
+        for found in connection.execute(query)
+    ]
+
+
+def _row(found: Any) -> PeerRow:  # noqa: ANN401 - a row of SQLAlchemy
+    return PeerRow(**{name: getattr(found, name) for name in _COLUMNS})

@@ -1,0 +1,54 @@
+"""One region's computer: its disk, clock and keys outlive the process that runs on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ledger.keys import SigningKey
+from nodes.core.ready import Event, PeerReply, PeerRequest, RegisterReply
+from nodes.node import Node
+from nodes.ports import Signer
+from simulator.clock import SimulatedClock
+from simulator.disk import Disk
+
+Answer = Callable[[object], None]
+"""Takes a ``Reply``'s value; None when the process died before it answered."""
+
+
+@dataclass(slots=True)
+class Officers:
+    """Officers' keys that the region holds."""
+
+    keys: dict[str, SigningKey] = field(default_factory=dict)
+
+    def signer(self, party: str) -> Signer | None:
+        """Return the officer's signer; None where the officer holds their own key."""
+        return self.keys.get(party)
+
+
+@dataclass(slots=True)
+class Machine:
+    """A machine and the process on it.
+
+    Invariant: what a process was asked, or has asked, carries its ``life``; nothing of an earlier
+    life reaches a later one.
+    """
+
+    region: str
+    origin: str
+    disk: Disk
+    clock: SimulatedClock
+    officers: Officers = field(default_factory=Officers)
+    node: Node | None = None
+    """None while it is down."""
+    life: int = 0
+    inbox: list[Event] = field(default_factory=list)
+    step_is_due: bool = False
+    alarm: int = 0
+    next_id: int = 1
+    waiting: dict[int, Answer] = field(default_factory=dict)
+    """Who waits for the answer to an event, by its request id."""
+    asking: dict[int, PeerRequest] = field(default_factory=dict)
+    """Requests to peers that are under way, by their id."""
+
+
+__all__ = ["Answer", "Machine", "Officers", "PeerReply", "RegisterReply"]

@@ -1,0 +1,126 @@
+"""What each log is, as seen from outside: every entry its writer committed, and every root it had.
+
+Built from the writers' disks entry by entry, with nothing of the node's own code but the hashes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import Line, check_line
+from ledger.errors import LedgerError
+from ledger.hashing import hash_leaf
+from ledger.note import Note, check_signed
+from ledger.roster import Roster
+from ledger.statement import UnverifiedStatement, decode_statement
+from ledger.tree import Frontier
+from simulator.world import BrokenError
+
+
+@dataclass(slots=True)
+class Log:
+    """One log. Invariant: entries are only added, and ``roots[n]`` is the root of n entries."""
+
+    origin: str
+    entries: list[bytes] = field(default_factory=list)
+    frontier: Frontier = field(default_factory=Frontier.empty)
+    roots: list[bytes] = field(default_factory=lambda: [Frontier.empty().root()])
+    blocks: int = 0
+
+    def append(self, entry: bytes) -> UnverifiedStatement:
+        """Add an entry and return what it says."""
+        self.entries.append(entry)
+        self.frontier = self.frontier.extend([hash_leaf(entry)])
+        self.roots.append(self.frontier.root())
+        return decode_statement(entry)
+
+    def checkpoint(self, size: int) -> Checkpoint:
+        """Return the one true checkpoint of this size."""
+        return Checkpoint(self.origin, size, self.roots[size])
+
+
+class Reference:
+    """The logs of the network, and checks of whatever is said of them."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self.logs = {
+            roster.origin_of(region): Log(roster.origin_of(region)) for region in roster.members
+        }
+
+    def check_head(self, origin: str, size: int, root: bytes, what: str) -> Log:
+        """Check that (size, root) is a head that this log had."""
+        log = self.logs[origin]
+        if size >= len(log.roots):
+            raise BrokenError(f"{what}: {origin} never had {size} entries, only {len(log.entries)}")
+        if log.roots[size] != root:
+            raise BrokenError(f"{what}: another history of {origin} at size {size}")
+        return log
+
+    def check_note(self, data: bytes, what: str) -> Checkpoint:
+        """Check that a note is signed by its log, and is of its one history."""
+        try:
+            note = Note.decode(data)
+            checkpoint = Checkpoint.decode(note.text)
+            check_signed(note, [self._roster.log_key(checkpoint.origin)])
+        except LedgerError as error:
+            raise BrokenError(f"{what}: no note of a log: {error}") from error
+        self.check_head(checkpoint.origin, checkpoint.size, checkpoint.root, what)
+        return checkpoint
+
+    def line_of(self, checkpoint: Checkpoint, line: bytes, role: str) -> tuple[str, int]:
+        """Return whose line this is over ``checkpoint``, and when it was given."""
+        decoded = Line.decode(line)
+        roster = self._roster
+        origin = checkpoint.origin
+        keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+        for region, name, public in keys.get(decoded.key_id, ()):
+            check_line(decoded, name, public, checkpoint)
+            return region, decoded.time_s
+        raise BrokenError(f"a {role} line on {origin} by nobody who may")
+
+    def check_entry(self, log: Log, statement: UnverifiedStatement) -> None:
+        """Check what a log says of itself and of others: its block records and views."""
+        body = statement.act.body
+        if statement.act.kind == "log.view":
+            self._check_view(log, body)
+        elif statement.act.kind == "log.block":
+            self._check_block(log, body)
+        elif (statement.act.kind == "log.genesis") != (len(log.entries) == 1):
+            raise BrokenError(f"{log.origin}: the genesis is entry 0, and only entry 0")
+
+    def _check_view(self, log: Log, body: Mapping[str, object]) -> None:
+        note, lines = body["note"], body["lines"]
+        assert isinstance(note, bytes)  # noqa: S101 - the form is the decoder's business
+        assert isinstance(lines, list)  # noqa: S101
+        what = f"a view in {log.origin}"
+        checkpoint = self.check_note(note, what)
+        if len(Note.decode(note).signatures) != 1:
+            raise BrokenError(f"{what} carries more than its log's own line")
+        self._check_quorum(checkpoint, lines, what)
+
+    def _check_quorum(self, checkpoint: Checkpoint, lines: Sequence[bytes], what: str) -> None:
+        signers = [self.line_of(checkpoint, line, "mirror")[0] for line in lines]
+        quorum = self._roster.quorum(checkpoint.origin)
+        if len(set(signers)) != len(signers) or len(signers) < quorum:
+            raise BrokenError(f"{what} of size {checkpoint.size} has {len(signers)} lines")
+
+    def _check_block(self, log: Log, body: Mapping[str, object]) -> None:
+        log.blocks += 1
+        what = f"block {log.blocks} in {log.origin}"
+        if body["height"] != log.blocks:
+            raise BrokenError(f"{what} says that it is block {body['height']}")
+        size, root = body["size"], body["root"]
+        assert isinstance(size, int)  # noqa: S101 - the form is the decoder's business
+        assert isinstance(root, bytes)  # noqa: S101
+        self.check_head(log.origin, size, root, what)
+        if size >= len(log.entries):
+            raise BrokenError(f"{what} closes what is not yet before it")
+        if body["note"] != sha256(log.checkpoint(size).text()).digest():
+            raise BrokenError(f"{what} names another note of size {size}")
+        covered = body["lines"]
+        assert isinstance(covered, list)  # noqa: S101
+        for covered_size, covered_root, lines in covered:
+            self.check_head(log.origin, covered_size, covered_root, what)
+            self._check_quorum(log.checkpoint(covered_size), lines, what)

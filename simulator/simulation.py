@@ -1,0 +1,263 @@
+"""The real node of each region in a simulated world: events in, what leaves is carried on.
+
+This does what the driver and the peer client do in service, and nothing that the node does.
+"""
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from ledger.errors import FatalError
+from nodes import node as nodes
+from nodes.core.limits import Limits
+from nodes.core.ready import (
+    Event,
+    PeerAnswered,
+    PeerCalled,
+    PeerReply,
+    PeerRequest,
+    Reply,
+    Tick,
+)
+from simulator.checkers import Checkers
+from simulator.clock import SimulatedClock
+from simulator.disk import Disk, Fault, SimulatedCrashError
+from simulator.machine import Answer, Machine
+from simulator.network import Network, Weather
+from simulator.regions import Members
+from simulator.world import BrokenError, World
+
+SERVICE_MS_MAX: Final = 3
+RESTART_MS: Final = (50, 4_000)
+EVENTS_AT_ONCE_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A peer request on its way: whose it is, and in which of its lives it was sent."""
+
+    sender: Machine
+    life: int
+    request: PeerRequest
+
+
+class Simulation:
+    """The machines of a network, the links between them, and the checkers that watch."""
+
+    def __init__(self, world: World, members: Members, weather: Weather) -> None:
+        self.world = world
+        self.members = members
+        self.roster = members.roster
+        self.network = Network(world, list(members.roster.members), weather)
+        self._random = world.stream("machines")
+        self._faults = world.stream("disks")
+        self.machines = {
+            region: Machine(
+                region,
+                self.roster.origin_of(region),
+                Disk(),
+                SimulatedClock(world, self._random.randint(-2_000, 2_000)),
+            )
+            for region in members.roster.members
+        }
+        self.checkers = Checkers(world, members.roster, self.machines)
+        self._at_once = (0, 0)
+
+    # ---- processes ------------------------------------------------------------------------------
+
+    def start(self, machine: Machine) -> None:
+        """Start a process on a machine that has none."""
+        assert machine.node is None  # noqa: S101 - whoever starts it has seen to that
+        machine.life += 1
+        keys = self.members.keys[machine.region]
+        ports = nodes.Ports(
+            clock=machine.clock,
+            fence=machine.disk,
+            keys=nodes.RoleKeys(
+                log=keys["log"],
+                witness=keys["witness"],
+                mirror=keys["mirror"],
+                receipt=keys["receipt"],
+                issuer=keys["issuer"],
+            ),
+            officers=machine.officers,
+            engine=machine.disk.engine,
+        )
+        settings = nodes.Settings(region=machine.region, limits=Limits())
+        machine.node = nodes.build(settings, self.roster, self.members.signed.encode(), ports)
+        self.world.trace("start", machine.region, machine.life)
+        self._run(machine, lambda node, now_ms: node.start(now_ms))
+
+    def crash(self, machine: Machine, why: str) -> None:
+        """End the process at once, and start another one a little later."""
+        self.world.count(why)
+        self.world.trace("crash", machine.region, why)
+        machine.node = None
+        machine.inbox = []
+        machine.step_is_due = False
+        machine.asking = {}
+        machine.disk.settle()
+        waiting, machine.waiting = machine.waiting, {}
+        for answer in waiting.values():
+            answer(None)
+        self.checkers.restarted(machine)
+        self.world.after(self._random.randint(*RESTART_MS), partial(self._restart, machine))
+
+    def _restart(self, machine: Machine) -> None:
+        if machine.node is None:
+            self.start(machine)
+
+    # ---- events in ------------------------------------------------------------------------------
+
+    def submit(self, region: str, make: Callable[[int], Event], answer: Answer) -> None:
+        """Ask a region's node for something, as a window's system does."""
+        machine = self.machines[region]
+        if machine.node is None:
+            answer(None)
+            return
+        request_id = machine.next_id
+        machine.next_id += 1
+        machine.waiting[request_id] = answer
+        self._deliver(machine, make(request_id))
+
+    def _deliver(self, machine: Machine, event: Event) -> None:
+        machine.inbox.append(event)
+        if not machine.step_is_due:
+            machine.step_is_due = True
+            delay_ms = self._random.randint(0, SERVICE_MS_MAX)
+            self.world.after(delay_ms, partial(self._step, machine, machine.life))
+
+    def _step(self, machine: Machine, life: int) -> None:
+        if machine.node is None or machine.life != life:
+            return
+        machine.step_is_due = False
+        events, machine.inbox = machine.inbox, []
+        self._run(machine, lambda node, now_ms: node.step(events, now_ms))
+
+    def _run(self, machine: Machine, step: Callable[[nodes.Node, int], nodes.Outbox]) -> None:
+        node = machine.node
+        assert node is not None  # noqa: S101 - the callers have looked
+        self._check_progress()
+        now_ms = machine.clock.now_ms()
+        try:
+            outbox = step(node, now_ms)
+        except SimulatedCrashError:
+            self.crash(machine, "crashed in a step")
+            return
+        except FatalError:
+            self.crash(machine, "stopped by itself")
+            return
+        except Exception as error:
+            raise BrokenError(
+                f"the node of {machine.region} failed: {traceback.format_exc()}"
+            ) from error
+        if machine.disk.struck:
+            machine.disk.struck = False
+            self.world.count("went on after a failed commit")
+        self.world.trace(
+            "step",
+            machine.region,
+            node.snapshot.size,
+            node.snapshot.root.hex(),
+            len(outbox.replies),
+        )
+        sent = [*outbox.replies, *outbox.requests]
+        keep = len(sent)
+        fault = machine.disk.armed
+        if fault in {Fault.CRASH_BEFORE_SEND, Fault.CRASH_WHILE_SENDING} and sent:
+            machine.disk.arm(None)
+            self.world.count(f"injected {fault.value}")
+            keep = 0
+            if fault is Fault.CRASH_WHILE_SENDING:
+                keep = self._faults.randrange(len(sent))
+        self.checkers.committed(machine)
+        for item in sent[:keep]:
+            if isinstance(item, Reply):
+                self._answer(machine, item)
+            else:
+                self._send(machine, item)
+        if keep < len(sent):
+            self.crash(machine, "crashed while sending")
+            return
+        self._set_alarm(machine, outbox.wake_at_ms, now_ms)
+
+    def _check_progress(self) -> None:
+        """Check that the nodes do not spin without time passing."""
+        at_ms, count = self._at_once
+        self._at_once = (self.world.now_ms, count + 1 if at_ms == self.world.now_ms else 1)
+        if count > EVENTS_AT_ONCE_MAX:
+            raise BrokenError("the nodes go round in circles while time stands still")
+
+    def _set_alarm(self, machine: Machine, wake_at_ms: int | None, now_ms: int) -> None:
+        machine.alarm += 1
+        if wake_at_ms is not None:
+            delay_ms = max(1, wake_at_ms - now_ms)
+            self.world.after(delay_ms, partial(self._ring, machine, machine.life, machine.alarm))
+
+    def _ring(self, machine: Machine, life: int, alarm: int) -> None:
+        if machine.node is not None and (machine.life, machine.alarm) == (life, alarm):
+            self._deliver(machine, Tick())
+
+    # ---- what leaves ----------------------------------------------------------------------------
+
+    def _answer(self, machine: Machine, reply: Reply) -> None:
+        answer = machine.waiting.pop(reply.request_id, None)
+        if answer is None:
+            raise BrokenError(f"{machine.region} answers {reply.request_id}, which nobody asked")
+        answer(reply.value)
+
+    def _send(self, machine: Machine, request: PeerRequest) -> None:
+        self.checkers.asked(machine, request)
+        machine.asking[request.request_id] = request
+        call = Call(machine, machine.life, request)
+        lost = PeerAnswered(request.request_id, 0, b"no answer in time")
+        self.world.after(request.timeout_ms, partial(self._returned, call, lost))
+        for delay_ms in self.network.delays_ms(machine.region, request.to):
+            self.world.after(delay_ms, partial(self._arrive, call))
+
+    def _arrive(self, call: Call) -> None:
+        target = self.machines[call.request.to]
+        if target.node is None:
+            refused = PeerAnswered(call.request.request_id, 0, b"connection refused")
+            self._travel_back(target, call, refused)
+            return
+        request_id = target.next_id
+        target.next_id += 1
+        target.waiting[request_id] = partial(self._replied, target, call)
+        request = call.request
+        event = PeerCalled(request_id, request.path, request.body, call.sender.region)
+        self._deliver(target, event)
+
+    def _replied(self, target: Machine, call: Call, value: object) -> None:
+        if isinstance(value, PeerReply):
+            self.checkers.answered(target, call.request, value)
+            status, body = value.status, value.body
+        else:  # refused as a whole (503 in service), or the process died
+            status, body = (0, b"connection lost") if value is None else (503, b"")
+        answered = PeerAnswered(call.request.request_id, status, body)
+        self._travel_back(target, call, answered)
+
+    def _travel_back(self, target: Machine, call: Call, answered: PeerAnswered) -> None:
+        for delay_ms in self.network.delays_ms(target.region, call.sender.region)[:1]:
+            self.world.after(delay_ms, partial(self._returned, call, answered))
+
+    def _returned(self, call: Call, answered: PeerAnswered) -> None:
+        sender = call.sender
+        if sender.node is None or sender.life != call.life:
+            return
+        # The first answer, or the time-out, ends a request; whatever comes later is not heard.
+        if sender.asking.pop(answered.request_id, None) is not None:
+            self._deliver(sender, answered)
+
+    # ---- the whole ------------------------------------------------------------------------------
+
+    def start_all(self) -> None:
+        """Start every machine."""
+        for machine in self.machines.values():
+            self.start(machine)
+
+    def alive(self) -> Sequence[Machine]:
+        """Return the machines whose process runs, by region."""
+        return [machine for machine in self.machines.values() if machine.node is not None]

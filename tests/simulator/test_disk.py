@@ -1,0 +1,74 @@
+"""The simulated disk keeps what was committed, and nothing else."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from nodes.ports import FenceMark
+from simulator.disk import Disk, Fault, SimulatedCrashError
+
+
+def made() -> Disk:
+    disk = Disk()
+    with disk.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE words (word TEXT)"))
+    return disk
+
+
+def write(disk: Disk, word: str) -> None:
+    with disk.engine.begin() as connection:
+        connection.execute(text("INSERT INTO words VALUES (:word)"), {"word": word})
+
+
+def words(disk: Disk) -> list[str]:
+    return [word for (word,) in disk.database.execute("SELECT word FROM words ORDER BY word")]
+
+
+def test_what_was_committed_outlives_a_crash() -> None:
+    disk = made()
+    write(disk, "kept")
+    disk.settle()
+    assert words(disk) == ["kept"]
+
+
+def test_a_crash_before_the_commit_leaves_nothing() -> None:
+    disk = made()
+    disk.arm(Fault.CRASH_BEFORE_COMMIT)
+    with pytest.raises(SimulatedCrashError):
+        write(disk, "lost")
+    disk.settle()
+    assert words(disk) == []
+
+
+@pytest.mark.parametrize("fault", [Fault.COMMIT_BUSY, Fault.COMMIT_FULL])
+def test_a_commit_that_failed_leaves_nothing_and_the_next_one_works(fault: Fault) -> None:
+    disk = made()
+    disk.arm(fault)
+    with pytest.raises(OperationalError):
+        write(disk, "lost")
+    assert disk.struck
+    write(disk, "kept")
+    assert words(disk) == ["kept"]
+
+
+def test_a_commit_of_unknown_outcome_may_have_happened() -> None:
+    disk = made()
+    disk.arm(Fault.COMMIT_UNKNOWN)
+    with pytest.raises(OperationalError):
+        write(disk, "there all the same")
+    disk.settle()
+    assert words(disk) == ["there all the same"]
+
+
+def test_a_crash_before_the_fence_leaves_the_old_mark() -> None:
+    disk = made()
+    first, second = FenceMark(1, 1, b"a" * 32), FenceMark(2, 2, b"b" * 32)
+    disk.store(first)
+    disk.arm(Fault.CRASH_BEFORE_FENCE)
+    with pytest.raises(SimulatedCrashError):
+        disk.store(second)
+    assert disk.load() == first
+
+
+def test_no_handler_of_exceptions_survives_a_simulated_crash() -> None:
+    assert not issubclass(SimulatedCrashError, Exception)

@@ -1,0 +1,93 @@
+"""House rules that a program can hold."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def tracked() -> list[Path]:
+    """Files under version control; a source archive without git has all of them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout, so there is no list of our own files")
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+
+
+def texts() -> list[tuple[Path, str]]:
+    found = []
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".lock", ".mod", ".go", ".tsv", ""}:
+            try:
+                found.append((path, path.read_text()))
+            except (UnicodeDecodeError, FileNotFoundError):
+                continue
+    return found
+
+
+def test_nothing_is_left_for_later() -> None:
+    words = re.compile(
+        r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3 + r"\b:?", "HA" + "CK"]) + r")\b"
+    )
+    left = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path, text in texts()
+        for line in text.splitlines()
+        if words.search(line)
+    ]
+    assert left == []
+
+
+def test_no_machine_and_no_registry_is_named() -> None:
+    hosts = re.compile(
+        "|".join(
+            [
+                "py" + r"pi\.org",
+                "python" + "hosted",
+                "/wor" + "k/",
+                "/roo" + "t/",
+                "proxy" + r"\.golang",
+                r"registry\.n" + "pmjs",
+            ]
+        )
+    )
+    named = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path, text in texts()
+        for line in text.splitlines()
+        if hosts.search(line)
+    ]
+    assert named == []
+
+
+def test_every_folder_of_vectors_says_where_they_come_from() -> None:
+    folders = {
+        path.parent
+        for path in tracked()
+        if "vectors" in path.parts and path.suffix in {".json", ".bin", ".txt"}
+    }
+    silent = [
+        folder
+        for folder in folders
+        if not any((up / "README.md").exists() for up in (folder, folder.parent))
+    ]
+    assert folders
+    assert silent == []
+
+
+def test_lock_files_hold_hashes_and_no_addresses() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "--index" not in text
+        pins = re.findall(r"^[a-z0-9_.-]+(?:\[[a-z,]+\])?==", text, re.MULTILINE | re.IGNORECASE)
+        assert len(pins) > 10
+        assert text.count("--hash=sha256:") >= len(pins)
