@@ -20,9 +20,6 @@ TIME_S_MAX: Final = 2**63 - 1
 # One length octet stands before the origin in ``subtree_message``; no log needs a longer name.
 ORIGIN_BYTES_MAX: Final = 255
 
-# origin, 19 digits, 44 characters of base64, and a line feed after each.
-CHECKPOINT_BYTES_MAX: Final = ORIGIN_BYTES_MAX + 1 + 19 + 1 + 44 + 1
-
 _SUBTREE_LABEL: Final = b"subtree/v1\n\0"
 
 

@@ -85,7 +85,7 @@ class TlogProof:
         except (ValueError, binascii.Error) as error:
             raise MalformedError("a proof file holds numbers and base64") from error
         proof = cls(index, hashes, Note.decode(note), extra)
-        # One comparison refuses "+1", "01", a bare index, stray bits in base64, an empty extra line.
+        # One comparison refuses "+1", "01", a bare number, stray bits in base64, an empty extra.
         if proof.encode() != data:
             raise MalformedError("a proof file is not in its one canonical form")
         return proof

@@ -158,7 +158,7 @@ class Candidate:
 
     def publish(self, head: SignedHead) -> None:
         """Take the newest published checkpoint of our log."""
-        assert head.checkpoint.origin == self._origin  # noqa: S101 - our own
+        assert head.checkpoint.origin == self._origin
         if self._newest is None or head.checkpoint.size >= self._newest.checkpoint.size:
             self._newest = head
 

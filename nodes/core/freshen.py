@@ -219,7 +219,7 @@ class Freshen:
         now_ms: int,
     ) -> None:
         head = sent.head
-        assert head is not None  # noqa: S101 - lines are asked for on a head
+        assert head is not None
         if status == 409:
             size = decode_size(body)
             if size > head.checkpoint.size:

@@ -5,7 +5,7 @@ no line leaves without its row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Protocol, Self
 
 from ledger.checkpoint import Checkpoint, cosignature_message
@@ -142,7 +142,7 @@ class Copy:
 
     size: int = 0
     edge: TileEdge = ()
-    frontier: Frontier = Frontier.empty()  # noqa: RUF009 - frozen, and the same for all
+    frontier: Frontier = field(default_factory=Frontier.empty)
 
     @classmethod
     def load(cls, origin: str, size: int, reader: LogReader) -> Self:
@@ -289,9 +289,9 @@ class Heads:
         """
         self.check_may_sign()
         if role == "mirror":
-            assert checkpoint.size == row.mirrored_size <= row.witnessed_size  # noqa: S101 - our own
+            assert checkpoint.size == row.mirrored_size <= row.witnessed_size
         else:
-            assert checkpoint.size == row.witnessed_size  # noqa: S101 - our own doing, not input
+            assert checkpoint.size == row.witnessed_size
         old = self._rows.get(row.origin)
         time_s = dated(0 if old is None else old.time_s, now_ms, self.roster.constants.delta_s)
         name, signer, key_id = self._signers[role]
@@ -319,10 +319,10 @@ class Heads:
         """Put ``row`` in place of what was there for its origin."""
         old = self._rows.get(row.origin)
         if old is not None:
-            assert row.witnessed_size >= old.witnessed_size  # noqa: S101 - the invariant
-            assert row.mirrored_size >= old.mirrored_size  # noqa: S101 - the invariant
-            assert row.time_s >= old.time_s  # noqa: S101 - the invariant
-        assert row.mirrored_size <= row.witnessed_size  # noqa: S101 - the invariant
+            assert row.witnessed_size >= old.witnessed_size
+            assert row.mirrored_size >= old.mirrored_size
+            assert row.time_s >= old.time_s
+        assert row.mirrored_size <= row.witnessed_size
         self._rows[row.origin] = row
         return AdvancePeer(old, row)
 

@@ -9,7 +9,6 @@ class Limits:
     """Bounds of one node. Rows and entries are counts.
 
     Args:
-        batch_statements_max: Statements that one commit takes from callers; the rest wait.
         judged_entries_max: Entries of other logs that one commit judges; the rest wait.
         judged_chunk_entries_max: Entries of one log read at a time.
         facts_cached_max: Rows kept in memory over all logs.
@@ -18,7 +17,6 @@ class Limits:
         duties_max: Acts of the region's own that may wait to be done.
     """
 
-    batch_statements_max: int = 1_000
     judged_entries_max: int = 1_024
     judged_chunk_entries_max: int = 256
     facts_cached_max: int = 16_384

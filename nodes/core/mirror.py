@@ -125,7 +125,7 @@ class Mirror:
             at = start + len(entries)
             if package.end <= at:
                 continue  # All of it is stored, on the branch that we have checked.
-            assert package.rounded_start == at - len(block)  # noqa: S101 - as starts are checked
+            assert package.rounded_start == at - len(block)
             new = package.entries[at - package.start :]
             added = [hash_leaf(entry) for entry in new]
             try:
@@ -209,7 +209,7 @@ class Mirror:
             raise UnverifiedError("the log has signed two histories", code="equivocation")
         note = row.mirrored if size == row.mirrored_size and row.mirrored else row.pending
         checkpoint = Checkpoint.decode(Note.decode(note).text)
-        assert checkpoint.size == size  # noqa: S101 - the two notes are of the two sizes
+        assert checkpoint.size == size
         copy = heads.copy(row.origin, reader)
         if copy.size == size and copy.frontier.root() != checkpoint.root:
             # Proofs led here from the same store, so the store has changed under us.

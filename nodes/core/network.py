@@ -115,6 +115,7 @@ class _Lane:
     deadline_ms: int = 0
     failures: int = 0
     due_ms: int = 0
+    unreachable: bool = False
     told: int = 0
 
 
@@ -330,9 +331,10 @@ class Network:
         if lane is None or lane.in_flight != event.request_id:
             return Ready()  # late, a second time, or to a question asked before a restart
         job = lane.job
-        assert job is not None  # noqa: S101 - as a request is in flight
+        assert job is not None
         lane.in_flight, lane.job = None, None
-        if event.status == 0:
+        lane.unreachable = event.status == 0
+        if lane.unreachable:
             self._failed(lane, now_ms)
         else:
             lane.failures, lane.due_ms = 0, 0
@@ -462,8 +464,8 @@ class Network:
 
     def _lost(self, lane: _Lane, now_ms: int) -> None:
         job, request_id = lane.job, lane.in_flight
-        assert job is not None  # noqa: S101 - as a request is in flight
-        assert request_id is not None  # noqa: S101 - the same
+        assert job is not None
+        assert request_id is not None
         del self._flying[request_id]
         lane.in_flight, lane.job = None, None
         self._failed(lane, now_ms)
@@ -491,8 +493,8 @@ class Network:
         if submission is not None:
             submission.revive(now_ms)
         lane = self._ask.get(peer)
-        if lane is not None and lane.failures:
-            lane.failures, lane.due_ms = 0, 0
+        if lane is not None and lane.unreachable:
+            lane.failures, lane.due_ms, lane.unreachable = 0, 0, False
 
     def _patience_ms(self) -> int:
         return self._limits.timeout_ms + GRACE_MS

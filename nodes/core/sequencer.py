@@ -36,7 +36,7 @@ from ledger.views import (
     fresh_at,
     view_body,
 )
-from nodes.core.duties import SETTLED_CODES, Duty
+from nodes.core.duties import SETTLED_CODES, Duties, Duty
 from nodes.core.heads import SignedHead
 from nodes.core.limits import Limits
 from nodes.core.projection import (
@@ -49,7 +49,6 @@ from nodes.core.projection import (
     Verdict,
     genesis_body,
     key_object,
-    view_of,
 )
 from nodes.core.ready import (
     AppendEntries,
@@ -96,7 +95,6 @@ class Batch:
     recorded: tuple[int, ...] = ()
     """Sizes of the candidates whose lines the block record holds."""
     done: list[Duty] = field(default_factory=list)
-    viewed: list[ViewFact] = field(default_factory=list)
 
 
 class Sequencer:
@@ -153,7 +151,7 @@ class Sequencer:
     def step(
         self,
         events: Sequence[Register | Compose],
-        duties: Sequence[Duty],
+        duties: Duties,
         views_due: Sequence[str],
         unrecorded: Sequence[BlockLines],
         shelf: Shelf,
@@ -174,8 +172,11 @@ class Sequencer:
             else:
                 results = (work.compose(event),)
             batch.replies.append((event.request_id, results))
-        for duty in duties:
+        # Inside one region an answer stands in this very batch.
+        duties.notice(self._origin, batch.effects)
+        for duty in duties.owed:
             work.do(duty)
+        duties.done(batch.done)
         if not batch.entries and self.is_closing_due(unrecorded, now_ms):
             work.open_block()
         return batch
@@ -556,5 +557,3 @@ class _Work:
         batch.leaves.append(statement.leaf)
         self._state.grow(statement.time_s, is_block=is_block)
 
-
-__all__ = ["Batch", "Head", "Sequencer", "view_of"]

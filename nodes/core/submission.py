@@ -121,6 +121,8 @@ class Submission:
     """When the peer last said all that it can about ``head``."""
     claimed: int = 0
     """The largest size of our log that the peer claims to know; unproven."""
+    unreachable: bool = False
+    """Whether the last request got no answer at all."""
     trouble: str = ""
     """The last failure, for operators; empty while all is well."""
     bodies: dict[tuple[object, ...], bytes] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Submission:
             LedgerError: Our own tree cannot be read that far.
         """
         head = self.head
-        assert head is not None  # noqa: S101 - as something is due
+        assert head is not None
         size = head.checkpoint.size
         if self.stage == "checkpoint":
             # A peer that claims more than we send cannot be shown that our tree extends its own. The
@@ -183,6 +185,8 @@ class Submission:
         except LedgerError as error:
             self.fail(now_ms, f"{sent.path}: {error}")
             return None
+        finally:
+            self.unreachable = status == 0
         if self.head is not sent.head and self.stage != "checkpoint":
             # A newer head came while this one was under way.
             self.stage = "checkpoint"
@@ -196,8 +200,12 @@ class Submission:
         self.due_ms = now_ms + backoff_ms(self.limits, f"{self.salt}\n{self.peer}", self.failures)
 
     def revive(self, now_ms: int) -> None:
-        """The peer was heard of: what was waiting for it need not wait longer."""
-        if self.failures:
+        """The peer was heard of: what waited because it was out of reach need not wait longer.
+
+        After a refusal it does wait: else two nodes that refuse each other would never pause.
+        """
+        if self.unreachable:
+            self.unreachable = False
             self.failures = 0
             self.due_ms = min(self.due_ms, now_ms)
 

@@ -8,8 +8,11 @@ from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from ledger.cosignature import Line
 from ledger.errors import ConflictError
+from nodes.core.network import NetworkState
 from nodes.core.ready import IssueLine, PeerRow
 from nodes.store.engine import Prepared, Upsert
+from nodes.store.entries import LogIDs, load_sizes
+from nodes.store.notes import load_memory, load_newest_note
 from nodes.store.peer_schema import lines, peer_rows
 
 LINES_ROWS_MAX: Final = 1_000
@@ -127,3 +130,31 @@ def load_lines(
 
 def _row(found: Any) -> PeerRow:  # noqa: ANN401 - a row of SQLAlchemy
     return PeerRow(**{name: getattr(found, name) for name in _COLUMNS})
+
+
+def load_state(connection: Connection, ids: LogIDs, own: str) -> NetworkState:
+    """Return all that the side of the node which faces other nodes starts from.
+
+    Args:
+        connection: In the transaction that the node starts with.
+        ids: Of the logs.
+        own: Origin of our own log.
+    """
+    sizes = load_sizes(connection)
+    own_notes = [
+        load_newest_note(connection, ids, own),
+        load_newest_note(connection, ids, own, finished=True),
+    ]
+    other_notes = [
+        load_newest_note(connection, ids, origin, finished=True)
+        for origin in sizes
+        if origin != own
+    ]
+    return NetworkState(
+        rows=load_rows(connection),
+        sizes={origin: size for origin, size in sizes.items() if origin != own},
+        lines=load_last_lines(connection),
+        own_notes=[found[1] for found in dict.fromkeys(own_notes) if found is not None],
+        other_notes=[found[1] for found in other_notes if found is not None],
+        memory=load_memory(connection),
+    )

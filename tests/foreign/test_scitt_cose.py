@@ -21,7 +21,7 @@ from ledger.receipt import (
     make_inclusion_receipt,
     transparent_statement,
 )
-from tests import model
+from tests import rfc9162
 from tests.strategies import flip
 from tests.vectors.own.generate import CASE, OFFICER, SICHUAN, TIME_S, Example, key
 
@@ -91,8 +91,8 @@ def test_a_receipt_verifies_for_every_leaf_of_a_tree(size: int) -> None:
             TIME_S,
             size,
             index,
-            model.inclusion(index, entries),
-            model.root(entries),
+            rfc9162.inclusion(index, entries),
+            rfc9162.root(entries),
         )
         assert receipt_result(receipt, entries[index]).ok
 

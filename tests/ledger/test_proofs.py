@@ -26,7 +26,7 @@ from ledger.proofs import (
     subtree_root,
 )
 from ledger.tree import Frontier
-from tests import model
+from tests import rfc9162
 from tests.strategies import flip, hashes, logs
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/tree/reference.json").read_text())
@@ -41,7 +41,7 @@ def reader(entries: Sequence[bytes]) -> Reader:
         for level, index in nodes:
             leaves = entries[index << level : (index + 1) << level]
             assert len(leaves) == 1 << level
-            found.append(model.root(leaves))
+            found.append(rfc9162.root(leaves))
         return found
 
     return read
@@ -72,10 +72,10 @@ def test_published_consistency_proofs_are_made_and_hold(case: dict) -> None:
 def test_all_inclusion_proofs_of_small_trees_are_those_of_the_model_and_hold() -> None:
     for size in range(1, 20):
         entries = [b"entry %d" % at for at in range(size)]
-        root = model.root(entries)
+        root = rfc9162.root(entries)
         for index, entry in enumerate(entries):
             proof = prove_inclusion(index, size, reader(entries))
-            assert proof == model.inclusion(index, entries)
+            assert proof == rfc9162.inclusion(index, entries)
             assert root_from_inclusion(index, size, hash_leaf(entry), proof) == root
             check_inclusion(index, size, hash_leaf(entry), proof, root)
 
@@ -83,11 +83,11 @@ def test_all_inclusion_proofs_of_small_trees_are_those_of_the_model_and_hold() -
 def test_all_consistency_proofs_of_small_trees_are_those_of_the_model_and_hold() -> None:
     for new in range(1, 20):
         entries = [b"entry %d" % at for at in range(new)]
-        new_root = model.root(entries)
+        new_root = rfc9162.root(entries)
         for old in range(new + 1):
-            old_root = model.root(entries[:old])
+            old_root = rfc9162.root(entries[:old])
             proof = prove_consistency(old, new, reader(entries))
-            assert proof == model.consistency(old, entries)
+            assert proof == rfc9162.consistency(old, entries)
             check_consistency(old, new, old_root, new_root, proof)
             if old:
                 roots = consistency_roots(old, new, prove_roots(old, new, reader(entries)))
@@ -97,14 +97,14 @@ def test_all_consistency_proofs_of_small_trees_are_those_of_the_model_and_hold()
 def test_all_subtree_proofs_of_small_trees_are_those_of_the_model_and_hold() -> None:
     for size in range(1, 20):
         entries = [b"entry %d" % at for at in range(size)]
-        root = model.root(entries)
+        root = rfc9162.root(entries)
         for start in range(size):
             for end in range(start + 1, size + 1):
                 if not is_subtree(start, end):
                     continue
-                alone = model.root(entries[start:end])
+                alone = rfc9162.root(entries[start:end])
                 proof = prove_subtree_consistency(start, end, size, reader(entries))
-                assert proof == model.subtree(start, end, entries)
+                assert proof == rfc9162.subtree(start, end, entries)
                 check_subtree_consistency(start, end, size, alone, proof, root)
 
 
@@ -151,7 +151,7 @@ def test_inclusion_holds_for_the_leaf_and_for_nothing_else(
     """A proof from the RFC's own recursion passes; any one flipped bit makes it fail."""
     size = len(entries)
     index = data.draw(st.integers(0, size - 1))
-    proof, root = model.inclusion(index, entries), model.root(entries)
+    proof, root = rfc9162.inclusion(index, entries), rfc9162.root(entries)
     leaf = hash_leaf(entries[index])
     check_inclusion(index, size, leaf, proof, root)
 
@@ -173,8 +173,8 @@ def test_consistency_holds_for_the_two_roots_and_for_nothing_else(
 ) -> None:
     new = len(entries)
     old = data.draw(st.integers(1, new))
-    proof = model.consistency(old, entries)
-    old_root, new_root = model.root(entries[:old]), model.root(entries)
+    proof = rfc9162.consistency(old, entries)
+    old_root, new_root = rfc9162.root(entries[:old]), rfc9162.root(entries)
     check_consistency(old, new, old_root, new_root, proof)
 
     bad_old_root, *bad_proof, bad_new_root = breaks([old_root, *proof, new_root], data)
@@ -192,8 +192,8 @@ def test_subtree_consistency_holds_for_the_two_roots_and_for_nothing_else(
     level = data.draw(st.integers(0, (size - 1).bit_length()))
     start = data.draw(st.integers(0, (size - 1) >> level)) << level
     end = data.draw(st.integers(start + 1, min(size, start + (1 << level))))
-    proof = model.subtree(start, end, entries)
-    alone, root = model.root(entries[start:end]), model.root(entries)
+    proof = rfc9162.subtree(start, end, entries)
+    alone, root = rfc9162.root(entries[start:end]), rfc9162.root(entries)
     check_subtree_consistency(start, end, size, alone, proof, root)
 
     bad_alone, *bad_proof, bad_root = breaks([alone, *proof, root], data)
@@ -212,7 +212,7 @@ def test_hashes_that_lead_to_the_signed_root_tell_the_one_old_root(
     old = data.draw(st.integers(1, new))
     given_hashes = prove_roots(old, new, reader(entries))
     old_root, new_root = consistency_roots(old, new, given_hashes)
-    assert (old_root, new_root) == (model.root(entries[:old]), model.root(entries))
+    assert (old_root, new_root) == (rfc9162.root(entries[:old]), rfc9162.root(entries))
     _, other_new_root = consistency_roots(old, new, breaks(given_hashes, data))
     assert other_new_root != new_root
     with pytest.raises(UnverifiedError):
@@ -241,7 +241,7 @@ def test_an_entry_that_looks_like_a_node_is_not_taken_for_one() -> None:
     entries = [b"a", b"b"]
     left, right = (hash_leaf(entry) for entry in entries)
     with pytest.raises(UnverifiedError) as caught:
-        check_inclusion(0, 1, hash_leaf(left + right), [], model.root(entries))
+        check_inclusion(0, 1, hash_leaf(left + right), [], rfc9162.root(entries))
     assert caught.value.code == "bad-proof"
 
 
@@ -282,7 +282,7 @@ def test_a_range_that_is_no_subtree_is_neither_proved_nor_checked(
 
 
 def test_from_the_empty_tree_only_the_empty_proof_and_the_empty_root_pass() -> None:
-    root = model.root([b"one"])
+    root = rfc9162.root([b"one"])
     check_consistency(0, 1, EMPTY_ROOT, root, [])
     check_consistency(0, 0, EMPTY_ROOT, EMPTY_ROOT, [])
     with pytest.raises(UnverifiedError):
@@ -298,7 +298,7 @@ def test_from_the_empty_tree_only_the_empty_proof_and_the_empty_root_pass() -> N
 
 
 def test_a_tree_that_has_not_grown_has_one_root_and_an_empty_proof() -> None:
-    root = model.root([b"one"])
+    root = rfc9162.root([b"one"])
     check_consistency(1, 1, root, root, [])
     with pytest.raises(UnverifiedError):
         check_consistency(1, 1, root, EMPTY_ROOT, [])
@@ -310,7 +310,7 @@ def test_a_tree_that_has_not_grown_has_one_root_and_an_empty_proof() -> None:
 def test_hashes_of_another_length_prove_nothing(wrong: bytes) -> None:
     """Else bytes could move from one hash into its neighbour."""
     entries = [b"one", b"two", b"three"]
-    root = model.root(entries)
+    root = rfc9162.root(entries)
     leaf, sibling, other = hash_leaf(b"one"), hash_leaf(b"two"), hash_leaf(b"three")
     check_inclusion(0, 3, leaf, [sibling, other], root)
     with pytest.raises(UnverifiedError, match="bytes"):
@@ -318,15 +318,15 @@ def test_hashes_of_another_length_prove_nothing(wrong: bytes) -> None:
     with pytest.raises(UnverifiedError, match="bytes"):
         root_from_inclusion(0, 3, wrong, [sibling, other])
     with pytest.raises(UnverifiedError):
-        consistency_roots(2, 3, [model.root(entries[:2]), wrong])
+        consistency_roots(2, 3, [rfc9162.root(entries[:2]), wrong])
     with pytest.raises(UnverifiedError):
-        check_consistency(2, 3, model.root(entries[:2]), root, [wrong])
+        check_consistency(2, 3, rfc9162.root(entries[:2]), root, [wrong])
 
 
 def test_bytes_do_not_move_between_the_hashes_of_a_proof() -> None:
     """The same bytes under SHA-256, cut in another place, are not a proof."""
     left, right = hash_leaf(b"one"), hash_leaf(b"two")
-    root = model.root([b"one", b"two"])
+    root = rfc9162.root([b"one", b"two"])
     with pytest.raises(UnverifiedError):
         check_inclusion(0, 2, left + right[:1], [right[1:]], root)
 
@@ -351,7 +351,7 @@ def test_any_size_has_its_root_and_frontier_at_hand(entries: list[bytes]) -> Non
     read = reader(entries)
     for size in range(len(entries) + 1):
         leaves = [hash_leaf(entry) for entry in entries[:size]]
-        assert root_at(size, read) == model.root(entries[:size]) == subtree_root(leaves)
+        assert root_at(size, read) == rfc9162.root(entries[:size]) == subtree_root(leaves)
         assert frontier_at(size, read) == Frontier.empty().extend(leaves)
 
 

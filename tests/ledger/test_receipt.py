@@ -21,7 +21,7 @@ from ledger.receipt import (
     make_inclusion_receipt,
     transparent_statement,
 )
-from tests import model
+from tests import rfc9162
 from tests.strategies import flip, logs, values
 from tests.vectors.own.generate import CASE, SICHUAN, TIME_S, Example, key
 
@@ -30,7 +30,7 @@ KEY = key("510000", "receipt")
 EXAMPLE = Example()
 LEAF = EXAMPLE.case.leaf
 ENTRIES = EXAMPLE.sichuan.entries
-ROOT = model.root(ENTRIES)
+ROOT = rfc9162.root(ENTRIES)
 
 
 def receipt(
@@ -53,7 +53,7 @@ def receipt(
     }
     header |= {"tree-size" if it == "size" else int(it[1:]): to for it, to in changes.items()}
     protected = encoding.encode({label: to for label, to in header.items() if to is not ...})
-    proof = [4, 3, model.inclusion(3, ENTRIES)] if proof is None else proof
+    proof = [4, 3, rfc9162.inclusion(3, ENTRIES)] if proof is None else proof
     unprotected = {396: {label: [encoding.encode(proof)]}} if unprotected is None else unprotected
     signature = KEY.sign(sig_structure(protected, root)) if signature is None else signature
     return encoding.encode_tagged([protected, unprotected, payload, signature])
@@ -87,7 +87,7 @@ def test_a_receipt_holds_for_its_leaf_and_no_other(
     entries: list[bytes], data: st.DataObject
 ) -> None:
     index = data.draw(st.integers(0, len(entries) - 1))
-    root, proof = model.root(entries), model.inclusion(index, entries)
+    root, proof = rfc9162.root(entries), rfc9162.inclusion(index, entries)
     made = make_inclusion_receipt(KEY, SICHUAN, CASE, TIME_S, len(entries), index, proof, root)
     found = check_inclusion_receipt(made, hash_leaf(entries[index]), KEY.public)
     assert (found.origin, found.subject, found.time_s) == (SICHUAN, CASE, TIME_S)
@@ -101,8 +101,8 @@ def test_a_consistency_receipt_holds_for_its_two_roots(
     entries: list[bytes], data: st.DataObject
 ) -> None:
     old_size, size = data.draw(st.integers(1, len(entries) - 1)), len(entries)
-    old_root, root = model.root(entries[:old_size]), model.root(entries)
-    proof = model.consistency(old_size, entries)
+    old_root, root = rfc9162.root(entries[:old_size]), rfc9162.root(entries)
+    proof = rfc9162.consistency(old_size, entries)
     made = make_consistency_receipt(KEY, SICHUAN, SICHUAN, TIME_S, old_size, size, proof, root)
     found = check_consistency_receipt(made, old_root, root, KEY.public)
     assert (found.old_size, found.size, found.root) == (old_size, size, root)
@@ -126,8 +126,8 @@ def test_one_flipped_bit_in_a_consistency_receipt_is_refused(bit: int) -> None:
 def test_a_proof_whose_size_was_not_signed_is_refused() -> None:
     # With three entries below it, the fourth leaf has the same path whether the tree is of 4 or 5.
     entries = [*ENTRIES, b"fifth"]
-    path = model.inclusion(3, entries)
-    assert refused(receipt(proof=[5, 3, path], root=model.root(entries))).code == "bad-proof"
+    path = rfc9162.inclusion(3, entries)
+    assert refused(receipt(proof=[5, 3, path], root=rfc9162.root(entries))).code == "bad-proof"
 
 
 def test_a_receipt_is_by_a_key_that_is_trusted() -> None:

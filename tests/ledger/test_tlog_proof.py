@@ -12,7 +12,7 @@ from ledger.keys import SigningKey
 from ledger.note import ED25519, ED25519_COSIGNATURE, Note, VerifierKey, sign_ed25519
 from ledger.policy import Policy, PolicyGroup, PolicyLog, PolicyWitness
 from ledger.tlog_proof import EXTRA_BYTES_MAX, TLOG_PROOF_BYTES_MAX, TlogProof
-from tests import model
+from tests import rfc9162
 from tests.strategies import flip
 
 ORIGIN = "log.example/a"
@@ -31,11 +31,11 @@ POLICY = Policy(
 
 
 def proof(index: int, size: int, *, cosigners: int = 2, extra: bytes | None = None) -> TlogProof:
-    head = Checkpoint(ORIGIN, size, model.root(ENTRIES[:size]))
+    head = Checkpoint(ORIGIN, size, rfc9162.root(ENTRIES[:size]))
     lines = [sign_ed25519(ORIGIN, LOG, head.text())]
     for name, key in list(WITNESSES.items())[:cosigners]:
         lines.append(sign_line(name, key, head, 1_700_000_000).to_signature(name))
-    hashes = tuple(model.inclusion(index, ENTRIES[:size]))
+    hashes = tuple(rfc9162.inclusion(index, ENTRIES[:size]))
     return TlogProof(index, hashes, Note(head.text(), tuple(lines)), extra)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ledger.errors import MalformedError
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.tree import Frontier
-from tests import model
+from tests import rfc9162
 from tests.strategies import EDGE_SIZES
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/tree/reference.json").read_text())
@@ -32,7 +32,7 @@ def test_the_root_is_that_of_the_model(size: int) -> None:
     entries = [b"entry %d" % at for at in range(size)]
     frontier = Frontier.empty().extend([hash_leaf(entry) for entry in entries])
     assert frontier.size == size
-    assert frontier.root() == model.root(entries)
+    assert frontier.root() == rfc9162.root(entries)
 
 
 @given(batches=st.lists(st.integers(0, 40), max_size=6))
@@ -42,7 +42,7 @@ def test_it_does_not_matter_in_which_batches_leaves_come(batches: list[int]) -> 
     for batch in batches:
         frontier = frontier.extend([hash_leaf(entry) for entry in entries[at : at + batch]])
         at += batch
-        assert frontier.root() == model.root(entries[:at])
+        assert frontier.root() == rfc9162.root(entries[:at])
     assert frontier == Frontier.empty().extend([hash_leaf(entry) for entry in entries])
 
 
@@ -50,7 +50,7 @@ def test_each_peak_is_the_root_of_its_own_leaves() -> None:
     entries = [b"entry %d" % at for at in range(13)]
     frontier = Frontier.empty().extend([hash_leaf(entry) for entry in entries])
     parts = (entries[:8], entries[8:12], entries[12:])
-    assert frontier.peaks == tuple(model.root(part) for part in parts)
+    assert frontier.peaks == tuple(rfc9162.root(part) for part in parts)
 
 
 @pytest.mark.parametrize(

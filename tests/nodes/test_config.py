@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import MalformedError
+from ledger.note import ED25519_COSIGNATURE, VerifierKey
 from nodes.config import load_config, parse_config
 
 FOLDER = Path("/somewhere")
@@ -89,9 +90,6 @@ def test_a_misspelt_variable_of_a_section_is_refused() -> None:
 
 
 def test_two_witnesses_of_one_name_are_refused() -> None:
-    vkey = "w.example+83a0d3ea+BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"
-    from ledger.note import ED25519_COSIGNATURE, VerifierKey
-
     vkey = VerifierKey("w.example", ED25519_COSIGNATURE, bytes(range(32))).encode()
     one = {"name": "w", "vkey": vkey, "url": "https://w.example"}
     assert len(parse_config(document(witness=[one]), {}, FOLDER).witnesses) == 1

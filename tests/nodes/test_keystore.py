@@ -1,7 +1,6 @@
 """Keys at rest, what opens them, and the fence beside them."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -160,8 +159,8 @@ def test_no_secret_and_a_short_one_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def fence_path(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "fence"
+def fence_path(tmp_path: Path) -> Path:
+    return tmp_path / "fence"
 
 
 def mark(number: int) -> FenceMark:

@@ -25,7 +25,7 @@ from ledger.receipt import (
 from ledger.roster import Constants, Member, MemberKeys, Role, Roster, SignedRoster, sign_roster
 from ledger.statement import Act, Citation, Statement, sign_statement
 from ledger.views import Block, BlockLines, GoodLine, block_body, view_body
-from tests import model
+from tests import rfc9162
 
 NETWORK = "southwest-five.example"
 REGIONS = {
@@ -132,7 +132,7 @@ class Log:
     def checkpoint(self, size: int | None = None) -> Checkpoint:
         """The head at a size, the newest one if none is given."""
         size = len(self.statements) if size is None else size
-        return Checkpoint(self.origin, size, model.root(self.entries[:size]))
+        return Checkpoint(self.origin, size, rfc9162.root(self.entries[:size]))
 
     def note(self, size: int | None = None) -> bytes:
         """The log's signed note at a size."""
@@ -141,7 +141,7 @@ class Log:
 
     def proof(self, index: int, size: int | None = None) -> list[bytes]:
         """An inclusion proof."""
-        return model.inclusion(index, self.entries[:size])
+        return rfc9162.inclusion(index, self.entries[:size])
 
     def lines(
         self,
@@ -254,7 +254,7 @@ class Example:
             TIME_S + 60,
             3,
             4,
-            model.consistency(3, self.sichuan.entries),
+            rfc9162.consistency(3, self.sichuan.entries),
             self.sichuan.checkpoint().root,
         )
 
