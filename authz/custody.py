@@ -173,13 +173,12 @@ def _carried(released: Row, source: str) -> dict[str, Any]:
 
 
 def check_unit(acting: Acting, row: Row) -> None:
-    """Check that the officer belongs to the department or window that holds the case.
+    """Check that the officer sits in the very department or window that holds the case.
 
     Raises:
         RefusedError: ``not-holder``.
     """
-    signer = party.person(acting).state
-    if row["unit"] not in (signer["unit"], signer.get("dept")):
+    if row["unit"] != party.person(acting).state["unit"]:
         raise RefusedError(f"{row['unit']} holds the case", code="not-holder")
 
 
@@ -255,7 +254,7 @@ def _answer(acting: Acting, event: Event) -> Judgement:
         raise RefusedError(f"the case is offered to {unit}", code="not-entitled")
     signer = party.person(acting)
     party.check_role(signer, party.RECEIVE, party.DECIDE)
-    if unit not in (signer.state["unit"], signer.state.get("dept")):
+    if unit != signer.state["unit"]:
         raise RefusedError(f"the case is offered to {unit}", code="not-entitled")
     if own is not None and own.state["at"] == At.OFFERED:  # inside one region
         return _one(acting, {**own.state, "at": after.value})

@@ -171,6 +171,7 @@ def enrol_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
 
 def enrol(acting: Acting) -> Judgement:
     """Judge ``party.enrol``: a region says who belongs to it, and by which key an officer signs."""
+    _check_by_region(acting)
     check_own_region(acting)
     subject, body = acting.statement.subject, acting.act.body
     next_life(life_of(acting.own), Event.ENROL)
@@ -186,6 +187,11 @@ def enrol(acting: Acting) -> Judgement:
             row["outlet"] = True
         return Judgement((Change(subject, row),))
     return _enrol_officer(acting)
+
+
+def _check_by_region(acting: Acting) -> None:
+    if not acting.by_region:
+        raise RefusedError("only the region says whose key is whose", code="not-entitled")
 
 
 def _enrol_officer(acting: Acting) -> Judgement:
@@ -258,6 +264,7 @@ def _end_key(acting: Acting) -> Change:
 
 def rekey(acting: Acting) -> Judgement:
     """Judge ``party.rekey``: an officer signs by another key from here on; the old one has ended."""
+    _check_by_region(acting)
     next_life(life_of(acting.own), Event.REKEY)
     own = acting.own
     assert own is not None

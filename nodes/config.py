@@ -138,7 +138,10 @@ class LimitsSection:
             _check_range(f"limits.{limit.name}", getattr(self, limit.name), 1, 2**31)
         if self.wait_ms_default > self.wait_ms_max:
             raise _bad("limits.wait_ms_default is at most limits.wait_ms_max")
-        if self.body_bytes_max < STATEMENT_BYTES_MAX or self.peer_body_bytes_max < STATEMENT_BYTES_MAX:
+        if (
+            self.body_bytes_max < STATEMENT_BYTES_MAX
+            or self.peer_body_bytes_max < STATEMENT_BYTES_MAX
+        ):
             raise _bad(f"a body holds at least one statement of {STATEMENT_BYTES_MAX} bytes")
         if self.step_events_max > self.inbox_events_max:
             raise _bad("limits.step_events_max is at most limits.inbox_events_max")
@@ -175,8 +178,14 @@ class Config:
     unlock: UnlockSection = field(default_factory=UnlockSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
     witnesses: tuple[WitnessSection, ...] = ()
+    peers: Mapping[str, str] = field(default_factory=dict)
+    """Base URL by region, for peers that this node reaches another way than the roster says (a gateway,
+    a relay). Their certificates are pinned all the same."""
 
     def __post_init__(self) -> None:
+        for region, url in self.peers.items():
+            check_region(region)
+            _check_url(f"peers.{region}", url)
         names = [witness.name for witness in self.witnesses]
         if len(set(names)) != len(names):
             raise _bad("two witnesses have one name")
@@ -224,7 +233,7 @@ def parse_config(
     Raises:
         MalformedError: ``bad-config``.
     """
-    unknown = document.keys() - _SECTIONS.keys() - {"witness"}
+    unknown = document.keys() - _SECTIONS.keys() - {"witness", "peers"}
     if unknown:
         raise _bad(f"unknown section: {min(unknown)}")
     overrides = _overrides(environment)
@@ -238,7 +247,10 @@ def parse_config(
     if not isinstance(witnesses, list) or not all(isinstance(item, dict) for item in witnesses):
         raise _bad("witness is a list of sections, [[witness]]")
     made = tuple(_section("witness", WitnessSection, item, folder) for item in witnesses)
-    return _checked(Config, **parts, witnesses=made)
+    peers = document.get("peers", {})
+    if not isinstance(peers, dict) or not all(isinstance(url, str) for url in peers.values()):
+        raise _bad("peers is a section of base URLs by region")
+    return _checked(Config, **parts, witnesses=made, peers=dict(peers))
 
 
 def _overrides(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:

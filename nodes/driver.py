@@ -155,9 +155,7 @@ class Driver:
         if self._stopping:
             raise UnavailableError("the node is stopping", code="stopping")
         if len(self._inbox) >= self._limits.inbox_events_max:
-            raise UnavailableError(
-                f"{len(self._inbox)} requests are waiting already", code="busy"
-            )
+            raise UnavailableError(f"{len(self._inbox)} requests are waiting already", code="busy")
         request_id = next(self._ids)
         future: asyncio.Future[RegisterReply | PeerReply]
         future = asyncio.get_running_loop().create_future()

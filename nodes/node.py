@@ -5,12 +5,13 @@ then do replies and requests leave. A crash in between loses answers, and their 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
+from threading import Lock
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import DBAPIError
 
 from ledger.checkpoint import Checkpoint
@@ -23,16 +24,15 @@ from ledger.errors import (
     UnverifiedError,
 )
 from ledger.hashing import EMPTY_ROOT
-from ledger.keys import key_thumbprint
+from ledger.keys import SigningKey, key_thumbprint
 from ledger.kind import Kinds, ViewFact
-from ledger.note import Note, VerifierKey
+from ledger.note import Note, VerifierKey, sign_ed25519
 from ledger.roster import Roster
 from ledger.statement import Statement, decode_statement, verify_statement
 from nodes.core.candidate import ForeignWitness
-from nodes.core.checkup import find_altered
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.follower import Follower
-from nodes.core.heads import SignedHead, read_edge
+from nodes.core.heads import SignedHead, open_head, read_edge
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
 from nodes.core.network import Network
@@ -43,10 +43,13 @@ from nodes.core.ready import (
     Event,
     PeerCalled,
     PeerRequest,
+    PutMemory,
+    PutNote,
     Register,
     Reply,
     Write,
 )
+from nodes.core.recovery import REBUILDING, check_all, decide_start
 from nodes.core.sequencer import Head, Sequencer
 from nodes.core.settlement import Settlement
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
@@ -210,7 +213,7 @@ class Node:
         self._ids = LogIDs()
         self._state: State = "serving"
         self._detail = ""
-        self._loaded = False
+        self._is_loaded = True
         self._wrote = False
         self._commit = 0
         self._stored: dict[str, int] = {}
@@ -222,8 +225,9 @@ class Node:
     def start(self, now_ms: int) -> Outbox:
         """Load what is stored, find out whether it may be relied on, and say what to send first.
 
-        1. Every log's entries and tiles agree, and the own log with its signed note.
-        2. The store is at or past the fence; where it is past, the fence is moved up.
+        1. Every log's entries and tiles hash to the root that was signed.
+        2. The store is at or past the fence; where it is past, the fence is moved up. A store that
+           is gone while the fence is there is fetched back from the mirrors.
         3. What others know of the own log is asked, and compared as the answers come.
 
         Raises:
@@ -231,8 +235,12 @@ class Node:
         """
         with self._ports.engine.connect() as connection:
             self._load(connection, now_ms)
-            self._check_store(connection)
-            self._check_fence(connection)
+            reader = StoreReader(connection, self._ids)
+            self._check_store(reader)  # (1)
+            if self._state == "serving":
+                self._check_fence(reader)  # (2)
+            if self._state == "serving":
+                self._network.check_claim(reader, self._stored[self._own])  # (3)
         return self.step((), now_ms)
 
     def _load(self, connection: Connection, now_ms: int) -> None:
@@ -242,7 +250,7 @@ class Node:
         reader = StoreReader(connection, self._ids)
         self._commit = notes.load_commit(connection)
         sizes = entries.load_sizes(connection)
-        memory = notes.load_memory(connection)
+        self._memory = notes.load_memory(connection)
         self._stored = {
             member.origin: sizes.get(member.origin, 0) for member in roster.members.values()
         }
@@ -251,11 +259,6 @@ class Node:
             roster, self._signed_roster, self._kinds, self._sight, self._judged_size
         )
         self._follower = Follower(self._projection, settings.limits)
-        for origin, (size, state) in notes.load_projections(connection).items():
-            if origin in self._stored:
-                self._follower.states[origin] = self._projection.load_state(
-                    origin, size, state, reader
-                )
         self._sequencer = Sequencer(
             region=settings.region,
             roster=roster,
@@ -276,68 +279,420 @@ class Node:
             foreign=self._foreign,
             next_id=self._request_ids.__next__,
         )
-        self._duties = Duties(self._own, memory.get(DUTIES, b""), settings.limits.duties_max)
+        if self._state != "serving":
+            self._network.halt(self._state)
+        for origin, (size, state) in notes.load_projections(connection).items():
+            if origin in self._stored:
+                self._follower.states[origin] = self._projection.load_state(
+                    origin, size, state, reader
+                )
+        self._duties = Duties(self._own, self._memory.get(DUTIES, b""), settings.limits.duties_max)
         self._shelf = Shelf()
         self._settlement = Settlement(self._own)
-        self._settling = True
-        self._load_own(connection, reader, now_ms)
-        if self._state in {"behind-fence", "behind-witnesses"}:
-            self._network.halt(self._state)
-        self._loaded = True
+        self._settlement_is_new = True
+        self._wanted_fresh: dict[str, int] = {}
+        self._published = self._load_published(connection)
+        self._is_own_ready = False
+        self._take_own(reader, now_ms)
 
-    def _load_own(self, connection: Connection, reader: StoreReader, now_ms: int) -> None:
-        """Give the sequencer our own log, if all of it is judged."""
+    def _load_published(self, connection: Connection) -> SignedHead | None:
+        """Return our newest published note, with the log's own line alone; None before the first.
+
+        Raises:
+            LedgerError: What is stored as our note is none of ours.
+        """
+        found = notes.load_newest_note(connection, self._ids, self._own)
+        return None if found is None else open_head(found[1], self._roster)[0]
+
+    def _take_own(self, reader: StoreReader, now_ms: int) -> None:
+        """Let the sequencer have our own log, once all of it is judged and published.
+
+        Entries that came back from mirrors are judged first, like anyone's.
+        """
         size = self._stored[self._own]
-        state = self._follower.states.pop(self._own, None)
+        state = self._follower.states.get(self._own)
+        published = self._published
+        if (0 if state is None else state.size) != size:
+            return
+        if size and (published is None or published.checkpoint.size != size):
+            return
         if state is None:
             state = self._projection.new_state(self._own)
-        found = notes.load_newest_note(connection, self._ids, self._own)
-        published = None
-        if found is not None and found[0] == size:
-            checkpoint = Checkpoint.decode(Note.decode(found[1]).text)
-            published = SignedHead(checkpoint, found[1])
-            self._network.publish(checkpoint, found[1])
-        if state.size != size or (size and published is None):
-            # Entries that came back from mirrors are judged like anyone's first.
-            self._follower.states[self._own] = state
+        self._follower.states[self._own] = state
+        try:
+            edge = read_edge(self._own, size, reader)
+        except MalformedError:
+            return  # altered tiles, which the check at the start names
+        self._sequencer.load(Head(size, edge, published), state, now_ms)
+        self._is_own_ready = True
+
+    def _check_store(self, reader: StoreReader) -> None:
+        """Hash every stored log again, up to the root that was signed for it.
+
+        What is altered is found before anything is signed; ``shouxin fsck`` names every place.
+        """
+        heads = {
+            origin: Checkpoint.decode(Note.decode(row.mirrored).text)
+            for origin, row in self._network.rows.items()
+            if row.mirrored
+        }
+        if self._published is not None:
+            heads[self._own] = self._published.checkpoint
+        for origin, head in heads.items():
+            if self._stored[origin] < head.size:
+                where = f"{self._stored[origin]} of {head.size} entries are there"
+            else:
+                damage = next(check_all(origin, head.size, head.root, reader), None)
+                if damage is None:
+                    continue
+                where = f"{damage} has changed"
+            self._halt("behind-fence", f"{origin}: {where}")
             return
-        head = Head(size, read_edge(self._own, size, reader), published)
-        self._sequencer.load(head, state, now_ms)
 
-    def _check_store(self, connection: Connection) -> None:
-        """Check every stored log's bytes; what is altered is never signed for."""
-        reader = StoreReader(connection, self._ids)
-        for origin, size in self._stored.items():
-            index, root = find_altered(reader, origin, size)
-            if index is not None:
-                self._halt("behind-fence", f"{origin}: entry {index} is not what was stored")
-            elif origin == self._own and self._published is not None:
-                if root != self._published.root:
-                    self._halt("behind-fence", f"{origin}: the tree is not the one we signed")
-
-    def _check_fence(self, connection: Connection) -> None:
-        """Compare the store with the mark outside it."""
+    def _check_fence(self, reader: StoreReader) -> None:
+        """Compare the store with the mark outside it (protocol.md section 6)."""
         mark = self._ports.fence.load()
         size = self._stored[self._own]
-        if mark is None:
-            self._halt("behind-fence", "the fence is missing")
+        is_gone = mark is not None and mark.size > 0 and not self._commit and not size
+        if mark is not None and (is_gone or self._memory.get(REBUILDING)):
+            self._halt("rebuilding", f"fetching {mark.size} entries back")
+            self._network.begin_rebuild(mark, reader, size)
             return
-        reader = StoreReader(connection, self._ids)
-        if self._state != "serving":
-            return
-        if self._commit < mark.commit or size < mark.size:
-            if self._commit == 0 or self._is_rebuilding(connection):
-                self._state, self._detail = "rebuilding", f"fetching {mark.size} entries"
-                self._network.begin_rebuild(mark, reader, size)
-                return
-            self._halt(
-                "behind-fence", f"commit {self._commit} of size {size}, the fence is further"
-            )
-        elif self._projection.root(self._own, mark.size, reader) != mark.root:
-            self._halt("behind-fence", "the tree does not extend the fence's")
-        elif self._commit > mark.commit:
+        root = EMPTY_ROOT if self._published is None else self._published.checkpoint.root
+        found = decide_start(mark, self._commit, self._own, size, root, reader)
+        if found.state != "serving":
+            self._halt(found.state, found.why)
+        elif found.move_fence:
             self._ports.fence.store(self._mark())
 
     def _halt(self, state: State, detail: str) -> None:
         self._state, self._detail = state, detail
         self._network.halt(state)
+
+    # ---- one step -------------------------------------------------------------------------------
+
+    def step(self, events: Sequence[Event], now_ms: int) -> Outbox:
+        """Take all events, commit what follows in one transaction, and return what may leave.
+
+        When nothing was committed for certain (the disk is full, the database locked), memory is made
+        anew from the store and every asker is told so.
+
+        Raises:
+            FatalError: It is not known what is on disk.
+        """
+        try:
+            with self._ports.engine.connect() as plain:
+                connection = plain.execution_options(**{WRITER: True})
+                if not self._is_loaded:
+                    self._load(connection, now_ms)
+                    connection.rollback()
+                    self._is_loaded = True
+                transaction = connection.begin()
+                try:
+                    outbox = self._step(connection, events, now_ms)
+                except BaseException:
+                    transaction.rollback()
+                    raise
+                self._commit_now(connection, transaction)
+        except self._errors as error:
+            # Rolled back: nothing of this step is on disk.
+            self._is_loaded = False
+            return self._unavailable(events, error, now_ms)
+        except ConflictError as error:
+            # Memory says one thing and the store another, and we cannot tell which is right.
+            raise FatalError(f"the store does not hold what we wrote: {error}") from error
+        self._sight.settle()
+        if self._wrote and self._state == "serving":
+            self._ports.fence.store(self._mark())
+        self.snapshot = self._snapshot()
+        return outbox
+
+    def _commit_now(self, connection: Connection, transaction: RootTransaction) -> None:
+        try:
+            transaction.commit()
+        except self._errors as error:
+            raw = connection.connection.driver_connection
+            if getattr(raw, "in_transaction", False):
+                # The database says that it is still open: so it did not happen.
+                connection.connection.rollback()
+                raise
+            raise FatalError(f"it is not known whether the commit happened: {error}") from error
+
+    def _step(self, connection: Connection, events: Sequence[Event], now_ms: int) -> Outbox:
+        """Do everything but the commit."""
+        reader = StoreReader(connection, self._ids)
+        self._connection = connection
+        self._wrote = False
+        replies: list[Reply] = []
+        asked: list[Register | Compose] = []
+        for event in events:
+            if isinstance(event, Register | Compose):
+                asked.append(event)
+            else:
+                ready = self._network.step(event, now_ms, reader)
+                self._write(ready.writes)
+                replies += ready.replies
+        if self._network.halted and self._state == "serving":
+            self._halt("behind-witnesses", "others hold a note of ours that the store does not know")
+        if self._state == "rebuilding":
+            self._go_on_rebuilding(reader)
+        self._follow(reader, now_ms)
+        if self._state == "rebuilding" and not self._network.halted:
+            self._end_rebuilding(reader, now_ms)
+        if self._state == "serving":
+            replies += self._sequence(asked, reader, now_ms)
+        else:
+            stopped = UnavailableError(f"this node writes nothing: {self._detail}", code=self._state)
+            replies += [Reply(event.request_id, stopped) for event in asked]
+        ready = self._network.flush(now_ms, reader)
+        self._write(ready.writes)
+        if self._wrote and self._state == "serving":
+            notes.count_commit(connection, self._commit, self._commit + 1)
+            self._commit += 1
+        wake_at_ms = self._wake_at_ms(ready.wake_at_ms, now_ms)
+        return Outbox(tuple(replies), ready.requests, wake_at_ms)
+
+    def _follow(self, reader: StoreReader, now_ms: int) -> None:
+        """Judge what is stored of all logs, and settle the uses that it bears on."""
+        stored = self._stored
+        if self._is_own_ready:
+            stored = {origin: size for origin, size in stored.items() if origin != self._own}
+        if self._settlement_is_new:
+            self._write(self._settlement.start(reader))
+            self._settlement_is_new = False
+        judged: list[tuple[str, Effects]] = []
+        for found in self._follower.step(stored, now_ms, reader):
+            self._write(found.effects.writes(found.state))
+            self._duties.notice(found.origin, found.effects)
+            judged.append((found.origin, found.effects))
+        if judged:
+            self._write(self._settlement.step(judged, reader))
+        for origin, known in self._network.known.items():
+            self._shelf.offer(origin, known, self._judged_size(origin))
+
+    def _sequence(
+        self, asked: Sequence[Register | Compose], reader: StoreReader, now_ms: int
+    ) -> tuple[Reply, ...]:
+        """Take what is asked for, and what is owed, into our own log."""
+        sequencer, network = self._sequencer, self._network
+        unrecorded = network.unrecorded()
+        constants = self._roster.constants
+        wanted = self._settlement.wanted
+        views_due = (
+            due_for_uses(wanted, self._shelf, sequencer.state.views, constants.refresh_s)
+            if wanted
+            else ()
+        )
+        batch = sequencer.step(
+            asked, self._duties, views_due, unrecorded, self._shelf, now_ms, reader
+        )
+        if batch.entries:
+            self._write(sequencer.writes(batch, now_ms))
+            self._write(network.recorded(batch.recorded))
+            published = self._published = sequencer.head.published
+            assert published is not None
+            network.publish(published.checkpoint, published.note)
+            self._write(self._settlement.step([(self._own, batch.effects)], reader))
+            for view in batch.effects.views:
+                self._settlement.satisfied(view.origin, view.fresh_at_s)
+        self._write(self._duties.writes())
+        self._want_fresh(now_ms // 1000)
+        return sequencer.replies(batch)
+
+    def _want_fresh(self, now_s: int) -> None:
+        """Ask for fresher lines on logs that we rely on, when they grow old or a use needs them."""
+        half_s = self._roster.constants.staleness_s // 2
+        for origin, view in self._sequencer.state.views.items():
+            best = self._shelf.get(origin)
+            fresh_s = max(view.fresh_at_s, best.fresh_at_s if best is not None else 0)
+            not_before_s = fresh_s + half_s
+            wanted = self._settlement.wanted.get(origin)
+            if wanted is not None and fresh_s < wanted.most_s:
+                not_before_s = min(wanted.most_s, now_s)
+            if self._wanted_fresh.get(origin) != not_before_s:
+                self._wanted_fresh[origin] = not_before_s
+                self._network.want_fresh(origin, not_before_s)
+
+    # ---- getting back what is lost --------------------------------------------------------------
+
+    def _go_on_rebuilding(self, reader: StoreReader) -> None:
+        """Remember that a rebuild is under way, and end its first half once all entries are here."""
+        if not self._memory.get(REBUILDING):
+            self._memory = {**self._memory, REBUILDING: b"\x01"}
+            self._write((PutMemory(REBUILDING, b"\x01"),))
+        rebuild = self._network.rebuild
+        if rebuild is None:
+            return
+        self._detail = rebuild.why
+        if not rebuild.is_done:
+            return
+        # What others signed for is back; who was witnessed and mirrored here is forgotten, so these
+        # two keys rest. The note is the one we gave before: the same text, signed alike.
+        head = rebuild.target
+        text = head.text()
+        signature = sign_ed25519(self._own, cast("SigningKey", self._ports.keys.log), text)
+        note = Note(text, (signature,)).encode()
+        self._published = SignedHead(head, note)
+        self._write(
+            (
+                PutNote(self._own, head.size, note, finished=False),
+                self._network.heads.rest("the database was lost"),
+            )
+        )
+        self._network.rebuild = None
+        self._network.heads.halted = ""
+        self._network.publish(head, note)
+        self._network.check_claim(reader, head.size)
+        if self._network.halted:
+            self._halt("behind-witnesses", "others hold a note of ours beyond what they gave back")
+        else:
+            self._detail = "judging the entries that came back"
+
+    def _end_rebuilding(self, reader: StoreReader, now_ms: int) -> None:
+        """Serve again, once all of our own log is judged."""
+        if not self._is_own_ready:
+            self._take_own(reader, now_ms)
+        if not self._is_own_ready:
+            return
+        mark = self._ports.fence.load()
+        self._state, self._detail = "serving", ""
+        self._memory = {**self._memory, REBUILDING: b""}
+        self._write((PutMemory(REBUILDING, b""),))
+        if mark is not None and mark.commit > self._commit:
+            # Numbers go on where the lost database had come to, so that the fence never goes back.
+            notes.count_commit(self._connection, self._commit, mark.commit)
+            self._commit = mark.commit
+
+    # ---- small parts ----------------------------------------------------------------------------
+
+    def _write(self, writes: Iterable[Write]) -> None:
+        """Carry writes out in the open transaction."""
+        pending = tuple(writes)
+        if not pending:
+            return
+        self._wrote = True
+        apply(self._connection, self._ids, pending)
+        for write in pending:
+            if isinstance(write, AppendEntries) and write.origin in self._stored:
+                self._stored[write.origin] = write.start + len(write.entries)
+
+    def _judged_size(self, origin: str) -> int:
+        if origin == self._own and self._is_own_ready:
+            return self._sequencer.state.size
+        return self._follower.judged_size(origin)
+
+    def _mark(self) -> FenceMark:
+        published = self._published
+        if published is None:
+            return FenceMark(self._commit, 0, EMPTY_ROOT)
+        return FenceMark(self._commit, published.checkpoint.size, published.checkpoint.root)
+
+    def _wake_at_ms(self, network_ms: int | None, now_ms: int) -> int | None:
+        stored = {origin: size for origin, size in self._stored.items() if origin != self._own}
+        due = [network_ms, self._follower.wake_at_ms()]
+        if self._state == "serving":
+            due.append(self._sequencer.closing_at_ms(self._network.unrecorded()))
+        if self._follower.is_behind(stored):
+            due.append(now_ms)
+        return min((at for at in due if at is not None), default=None)
+
+    def _unavailable(self, events: Sequence[Event], error: Exception, now_ms: int) -> Outbox:
+        """Tell every asker that nothing was done."""
+        code = "disk" if "full" in str(error) or "I/O" in str(error) else "busy"
+        refusal = UnavailableError(f"the database takes no writes: {error}", code=code)
+        refusal.__cause__ = error
+        replies = tuple(
+            Reply(event.request_id, refusal)
+            for event in events
+            if isinstance(event, Register | Compose | PeerCalled)
+        )
+        return Outbox(replies, (), now_ms + RETRY_MS)
+
+    def _snapshot(self) -> Snapshot:
+        network, published = self._network, self._published
+        rows = network.rows
+        logs: dict[str, LogStatus] = {}
+        for origin, size in self._stored.items():
+            row = rows.get(origin)
+            logs[origin] = LogStatus(
+                stored_size=size,
+                judged_size=self._judged_size(origin),
+                witnessed_size=0 if row is None else row.witnessed_size,
+                mirrored_size=0 if row is None else row.mirrored_size,
+                heard_ms=0 if row is None else row.heard_ms,
+            )
+        known = {
+            origin: KnownNote(size=note.size, root=note.root, fresh_at_s=note.fresh_at_s)
+            for origin, note in network.known.items()
+        }
+        checkpoint = None if published is None else published.checkpoint
+        return Snapshot(
+            state=self._state,
+            detail=self._detail,
+            size=0 if checkpoint is None else checkpoint.size,
+            root=EMPTY_ROOT if checkpoint is None else checkpoint.root,
+            note=b"" if published is None else published.note,
+            witnessed_size=network.witnessed_size,
+            replicated_size=network.replicated_size,
+            views=MappingProxyType(dict(self._sequencer.state.views)),
+            known=MappingProxyType(known),
+            logs=MappingProxyType(logs),
+            resting=network.resting,
+            commit=self._commit,
+        )
+
+
+class Verifier:
+    """Checks signatures of statements for our own log, beside the writer.
+
+    What it finds is checked again where it matters: the sequencer looks whether the key is still the
+    issuer's. Safe for several threads.
+
+    Args:
+        roster: In force.
+        origin: Of the own log.
+        keys_max: How many keys are kept in memory.
+    """
+
+    def __init__(self, roster: Roster, origin: str, keys_max: int = Limits().keys_cached_max) -> None:
+        self._origin = origin
+        self._region = roster.region_of_origin(origin)
+        self._issuer = roster.members[self._region].keys.issuer
+        self._issuer_kid = key_thumbprint(self._issuer)
+        self._keys: Generations[bytes, bytes] = Generations(keys_max)
+        self._lock = Lock()
+
+    def verify(
+        self, connection: Connection, entries_: Sequence[bytes]
+    ) -> list[Statement | LedgerError]:
+        """Return for each entry the statement, or what is wrong with it."""
+        results: list[Statement | LedgerError] = []
+        for entry in entries_:
+            try:
+                unverified = decode_statement(entry)
+                public = self._public(connection, unverified.issuer, unverified.kid)
+                results.append(verify_statement(unverified, public))
+            except LedgerError as error:
+                results.append(error)
+        return results
+
+    def _public(self, connection: Connection, issuer: str, kid: bytes) -> bytes:
+        if kid == self._issuer_kid and issuer == self._region:
+            return self._issuer
+        with self._lock:
+            public = self._keys.get(kid, b"")
+        if not public:
+            wanted = (self._origin, key_object(self._region, kid), INDEX_PAST_ALL)
+            (fact,) = facts.newest(connection, LogIDs(), [wanted])
+            if fact is None or not fact.live:
+                raise UnverifiedError(f"no live key of {issuer} here", code="unknown-key")
+            public = fact.state["key"]
+            with self._lock:
+                self._keys.put(kid, public)
+        return public
+
+
+def _driver_errors(engine: Engine) -> tuple[type[Exception], ...]:
+    """Return the errors after which a transaction that is rolled back did not happen."""
+    driver = engine.dialect.loaded_dbapi
+    return (DBAPIError, driver.OperationalError)

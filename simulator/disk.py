@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
+from ledger.hashing import EMPTY_ROOT
 from nodes.ports import FenceMark
 from nodes.store.engine import open_sqlite
 
@@ -44,7 +45,7 @@ class Disk:
         assert isinstance(database, sqlite3.Connection)  # noqa: S101 - open_sqlite made it
         self.database = database
         borrowed.close()
-        self.mark: FenceMark | None = None
+        self.mark: FenceMark | None = FenceMark(0, 0, EMPTY_ROOT)  # as an installation leaves it
         self.armed: Fault | None = None
         self.struck = False
         event.listen(self.engine, "commit", self._on_commit)

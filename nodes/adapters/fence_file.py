@@ -99,4 +99,3 @@ class FileFence:
         at = len(_MAGIC)
         commit, size = int.from_bytes(body[at : at + 8]), int.from_bytes(body[at + 8 : at + 16])
         return FenceMark(commit, size, body[at + 16 :])
-

@@ -139,7 +139,9 @@ class KeyStore:
             } if len(header) == 5:
                 pass
             case _:
-                raise MalformedError(f"{path} is not the header of a key store", code="bad-keystore")
+                raise MalformedError(
+                    f"{path} is not the header of a key store", code="bad-keystore"
+                )
         # Less would be a header that someone weakened; more would let it exhaust memory.
         if form != STORE_FORMAT or not 2**14 <= n <= 2**20 or (r, p) != (_SCRYPT_R, _SCRYPT_P):
             raise MalformedError(f"{path} has parameters we do not use", code="bad-keystore")
@@ -192,7 +194,9 @@ class KeyStore:
         try:
             seed = self._cipher.decrypt(nonce, ciphertext, _bound(name, public))
         except (InvalidTag, ValueError) as error:
-            raise UnverifiedError(f"the secret does not open {path}", code="wrong-secret") from error
+            raise UnverifiedError(
+                f"the secret does not open {path}", code="wrong-secret"
+            ) from error
         key = SigningKey(seed)
         self._opened[name] = key
         return key

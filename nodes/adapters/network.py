@@ -16,7 +16,15 @@ from ledger.errors import RefusedError
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SigningKey
 from ledger.names import origin_for
-from ledger.roster import Constants, Member, MemberKeys, Roster, SignedRoster, check_genesis, sign_roster
+from ledger.roster import (
+    Constants,
+    Member,
+    MemberKeys,
+    Roster,
+    SignedRoster,
+    check_genesis,
+    sign_roster,
+)
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.files import write_durably
 from nodes.adapters.keystore import ROLES, KeyStore

@@ -72,7 +72,9 @@ def load_pinned(path: Path, roster: Roster) -> Mapping[str, str]:
     try:
         certificates = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise MalformedError(f"{path} is no file of certificates", code="bad-certificates") from error
+        raise MalformedError(
+            f"{path} is no file of certificates", code="bad-certificates"
+        ) from error
     by_pin = {}
     for certificate in certificates:
         der = certificate.public_bytes(serialization.Encoding.DER)

@@ -44,14 +44,6 @@ async def status(request: web.Request) -> web.Response:
     for region, member in roster.members.items():
         origin = member.origin
         seen: dict[str, Any] = {"region": region}
-        if origin == service.origin:
-            seen |= {
-                "stored_size": snapshot.size,
-                "judged_size": snapshot.size,
-                "witnessed_size": snapshot.witnessed_size,
-                "replicated_size": snapshot.replicated_size,
-                "root": snapshot.root,
-            }
         if (log := snapshot.logs.get(origin)) is not None:
             seen |= {
                 "stored_size": log.stored_size,
@@ -61,7 +53,11 @@ async def status(request: web.Request) -> web.Response:
                 "heard_ms": log.heard_ms,
             }
         if (known := snapshot.known.get(origin)) is not None:
-            seen["known"] = {"size": known[0], "root": known[1], "fresh_at_s": known[2]}
+            seen["known"] = {
+                "size": known.size,
+                "root": known.root,
+                "fresh_at_s": known.fresh_at_s,
+            }
         if (view := snapshot.views.get(origin)) is not None:
             seen["view"] = {"size": view.size, "root": view.root, "fresh_at_s": view.fresh_at_s}
         logs[origin] = seen
@@ -70,6 +66,7 @@ async def status(request: web.Request) -> web.Response:
         "network": roster.network,
         "origin": service.origin,
         "state": snapshot.state,
+        "detail": snapshot.detail,
         "resting": snapshot.resting,
         "commit": snapshot.commit,
         "size": snapshot.size,

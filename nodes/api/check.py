@@ -73,9 +73,7 @@ def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
         window=window, right=right, item=item, now_s=service.now_s(), officer=officer
     )
     snapshot = service.node.snapshot
-    facts = service.readers.here(
-        lambda connection: gather(service, snapshot, connection, question)
-    )
+    facts = service.readers.here(lambda connection: gather(service, snapshot, connection, question))
     constants = service.roster.constants
     decision = check(
         question,
@@ -139,10 +137,12 @@ def sight(service: Service, snapshot: "Snapshot", region: str) -> ViewFact:
     known = snapshot.known.get(origin)
     status = snapshot.logs.get(origin)
     judged_size = 0 if status is None else status.judged_size
-    if known is not None and known[0] <= judged_size:
-        size, root, fresh_at_s = known
-        if recorded is None or fresh_at_s > recorded.fresh_at_s:
-            return ViewFact(0, b"", origin, size, root, fresh_at_s)
+    if (
+        known is not None
+        and known.size <= judged_size
+        and (recorded is None or known.fresh_at_s > recorded.fresh_at_s)
+    ):
+        return ViewFact(0, b"", origin, known.size, known.root, known.fresh_at_s)
     return recorded or ViewFact(0, b"", origin, 0, b"", 0)
 
 

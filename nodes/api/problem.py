@@ -162,7 +162,9 @@ def concise_problem(error: LedgerError) -> web.Response:
 
 def concise_problem_status(status: int, detail: str, title: str | None = None) -> web.Response:
     """Return RFC 9290 problem details for a status."""
-    body = encoding.encode({-1: title or _TITLE_STATUS.get(status, "Malformed request"), -2: detail})
+    body = encoding.encode(
+        {-1: title or _TITLE_STATUS.get(status, "Malformed request"), -2: detail}
+    )
     return web.Response(
         status=status, body=body, headers={"Content-Type": _CONCISE_TYPE, **_retry(status)}
     )

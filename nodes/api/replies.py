@@ -21,7 +21,11 @@ def json_response(
     return web.Response(
         status=status,
         body=text.encode("utf-8", "replace"),
-        headers={"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+        headers={
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            **(headers or {}),
+        },
     )
 
 

@@ -42,9 +42,7 @@ async def register_statement(request: web.Request) -> web.Response:
     statement = service.readers.here(verify)
     if isinstance(statement, LedgerError):
         raise statement
-    appended = await register_one(
-        service, lambda request_id: Register(request_id, (statement,))
-    )
+    appended = await register_one(service, lambda request_id: Register(request_id, (statement,)))
     return _receipt(service, appended.index, statement.subject, status=201)
 
 

@@ -219,9 +219,13 @@ def _transport(
     return contexts, tls.peer_server(paths.certificate, paths.key, pinned)
 
 
-def _addresses(config: Config, roster: Roster) -> Mapping[str, str]:
+def _addresses(config: Config, roster: Roster) -> dict[str, str]:
     members = {region: member.peer for region, member in roster.members.items()}
-    return members | {f"witness:{witness.name}": witness.url for witness in config.witnesses}
+    return (
+        members
+        | dict(config.peers)
+        | {f"witness:{witness.name}": witness.url for witness in config.witnesses}
+    )
 
 
 def _first_operator(config: Config, tokens: TokenBook, readers: Readers, clock: Clock) -> None:

@@ -244,9 +244,7 @@ def parse_hash(text: str, name: str) -> bytes:
     return bytes.fromhex(text)
 
 
-async def _record(
-    service: Service, kind: str, token_hash: bytes, body: dict[str, object]
-) -> int:
+async def _record(service: Service, kind: str, token_hash: bytes, body: dict[str, object]) -> int:
     """Record an administrative act in the region's own log, and return its index."""
     # A name that gives nothing away, not even the hash that the node compares with.
     number = hashlib.sha256(token_hash).hexdigest()[:16]

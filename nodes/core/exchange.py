@@ -106,8 +106,8 @@ def split_add_checkpoint(body: bytes) -> tuple[bytes, bytes]:
     if len(body) > ADD_CHECKPOINT_BYTES_MAX:
         raise MalformedError(f"at most {ADD_CHECKPOINT_BYTES_MAX} bytes", code="too-large")
     header, blank, note = body.partition(b"\n\n")
-    if not blank:
-        raise MalformedError("a blank line stands before the checkpoint")
+    if not blank or header.startswith(b"\n"):
+        raise MalformedError("header lines and a blank line stand before the checkpoint")
     return header + b"\n", note
 
 

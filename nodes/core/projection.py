@@ -525,7 +525,7 @@ class Projection:
                 raise MalformedError("a view is of the log that it is about", code="bad-field")
             if view.size > self._judged_size(view.origin):
                 raise Wait(view.origin, view.size)
-            if self._root(view.origin, view.size, reader) != view.root:
+            if self.root(view.origin, view.size, reader) != view.root:
                 raise UnverifiedError(
                     f"the view shows another tree of {view.origin}", code="other-branch"
                 )
@@ -567,7 +567,7 @@ class Projection:
             raise RefusedError("the block names another roster or rules", code="bad-block")
         if block.map_root != EMPTY_MAP_ROOT:
             raise RefusedError("the block names another object map", code="bad-block")
-        if self._root(state.origin, block.size, reader) != block.root:
+        if self.root(state.origin, block.size, reader) != block.root:
             raise RefusedError("the block names another tree", code="bad-block")
         text = Checkpoint(state.origin, block.size, block.root).text()
         if sha256(text).digest() != block.note:
@@ -578,7 +578,7 @@ class Projection:
         good = tuple(
             item
             for item in block.lines
-            if self._root(state.origin, item.size, reader) == item.root
+            if self.root(state.origin, item.size, reader) == item.root
         )
         return replace(block, lines=good)
 
@@ -659,7 +659,7 @@ class Projection:
         state.views[view.origin] = view
         state.base_s = max(state.base_s, view.fresh_at_s)
 
-    def _root(self, origin: str, size: int, reader: Reader) -> bytes:
+    def root(self, origin: str, size: int, reader: Reader) -> bytes:
         """Return the root of the first ``size`` entries of a log that we store."""
         root = self._roots.get((origin, size), b"")
         if not root:

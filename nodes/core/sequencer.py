@@ -468,7 +468,7 @@ class _Work:
 
     def append_genesis(self) -> None:
         """Write entry 0."""
-        body = genesis_body(self._signed_roster, self._roster.rules)
+        body = genesis_body(self._s._signed_roster, self._roster.rules)
         statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
         self._projection.take_genesis(self._state, statement, self._batch.effects)
         self._append(statement)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.schema import Table
-from sqlalchemy.sql import Executable
+from sqlalchemy.sql.elements import ClauseElement
 
 from nodes.store import schema
 
@@ -85,7 +85,7 @@ class Prepared:
 
     __slots__ = ("_compiled", "_names", "_statement")
 
-    def __init__(self, statement: Executable, names: Sequence[str]) -> None:
+    def __init__(self, statement: ClauseElement, names: Sequence[str]) -> None:
         self._statement = statement
         self._names = tuple(names)
         self._compiled: dict[str, tuple[str, tuple[int, ...] | None]] = {}
@@ -94,7 +94,7 @@ class Prepared:
         found = self._compiled.get(dialect.name)
         if found is None:
             compiled = self._statement.compile(dialect=dialect)
-            order = compiled.positiontup
+            order = getattr(compiled, "positiontup", None)
             positions = None if order is None else tuple(self._names.index(name) for name in order)
             if positions == tuple(range(len(self._names))):
                 positions = ()
@@ -134,10 +134,10 @@ class Prepared:
             return 0
         text, positions = self._text(connection.dialect)
         cursor = connection.connection.cursor()
+        arranged: Any = rows
         if positions != ():
-            cursor.executemany(text, [self._arranged(positions, values) for values in rows])
-        else:
-            cursor.executemany(text, rows)
+            arranged = [self._arranged(positions, values) for values in rows]
+        cursor.executemany(text, arranged)
         changed: int = cursor.rowcount
         return changed
 

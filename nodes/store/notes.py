@@ -33,7 +33,7 @@ _PUT_PROJECTION: Final = Upsert(schema.projections, replaced=("size", "state"))
 _PUT_MEMORY: Final = Upsert(schema.memory, replaced=("value",))
 _COUNT: Final = Prepared(
     update(schema.commits)
-    .where(schema.commits.c.id == 1, schema.commits.c.number == bindparam("old"))
+    .where(schema.commits.c.number == bindparam("old"))
     .values(number=bindparam("new")),
     ("new", "old"),
 )
@@ -152,13 +152,13 @@ def load_memory(connection: Connection) -> Mapping[str, bytes]:
     return {name: value for name, value in connection.execute(select(table).order_by(table.c.name))}
 
 
-def count_commit(connection: Connection, old: int) -> None:
-    """Give the present transaction the number after ``old``.
+def count_commit(connection: Connection, old: int, new: int) -> None:
+    """Give the present transaction the number ``new``; the last one had ``old``.
 
     Raises:
         ConflictError: Another writer has committed meanwhile.
     """
-    if _COUNT.run(connection, (old + 1, old)).rowcount != 1:
+    if _COUNT.run(connection, (new, old)).rowcount != 1:
         raise ConflictError(known_size=load_commit(connection))
 
 

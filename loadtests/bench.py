@@ -1,0 +1,308 @@
+"""``make bench``: every figure the project promises, as a ratio to floors measured in the same run.
+
+V is the CPU time of one raw Ed25519 verification of a 600-byte statement. H is the rate of an empty
+handler of the node's own application. Prints a table and writes ``build/bench.json``.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from ledger.encoding import encode
+from ledger.hashing import hash_leaf
+from ledger.proofs import check_inclusion, prove_inclusion
+from ledger.statement import Statement, decode_statement, verify_statement
+from ledger.tiles import (
+    TILE_WIDTH,
+    decode_entry_bundle,
+    entries_path,
+    read_nodes,
+    tile_path,
+)
+from loadtests.floors import (
+    Blast,
+    blast,
+    cpu_us,
+    fsync_ms,
+    insertion_us,
+    paced,
+    request_bytes,
+    verification_us,
+)
+from loadtests.stage import Desk, Stage, make_desk
+
+BASE_PORT: Final = 18_400
+BATCH: Final = 100
+SINGLE_CONNECTIONS: Final = 64
+CHECK_CONNECTIONS: Final = 16
+FIVE: Final = ("510000", "500000", "520000", "530000", "540000")
+OUTPUT: Final = Path("build/bench.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured figure; ``target`` None where it is a floor or given for information."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    least: bool = False
+    """Whether the target is a lower bound."""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None without one."""
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.least else self.value <= self.target
+
+
+def _statements(desk: Desk, start: int, count: int) -> list[Statement]:
+    now_s = int(time.time())  # noqa: TID251 - the load comes from outside, on the world's own clock
+    return [desk.open_case(f"b-{number}", now_s) for number in range(start, start + count)]
+
+
+def _ingest_requests(statements: Sequence[Statement], token: str, size: int) -> list[bytes]:
+    return [
+        request_bytes(
+            "POST",
+            "/v1/ingest",
+            token=token,
+            body=encode([made.entry for made in statements[at : at + size]]),
+            content_type="application/cbor",
+        )
+        for at in range(0, len(statements), size)
+    ]
+
+
+def _checked(result: Blast, status: int) -> Blast:
+    if set(result.statuses) != {status}:
+        sys.exit(f"the load was not answered as it should be: {result.statuses}")
+    return result
+
+
+def parsing(v_us: float, desk: Desk) -> Iterator[Figure]:
+    """Measure what one statement costs to parse and verify."""
+    made = _statements(desk, 0, 1)[0]
+    yield Figure("statement size", len(made.entry), "bytes")
+    parse_us = cpu_us(lambda: decode_statement(made.entry), 1_000)
+    both_us = cpu_us(lambda: verify_statement(decode_statement(made.entry), desk.key.public), 1_000)
+    yield Figure("floor: parse a statement", parse_us / v_us, "V")
+    yield Figure("parse and verify a statement", both_us / v_us, "V", 1.6)
+
+
+def ingest(v_us: float, insert_us: float, stage: Stage, desk: Desk, count: int) -> Iterator[Figure]:
+    """Measure ingest over HTTP: in batches of 100, then singly over 64 connections."""
+    region, port, token = desk.region, stage.port(desk.region), stage.tokens[desk.region]
+    # Statements are signed before the clock starts; a small round first warms code and caches.
+    warm = _ingest_requests(_statements(desk, 0, 200), token, BATCH)
+    asyncio.run(blast(port, [warm]))
+    batches = _ingest_requests(_statements(desk, 1_000, count), token, BATCH)
+    before = stage.cpu_s(region)
+    result = _checked(asyncio.run(blast(port, [batches])), 200)
+    spent_us = (stage.cpu_s(region) - before) * 1e6 / count
+    yield Figure("batch ingest, CPU a statement", spent_us / v_us, "V", 4.0)
+    yield Figure("batch ingest, against verify + insert floors", spent_us / (v_us + insert_us), "x")
+    yield Figure("batch ingest, statements a second", result.rate * BATCH, "/s")
+
+    singles = _statements(desk, 1_000 + count, 2_048)
+    shares = [singles[at::SINGLE_CONNECTIONS] for at in range(SINGLE_CONNECTIONS)]
+    requests = [_ingest_requests(share, token, 1) for share in shares]
+    before = stage.cpu_s(region)
+    result = _checked(asyncio.run(blast(port, requests)), 200)
+    spent_us = (stage.cpu_s(region) - before) * 1e6 / len(singles)
+    yield Figure("single ingest at 64 connections, CPU a statement", spent_us / v_us, "V", 10.0)
+    yield Figure("single ingest, statements a second", result.rate, "/s")
+
+
+def checking(stage: Stage, desk: Desk) -> Iterator[Figure]:
+    """Measure ``check`` over HTTP against an empty handler of the same application."""
+    port, token = stage.port(desk.region), stage.tokens[desk.region]
+    empty = request_bytes("GET", "/v1/ping")
+    path = f"/v1/check?window={desk.window}&right=intake&item={desk.item}"
+    check = request_bytes("GET", path, token=token)
+    rates: dict[bytes, list[float]] = {empty: [], check: []}
+    for _ in range(3):
+        for request, status in ((empty, 204), (check, 200)):
+            result = asyncio.run(blast(port, [[request] * 250 for _ in range(CHECK_CONNECTIONS)]))
+            rates[request].append(_checked(result, status).rate)
+    h = sorted(rates[empty])[1]
+    rate = sorted(rates[check])[1]
+    yield Figure("floor: H, an empty handler", h, "/s")
+    yield Figure("check over HTTP", rate / h, "H", 0.4, least=True)
+    yield Figure("check, answers a second", rate, "/s")
+    half = asyncio.run(paced(port, check, rate=rate / 2, seconds=5))
+    yield Figure("check at half load, p50", _checked(half, 200).quantile_ms(0.5), "ms")
+    yield Figure("check at half load, p99", half.quantile_ms(0.99), "ms", 5.0)
+
+
+def latency(stage: Stage) -> Iterator[Figure]:
+    """Measure one act at a time over five regions: until accepted, and until replicated."""
+    desk = make_desk(stage, FIVE[0])
+    clerk = f"{FIVE[0]}/officer/clerk"
+    made = stage.call(FIVE[0], "POST", "/v1/officers", {"party": clerk})
+    enrolment = {
+        "unit": desk.department,
+        "key": made["key"],
+        "holder": "region",
+        "roles": ["receive"],
+    }
+    stage.act(FIVE[0], "party.enrol", clerk, enrolment)
+    issued = stage.call(FIVE[0], "POST", "/v1/tokens", {"party": clerk, "role": "authority"})
+    body = {
+        "item": desk.item,
+        "item_version": 1,
+        "department": desk.department,
+        "mode": "counter",
+    }
+    for word, target, rounds in (("accepted", 6.0, 100), ("replicated", 60.0, 60)):
+        figures = []
+        for number in range(rounds):
+            begin = time.perf_counter()
+            answer = stage.act(
+                FIVE[0],
+                "case.open",
+                f"{FIVE[0]}/case/{word}-{number}",
+                body,
+                officer=clerk,
+                token=issued["token"],
+                wait=word,
+            )
+            figures.append((time.perf_counter() - begin) * 1e3)
+            if word == "replicated" and answer["finality"] != word:
+                sys.exit(f"an act did not become replicated: {answer['finality']}")
+            if word == "accepted":
+                time.sleep(0.03)  # one act at a time: let the network come to rest before the next
+        figures.sort()
+        yield Figure(f"five regions, {word} p50", figures[rounds // 2], "ms", target)
+        yield Figure(f"five regions, {word} p95", figures[rounds * 95 // 100], "ms")
+
+
+def growth(stage: Stage, desk: Desk, start: int, total: int) -> Iterator[Figure]:
+    """Measure what a log of ``total`` entries costs in memory and on disk, and to prove from."""
+    port, token = stage.port(desk.region), stage.tokens[desk.region]
+    memory_before = stage.memory_bytes(desk.region)
+    size = int(stage.call(desk.region, "GET", "/v1/status")["size"])
+    added = bytes_added = 0
+    number = start
+    while size < total:
+        statements = _statements(desk, number, 5_000)
+        number += len(statements)
+        bytes_added += sum(len(made.entry) for made in statements)
+        added += len(statements)
+        _checked(asyncio.run(blast(port, [_ingest_requests(statements, token, BATCH)])), 200)
+        size = int(stage.call(desk.region, "GET", "/v1/status")["size"])
+    yield Figure("entries in the log", size, "")
+    memory = stage.memory_bytes(desk.region)
+    yield Figure("node memory", memory / 2**20, "MiB", 150.0)
+    yield Figure(
+        "node memory, grown over the last entries", (memory - memory_before) / 2**20, "MiB"
+    )
+    mean = bytes_added / max(added, 1)
+    yield Figure(
+        "database against statements", stage.database_bytes(desk.region) / (mean * size), "x", 1.9
+    )
+    reads, milliseconds = _prove(stage, desk.region, size)
+    yield Figure("tiles read for one proof", reads, "", 2 * math.ceil(math.log2(size)))
+    yield Figure("a proof made from tiles over HTTP, p50", milliseconds, "ms")
+
+
+def _prove(stage: Stage, region: str, size: int) -> tuple[int, float]:
+    """Make inclusion proofs from a log's tiles, as any reader can; return most reads and p50 ms."""
+    reads: list[int] = []
+    latencies_ms: list[float] = []
+    root = bytes.fromhex(stage.call(region, "GET", "/v1/status")["root"])
+    for step in range(25):
+        index = step * (size // 25)
+        fetched = 0
+
+        def fetch(wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+            nonlocal fetched
+            fetched += len(wanted)
+            return {
+                (level, tile): stage.fetch(
+                    region, f"/log/{tile_path(level, tile, tile_width(level, tile, size))}"
+                )
+                for level, tile in wanted
+            }
+
+        begin = time.perf_counter()
+        proof = prove_inclusion(index, size, read_nodes(fetch))
+        latencies_ms.append((time.perf_counter() - begin) * 1e3)
+        entry = decode_entry_bundle(
+            stage.fetch(
+                region, f"/log/{entries_path(index // 256, tile_width(0, index // 256, size))}"
+            ),
+            tile_width(0, index // 256, size),
+        )[index % 256]
+        check_inclusion(index, size, hash_leaf(entry), proof, root)
+        reads.append(fetched)
+    return max(reads), sorted(latencies_ms)[12]
+
+
+def tile_width(level: int, tile: int, size: int) -> int:
+    """Return how many hashes a tile holds in a tree of ``size``."""
+    return min((size >> (8 * level)) - tile * TILE_WIDTH, TILE_WIDTH)
+
+
+def _show(figures: Sequence[Figure]) -> None:
+    table = Table(title="Shouxin bench", title_justify="left")
+    for name in ("figure", "value", "unit", "target", ""):
+        table.add_column(name, justify="right" if name in {"value", "target"} else "left")
+    for figure in figures:
+        target = (
+            "" if figure.target is None else f"{'≥' if figure.least else '≤'} {figure.target:g}"
+        )
+        verdict = {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[figure.met]
+        table.add_row(figure.name, f"{figure.value:,.2f}", figure.unit, target, verdict)
+    Console(width=110).print(table)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--entries", type=int, default=100_000, help="size the log is grown to")
+    arguments = parser.parse_args()
+    figures: list[Figure] = []
+
+    def take(more: Callable[[], Iterator[Figure]]) -> None:
+        for figure in more():
+            figures.append(figure)
+            print(f"  {figure.name}: {figure.value:,.2f} {figure.unit}", file=sys.stderr)  # noqa: T201
+
+    v_us = verification_us()
+    insert_us = insertion_us()
+    figures += [
+        Figure("floor: V, one raw verification", v_us, "us"),
+        Figure("floor: one row inserted, 100 a transaction", insert_us / v_us, "V"),
+        Figure("floor: one small durable transaction", fsync_ms(), "ms"),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        with Stage(Path(folder) / "one", FIVE[:1], BASE_PORT) as stage:
+            desk = make_desk(stage, FIVE[0])
+            take(lambda: parsing(v_us, desk))
+            take(lambda: ingest(v_us, insert_us, stage, desk, 10_000))
+            take(lambda: checking(stage, desk))
+            take(lambda: growth(stage, desk, 1_000_000, arguments.entries))
+        with Stage(Path(folder) / "five", FIVE, BASE_PORT + 100) as stage:
+            take(lambda: latency(stage))
+    _show(figures)
+    OUTPUT.parent.mkdir(exist_ok=True)
+    rows = [{**asdict(figure), "met": figure.met} for figure in figures]
+    OUTPUT.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    sys.exit(0 if all(figure.met is not False for figure in figures) else 1)
+
+
+if __name__ == "__main__":
+    _main()

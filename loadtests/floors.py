@@ -1,0 +1,230 @@
+"""Floors: what the machine itself costs, measured in the same run as what is held against it."""
+
+import asyncio
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ledger.keys import SigningKey, verify
+
+MICROSECONDS: Final = 1e6
+STATEMENT_BYTES: Final = 600
+
+
+def cpu_us(work: Callable[[], object], rounds: int, repeats: int = 5) -> float:
+    """Return the CPU microseconds of one call: the median over repeats of a mean over rounds."""
+    figures = []
+    for _ in range(repeats):
+        begin = time.process_time()
+        for _ in range(rounds):
+            work()
+        figures.append((time.process_time() - begin) / rounds * MICROSECONDS)
+    return statistics.median(figures)
+
+
+def verification_us() -> float:
+    """Return V: the CPU time of one raw Ed25519 verification of a 600-byte statement."""
+    key = SigningKey.from_seed(bytes(range(32)))
+    message = bytes(STATEMENT_BYTES)
+    signature = key.sign(message)
+    return cpu_us(lambda: verify(key.public, message, signature), 1_000)
+
+
+def insertion_us(rows: int = 100) -> float:
+    """Return the CPU time of inserting one 600-byte row with ``rows`` to a durable transaction."""
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(Path(folder) / "floor.sqlite", isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE floor (key INTEGER PRIMARY KEY, entry BLOB)")
+        payload = bytes(STATEMENT_BYTES)
+        start = 0
+
+        def commit() -> None:
+            nonlocal start
+            connection.execute("BEGIN")
+            connection.executemany(
+                "INSERT INTO floor VALUES (?, ?)", [(start + at, payload) for at in range(rows)]
+            )
+            connection.execute("COMMIT")
+            start += rows
+
+        figure = cpu_us(commit, 50) / rows
+        connection.close()
+    return figure
+
+
+def fsync_ms(rounds: int = 50) -> float:
+    """Return the median wall time of one small durable transaction in milliseconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(Path(folder) / "floor.sqlite", isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE floor (key INTEGER PRIMARY KEY, entry BLOB)")
+        figures = []
+        for at in range(rounds):
+            begin = time.perf_counter()
+            connection.execute("INSERT INTO floor VALUES (?, ?)", (at, bytes(STATEMENT_BYTES)))
+            figures.append((time.perf_counter() - begin) * 1e3)
+        connection.close()
+    return statistics.median(figures)
+
+
+class Caller(asyncio.Protocol):
+    """One keep-alive connection that sends prepared requests one after another, at almost no cost.
+
+    A client library would spend as much as the server and hide what the server can do.
+    """
+
+    def __init__(
+        self, requests: list[bytes], done: asyncio.Event, latencies_s: list[float]
+    ) -> None:
+        self._requests = iter(requests)
+        self._done = done
+        self._latencies_s = latencies_s
+        self._received = b""
+        self._sent_at = 0.0
+        self._transport: asyncio.Transport | None = None
+        self.statuses: dict[int, int] = {}
+        self.last_body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first request."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._send()
+
+    def _send(self) -> None:
+        assert self._transport is not None
+        request = next(self._requests, None)
+        if request is None:
+            self._transport.close()
+            self._done.set()
+            return
+        self._sent_at = time.perf_counter()
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of an answer; when it is whole, go on with the next request."""
+        self._received += data
+        head, found, rest = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = 0
+        for line in head.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        if len(rest) < length:
+            return
+        self._latencies_s.append(time.perf_counter() - self._sent_at)
+        status = int(head[9:12])
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.last_body = rest
+        self._received = b""
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count an early end as the end."""
+        del exc
+        self._done.set()
+
+
+def request_bytes(
+    method: str, path: str, *, token: str = "", body: bytes = b"", content_type: str = ""
+) -> bytes:
+    """Return one HTTP/1.1 request as bytes."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    if content_type:
+        lines.append(f"Content-Type: {content_type}")
+    lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class Blast:
+    """What came of sending prepared requests over several connections."""
+
+    def __init__(self, seconds: float, latencies_s: list[float], statuses: dict[int, int]) -> None:
+        self.seconds = seconds
+        self.latencies_s = sorted(latencies_s)
+        self.statuses = statuses
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return len(self.latencies_s) / self.seconds
+
+    def quantile_ms(self, share: float) -> float:
+        """Return the latency that ``share`` of the requests did not exceed."""
+        at = min(int(len(self.latencies_s) * share), len(self.latencies_s) - 1)
+        return self.latencies_s[at] * 1e3
+
+
+async def blast(
+    port: int, requests_by_connection: list[list[bytes]], host: str = "127.0.0.1"
+) -> Blast:
+    """Send each connection's requests one after another, all connections at once."""
+    loop = asyncio.get_running_loop()
+    latencies: list[float] = []
+    callers, events = [], []
+    begin = time.perf_counter()
+    for requests in requests_by_connection:
+        done = asyncio.Event()
+        _, caller = await loop.create_connection(
+            lambda requests=requests, done=done: Caller(requests, done, latencies),  # type: ignore[misc]
+            host,
+            port,
+        )
+        callers.append(caller)
+        events.append(done)
+    for event in events:
+        await event.wait()
+    seconds = time.perf_counter() - begin
+    statuses: dict[int, int] = {}
+    for caller in callers:
+        for status, count in caller.statuses.items():
+            statuses[status] = statuses.get(status, 0) + count
+    return Blast(seconds, latencies, statuses)
+
+
+async def paced(
+    port: int, request: bytes, *, rate: float, seconds: float, connections: int = 32
+) -> Blast:
+    """Send at a fixed rate with intended start times, so that a slow answer cannot hide the next.
+
+    Each request's latency counts from when it should have started.
+    """
+    loop = asyncio.get_running_loop()
+    latencies: list[float] = []
+    statuses: dict[int, int] = {}
+    total = int(rate * seconds)
+    next_at = 0
+    begin = loop.time() + 0.05
+
+    async def work() -> None:
+        nonlocal next_at
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while next_at < total:
+            intended = begin + next_at / rate
+            next_at += 1
+            delay = intended - loop.time()
+            if delay > 0:
+                await asyncio.sleep(delay)
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            for line in head.split(b"\r\n"):
+                if line.lower().startswith(b"content-length:"):
+                    await reader.readexactly(int(line[15:]))
+            status = int(head[9:12])
+            statuses[status] = statuses.get(status, 0) + 1
+            latencies.append(loop.time() - intended)
+        writer.close()
+
+    await asyncio.gather(*(work() for _ in range(connections)))
+    return Blast(loop.time() - begin, latencies, statuses)

@@ -1,0 +1,317 @@
+"""A network of real node processes on loopback, set up for a measurement and then taken down."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import psutil
+
+from ledger.keys import SigningKey
+from ledger.statement import Act, Citation, Statement, sign_statement
+
+START_S_MAX: Final = 30
+YEAR_S: Final = 365 * 86_400
+
+
+class StageError(Exception):
+    """The stage could not be set; the message says which call failed and how."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """Node processes of one network, each with its own folder; use as a context manager."""
+
+    folder: Path
+    regions: Sequence[str]
+    base_port: int
+    tokens: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        self._shouxin(
+            "network",
+            "init",
+            str(self.folder),
+            "--regions",
+            ",".join(self.regions),
+            "--base-port",
+            str(self.base_port),
+        )
+        for region in self.regions:
+            self.tokens[region] = (self.folder / region / "operator.token").read_text().strip()
+            self.start(region)
+        for region in self.regions:
+            self.wait(region)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def port(self, region: str) -> int:
+        """Return the public port of a region's node."""
+        return self.base_port + 2 * list(self.regions).index(region)
+
+    def start(self, region: str) -> None:
+        """Start a region's node; its log is ``node.log`` in its folder."""
+        with (self.folder / region / "node.log").open("ab") as log:
+            self.processes[region] = subprocess.Popen(
+                [*_command(), "node", "run", "--config", str(self.folder / region / "node.toml")],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    def wait(self, region: str) -> None:
+        """Wait until a region's node answers.
+
+        Raises:
+            StageError: It does not within ``START_S_MAX``.
+        """
+        deadline = time.monotonic() + START_S_MAX
+        while time.monotonic() < deadline:
+            if self.processes[region].poll() is not None:
+                break
+            with suppress(OSError, socket.timeout, StageError):
+                self.call(region, "GET", "/v1/status")
+                return
+            time.sleep(0.1)
+        raise StageError(
+            f"{region} did not start: {(self.folder / region / 'node.log').read_text()}"
+        )
+
+    def cpu_s(self, region: str) -> float:
+        """Return the CPU seconds a region's node has used."""
+        used = psutil.Process(self.processes[region].pid).cpu_times()
+        return float(used.user + used.system)
+
+    def memory_bytes(self, region: str) -> int:
+        """Return the resident memory of a region's node."""
+        return int(psutil.Process(self.processes[region].pid).memory_info().rss)
+
+    def database_bytes(self, region: str) -> int:
+        """Return what a region's database takes on disk, its write-ahead log included."""
+        return sum(path.stat().st_size for path in (self.folder / region / "data").glob("*"))
+
+    def call(
+        self,
+        region: str,
+        method: str,
+        path: str,
+        value: Mapping[str, Any] | None = None,
+        token: str | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON answer to one request.
+
+        Raises:
+            StageError: The answer is not a success.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(region), timeout=30)
+        headers = {"Authorization": f"Bearer {token or self.tokens[region]}"}
+        body = None
+        if value is not None:
+            body = json.dumps(value).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise StageError(f"{method} {path} at {region}: {answer.status} {data[:400]!r}")
+        return json.loads(data) if data else None
+
+    def fetch(self, region: str, path: str) -> bytes:
+        """Return the bytes at a public path.
+
+        Raises:
+            StageError: The answer is not a success.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(region), timeout=30)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            data = answer.read()
+        finally:
+            connection.close()
+        if answer.status != http.client.OK:
+            raise StageError(f"GET {path} at {region}: {answer.status}")
+        return data
+
+    def act(
+        self,
+        region: str,
+        kind: str,
+        subject: str,
+        body: Mapping[str, Any],
+        *,
+        officer: str | None = None,
+        token: str | None = None,
+        wait: str = "accepted",
+    ) -> dict[str, Any]:
+        """Record one act that the node composes and signs."""
+        value = {"kind": kind, "subject": subject, "body": dict(body)}
+        if officer is not None:
+            value["officer"] = officer
+        answer: dict[str, Any] = self.call(
+            region, "POST", f"/v1/acts?wait={wait}&timeout_ms=20000", value, token
+        )
+        return answer
+
+    def _shouxin(self, *arguments: str) -> None:
+        done = subprocess.run([*_command(), *arguments], capture_output=True, check=False)
+        if done.returncode != 0:
+            raise StageError(f"shouxin {' '.join(arguments)}: {done.stderr.decode()[:800]}")
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-m", "nodes.cli.main"]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A window whose officer signs with a key of their own, and a live grant for one item."""
+
+    region: str
+    origin: str
+    window: str
+    officer: str
+    key: SigningKey
+    item: str
+    department: str
+    grant: str
+    grant_index: int
+    grant_leaf: bytes
+    acceptance_index: int
+    acceptance_leaf: bytes
+
+    def open_case(self, number: str, time_s: int) -> Statement:
+        """Return a signed ``case.open`` of about 600 bytes, as a window's own system makes it."""
+        body = {
+            "item": self.item,
+            "item_version": 1,
+            "department": self.department,
+            "mode": "agency",
+            "materials": [bytes([at]) * 32 for at in range(3)],
+            "grant": self.grant,
+            "window": self.window,
+        }
+        citations = (
+            Citation("acceptance", self.origin, self.acceptance_index, self.acceptance_leaf),
+            Citation("grant", self.origin, self.grant_index, self.grant_leaf),
+        )
+        act = Act("case.open", 1, None, citations, body)
+        return sign_statement(self.key, self.officer, f"{self.region}/case/{number}", time_s, act)
+
+
+def make_desk(stage: Stage, region: str, name: str = "one") -> Desk:
+    """Enrol a department, a window and officers; publish an item; lend its intake to the window."""
+    department = f"{region}/department/{name}"
+    window = f"{region}/window/{name}"
+    officer = f"{region}/officer/{name}-window"
+    granter = f"{region}/officer/{name}-granter"
+    item = f"{region}/item/{name}"
+    grant = f"{region}/grant/{name}"
+    key = SigningKey.from_seed(name.encode().ljust(32, b"\0")[:32])
+    stage.act(region, "party.enrol", department, {"name": "Department"})
+    hall = f"{region}/hall/{name}"
+    stage.act(region, "party.enrol", hall, {"name": "Hall"})
+    stage.act(
+        region,
+        "party.enrol",
+        window,
+        {"name": "Window", "hall": hall, "department": department},
+    )
+    stage.act(
+        region,
+        "party.enrol",
+        officer,
+        {"unit": window, "key": key.public.hex(), "holder": "officer", "roles": ["receive"]},
+    )
+    made = stage.call(region, "POST", "/v1/officers", {"party": granter})
+    stage.act(
+        region,
+        "party.enrol",
+        granter,
+        {"unit": department, "key": made["key"], "holder": "region", "roles": ["grant", "manage"]},
+    )
+    token = stage.call(region, "POST", "/v1/tokens", {"party": granter, "role": "authority"})[
+        "token"
+    ]
+    stage.act(
+        region,
+        "item.publish",
+        item,
+        {
+            "version": 1,
+            "title": "Measured item",
+            "code": "000000000001",
+            "department": department,
+            "materials": ["m1", "m2", "m3"],
+            "days": 5,
+        },
+        officer=granter,
+        token=token,
+    )
+    now_s = int(time.time())  # noqa: TID251 - the load comes from outside, on the world's own clock
+    offered = stage.act(
+        region,
+        "grant.offer",
+        grant,
+        {
+            "item": item,
+            "item_version": 1,
+            "window": window,
+            "rights": ["intake", "notice"],
+            "valid_from": now_s - 60,
+            "valid_until": now_s + YEAR_S,
+            "staleness_s": 600,
+        },
+        officer=granter,
+        token=token,
+    )
+    accepted = stage.act(
+        region,
+        "grant.accept",
+        grant,
+        {"window": window, "item": item},
+        officer=granter,
+        token=token,
+    )
+    return Desk(
+        region=region,
+        origin=offered["origin"],
+        window=window,
+        officer=officer,
+        key=key,
+        item=item,
+        department=department,
+        grant=grant,
+        grant_index=offered["index"],
+        grant_leaf=bytes.fromhex(offered["leaf"]),
+        acceptance_index=accepted["index"],
+        acceptance_leaf=bytes.fromhex(accepted["leaf"]),
+    )

@@ -1,0 +1,280 @@
+"""The whole story of a case: as a timeline for people, and as a bundle that proves itself."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from authz.case_bundle import Place, wanted
+from authz.trace import Trace, TraceEntry, trace
+from ledger.bundle import Bundle, ProvenEntry, ProvenLog
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import LINE_BYTES
+from ledger.errors import MalformedError, NotFoundError, UnavailableError
+from ledger.kind import Fact
+from ledger.names import check_object
+from ledger.note import Note
+from ledger.proofs import prove_inclusion
+from ledger.roster import Role, Roster
+from ledger.statement import UnverifiedStatement, decode_statement
+from ledger.views import VIEW_KIND, collect_lines
+from nodes.api.answers import as_of
+from nodes.api.context import SERVICE, Service, nodes_of
+from nodes.api.replies import json_response, plain
+from nodes.api.requests import check_query
+from nodes.api.tokens import ANY, authorize
+from nodes.core.ready import UseRow
+from nodes.store.entries import LogIDs, load_entries, stored_size
+from nodes.store.facts import between, load_trace, newest
+from nodes.store.findings import load_findings_of, load_uses, seen_by
+from nodes.store.notes import load_finished_above, load_newest_note
+
+BUNDLE_TYPE: Final = "application/cbor"
+ENTRIES_MAX: Final = 20_000
+
+# How the uses of one entry stand together: the worst of them.
+_WORST: Final = ("unauthorised", "unproven", "open", "confirmed-late", "confirmed")
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/v1/cases/{id:.+}")
+async def case_of(request: web.Request) -> web.Response:
+    """Tell a case from first to last, as this node knows it."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request)
+    case = _name(request)
+    told = await service.readers.run(lambda connection: tell(service, connection, case))
+    lines = [
+        {name: value for name, value in asdict(line).items() if name != "findings"}
+        | {"findings": list(line.findings)}
+        for line in told.lines
+    ]
+    return json_response(
+        {
+            "case": case,
+            "holder": told.holder,
+            "stage": told.stage,
+            "lines": plain(lines),
+            "findings": [list(found) for found in told.findings],
+            "as_of": as_of(service),
+        }
+    )
+
+
+@routes.get("/v1/bundles/{id:.+}")
+async def bundle_of(request: web.Request) -> web.Response:
+    """Give the evidence for a case, which verifies with nothing but the genesis roster."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request)
+    case = _name(request)
+    made = await service.readers.run(lambda connection: prove(service, connection, case))
+    number = case.replace("/", "-")
+    return web.Response(
+        body=made.encode(),
+        headers={
+            "Content-Type": BUNDLE_TYPE,
+            "Content-Disposition": f'attachment; filename="{number}.bundle"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def tell(service: Service, connection: Connection, case: str) -> Trace:
+    """Return the timeline of a case.
+
+    Raises:
+        NotFoundError: No log that is held here names it.
+    """
+    ids = LogIDs()
+    places = load_trace(connection, ids, case)
+    if not places:
+        raise NotFoundError(f"nothing is recorded here about {case}", code="unknown-object")
+    finished = {
+        origin: 0 if note is None else note[0]
+        for origin in {origin for origin, _ in places}
+        for note in [load_newest_note(connection, ids, origin, finished=True)]
+    }
+    entries = [
+        _trace_entry(service, connection, ids, case, origin, index, finished[origin])
+        for origin, index in places
+    ]
+    return trace(case, entries, service.kinds)
+
+
+def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows the question
+    service: Service,
+    connection: Connection,
+    ids: LogIDs,
+    case: str,
+    origin: str,
+    index: int,
+    finished_size: int,
+) -> TraceEntry:
+    [entry] = load_entries(connection, ids, origin, index, index + 1)
+    made = decode_statement(entry)
+    [signer] = newest(connection, ids, [(origin, made.issuer, index)])
+    rows: Iterable[Fact] = between(connection, ids, origin, case, index, index + 1)
+    seen = seen_by(connection, ids, origin, index)
+    if origin == service.origin:
+        finality: str = service.driver.finality(index)
+    else:
+        finality = "replicated" if index < finished_size else "accepted"
+    return TraceEntry(
+        origin=origin,
+        index=index,
+        statement=made,
+        changed={row.object: row.state for row in rows},
+        finality=finality,
+        confirmation=_confirmation(load_uses(connection, ids, origin, index)),
+        seen_by_s=None if seen is None else seen[0],
+        asserted=signer is not None and signer.state.get("holder") == "region",
+        findings=tuple(row.code for row in load_findings_of(connection, ids, origin, index)),
+    )
+
+
+def _confirmation(uses: Iterable[UseRow]) -> str:
+    standing = {use.status for use in uses}
+    return next((status for status in _WORST if status in standing), "")
+
+
+class _Held:
+    """The logs that this node holds, each up to its newest note with quorums that it holds all of."""
+
+    def __init__(self, service: Service, connection: Connection) -> None:
+        self._service = service
+        self._connection = connection
+        self._ids = LogIDs()
+        self._notes: dict[str, tuple[int, bytes]] = {}
+        self._made: dict[Place, UnverifiedStatement] = {}
+        self.entries: dict[Place, bytes] = {}
+
+    def note(self, origin: str) -> tuple[int, bytes]:
+        """Return size and bytes of the note by which a log is proven.
+
+        Raises:
+            UnavailableError: ``not-replicated``: there is none yet.
+        """
+        found = self._notes.get(origin)
+        if found is None:
+            held = stored_size(self._connection, origin)
+            notes = load_finished_above(self._connection, self._ids, origin, 0)
+            usable = [note for note in notes if note[0] <= held]
+            if usable:
+                found = usable[-1]
+            elif not self._service.roster.witnesses_of(origin):
+                # Nobody could have signed but the log itself, and the bundle says so.
+                found = load_newest_note(self._connection, self._ids, origin)
+            if found is None:
+                raise UnavailableError(
+                    f"no note of {origin} has its quorums here yet", code="not-replicated"
+                )
+            self._notes[origin] = found
+        return found
+
+    def trail(self, name: str) -> list[Place]:
+        """Return the places of the entries that name or mention an object, as far as proven."""
+        return [
+            Place(origin, index)
+            for origin, index in load_trace(self._connection, self._ids, name)
+            if index < self.note(origin)[0]
+        ]
+
+    def statement(self, place: Place) -> UnverifiedStatement | None:
+        """Return an entry as a statement; None where it is not held."""
+        made = self._made.get(place)
+        if made is None:
+            if len(self.entries) >= ENTRIES_MAX:
+                raise UnavailableError(
+                    f"the case hangs together with more than {ENTRIES_MAX} entries",
+                    code="too-large",
+                )
+            origin, index = place.origin, place.index
+            found = load_entries(self._connection, self._ids, origin, index, index + 1)
+            if not found:
+                return None
+            self.entries[place] = found[0]
+            made = self._made[place] = decode_statement(found[0])
+        return made
+
+    def prove(self, origin: str, indexes: Iterable[int], roster: Roster) -> ProvenLog:
+        """Return the entries of one log with their proofs."""
+        size, data = self.note(origin)
+        note = Note.decode(data)
+        checkpoint = Checkpoint.decode(note.text)
+        own = roster.log_key(origin)
+        read = nodes_of(self._connection, self._ids, origin)
+        return ProvenLog(
+            roster=roster.version,
+            note=Note(
+                note.text,
+                tuple(
+                    it for it in note.signatures if (it.name, it.key_id) == (own.name, own.key_id)
+                ),
+            ).encode(),
+            witness=_lines(roster, checkpoint, note, "witness"),
+            mirror=_lines(roster, checkpoint, note, "mirror"),
+            entries=tuple(
+                ProvenEntry(
+                    index,
+                    self.entries[Place(origin, index)],
+                    tuple(prove_inclusion(index, size, read)),
+                )
+                for index in indexes
+            ),
+        )
+
+
+def prove(service: Service, connection: Connection, case: str) -> Bundle:
+    """Return the bundle of a case, as of the newest notes with quorums that are held here.
+
+    Raises:
+        NotFoundError: No log that is held here names it.
+        UnavailableError: ``not-replicated``: what it rests on is not all proven yet; ask again.
+    """
+    held = _Held(service, connection)
+    places = wanted(case, held, service.kinds)
+    if not places:
+        raise NotFoundError(f"nothing proven is held here about {case}", code="unknown-object")
+    indexes: dict[str, list[int]] = {}
+    for place in places:
+        made = held.statement(place)
+        size = held.note(place.origin)[0]
+        if made is None or place.index >= size:
+            raise _not_yet(place)
+        if made.act.kind == VIEW_KIND and made.subject in service.by_hash.values():
+            note = made.act.body["note"]
+            viewed = Checkpoint.decode(Note.decode(note).text)
+            if viewed.size > held.note(viewed.origin)[0]:
+                raise _not_yet(place)
+        indexes.setdefault(place.origin, []).append(place.index)
+    logs: Mapping[str, ProvenLog] = {
+        origin: held.prove(origin, listed, service.roster) for origin, listed in indexes.items()
+    }
+    return Bundle(case, (service.signed_roster,), logs)
+
+
+def _lines(roster: Roster, checkpoint: Checkpoint, note: Note, role: Role) -> tuple[bytes, ...]:
+    shaped = [it.key_id + it.blob for it in note.signatures]
+    lines = [line for line in shaped if len(line) == LINE_BYTES]
+    good = collect_lines(roster, checkpoint.origin, checkpoint, lines, role)
+    return tuple(it.line for it in good)
+
+
+def _not_yet(place: Place) -> UnavailableError:
+    return UnavailableError(
+        f"entry {place.index} of {place.origin} is not proven by a quorum here yet",
+        code="not-replicated",
+    )
+
+
+def _name(request: web.Request) -> str:
+    name = request.match_info["id"]
+    check_object(name)
+    if name.split("/")[1] != "case":
+        raise MalformedError(f"not the name of a case: {name[:80]!r}", code="bad-field")
+    return name

@@ -1,0 +1,300 @@
+"""The command ``shouxin``: its tree of subcommands, and how refusals become exit statuses.
+
+Exit statuses: 0 done, or what was asked about holds; 1 it does not hold (``verify``, ``fsck``, ``check``,
+``demo``); 2 wrong usage or malformed input; 3 a rule or a missing right forbids it; 4 there is no such
+thing; 5 it cannot be done now, try again; 70 a bug, or a disk that cannot be relied on; 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from ledger.errors import (
+    ConflictError,
+    FatalError,
+    LedgerError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    UnverifiedError,
+)
+
+DOES_NOT_HOLD: Final = 1
+USAGE: Final = 2
+INTERNAL: Final = 70
+INTERRUPTED: Final = 130
+
+_STATUS: Final[tuple[tuple[type[LedgerError], int], ...]] = (
+    (MalformedError, USAGE),
+    (UnverifiedError, DOES_NOT_HOLD),
+    (RefusedError, 3),
+    (NotFoundError, 4),
+    (ConflictError, 5),
+    (UnavailableError, 5),
+)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit status."""
+    sys.exit(main(arguments))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status.
+
+    Args:
+        arguments: Without the program's name; None for those of this process.
+    """
+    if not __debug__:
+        print("shouxin: its checks are assertions too; do not run it with python -O", file=sys.stderr)
+        return USAGE
+    given = parser().parse_args(arguments)
+    module, _, name = given.run.partition(":")
+    try:
+        # Imported only now, so that each command loads no more than it needs.
+        status: int = getattr(import_module(module), name)(given)
+        sys.stdout.flush()
+    except LedgerError as error:
+        print(f"shouxin: {error.code}: {error}", file=sys.stderr)
+        return status_of(error)
+    except FatalError as error:
+        print(f"shouxin: {error.code}: {error}", file=sys.stderr)
+        return INTERNAL
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more may be written to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def status_of(error: LedgerError) -> int:
+    """Return the exit status for an error."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), INTERNAL)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command; it imports none of the commands."""
+    top = argparse.ArgumentParser(
+        prog="shouxin",
+        description="A trust ledger for window authorization between regions (跨省通办窗口授信).",
+        epilog=(
+            "Exit status: 0 done or it holds; 1 it does not hold; 2 wrong usage or input; "
+            "3 forbidden by a rule; 4 no such thing; 5 not now, try again; 70 internal error."
+        ),
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _network(commands)
+    _node(commands)
+    _act(commands)
+    _check(commands)
+    _trace(commands)
+    _bundle(commands)
+    _verify(commands)
+    _fsck(commands)
+    _repair(commands)
+    _status(commands)
+    _demo(commands)
+    return top
+
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives the type no public name
+
+
+def _command(commands: "_Commands[argparse.ArgumentParser]", name: str, run: str, text: str, **more: str) -> argparse.ArgumentParser:  # fmt: skip
+    made = commands.add_parser(name, help=text, description=more.pop("description", text), **more)
+    made.set_defaults(run=f"nodes.cli.{run}")
+    return made
+
+
+def _network(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    network = commands.add_parser("network", help="found a network, or run all its nodes here")
+    parts = network.add_subparsers(metavar="COMMAND", required=True)
+    init = _command(
+        parts,
+        "init",
+        "network:init",
+        "make the keys, the genesis roster and a folder for each node",
+    )
+    init.add_argument("folder", type=Path, metavar="DIR")
+    init.add_argument("--preset", choices=["southwest-five"], default="southwest-five")
+    init.add_argument(
+        "--base-port", type=int, default=8410, help="the first of ten ports (default: 8410)"
+    )
+    _json(init)
+    up = _command(
+        parts, "up", "network:up", "start all nodes as processes and stay until interrupted"
+    )
+    up.add_argument("folder", type=Path, metavar="DIR")
+
+
+def _node(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    node = commands.add_parser("node", help="run one node")
+    parts = node.add_subparsers(metavar="COMMAND", required=True)
+    run_ = _command(parts, "run", "network:run_node", "run one node until it is told to stop")
+    run_.add_argument("--config", type=Path, required=True, metavar="FILE", help="its node.toml")
+
+
+def _act(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    act = _command(commands, "act", "acts:act", "record an act, signed by the region for an officer")
+    act.add_argument("kind", metavar="KIND", help="for example case.open; --help-kinds lists them")
+    act.add_argument("--subject", required=True, help="the object or party it is about")
+    act.add_argument("--officer", help="in whose name; left out, the region itself acts")
+    body = act.add_mutually_exclusive_group()
+    body.add_argument(
+        "--field",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a field of the act; lists are written with commas; bytes in hexadecimal",
+    )
+    body.add_argument("--json", dest="body", type=Path, metavar="FILE", help="all fields; - for stdin")
+    act.add_argument(
+        "--wait",
+        choices=["accepted", "witnessed", "replicated"],
+        default="accepted",
+        help="how safe the record is to be before this returns",
+    )
+    act.add_argument(
+        "--receipt", type=Path, metavar="FILE", help="keep the signed receipt in this file"
+    )
+    _caller(act)
+
+
+def _check(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    check = _command(
+        commands,
+        "check",
+        "acts:check",
+        "ask whether a window may use a right over an item now (status 1: no)",
+    )
+    check.add_argument("--window", required=True)
+    check.add_argument("--right", required=True, help="intake, notice, verify, deliver or decide")
+    check.add_argument("--item", required=True)
+    check.add_argument("--officer")
+    _json(check)
+    _language(check)
+    _caller(check)
+
+
+def _trace(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    trace = _command(commands, "trace", "traces:trace", "show who did what on a case, and who held it")
+    trace.add_argument("case", metavar="CASE")
+    _json(trace)
+    _language(trace)
+    _caller(trace)
+
+
+def _bundle(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    bundle = _command(
+        commands, "bundle", "traces:bundle", "export the evidence of a case as one file"
+    )
+    bundle.add_argument("case", metavar="CASE")
+    bundle.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    _caller(bundle)
+
+
+def _verify(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    verify = _command(
+        commands,
+        "verify",
+        "verify:verify",
+        "check a bundle with nothing but the genesis roster",
+        description=(
+            "Check a bundle with nothing but the genesis roster: no network, no database. "
+            "Status 1 names the step that failed."
+        ),
+    )
+    verify.add_argument("file", type=Path, metavar="FILE")
+    verify.add_argument("--roster", type=Path, required=True, metavar="GENESIS")
+    _json(verify)
+    _language(verify)
+
+
+def _fsck(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    fsck = _command(
+        commands,
+        "fsck",
+        "fsck:fsck",
+        "check whole logs again: every stored entry, the tree, the signed note",
+        description=(
+            "Check whole logs again from what is stored or served: every entry is hashed, the tree is "
+            "grown anew and compared with the tiles and the signed note. Status 1 names the first "
+            "entry that differs."
+        ),
+    )
+    fsck.add_argument("source", metavar="DIR|URL", help="a node's folder, or a node's base URL")
+    fsck.add_argument("--against", metavar="URL", help="compare with what this node holds")
+    fsck.add_argument("--region", help="only the log of this region (default: all that are held)")
+    fsck.add_argument(
+        "--roster", type=Path, metavar="GENESIS", help="the genesis roster; a URL's own word otherwise"
+    )
+    _json(fsck)
+
+
+def _repair(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    repair = _command(
+        commands, "repair", "repair:repair", "put altered entries right from the mirrors (node stopped)"
+    )
+    repair.add_argument("folder", type=Path, metavar="DIR", help="the node's folder")
+    repair.add_argument(
+        "--from",
+        dest="sources",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a node to fetch from (default: all of the roster)",
+    )
+    _json(repair)
+
+
+def _status(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    status = _command(commands, "status", "acts:status", "show how far every log has come at a node")
+    _json(status)
+    _caller(status)
+
+
+def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    demo = _command(
+        commands,
+        "demo",
+        "demo.story:demo",
+        "start five regions here, tell their story, and check every claim",
+    )
+    demo.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="default: a temporary one")
+    demo.add_argument("--once", action="store_true", help="end after the story, 0 if all held")
+    demo.add_argument("--cases", type=int, default=40, help="how many cases run through (default: 40)")
+    demo.add_argument(
+        "--base-port", type=int, default=0, help="first of 15 ports (default: free ones)"
+    )
+    _json(demo)
+    _language(demo)
+
+
+def _caller(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--node",
+        default=os.environ.get("SHOUXIN_NODE", ""),
+        metavar="URL|DIR",
+        help="base URL of a node, or its folder (default: $SHOUXIN_NODE)",
+    )
+    made.add_argument(
+        "--token",
+        type=Path,
+        metavar="FILE",
+        help="file with the caller's token (default: $SHOUXIN_TOKEN, or the operator's in the folder)",
+    )
+
+
+def _json(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--json", action="store_true", help="print one line of JSON")
+
+
+def _language(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--lang", choices=["zh", "en"], default="en")

@@ -1,0 +1,96 @@
+"""How the commands show things to people: times, names, tables; in Chinese or English."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from authz.finding import SENTENCES
+from authz.right import Right
+
+Language = Literal["zh", "en"]
+
+BEIJING: Final = timezone(timedelta(hours=8), "CST")
+"""The documents count in Beijing time."""
+
+RIGHT_ZH: Final[Mapping[str, str]] = {
+    Right.INTAKE: "收件受理权",
+    Right.NOTICE: "一次性告知权",
+    Right.VERIFY: "原件核验权",
+    Right.DELIVER: "审批结果送达权",
+}
+STAGE_ZH: Final[Mapping[str, str]] = {
+    "received": "已受理",
+    "noticed": "已告知",
+    "supplemented": "已补正",
+    "decided": "已决定",
+    "delivered": "已送达",
+    "withdrawn": "已撤回",
+    "closed": "已办结",
+}
+FINALITY_ZH: Final[Mapping[str, str]] = {
+    "accepted": "本地已存",
+    "witnessed": "已见证",
+    "replicated": "已复制",
+}
+
+
+def clock(seconds: int) -> str:
+    """Return a time of day, with its date, as Beijing reads it."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(BEIJING).strftime("%m-%d %H:%M:%S")
+
+
+def moment(seconds: int) -> str:
+    """Return a time with its year and zone."""
+    made = datetime.fromtimestamp(seconds, UTC).astimezone(BEIJING)
+    return made.strftime("%Y-%m-%d %H:%M:%S +08:00")
+
+
+def console() -> Console:
+    """Return where a command prints for people; plain where nobody watches."""
+    width = None if sys.stdout.isatty() else 100
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one line that a program reads."""
+    print(json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")))
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - what JSON knows
+    """Return ``value`` with its bytes in hexadecimal."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def reason(code: str, language: Language) -> str:
+    """Return the sentence for a rule that was broken; its code where there is none."""
+    zh, en = SENTENCES.get(code, (code, code))
+    return zh if language == "zh" else en
+
+
+def short(name: str | None) -> str:
+    """Return a party's or object's name without its region and type: what tells it apart."""
+    return "" if name is None else name.rsplit("/", 1)[-1]
+
+
+def table(*columns: str, title: str | None = None, right: Sequence[int] = ()) -> Table:
+    """Return an empty table in the house's style."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        made.add_column(
+            Text(column, style="dim"),
+            justify="right" if number in right else "left",
+            overflow="fold",
+        )
+    return made

@@ -1,0 +1,157 @@
+"""``shouxin verify``: a bundle checked from the genesis roster alone, and its case told.
+
+Nothing here touches a network or a database, and neither library for them is imported.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+from authz.case_bundle import judge_bundle
+from authz.trace import Trace
+from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.errors import LedgerError, MalformedError, UnverifiedError
+from ledger.roster import SignedRoster, check_genesis
+from nodes.cli.show import Language, console, print_json
+from nodes.cli.telling import tell_trace, trace_fields
+from nodes.core.kinds import KINDS
+
+BUNDLE_BYTES_MAX: Final = 64 << 20
+ROSTER_BYTES_MAX: Final = 4 << 20
+
+STEPS: Final = (
+    "form",
+    "roster",
+    "note",
+    "witness-quorum",
+    "mirror-quorum",
+    "inclusion",
+    "signature",
+    "view",
+    "chain",
+    "rules",
+)
+
+
+def verify(given: argparse.Namespace) -> int:
+    """Check the bundle, print its case, and return 0; or 1 with the step that failed."""
+    genesis = load_genesis(given.roster)
+    bundle = _read(given.file, BUNDLE_BYTES_MAX)
+    try:
+        verified, told = check(bundle, genesis)
+    except UnverifiedError as error:
+        if given.json:
+            print_json({"verified": False, "step": error.code, "detail": str(error)})
+        else:
+            _print_failure(error, given.lang)
+        return 1
+    if given.json:
+        print_json({"verified": True, **_fields(verified, told)})
+    else:
+        _print_success(verified, told, given.lang)
+    return 0
+
+
+def check(bundle: bytes, genesis: SignedRoster) -> tuple[VerifiedBundle, Trace]:
+    """Check a bundle, and return what it proves with the case's timeline.
+
+    Raises:
+        UnverifiedError: Its code is the step that failed.
+    """
+    told: list[Trace] = []
+
+    def judge(verified: VerifiedBundle) -> None:
+        told.append(judge_bundle(verified, KINDS))
+
+    return check_bundle(bundle, genesis, judge), told[0]
+
+
+def load_genesis(path: Path) -> SignedRoster:
+    """Read the genesis roster, and check that all its members signed it.
+
+    Raises:
+        MalformedError: It cannot be read.
+        UnverifiedError: ``roster``: a signature does not hold.
+    """
+    signed = SignedRoster.decode(_read(path, ROSTER_BYTES_MAX))
+    try:
+        check_genesis(signed)
+    except LedgerError as error:
+        raise UnverifiedError(f"{path}: {error}", code="roster") from error
+    return signed
+
+
+def _read(path: Path, bytes_max: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
+    if len(data) > bytes_max:
+        raise MalformedError(f"{path} is larger than {bytes_max} bytes", code="too-large")
+    return data
+
+
+def _fields(verified: VerifiedBundle, told: Trace) -> dict[str, Any]:
+    return {
+        "subject": verified.subject,
+        "network": verified.rosters[0].network,
+        "genesis": verified.rosters[0].sha256,
+        "as_of": {
+            origin: {
+                "size": log.checkpoint.size,
+                "root": log.checkpoint.root,
+                "entries": len(log.entries),
+                "witness_lines": len(log.witness),
+                "mirror_lines": len(log.mirror),
+                "quorum": log.roster.quorum(origin) if log.roster.witnesses_of(origin) else 0,
+                "time_s": max((line.time_s for line in log.mirror), default=None),
+            }
+            for origin, log in verified.logs.items()
+        },
+        **trace_fields(told),
+    }
+
+
+_FAILED: Final = {
+    "zh": "[bold red]不成立[/]：第 {number} 步 [bold]{step}[/] 未通过",
+    "en": "[bold red]Does not verify[/]: step {number}, [bold]{step}[/], failed",
+}
+_HELD: Final = {
+    "zh": "[bold green]成立[/]：{count} 步全部通过（{steps}）",
+    "en": "[bold green]Verified[/]: all {count} steps hold ({steps})",
+}
+_AS_OF: Final = {
+    "zh": "截至 {origin} 第 {size} 条（{lines} 个副本签名，法定 {quorum} 个）；此后追加的内容，本证据包无从得知。",
+    "en": "As of {size} entries of {origin} ({lines} mirrors signed, {quorum} make a quorum).",
+}
+_UNKNOWN: Final = {
+    "zh": "",
+    "en": "What a log appended after that size, a bundle cannot know.",
+}
+
+
+def _print_failure(error: UnverifiedError, language: Language) -> None:
+    out = console()
+    number = STEPS.index(error.code) + 1 if error.code in STEPS else 0
+    out.print(_FAILED[language].format(number=number, step=error.code))
+    out.print(f"  {error}", markup=False)
+
+
+def _print_success(verified: VerifiedBundle, told: Trace, language: Language) -> None:
+    out = console()
+    out.print(_HELD[language].format(count=len(STEPS), steps=" · ".join(STEPS)))
+    out.print()
+    tell_trace(out, told, language)
+    out.print()
+    for origin, log in verified.logs.items():
+        quorum = log.roster.quorum(origin) if log.roster.witnesses_of(origin) else 0
+        out.print(
+            _AS_OF[language].format(
+                origin=origin, size=log.checkpoint.size, lines=len(log.mirror), quorum=quorum
+            ),
+            style="dim",
+            markup=False,
+        )
+    if _UNKNOWN[language]:
+        out.print(_UNKNOWN[language], style="dim")

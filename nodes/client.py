@@ -1,0 +1,483 @@
+"""A region's node, as other systems use it: typed calls, patient retries, nothing lost before it is safe.
+
+What was only accepted can die with its region (protocol.md section 1). So the client keeps every statement with its
+receipt until its entry is replicated, in a folder where one is given; with these it can be salvaged.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+import secrets
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from ledger import encoding
+from ledger.errors import (
+    ConflictError,
+    LedgerError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    UnverifiedError,
+)
+from ledger.hashing import hash_leaf
+from ledger.keys import key_thumbprint
+from ledger.receipt import check_inclusion_receipt, transparent_statement
+from ledger.roster import Roster
+
+Word = Literal["accepted", "witnessed", "replicated"]
+
+ANSWER_BYTES_MAX: Final = 64 << 20
+
+_CBOR: Final = "application/cbor"
+_COSE: Final = "application/cose"
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long one call is tried.
+
+    Args:
+        attempts_max: Times that it is sent.
+        backoff_ms: Before the second attempt; doubled before each further one, half of it jitter.
+        timeout_ms: Of one attempt, besides the time that it waits for finality.
+    """
+
+    attempts_max: int = 5
+    backoff_ms: int = 100
+    backoff_ms_max: int = 5_000
+    timeout_ms: int = 15_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acted:
+    """An act that stands in the log.
+
+    Args:
+        leaf: Its leaf hash.
+        size: Published size that covers it.
+        entry: Its bytes.
+        receipt: The log's word for it.
+    """
+
+    origin: str
+    index: int
+    leaf: bytes
+    finality: Word
+    size: int
+    entry: bytes
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one statement of a batch: its index, or the code and detail of its refusal."""
+
+    index: int | None
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckAnswer:
+    """May it be done: ``yes``, ``open`` or ``no``, why, and on what that rests."""
+
+    allowed: str
+    code: str
+    reason_zh: str
+    reason_en: str
+    detail: str
+    grant: str | None
+    item_version: int | None
+    as_of: int
+    relied: tuple[Mapping[str, Any], ...]
+
+
+class Client:
+    """Calls to one node. Use it as an asynchronous context manager.
+
+    Args:
+        url: The node's public base URL.
+        token: Of the caller; empty for what needs none.
+        roster: If given, every receipt is checked with the region's key in it.
+        region: The node's region; needed with ``roster``.
+        keep: Folder for statements that are not replicated yet; None keeps them in memory alone.
+        tls: For a node whose certificate no public authority signed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        *,
+        roster: Roster | None = None,
+        region: str = "",
+        keep: Path | None = None,
+        patience: Patience | None = None,
+        tls: ssl.SSLContext | None = None,
+        connections_max: int = 64,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._keys: Mapping[bytes, bytes] = {}
+        if roster is not None:
+            public = roster.member(region).keys.receipt
+            self._keys = {key_thumbprint(public): public}
+        self._keep = keep
+        self._patience = patience or Patience()
+        self._tls = tls
+        self._connections_max = connections_max
+        self._session: aiohttp.ClientSession | None = None
+        self.outstanding: dict[int, bytes] = {}
+        """Statements with their receipts, by index, that are not known to be replicated yet."""
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections_max),
+            headers={"User-Agent": "shouxin-client", **self._headers},
+        )
+        if self._keep is not None:
+            self._keep.mkdir(parents=True, exist_ok=True)
+            for path in self._keep.glob("*.cose"):
+                self.outstanding[int(path.stem)] = path.read_bytes()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    # ---- acts -----------------------------------------------------------------------------------
+
+    async def act(
+        self,
+        kind: str,
+        subject: str,
+        body: Mapping[str, Any],
+        *,
+        officer: str | None = None,
+        version: int = 1,
+        wait: Word = "accepted",
+        timeout_ms: int = 10_000,
+    ) -> Acted:
+        """Have the node compose and sign an act for an officer, or for the region without one.
+
+        Args:
+            body: By the kind's fields; bytes are sent as hexadecimal.
+            wait: How safe the act is to be before the answer; ``finality`` says how far it came.
+
+        Raises:
+            RefusedError: A rule forbids it; ``code`` names the rule.
+            UnavailableError: ``unknown-outcome``: the connection broke after the request was sent.
+                Look at the subject before you act again.
+            LedgerError: As the node says.
+        """
+        asked: dict[str, Any] = {
+            "kind": kind,
+            "version": version,
+            "subject": subject,
+            "body": _plain(body),
+        }
+        if officer is not None:
+            asked["officer"] = officer
+        answer = await self._json(
+            "POST",
+            f"/v1/acts?wait={wait}&timeout_ms={timeout_ms}",
+            json.dumps(asked).encode(),
+            wait_ms=timeout_ms if wait != "accepted" else 0,
+            repeatable=False,
+        )
+        acted = _acted(answer)
+        self._check_receipt(acted)
+        if acted.finality != "replicated":
+            self._hold(acted)
+        return acted
+
+    async def ingest(
+        self, entries: Sequence[bytes], *, wait: Word = "accepted", timeout_ms: int = 10_000
+    ) -> tuple[Fate, ...]:
+        """Append statements that are signed already; each stands or falls alone.
+
+        Sent again, the same bytes get the same index, so this is repeated until it is answered.
+        """
+        answer = encoding.decode(
+            await self._bytes(
+                "POST",
+                f"/v1/ingest?wait={wait}&timeout_ms={timeout_ms}",
+                encoding.encode(list(entries)),
+                _CBOR,
+                wait_ms=timeout_ms if wait != "accepted" else 0,
+            )
+        )
+        fates = []
+        for result in answer["results"]:
+            if result[0] == 0:
+                fates.append(Fate(result[1]))
+            else:
+                fates.append(Fate(None, result[1], result[2]))
+        return tuple(fates)
+
+    async def register(self, entry: bytes) -> bytes:
+        """Register one signed statement as any SCITT client does, and return its receipt."""
+        receipt = await self._bytes("POST", "/entries", entry, _COSE)
+        if self._keys:
+            checked = check_inclusion_receipt(receipt, hash_leaf(entry), self._keys)
+            self._put(checked.index, transparent_statement(entry, [receipt]))
+        return receipt
+
+    async def settle(self) -> Mapping[int, bytes]:
+        """Let go of what is replicated by now, and return what is still outstanding."""
+        replicated_size = (await self.status())["replicated_size"]
+        for index in [index for index in self.outstanding if index < replicated_size]:
+            del self.outstanding[index]
+            if self._keep is not None:
+                (self._keep / f"{index}.cose").unlink(missing_ok=True)
+        return dict(self.outstanding)
+
+    # ---- questions ------------------------------------------------------------------------------
+
+    async def check(
+        self, window: str, right: str, item: str, *, officer: str | None = None
+    ) -> CheckAnswer:
+        """Ask whether a window may use a right over an item now."""
+        asked = {"window": window, "right": right, "item": item}
+        if officer is not None:
+            asked["officer"] = officer
+        answer = await self._json("POST", "/v1/check", json.dumps(asked).encode())
+        relied = tuple(answer.pop("relied"))
+        return CheckAnswer(**answer, relied=relied)
+
+    async def case(self, name: str) -> dict[str, Any]:
+        """Return the timeline of a case."""
+        return await self._json("GET", f"/v1/cases/{quote(name)}")
+
+    async def bundle(self, name: str) -> bytes:
+        """Return the evidence bundle of a case."""
+        return await self._bytes("GET", f"/v1/bundles/{quote(name)}")
+
+    async def object(self, name: str) -> dict[str, Any]:
+        """Return how an object stands in each log."""
+        return await self._json("GET", f"/v1/objects/{quote(name)}")
+
+    async def findings(self, *, origin: str = "", rows: int = 100) -> list[dict[str, Any]]:
+        """Return what broke a rule, the newest first."""
+        query = f"rows={rows}" + (f"&origin={quote(origin, safe='')}" if origin else "")
+        answer = await self._json("GET", f"/v1/findings?{query}")
+        found: list[dict[str, Any]] = answer["findings"]
+        return found
+
+    async def status(self) -> dict[str, Any]:
+        """Return the state of the node and of every log as it sees them."""
+        return await self._json("GET", "/v1/status")
+
+    async def roster(self) -> dict[str, Any]:
+        """Return the roster in force."""
+        return await self._json("GET", "/v1/roster")
+
+    async def proof(self, index: int) -> bytes:
+        """Return the proof file of an entry (C2SP tlog-proof)."""
+        return await self._bytes("GET", f"/v1/entries/{index}/proof")
+
+    async def receipt(self, index: int) -> bytes:
+        """Return the receipt of an entry, over the newest published size."""
+        return await self._bytes("GET", f"/entries/{index}")
+
+    async def fetch(self, path: str) -> bytes:
+        """Return what is at a path of a log: a checkpoint, a tile, an entry bundle."""
+        return await self._bytes("GET", path)
+
+    # ---- administration -------------------------------------------------------------------------
+
+    async def make_officer_key(self, party: str) -> bytes:
+        """Have the region's key store make a key for an officer, and return the public one."""
+        asked = json.dumps({"party": party}).encode()
+        answer = await self._json("POST", "/v1/officers", asked)
+        return bytes.fromhex(answer["key"])
+
+    async def issue_token(
+        self, party: str, role: str, *, label: str = "", days: int = 90
+    ) -> dict[str, Any]:
+        """Make a token for a party; its text is under ``token``, its name under ``id``."""
+        asked = {"party": party, "role": role, "label": label, "days": days}
+        return await self._json("POST", "/v1/tokens", json.dumps(asked).encode(), repeatable=False)
+
+    async def revoke_token(self, name: str) -> dict[str, Any]:
+        """End the token of this ``id``."""
+        return await self._json("DELETE", f"/v1/tokens/{name}", repeatable=False)
+
+    # ---- the wire -------------------------------------------------------------------------------
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        wait_ms: int = 0,
+        repeatable: bool = True,
+    ) -> dict[str, Any]:
+        data = await self._bytes(method, path, body, _JSON, wait_ms=wait_ms, repeatable=repeatable)
+        try:
+            value = json.loads(data)
+        except ValueError as error:
+            raise MalformedError("the node's answer is not JSON") from error
+        if type(value) is not dict:
+            raise MalformedError("the node's answer is not a JSON object")
+        return value
+
+    async def _bytes(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        content_type: str = "",
+        *,
+        wait_ms: int = 0,
+        repeatable: bool = True,
+    ) -> bytes:
+        """Send a request until it is answered, or patience ends.
+
+        503 says that nothing was changed, and a connection that was refused carried nothing: both
+        are always tried again. One that broke later is tried again only where that does no harm.
+        """
+        patience = self._patience
+        for attempt in range(1, patience.attempts_max + 1):
+            try:
+                async with asyncio.timeout((patience.timeout_ms + wait_ms) / 1000):
+                    return await self._once(method, path, body, content_type)
+            except (UnavailableError, aiohttp.ClientConnectorError) as error:
+                if attempt == patience.attempts_max:
+                    raise _unavailable(error) from error
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                if not repeatable:
+                    raise UnavailableError(
+                        f"the connection broke, {error!r}", code="unknown-outcome"
+                    ) from error
+                if attempt == patience.attempts_max:
+                    raise _unavailable(error) from error
+            longest_ms = min(patience.backoff_ms << (attempt - 1), patience.backoff_ms_max)
+            delay_ms = longest_ms // 2 + secrets.randbelow(longest_ms // 2 + 1)
+            await asyncio.sleep(delay_ms / 1000)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(self, method: str, path: str, body: bytes | None, content_type: str) -> bytes:
+        assert self._session is not None, "use the client as a context manager"
+        async with self._session.request(
+            method,
+            self._url + path,
+            data=body,
+            headers={"Content-Type": content_type} if body is not None else {},
+            ssl=self._tls or True,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as response:
+            data = await _read(response)
+            if response.status >= 300:
+                raise _error(response.status, response.content_type, data)
+            return data
+
+    def _check_receipt(self, acted: Acted) -> None:
+        if hash_leaf(acted.entry) != acted.leaf:
+            raise UnverifiedError("the answer's leaf is not that of its entry", code="bad-proof")
+        if not self._keys:
+            return
+        receipt = check_inclusion_receipt(acted.receipt, acted.leaf, self._keys)
+        if (receipt.origin, receipt.index) != (acted.origin, acted.index):
+            raise UnverifiedError("the receipt is for another entry", code="bad-proof")
+
+    def _hold(self, acted: Acted) -> None:
+        self._put(acted.index, transparent_statement(acted.entry, [acted.receipt]))
+
+    def _put(self, index: int, statement: bytes) -> None:
+        self.outstanding[index] = statement
+        if self._keep is not None:
+            temporary = self._keep / f".{index}.new"
+            temporary.write_bytes(statement)
+            temporary.replace(self._keep / f"{index}.cose")
+
+
+_CLASSES: Final[Mapping[int, type[LedgerError]]] = {
+    400: MalformedError,
+    401: RefusedError,
+    403: RefusedError,
+    404: NotFoundError,
+    405: MalformedError,
+    413: MalformedError,
+    422: UnverifiedError,
+    503: UnavailableError,
+}
+
+
+def _error(status: int, content_type: str, data: bytes) -> LedgerError:
+    """Return the error that problem details, of either form, say."""
+    code, detail = "", data[:200].decode("utf-8", "replace")
+    try:
+        if content_type == "application/problem+json":
+            fields = json.loads(data)
+            code, detail = str(fields.get("code", "")), str(fields.get("detail", ""))
+        elif content_type == "application/concise-problem-details+cbor":
+            fields = encoding.decode(data)
+            code, _, detail = str(fields.get(-2, "")).partition(": ")
+    except (ValueError, AttributeError, MalformedError):
+        # A proxy's words rather than the node's: the status has to do.
+        pass
+    if status == 409:
+        conflict = ConflictError(0, code=code or None)
+        conflict.args = (detail,)
+        return conflict
+    return _CLASSES.get(status, UnavailableError)(detail, code=code or None)
+
+
+def _unavailable(error: Exception) -> UnavailableError:
+    if isinstance(error, UnavailableError):
+        return error
+    return UnavailableError(f"the node does not answer, {error!r}", code="no-answer")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    parts, total = [], 0
+    async for part in response.content.iter_any():
+        total += len(part)
+        if total > ANSWER_BYTES_MAX:
+            raise MalformedError(f"the answer has more than {ANSWER_BYTES_MAX} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _acted(answer: Mapping[str, Any]) -> Acted:
+    try:
+        return Acted(
+            origin=answer["origin"],
+            index=answer["index"],
+            leaf=bytes.fromhex(answer["leaf"]),
+            finality=answer["finality"],
+            size=answer["size"],
+            entry=base64.b64decode(answer["entry"], validate=True),
+            receipt=base64.b64decode(answer["receipt"], validate=True),
+        )
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise MalformedError("the node's answer is not that to an act") from error
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON knows
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value
