@@ -112,7 +112,7 @@ def next_stage(stage: Stage, event: Event) -> Stage:
     )
 
 
-# ---- what an act rests on -------------------------------------------------------------------------
+# ---- what an act rests on -----------------------------------------------------------------------
 
 
 def act_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -132,7 +132,7 @@ def act_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
 
 
 def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> tuple[Use, ...]:
-    """Check that the act rests on one right of one live grant, or on the authority's own competence.
+    """Check that the act rests on one right of one live grant, or on own competence.
 
     Returns:
         The reliance on the grantor's log, which later views settle; nothing to settle within one
@@ -160,10 +160,10 @@ def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> tuple[Use, ..
     found = check_use(
         acting.facts["grant"],
         acting.facts["acceptance"],
-        window,
-        right,
-        row["item"],
-        acting.statement.time_s,
+        window=window,
+        right=right,
+        item=row["item"],
+        time_s=acting.statement.time_s,
     )
     if found.origin == acting.origin:
         return ()
@@ -183,17 +183,16 @@ def _check_trained(signer: Fact, training: str | None) -> None:
         raise RefusedError(f"the item asks for the training {training}", code="not-entitled")
 
 
-# ---- case.open ------------------------------------------------------------------------------------
+# ---- case.open ----------------------------------------------------------------------------------
 
 
 def open_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
-    """Return what every act on a case needs, and the item with its pinned version."""
+    """Return what every act on a case needs, the item, and how often the grant was used."""
     body = draft.body
     item = body["item"]
     needs = (
         *act_needs(draft, own),
         Need("item", item, origin=item[:6]),
-        Need("version", version_object(item, body["item_version"]), origin=item[:6]),
     )
     if "grant" in body:
         needs += (Need("quota", quota_object(draft.issuer[:6], body["grant"])),)
@@ -206,8 +205,8 @@ def open_case(acting: Acting) -> Judgement:
     at = custody.next_at(custody.at_of(acting.own), custody.Event.OPEN)
     stage = next_stage(Stage.NEW, Event.OPEN)
     body, signer = acting.act.body, party.person(acting)
-    item, version = acting.facts["item"], acting.facts["version"]
-    if item is None or version is None:
+    item = acting.facts["item"]
+    if item is None:
         raise RefusedError(f"no such item is within sight: {body['item']}", code="unknown-object")
     row: dict[str, Any] = {
         "at": at.value,
@@ -226,7 +225,7 @@ def open_case(acting: Acting) -> Judgement:
         )
     if body["department"] != row["dept"]:
         raise RefusedError(f"{row['dept']} decides on {item.object}", code="not-competent")
-    _check_trained(signer, version.state.get("train"))
+    _check_trained(signer, item.state.get("train"))
     if "window" in body:
         row["win"] = body["window"]
     changes = [Change(acting.statement.subject, row)]
@@ -249,7 +248,7 @@ def _counted(acting: Acting) -> tuple[Change, ...]:
     return (Change(quota_object(acting.region, offer.object), {"n": count}),)
 
 
-# ---- acts of the holder ---------------------------------------------------------------------------
+# ---- acts of the holder -------------------------------------------------------------------------
 
 
 def _advance(acting: Acting, event: Event) -> dict[str, Any]:
@@ -314,7 +313,7 @@ def withdraw(acting: Acting) -> Judgement:
 
 
 def decide(acting: Acting) -> Judgement:
-    """Judge ``case.decide``: by the owning department alone, and not by whoever received the case."""
+    """Judge ``case.decide``: by the owning department alone, never by whoever received the case."""
     row = _advance(acting, Event.DECIDE)
     signer = party.person(acting)
     if row["item"][:6] != acting.region:

@@ -172,7 +172,7 @@ class _Replay:
     def _is_ready(
         self, made: AnyStatement, queues: Mapping[str, Sequence[int]], heads: Mapping[str, int]
     ) -> bool:
-        """Return whether all that a view covers is judged; other entries wait for their log only."""
+        """Return whether all that a view covers is judged; other entries only wait in line."""
         if made.act.kind != VIEW_KIND or made.subject not in queues:
             return True
         queue, head = queues[made.subject], heads[made.subject]
@@ -231,7 +231,7 @@ class _Replay:
         key = self._newest(place.origin, key_object_of_kid(region, made.kid))
         if key is None or key.state["party"] != made.issuer or not key.live:
             raise _failed("signature", f"{_at(place)}: no live key of {made.issuer} is here")
-        assert isinstance(made, UnverifiedStatement)  # noqa: S101 - as VerifiedLog says
+        assert isinstance(made, UnverifiedStatement)  # as VerifiedLog says
         try:
             verify_statement(made, key.state["key"])
         except LedgerError as error:
@@ -272,7 +272,7 @@ class _Replay:
     # ---- chain, rules ---------------------------------------------------------------------------
 
     def _leaf(self, place: Place, origin: str, index: int, *, below: int) -> bytes:
-        """Return the leaf of an entry that one at ``place`` cites, of a log within sight below a size.
+        """Return the leaf of an entry cited at ``place``, in a log within sight up to a size.
 
         Raises:
             RefusedError: ``void-citation``: there is no such entry within sight.

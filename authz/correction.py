@@ -9,7 +9,7 @@ from ledger.kind import Acting, Change, Judgement
 
 
 def correct(acting: Acting) -> Judgement:
-    """Judge ``act.correct``: it cites the entry of this log it corrects, and leaves the object as it was.
+    """Judge ``act.correct``: it cites the entry it corrects, in this log, and changes nothing.
 
     That the entry cited has that leaf is checked as for every citation.
     """

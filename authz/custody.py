@@ -8,9 +8,9 @@ numbered along its whole way, so that an answer belongs to one offer.
 
 Row of a case in a log: ``{at, n, stage, item, v, dept, by, win, grant, unit, to, from, result}``.
 ``at`` is where it stands in this log; ``n`` counts its offers; ``unit`` is the holding department
-or window; ``to`` the unit it is offered or released to; ``from`` the region it came from; ``by`` the
-officer who received the papers and ``win`` their window. ``grant`` is the one it was opened under.
-In a receiver's log before its first act the row is only ``{at, n, to, from, item, v}``.
+or window; ``to`` the unit it is offered or released to; ``from`` the region it came from; ``by``
+the officer who received the papers and ``win`` their window. ``grant`` is the one it was opened
+under. In a receiver's log before its first act the row is only ``{at, n, to, from, item, v}``.
 
 Source: protocol.md section 5; domain.md rule 7.
 """
@@ -128,7 +128,7 @@ def next_at(at: At, event: Event) -> At:
     raise RefusedError("the case is not held here", code="not-holder")
 
 
-# ---- holding --------------------------------------------------------------------------------------
+# ---- holding ------------------------------------------------------------------------------------
 
 
 def release_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -207,11 +207,11 @@ def holder_of(rows: Mapping[str, Row]) -> str | None:
     return None
 
 
-# ---- handing over ---------------------------------------------------------------------------------
+# ---- handing over -------------------------------------------------------------------------------
 
 
 def offer(acting: Acting) -> Judgement:
-    """Judge ``handoff.offer``: the holder asks one unit, here or in another region, to take over."""
+    """Judge ``handoff.offer``: the holder asks one unit, here or elsewhere, to take over."""
     row = held(acting)
     check_unit(acting, row)
     party.check_role(party.person(acting), party.RECEIVE, party.DECIDE)

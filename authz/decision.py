@@ -122,28 +122,25 @@ def check(
 
     1. The window is live, and the officer too where one is named, and sits there.
     2. The item is in force.
-    3. The decision stays with the owning department.
+    3. The right is one of the four, or the decision, which stays with the owning department.
     4. An authority's own window acts on its own competence.
     5. Else one of the window's grants carries it. The first that does is named; where none does,
        the reason is that of the newest.
     6. The view of the grantor's log is fresh enough: yes. Staler: open for what only receives, no
        for what cannot be undone.
 
-    Args:
-        staleness_s: The roster's S; a grant may ask for less.
-        refresh_s: The roster's R, kept in hand so that what is allowed now still stands when its
-            use is seen.
+    ``staleness_s`` is the roster's S, and a grant may ask for less; ``refresh_s`` is its R, kept in
+    hand so that what is allowed now still stands when its use is seen.
     """
     version = facts.item.state["v"] if facts.item is not None else None
     try:
         window = _live_window(request, facts)  # (1)
         _check_officer(request, facts.officer)
         item = _item_in_force(request, facts.item)  # (2)
+        _check_right(request.right)  # (3)
         own = item.object[:6] == request.window[:6] and item.state["dept"] == window.state["dept"]
-        if request.right == DECIDE:  # (3)
-            _check_decides(request, facts, own=own)
-        elif request.right not in RIGHTS:
-            raise RefusedError(f"there is no such right: {request.right}", code="right-not-granted")
+        if request.right == DECIDE:
+            _check_decides(facts.officer, own=own)
         if own:  # (4)
             return _answer("yes", OWN_COMPETENCE, version=version)
         found = _find_grant(request, facts.grants)  # (5)
@@ -196,10 +193,14 @@ def _item_in_force(request: CheckRequest, item: Fact | None) -> Fact:
     return item
 
 
-def _check_decides(request: CheckRequest, facts: CheckFacts, *, own: bool) -> None:
+def _check_right(right: str) -> None:
+    if right != DECIDE and right not in RIGHTS:
+        raise RefusedError(f"there is no such right: {right}", code="right-not-granted")
+
+
+def _check_decides(officer: Fact | None, *, own: bool) -> None:
     if not own:
         raise RefusedError("the decision stays with the owning place", code="decision-stays")
-    officer = facts.officer
     if officer is None:
         raise RefusedError("a window decides nothing; an officer does", code="decision-stays")
     party.check_role(officer, party.DECIDE)
@@ -212,10 +213,10 @@ def _find_grant(request: CheckRequest, grants: Sequence[GrantFacts]) -> GrantFac
             grant = check_use(
                 held.grant,
                 held.acceptance,
-                request.window,
-                request.right,
-                request.item,
-                request.now_s,
+                window=request.window,
+                right=request.right,
+                item=request.item,
+                time_s=request.now_s,
             )
             check_quota(grant, held.used)
         except RefusedError as error:
@@ -255,7 +256,7 @@ _SENTENCES: Final[Mapping[tuple[Allowed, str], tuple[str, str]]] = {
     ),
     ("open", "stale-view"): (
         "可以先收件：暂未能确认授权的最新状态，连通后自动核对。",
-        "Yes, open: the grant's newest state cannot be confirmed now; it is settled when the link is back.",
+        "Yes, open: the grant's newest state is not confirmed now; that follows with the link.",
     ),
     ("no", "stale-view"): (
         "暂不能办理：此事办后不可撤回，须待授权状态确认。",

@@ -109,14 +109,12 @@ def _digest(*parts: str) -> str:
 
 
 def check_use(
-    offer: Fact | None, acceptance: Fact | None, window: str, right: str, item: str, time_s: int
+    offer: Fact | None, acceptance: Fact | None, *, window: str, right: str, item: str, time_s: int
 ) -> Fact:
     """Check that a window may use a right over an item under a grant, and return the grant's row.
 
-    Args:
-        offer: The grant's newest row within sight in the grantor's log.
-        acceptance: The grant's newest row in the using region's log.
-        time_s: The time for which the question is asked.
+    ``offer`` is the grant's newest row within sight in the grantor's log, ``acceptance`` the newest
+    in the using region's log, ``time_s`` the time for which the question is asked.
 
     Raises:
         RefusedError: With the first reason why not.
@@ -156,7 +154,7 @@ def check_quota(offer: Fact, used: Fact | None) -> None:
         raise RefusedError(f"the grant {offer.object} allowed {quota} uses", code="quota-spent")
 
 
-# ---- the grantor's side ---------------------------------------------------------------------------
+# ---- the grantor's side -------------------------------------------------------------------------
 
 
 def offer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
@@ -286,7 +284,7 @@ def _move(acting: Acting, event: Event) -> Judgement:
     return Judgement((Change(own.object, row),), mentions=(own.state["item"],))
 
 
-# ---- the grantee's side ---------------------------------------------------------------------------
+# ---- the grantee's side -------------------------------------------------------------------------
 
 
 def accept_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -305,7 +303,7 @@ def decline_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
 
 
 def accept(acting: Acting) -> Judgement:
-    """Judge ``grant.accept``: the grantee side takes the grant, and from here on it is live (mutual)."""
+    """Judge ``grant.accept``: the grantee side takes the grant, and it is live (相互授予)."""
     made = _answered(acting, Event.ACCEPT)
     body = acting.act.body
     if made["item"] != body["item"]:

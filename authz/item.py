@@ -1,9 +1,9 @@
 """Items and their versions: what is done, by whom it is decided, and which papers may be asked for.
 
-Rows: item ``{live, v, dept}``, with the newest version's number; and for each version an object of
-its own that never changes, ``<region>/item-version/<number>.<v>``: ``{dept, mat, tol, days, train}``
-(materials, tolerable ones, working days, training asked for). Running cases keep the version under
-which they were opened.
+Rows: item ``{live, v, dept, train}``, with the newest version's number and the training it asks of
+an officer; and for each version an object of its own that never changes,
+``<region>/item-version/<number>.<v>``: ``{dept, mat, tol, days}`` (materials, tolerable ones,
+working days). Running cases keep the version under which they were opened.
 
 Source: domain.md rules 5 and 11; mechanisms 41, 42, 45.
 """
@@ -51,20 +51,25 @@ def publish(acting: Acting) -> Judgement:
     extra = [code for code in body.get("tolerable", ()) if code not in body["materials"]]
     if extra:
         raise RefusedError(f"tolerable, but not on the list: {extra[0]}", code="extra-material")
-    row: dict[str, Any] = {"dept": body["department"], "days": body["days"]}
-    row["mat"], row["tol"] = body["materials"], body.get("tolerable", [])
+    row: dict[str, Any] = {"live": True, "v": version, "dept": body["department"]}
     if "training" in body:
         row["train"] = body["training"]
+    lists = {
+        "dept": body["department"],
+        "days": body["days"],
+        "mat": body["materials"],
+        "tol": body.get("tolerable", []),
+    }
     return Judgement(
         (
-            Change(subject, {"live": True, "v": version, "dept": body["department"]}),
-            Change(version_object(subject, version), row),
+            Change(subject, row),
+            Change(version_object(subject, version), lists),
         )
     )
 
 
 def withdraw(acting: Acting) -> Judgement:
-    """Judge ``item.withdraw``: no new case is opened under it until another version is published."""
+    """Judge ``item.withdraw``: no case is opened under it until another version is published."""
     own = acting.own
     if own is None:
         raise RefusedError("no such item is published here", code="unknown-object")

@@ -5,7 +5,7 @@ A new mechanism of the domain is a row here, and perhaps a rule function beside 
 
 from typing import Final
 
-from authz import basis, case, correction, custody, grant, item, party
+from authz import basis, case, correction, custody, grant, item, party, token
 from ledger.kind import Field, FieldType, Kind, Kinds
 from ledger.schema import ANY_SUBJECT, PARTY_SUBJECT
 
@@ -216,7 +216,7 @@ _GRANT_KINDS: Final = (
         needs=grant.offer_needs,
         rule=grant.offer,
         question="Had the grantor the competence to lend this right?",
-        source="1 窗口授信机制, 2 授权文件模板, 3 系统内授权, 4 四权互授, 14 不改变办理事权, 40 不再转授",
+        source="1 窗口授信机制, 2 模板, 3 系统内授权, 4 四权互授, 14 不改变办理事权, 40 不再转授",
     ),
     Kind(
         name="grant.accept",
@@ -519,6 +519,39 @@ _CORRECTION_KINDS: Final = (
     ),
 )
 
+_TOKEN_KINDS: Final = (
+    Kind(
+        name="token.issue",
+        zh="发放授权令牌",
+        en="give a token",
+        subject="token",
+        fields={
+            "holder": _of(FieldType.PARTY, "持有人", "the party it stands for"),
+            "role": _of(
+                FieldType.CODE,
+                "角色",
+                "role",
+                choices=("window", "authority", "auditor", "operator"),
+            ),
+            "expires": _of(FieldType.SECONDS, "有效期至", "expires"),
+        },
+        rule=token.issue,
+        by_region=True,
+        question="Who could act in this name through the node, and until when?",
+        source="6 授权账号",
+    ),
+    Kind(
+        name="token.revoke",
+        zh="收回授权令牌",
+        en="take a token back",
+        subject="token",
+        rule=token.revoke,
+        by_region=True,
+        question="From when on was the token good for nothing?",
+        source="6 授权账号",
+    ),
+)
+
 KINDS: Final[Kinds] = {
     (kind.name, kind.version): kind
     for kind in (
@@ -528,6 +561,7 @@ KINDS: Final[Kinds] = {
         *_CASE_KINDS,
         *_HANDOFF_KINDS,
         *_CORRECTION_KINDS,
+        *_TOKEN_KINDS,
     )
 }
 
@@ -537,16 +571,16 @@ def reference(kinds: Kinds) -> str:
     lines = [
         "# Kinds of acts",
         "",
-        "What can be recorded, by whom, and with which fields. Made from the tables in `authz/kinds.py`",
-        "and `seals/kinds.py`. A field in *italics* may be left out.",
+        "What can be recorded, by whom, and with which fields. A field in *italics* may be left",
+        "out. This page is made from the tables in `authz/kinds.py` and `seals/kinds.py`.",
         "",
     ]
     for kind in kinds.values():
+        what = f"{kind.en[:1].upper()}{kind.en[1:]}, version {kind.version}."
         lines += [
             f"## `{kind.name}` {kind.zh}",
             "",
-            f"{kind.en[:1].upper()}{kind.en[1:]}, version {kind.version}. Subject: {kind.subject}. "
-            f"{_signer(kind)} {_staleness(kind)}",
+            f"{what} Subject: {kind.subject}. {_signer(kind)} {_staleness(kind)}",
             "",
             f"Asked: {kind.question} Serves: {kind.source}.",
             "",

@@ -157,7 +157,7 @@ def person(acting: Acting) -> Fact:
     return acting.signer
 
 
-# ---- party.enrol ----------------------------------------------------------------------------------
+# ---- party.enrol --------------------------------------------------------------------------------
 
 
 def enrol_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
@@ -241,7 +241,7 @@ def _unit(acting: Acting, name: str, types: tuple[str, ...]) -> Fact:
     return unit
 
 
-# ---- the rest of the life -------------------------------------------------------------------------
+# ---- the rest of the life -----------------------------------------------------------------------
 
 
 def rekey_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -263,7 +263,7 @@ def _end_key(acting: Acting) -> Change:
 
 
 def rekey(acting: Acting) -> Judgement:
-    """Judge ``party.rekey``: an officer signs by another key from here on; the old one has ended."""
+    """Judge ``party.rekey``: an officer signs by another key from here on; the old one ends."""
     _check_by_region(acting)
     next_life(life_of(acting.own), Event.REKEY)
     own = acting.own
@@ -307,7 +307,7 @@ def resume(acting: Acting) -> Judgement:
 
 
 def retire(acting: Acting) -> Judgement:
-    """Judge ``party.retire``: it has left for good; its name and its key are not given out again."""
+    """Judge ``party.retire``: it has left for good; neither name nor key is given out again."""
     next_life(life_of(acting.own), Event.RETIRE)
     own, _ = _mastered(acting)
     changes = [Change(own.object, {**own.state, "live": False, "ended": True})]

@@ -98,11 +98,7 @@ class Trace:
 
 
 def trace(case: str, entries: Iterable[TraceEntry], kinds: Kinds) -> Trace:
-    """Return the timeline of a case.
-
-    Args:
-        entries: All that name the case as their subject or mention it, in any order.
-    """
+    """Return the timeline of a case from all entries that are about it or mention it."""
     rows: dict[str, Mapping[str, Any]] = {}
     latest: Mapping[str, Any] = {}
     lines = []

@@ -6,14 +6,13 @@ entries of the log itself (``log.genesis``, ``log.block``, ``log.view``) are not
 How it is used, for an act on subject S in the log of a region:
 
 1. ``kind_of`` finds the row; ``own`` is the newest fact of S in this log below the act.
-2. ``wants`` checks body and subject, and says which facts the rule will look at. Its needs name full
-   origins; None is the citing log. One of them is ``signer`` unless the region's own key signed.
+2. ``wants`` checks body and subject, and says which facts the rule will look at. Its needs name
+   full origins; None is the citing log. One is ``signer`` unless the region's own key signed.
 3. The caller resolves each need within sight of the act and puts them into an ``Acting``.
 4. ``judge`` does the rest.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
@@ -48,9 +47,8 @@ def wants(
     A kind's row names the log of a foreign fact by its region, six digits; here it becomes the
     origin of that region's log, or None for the citing log's own region.
 
-    Args:
-        own: Newest row of the subject in the citing log; None where there is none.
-        region: Whose log the act is for.
+    ``own`` is the newest row of the subject in the citing log, None where there is none; ``region``
+    is the one whose log the act is for.
 
     Raises:
         MalformedError: A field is not of the form, or names a citizen.
@@ -63,7 +61,7 @@ def wants(
         if need.origin is None:
             needs.append(need)
         elif need.origin == region:
-            needs.append(replace(need, origin=None))
+            needs.append(Need(need.name, need.object, None, need.cite))
         else:
             try:
                 origin = roster.origin_of(need.origin)
@@ -71,11 +69,11 @@ def wants(
                 raise RefusedError(
                     f"no such region in the network: {need.origin}", code="unknown-object"
                 ) from error
-            needs.append(replace(need, origin=origin))
+            needs.append(Need(need.name, need.object, origin, need.cite))
     return tuple(needs)
 
 
-def check_citations(
+def check_citations(  # noqa: PLR0917 - in the order of an Acting
     act: Act,
     index: int,
     origin: str,
@@ -92,10 +90,8 @@ def check_citations(
     3. Each need to be cited, whose fact is within sight, is cited exactly once in its role, with
        the place and the leaf of that very row. A missing fact is the rule's to refuse.
 
-    Args:
-        index: Where the act stands or is to stand.
-        origin: The citing log.
-        views: Those the act cites, by origin; the caller has checked each of them.
+    The act stands, or is to stand, at ``index`` of the log ``origin``. ``views`` are those that it
+    cites; the caller has checked each of them.
 
     Raises:
         RefusedError: ``void-citation``.
@@ -143,13 +139,12 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
     4. Citations.
     5. The kind's own rule.
 
-    Args:
-        needs: What ``wants`` returned for this very act, where the caller still has it.
+    ``needs`` is what ``wants`` returned for this very act, where the caller still has it.
 
     Raises:
         MalformedError: (1).
         ConflictError: ``wrong-previous``.
-        RefusedError: ``not-entitled``, ``officer-not-live``, ``void-citation``, or what the rule says.
+        RefusedError: ``not-entitled``, ``officer-not-live``, ``void-citation``, or the rule's.
     """
     statement = acting.statement
     act = statement.act

@@ -196,7 +196,6 @@ class Roster:
     def __post_init__(self) -> None:
         if type(self.network) is not str or type(self.steward) is not str:
             raise _bad("network and steward are text")
-        names.check_network(self.network)
         _check_number(self.version, "version", least=1)
         _check_number(self.rules, "rules", least=0)
         if (self.previous is None) != (self.version == 1):
@@ -206,7 +205,6 @@ class Roster:
         if not 1 <= len(self.members) <= MEMBERS_MAX:
             raise _bad(f"a roster has 1 to {MEMBERS_MAX} members")
         for region, member in self.members.items():
-            _check_region(region)
             if names.region_of_origin(member.origin) != region:
                 raise _bad(f"the origin of {region} is that of another region")
             if names.network_of(member.origin) != self.network:
@@ -263,7 +261,8 @@ class Roster:
                 raise _bad(f"{region} has no witnesses, and so none that may fail")
             return
         faulty, quorum = self.faulty_max(member.origin), self.quorum(member.origin)
-        if quorum > count or 2 * quorum - count <= faulty:
+        # Any two choices of q share more than f by the formula; there must be q to choose.
+        if quorum > count:
             raise _bad(f"{region}: no safe quorum of {count} witnesses where {faulty} may fail")
 
     @property

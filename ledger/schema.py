@@ -35,7 +35,7 @@ _has_control = re.compile(r"[\x00-\x1f\x7f\u0085\u2028-\u202e\u2066-\u2069\ud800
 # `\d` is any decimal digit, the full-width ones too, so another keyboard is no way round. Chinese
 # characters bound a token as a space does; Latin letters and digits do not.
 _tokens = re.compile(
-    r"(?<![0-9A-Za-z\uff10-\uff19])(?:(?:86)?(\d{11})|(\d{17}[\dXxＸｘ]))(?![0-9A-Za-z\uff10-\uff19])"
+    r"(?<![0-9A-Za-z\uff10-\uff19])(?:(?:[8８][6６])?(\d{11})|(\d{17}[\dXxＸｘ]))(?![0-9A-Za-z\uff10-\uff19])"
 ).finditer
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_DIGITS: Final = "10X98765432"
@@ -52,7 +52,7 @@ def is_resident_identity(text: str) -> bool:
     last = "X" if text[17] in "XxＸｘ" else str(int(text[17])) if text[17].isdecimal() else ""
     if last != _CHECK_DIGITS[total % 11]:
         return False
-    # A credit code of digits alone passes the check once in eleven; a birthday it has by rare chance.
+    # A credit code of digits alone passes the check once in eleven; a birthday is rare in one.
     year, month, day = int(text[6:10]), int(text[10:12]), int(text[12:14])
     return 1850 <= year <= 2200 and 1 <= month <= 12 and 1 <= day <= 31
 

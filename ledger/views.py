@@ -331,7 +331,7 @@ class Evidence:
                 if size >= high:
                     by_region[region] = min(time_s, by_region.get(region, time_s))
             settled = seen_by(by_region.values(), self.quorum)
-            assert settled is not None  # noqa: S101 - q mirrors reach past this range
+            assert settled is not None  # q mirrors reach past this range
             if ranges and ranges[-1].seen_by_s == settled:
                 low = ranges.pop().low
             ranges.append(FixedRange(low, high, settled))

@@ -1,7 +1,8 @@
-"""A region's node, as other systems use it: typed calls, patient retries, nothing lost before it is safe.
+"""A region's node, as other systems use it: typed calls, patient retries, nothing lost too soon.
 
-What was only accepted can die with its region (protocol.md section 1). So the client keeps every statement with its
-receipt until its entry is replicated, in a folder where one is given; with these it can be salvaged.
+What was only accepted can die with its region (protocol.md section 1). So the client keeps every
+statement with its receipt until its entry is replicated, in a folder where one is given; with these
+it can be salvaged.
 """
 
 import asyncio
@@ -176,9 +177,8 @@ class Client:
     ) -> Acted:
         """Have the node compose and sign an act for an officer, or for the region without one.
 
-        Args:
-            body: By the kind's fields; bytes are sent as hexadecimal.
-            wait: How safe the act is to be before the answer; ``finality`` says how far it came.
+        Bytes in ``body`` are sent as hexadecimal. The answer waits until the act is as safe as
+        ``wait``, or ``timeout_ms`` are over; its ``finality`` says how far it came.
 
         Raises:
             RefusedError: A rule forbids it; ``code`` names the rule.

@@ -1,7 +1,7 @@
 """What an operator decides about a node: one TOML file, and the environment over it.
 
-Any value ``section.key`` can be given as ``SHOUXIN_<SECTION>_<KEY>``. Unknown keys are refused, since a
-misspelt limit would be no limit. Paths are relative to the file's folder.
+Any value ``section.key`` can be given as ``SHOUXIN_<SECTION>_<KEY>``. Unknown keys are refused,
+since a misspelt limit would be no limit. Paths are relative to the file's folder.
 """
 
 import tomllib
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from ledger.errors import LedgerError, MalformedError
@@ -21,6 +21,8 @@ CONFIG_BYTES_MAX: Final = 1 << 20
 STATEMENT_BYTES_MAX: Final = 65_535
 
 _PORT_MAX: Final = 65_535
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,8 @@ class NodeSection:
         data: Folder of the database. Not that of the keys: the fence lies with the keys, and must
             not be lost or restored together with the database.
         keys: Folder of the key store and the fence.
-        operator: File with the SHA-256 of the first operator's token, in hexadecimal; None once other
-            operators have theirs.
+        operator: File with the SHA-256 of the first operator's token, in hexadecimal; None once
+            other operators have theirs.
     """
 
     region: str
@@ -179,8 +181,8 @@ class Config:
     limits: LimitsSection = field(default_factory=LimitsSection)
     witnesses: tuple[WitnessSection, ...] = ()
     peers: Mapping[str, str] = field(default_factory=dict)
-    """Base URL by region, for peers that this node reaches another way than the roster says (a gateway,
-    a relay). Their certificates are pinned all the same."""
+    """Base URL by region, of peers that this node reaches another way than the roster says (over a
+    gateway, a relay). Their certificates are pinned all the same."""
 
     def __post_init__(self) -> None:
         for region, url in self.peers.items():
@@ -227,8 +229,7 @@ def parse_config(
 ) -> Config:
     """Check a configuration that is already TOML's types.
 
-    Args:
-        folder: What relative paths start from.
+    ``environment`` stands over ``document``; relative paths start from ``folder``.
 
     Raises:
         MalformedError: ``bad-config``.
@@ -302,7 +303,7 @@ def _value(name: str, wanted: object, given: object, folder: Path) -> object:
     raise _bad(f"{name} is {'a path' if wanted is not str else 'text'}")
 
 
-def _checked(section: type, **values: Any) -> Any:  # noqa: ANN401 - as the caller's own type
+def _checked(section: type[_T], **values: Any) -> _T:  # noqa: ANN401 - checked field by field
     try:
         return section(**values)
     except LedgerError as error:

@@ -1,8 +1,8 @@
-"""The loop that steps the node: takes what has arrived, has it committed, then lets the answers go.
+"""The loop that steps the node: takes what arrived, has it committed, then lets the answers go.
 
-One writer thread runs every step, so nothing in the node needs a lock, and a commit that waits for the disk
-holds up nobody who only reads. There is no batch delay: while one step commits, the next one's events
-gather, and that is all the coalescing there is.
+One writer thread runs every step, so nothing in the node needs a lock, and a commit that waits for
+the disk holds up nobody who only reads. There is no batch delay: while one step commits, the next
+one's events gather, and that is all the coalescing there is.
 """
 
 import asyncio
@@ -149,7 +149,7 @@ class Driver:
             make: Makes the event for a request id.
 
         Raises:
-            UnavailableError: ``busy`` when the inbox is full, ``stopping``, or what the node answers.
+            UnavailableError: ``busy`` when the inbox is full, ``stopping``, or what the node says.
             LedgerError: The node refused it.
         """
         if self._stopping:
@@ -169,7 +169,7 @@ class Driver:
             self._asked.pop(request_id, None)
 
     async def write(self, work: Callable[[], _T]) -> _T:
-        """Do other writing work in the writer thread, so that it never meets the node's transaction."""
+        """Do other writing in the writer thread, so that it never meets the node's transaction."""
         if self._stopping:
             raise UnavailableError("the node is stopping", code="stopping")
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
@@ -297,9 +297,9 @@ class Driver:
             if not future.done():
                 future.set_exception(UnavailableError(why, code="stopping"))
         for waiting in self._waiting.values():
-            for _, _, future in waiting:
-                if not future.done():
-                    future.set_result(None)
+            for _, _, waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
             waiting.clear()
 
 

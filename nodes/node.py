@@ -29,6 +29,7 @@ from ledger.kind import Kinds, ViewFact
 from ledger.note import Note, VerifierKey, sign_ed25519
 from ledger.roster import Roster
 from ledger.statement import Statement, decode_statement, verify_statement
+from ledger.tiles import frontier_from_edge
 from nodes.core.candidate import ForeignWitness
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.follower import Follower
@@ -323,7 +324,8 @@ class Node:
             edge = read_edge(self._own, size, reader)
         except MalformedError:
             return  # altered tiles, which the check at the start names
-        self._sequencer.load(Head(size, edge, published), state, now_ms)
+        head = Head(size, edge, frontier_from_edge(size, edge), published)
+        self._sequencer.load(head, state, now_ms)
         self._is_own_ready = True
 
     def _check_store(self, reader: StoreReader) -> None:
@@ -342,10 +344,13 @@ class Node:
             if self._stored[origin] < head.size:
                 where = f"{self._stored[origin]} of {head.size} entries are there"
             else:
-                damage = next(check_all(origin, head.size, head.root, reader), None)
+                try:
+                    damage = next(check_all(origin, head.size, head.root, reader), None)
+                except self._errors as error:
+                    damage = error
                 if damage is None:
                     continue
-                where = f"{damage} has changed"
+                where = f"{damage} is not what was stored"
             self._halt("behind-fence", f"{origin}: {where}")
             return
 
@@ -356,6 +361,7 @@ class Node:
         is_gone = mark is not None and mark.size > 0 and not self._commit and not size
         if mark is not None and (is_gone or self._memory.get(REBUILDING)):
             self._halt("rebuilding", f"fetching {mark.size} entries back")
+            self._is_own_ready = False
             self._network.begin_rebuild(mark, reader, size)
             return
         root = EMPTY_ROOT if self._published is None else self._published.checkpoint.root

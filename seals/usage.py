@@ -40,7 +40,7 @@ class Event(StrEnum):
     REVOKE = "seal.revoke"
 
 
-# The whole life of a seal. What is not in this table is refused. Out of its term it is by the clock.
+# The whole life of a seal. What is not in this table is refused. Its term ends by the clock alone.
 TRANSITIONS: Final[Mapping[tuple[Life, Event], Life]] = {
     (Life.NEW, Event.ISSUE): Life.LIVE,
     (Life.LIVE, Event.SUSPEND): Life.SUSPENDED,
@@ -112,7 +112,7 @@ def _use_stage(own: Fact | None) -> UseStage:
     return UseStage.NEW if own is None else UseStage(own.state["st"])
 
 
-# ---- the life of a seal ---------------------------------------------------------------------------
+# ---- the life of a seal -------------------------------------------------------------------------
 
 
 def issue(acting: Acting) -> Judgement:
@@ -180,7 +180,7 @@ def _check_own_region(acting: Acting) -> None:
         )
 
 
-# ---- the use of a seal ----------------------------------------------------------------------------
+# ---- the use of a seal --------------------------------------------------------------------------
 
 
 def use_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:

@@ -56,7 +56,7 @@ class Disk:
 
     def settle(self) -> None:
         """Do what the disk does after its process died: forget what was not committed."""
-        self.armed = None
+        self.arm(None)
         if self.database.in_transaction:
             self.database.rollback()
 

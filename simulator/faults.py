@@ -9,8 +9,8 @@ from simulator.machine import Machine
 from simulator.network import CALM
 from simulator.simulation import Simulation
 
-PAUSE_MS: Final = (300, 4_000)
-CUT_MS: Final = (500, 40_000)
+PAUSE_MS: Final = (500, 8_000)
+CUT_MS: Final = (500, 20_000)
 LONG_CUT_MS: Final = (190_000, 240_000)
 """Longer than the staleness of a simulated network, so that views go stale."""
 DOWN_TOGETHER_MAX: Final = 2
@@ -76,7 +76,7 @@ class Faults:
         others = [other for other in self._simulation.machines if other != region]
         links = [(region, other) for other in others] + [(other, region) for other in others]
         what, for_ms = "region cut off", self._random.randint(*CUT_MS)
-        if not self._isolated_long and self._random.random() < 0.3:
+        if not self._isolated_long and self._random.random() < 0.15:
             self._isolated_long = True
             what, for_ms = "region cut off until stale", self._random.randint(*LONG_CUT_MS)
         self._cut(links, for_ms, what)

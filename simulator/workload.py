@@ -24,6 +24,9 @@ THINK_MS: Final = (100, 2_500)
 LEAVE_IT: Final = frozenset({"exists", "already-answered"})
 """Codes that say it is done already: the answer to an earlier try was lost."""
 
+DONE_BEFORE: Final = frozenset({"wrong-state", "second-notice", "offer-open"})
+"""Codes that say so too, where an earlier try was lost."""
+
 YEAR_S: Final = 365 * 86_400
 MATERIALS: Final = ["application-form", "identity-proof", "photo"]
 
@@ -356,12 +359,14 @@ class Workload:
 
 def _until_done(wanted: Wanted) -> Generator[Wanted, str, bool]:
     """Ask for an act until it is done, or refused for good; return whether it is done."""
+    was_lost = False
     while True:
         code = yield wanted
-        if not code or code in LEAVE_IT:
+        if not code or code in LEAVE_IT or (was_lost and code in DONE_BEFORE):
             return True
         if code in GIVE_UP:
             return False
+        was_lost = was_lost or code == "lost"
 
 
 GIVE_UP: Final = frozenset(

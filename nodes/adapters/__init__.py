@@ -1,0 +1,1 @@
+"""The world as a node finds it: clock, disk, keys, peers."""

@@ -1,9 +1,9 @@
 """The fence as one small file beside the keys, outside the database (protocol.md section 6).
 
-The file has two slots, each on a block of the disk of its own, and each mark goes over the older one.
-So a write that was cut short spoils that slot alone, its checksum says so, and the other slot holds
-the mark before it. Overwriting in place costs one ``fdatasync``; writing a new file and renaming it would
-cost two syncs and a change of the folder at every commit.
+The file has two slots, each on a block of the disk of its own, and each mark goes over the older
+one. So a write that was cut short spoils that slot alone, its checksum says so, and the other slot
+holds the mark before it. Overwriting in place costs one ``fdatasync``; writing a new file and
+renaming it would cost two syncs and a change of the folder at every commit.
 """
 
 import fcntl
@@ -25,8 +25,8 @@ _RECORD_BYTES: Final = len(_MAGIC) + 8 + 8 + 32 + _CHECKSUM_BYTES
 class FileFence:
     """The fence in ``path``. Holds a lock on the file, so that no two nodes share it.
 
-    Invariant: the newest good slot is the last mark whose ``store`` returned, or, after a crash inside
-    ``store``, the one before it or the new one.
+    Invariant: the newest good slot is the last mark whose ``store`` returned, or, after a crash
+    inside ``store``, the one before it or the new one.
     """
 
     def __init__(self, descriptor: int) -> None:

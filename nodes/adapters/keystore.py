@@ -1,8 +1,8 @@
 """Keys at rest: each in a file of its own, sealed under one secret that lies elsewhere.
 
-The folder's key comes from the unlocking secret by scrypt (RFC 7914), once for each start; every file is
-sealed with AES-256-GCM, and its name and public key are sealed in with it, so that no file can stand in
-for another. A hardware module takes this module's place behind ``nodes.ports.Signer``.
+The folder's key comes from the unlocking secret by scrypt (RFC 7914), once for each start; every
+file is sealed with AES-256-GCM, and its name and public key are sealed in with it, so that no file
+can stand in for another. A hardware module takes this module's place behind ``nodes.ports.Signer``.
 """
 
 import stat
@@ -84,8 +84,8 @@ class Unlock:
 class KeyStore:
     """The sealed keys of one folder, opened.
 
-    Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. Thread-safe: handlers make officers' keys while
-    the writer thread signs.
+    Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. Thread-safe: handlers
+    make officers' keys while the writer thread signs.
     """
 
     def __init__(self, folder: Path, sealing_key: bytes, randomness: Randomness) -> None:

@@ -1,13 +1,13 @@
-"""Founding a network: the keys of every region, the genesis roster that all sign, a folder for each node.
+"""Founding a network: the keys of every region, the genesis roster that all sign, their folders.
 
-On one machine this makes everything at once, which suits trials and tests. In earnest each region makes its own keys and
-hands over only the public ones and its governance signature; the formats are the same.
+On one machine this makes everything at once, which suits trials and tests. In earnest each region
+makes its own keys and hands over only the public ones and its governance signature; the formats are
+the same.
 """
 
 import hashlib
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -74,7 +74,7 @@ class Founding:
     network: str
     steward: str
     places: tuple[Place, ...]
-    constants: Constants = Constants()
+    constants: Constants = field(default_factory=Constants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,8 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
     """Make everything a new network needs below ``folder``.
 
     Each node's folder holds ``node.toml``, ``keys/`` (key store and fence), ``unlock.secret``,
-    ``operator.token``, ``tls/``, the genesis roster, and its log's policy files. The governance keys
-    lie apart, below ``governance/``: no node needs them, and they belong offline.
+    ``operator.token``, ``tls/``, the genesis roster, and its log's policy files. The governance
+    keys lie apart, below ``governance/``: no node needs them, and they belong offline.
 
     Raises:
         RefusedError: ``exists``: the folder is not empty.
@@ -199,9 +199,9 @@ def _make_keys(home: Path) -> dict[str, SigningKey]:
 
 def _make_transport(home: Path, network: str, place: Place, now_s: int) -> bytes:
     (home / "tls").mkdir(mode=0o700)
-    hosts: Sequence[str] = (place.host, "localhost")
-    if place.peer_url and (host := urlsplit(place.peer_url).hostname) not in {None, *hosts}:
-        hosts = (*hosts, str(host))
+    hosts = [place.host, "localhost"]
+    if place.peer_url and (host := urlsplit(place.peer_url).hostname) and host not in hosts:
+        hosts.append(host)
     certificate, key = make_certificate(f"{network}/{place.region}", hosts, now_s)
     write_durably(home / "tls" / "node.pem", certificate, 0o644)
     write_durably(home / "tls" / "node.key", key)

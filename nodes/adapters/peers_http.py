@@ -37,7 +37,7 @@ class HTTPPeers:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: PeerRequest) -> PeerAnswered:
-        """Send, and return the answer; status 0 where there was none, with the reason as its body."""
+        """Send, and return the answer; status 0 where there was none, and why as its body."""
         try:
             async with asyncio.timeout(min(request.timeout_ms, self._timeout_ms_max) / 1000):
                 status, body = await self._exchange(request)
@@ -53,7 +53,7 @@ class HTTPPeers:
     async def _exchange(self, request: PeerRequest) -> tuple[int, bytes]:
         base = self._urls.get(request.to)
         if base is None:
-            raise ValueError(f"no address for {request.to}")  # noqa: TRY004 - a missing peer, no type
+            raise ValueError(f"no address for {request.to}")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit_per_host=4, ttl_dns_cache=60),

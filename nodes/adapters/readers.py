@@ -1,7 +1,7 @@
 """Reads of the database beside the writer: in a few threads, or at once in the event loop.
 
-Every read sees what is committed and nothing else. What takes one or two short queries is done in the loop, where a
-change of threads would cost more than the query.
+Every read sees what is committed and nothing else. What takes a few short queries is done in the
+loop, where a change of threads would cost more than they do.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Transport security: self-signed certificates that the roster pins by their SHA-256.
 
-No authority stands above the members, so each certificate is its own anchor. A peer's region is what
-its certificate says by being pinned, and nothing inside the certificate counts.
+No authority stands above the members, so each certificate is its own anchor. A peer's region is
+what its certificate says by being pinned, and nothing inside the certificate counts.
 """
 
 import hashlib
@@ -124,11 +124,7 @@ def public_server(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def caller_region(certificate_der: bytes | None, regions: Mapping[bytes, str]) -> str | None:
-    """Return the region whose pinned certificate the caller showed; None for no such.
-
-    Args:
-        regions: By pin.
-    """
+    """Return the region, of those by pin, whose certificate the caller showed; None for no such."""
     if certificate_der is None:
         return None
     return regions.get(hashlib.sha256(certificate_der).digest())

@@ -1,4 +1,4 @@
-"""Acts that this node composes and signs for an officer, and statements that come signed in batches."""
+"""Acts that this node composes and signs for an officer, and batches that come signed already."""
 
 import base64
 from collections.abc import Mapping, Sequence

@@ -105,7 +105,7 @@ async def roster_of(request: web.Request) -> web.Response:
 async def proof(request: web.Request) -> web.Response:
     """Prove an entry of our own log under the newest note that has its quorums (C2SP tlog-proof).
 
-    While no such note covers the entry, the note is the newest published one, which only our own key signed.
+    While no such note covers the entry, it is the newest published one, signed by our own key alone.
     """
     service = request.app[SERVICE]
     check_query(request)

@@ -13,7 +13,6 @@ from ledger.bundle import Bundle, ProvenEntry, ProvenLog
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
 from ledger.errors import MalformedError, NotFoundError, UnavailableError
-from ledger.kind import Fact
 from ledger.names import check_object
 from ledger.note import Note
 from ledger.proofs import prove_inclusion
@@ -118,7 +117,7 @@ def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows th
     [entry] = load_entries(connection, ids, origin, index, index + 1)
     made = decode_statement(entry)
     [signer] = newest(connection, ids, [(origin, made.issuer, index)])
-    rows: Iterable[Fact] = between(connection, ids, origin, case, index, index + 1)
+    rows = between(connection, ids, origin, case, index, index + 1)
     seen = seen_by(connection, ids, origin, index)
     if origin == service.origin:
         finality: str = service.driver.finality(index)
@@ -143,7 +142,7 @@ def _confirmation(uses: Iterable[UseRow]) -> str:
 
 
 class _Held:
-    """The logs that this node holds, each up to its newest note with quorums that it holds all of."""
+    """The logs that this node holds, each up to the newest note with quorums that it has all of."""
 
     def __init__(self, service: Service, connection: Connection) -> None:
         self._service = service

@@ -8,6 +8,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from ledger.errors import LedgerError
+from ledger.keys import SigningKey
 from ledger.kind import Kinds
 from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_inclusion
@@ -20,7 +21,7 @@ from nodes.adapters.readers import Readers
 from nodes.config import LimitsSection
 from nodes.core.exchange import origin_hash
 from nodes.driver import Driver
-from nodes.ports import Clock, Signer
+from nodes.ports import Clock
 from nodes.store.entries import LogIDs, load_tiles
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Service:
     readers: Readers
     tokens: "TokenBook"
     officers: StoredOfficers
-    receipt: Signer
+    receipt: SigningKey
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     by_hash: Mapping[str, str] = field(init=False)

@@ -69,10 +69,10 @@ _MEND_CLASS: Final[Mapping[type[LedgerError], str]] = MappingProxyType(
 )
 _MEND_CODE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "non-canonical": "encode deterministically (RFC 8949 section 4.2.1): shortest heads, sorted keys",
+        "non-canonical": "encode deterministically (RFC 8949, 4.2.1): shortest heads, sorted keys",
         "wrong-tag": "send a COSE_Sign1 behind tag 18",
-        "unprotected-header": "leave the unprotected header empty; send what matters under the signature",
-        "personal-data": "leave citizens' numbers out; a salted commitment may stand in their place",
+        "unprotected-header": "leave the unprotected header empty; what matters stands signed",
+        "personal-data": "leave citizens' numbers out; a salted commitment may stand instead",
         "unknown-kind": "use a kind of act from the table of kinds",
         "unknown-version": "use a version of this kind that the network's rules know",
         "unknown-key": "enrol the key first, or sign with the one that is enrolled",
@@ -83,9 +83,9 @@ _MEND_CODE: Final[Mapping[str, str]] = MappingProxyType(
         "wrong-role": "use a token of a role that may do this",
         "wrong-party": "use a token that is bound to the one in whose name this is done",
         "busy": "wait as long as Retry-After says and send the same request again",
-        "disk": "the node cannot write; its operator must make room; send the request again later",
-        "behind-fence": "the node has lost records and writes nothing; its operator must put it right",
-        "behind-witnesses": "the node has lost records and writes nothing; its operator must put it right",
+        "disk": "the node cannot write; its operator must make room; try again later",
+        "behind-fence": "the node lost records and writes nothing; its operator must act",
+        "behind-witnesses": "the node lost records and writes nothing; its operator must act",
     }
 )
 # Titles of SCRAPI section 2; a foreign client acts on these words.

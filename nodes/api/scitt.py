@@ -14,7 +14,7 @@ from ledger.cose import encode_key_set
 from ledger.encoding import encode
 from ledger.errors import LedgerError, MalformedError, NotFoundError
 from ledger.keys import cose_key, key_thumbprint
-from ledger.statement import ENTRY_BYTES_MAX, decode_statement
+from ledger.statement import ENTRY_BYTES_MAX, Statement, decode_statement
 from nodes.api.appending import register_one
 from nodes.api.context import SERVICE, Service, make_receipt
 from nodes.api.requests import parse_number, read_body
@@ -36,7 +36,7 @@ async def register_statement(request: web.Request) -> web.Response:
         raise MalformedError(f"a statement comes as {COSE_TYPE}")
     entry = await read_body(request, ENTRY_BYTES_MAX)
 
-    def verify(connection: Connection) -> object:
+    def verify(connection: Connection) -> Statement | LedgerError:
         return service.verifier.verify(connection, [entry])[0]
 
     statement = service.readers.here(verify)

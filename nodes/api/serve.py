@@ -5,7 +5,7 @@ import logging
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -56,14 +56,17 @@ class Running:
     driver: Driver
 
 
-async def serve(config: Config, environment: Mapping[str, str]) -> None:
-    """Run a node until cancelled.
+async def serve(
+    config: Config, environment: Mapping[str, str], ready: Callable[[], None] = lambda: None
+) -> None:
+    """Run a node until cancelled; ``ready`` is called once it listens.
 
     Raises:
         LedgerError: It cannot start as configured.
         FatalError: What is on disk cannot be relied on; start it again, and it will find out.
     """
     async with running(config, environment, SystemClock()) as node:
+        ready()
         await node.driver.wait_failed()
 
 
@@ -140,7 +143,7 @@ async def running(
             readers=readers,
             tokens=tokens,
             officers=officers,
-            receipt=role_keys.receipt,
+            receipt=keys.load("role/receipt"),
         )
         listen = config.listen
         public_tls = None
@@ -250,7 +253,9 @@ def _first_operator(config: Config, tokens: TokenBook, readers: Readers, clock: 
     add_first_operator(tokens, readers, row)
 
 
-def run(config: Config, environment: Mapping[str, str]) -> None:
+def run(
+    config: Config, environment: Mapping[str, str], ready: Callable[[], None] = lambda: None
+) -> None:
     """Run a node in this process until it is told to stop (SIGTERM, SIGINT)."""
 
     async def until_told() -> None:
@@ -259,7 +264,7 @@ def run(config: Config, environment: Mapping[str, str]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
-        await serve(config, environment)
+        await serve(config, environment, ready)
 
     with suppress(asyncio.CancelledError):
         asyncio.run(until_told())

@@ -21,6 +21,7 @@ from nodes.api.context import SERVICE, Service
 from nodes.core.exchange import MIRROR, NEWEST
 from nodes.core.ready import PeerCalled, PeerReply
 from nodes.store.entries import LogIDs, load_entries, load_tiles
+from nodes.store.notes import load_newest_note
 
 CHECKPOINT_TYPE: Final = "text/plain; charset=utf-8"
 TILE_TYPE: Final = "application/octet-stream"
@@ -33,11 +34,20 @@ routes = web.RouteTableDef()
 
 @routes.get("/log/checkpoint")
 async def own_checkpoint(request: web.Request) -> web.Response:
-    """Give the newest checkpoint of our own log."""
-    note = request.app[SERVICE].node.snapshot.note
-    if not note:
-        raise NotFoundError("nothing is published yet")
-    return _checkpoint(note)
+    """Give the newest checkpoint of our own log, with the lines that have come in on it."""
+    service = request.app[SERVICE]
+    commit = service.node.snapshot.commit
+    kept = service.notes.get(service.origin)
+    if kept is None or kept[0] != commit:
+
+        def read(connection: Connection) -> tuple[int, bytes] | None:
+            return load_newest_note(connection, service.ids, service.origin)
+
+        found = service.readers.here(read)
+        if found is None:
+            raise NotFoundError("nothing is published yet")
+        kept = service.notes[service.origin] = (commit, found[1])
+    return _checkpoint(kept[1])
 
 
 @routes.get("/log/{path:tile/.*}")

@@ -1,7 +1,7 @@
 """Callers' tokens: who asks, in what role, and the routes by which an operator gives them out.
 
-A token is 32 random bytes in base64url. The node keeps its SHA-256, which is enough for what has so much
-randomness. Every issue and end of a token is an act of the region in its own log.
+A token is 32 random bytes in base64url. The node keeps its SHA-256, which is enough for what has so
+much randomness. Every issue and end of a token is an act of the region in its own log.
 """
 
 import base64
@@ -119,7 +119,7 @@ class TokenBook:
 
 
 def add_first_operator(book: TokenBook, readers: Readers, row: TokenRow) -> None:
-    """Keep the token that founding a network gave the operator, unless it is known, even if ended."""
+    """Keep the token that founding gave the operator, unless it is known, were it ended too."""
     if readers.here(lambda connection: store.find(connection, row.hash)) is None:
         book.add(row)
 

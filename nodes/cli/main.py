@@ -127,6 +127,11 @@ def _network(commands: "_Commands[argparse.ArgumentParser]") -> None:
     init.add_argument(
         "--base-port", type=int, default=8410, help="the first of ten ports (default: 8410)"
     )
+    init.add_argument(
+        "--regions",
+        metavar="CODE,…",
+        help="only these of the preset's regions; a single one has no witnesses",
+    )
     _json(init)
     up = _command(
         parts, "up", "network:up", "start all nodes as processes and stay until interrupted"
@@ -139,6 +144,9 @@ def _node(commands: "_Commands[argparse.ArgumentParser]") -> None:
     parts = node.add_subparsers(metavar="COMMAND", required=True)
     run_ = _command(parts, "run", "network:run_node", "run one node until it is told to stop")
     run_.add_argument("--config", type=Path, required=True, metavar="FILE", help="its node.toml")
+    run_.add_argument(
+        "--leash", action="store_true", help="stop when standard input ends, with whoever started it"
+    )
 
 
 def _act(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -274,7 +274,7 @@ class Freshen:
             for other in want.asked.values():
                 other.step = "lines"
             asked.failures = 0
-        else:
+        elif head.checkpoint != want.head.checkpoint:
             raise MalformedError("nothing newer came back")
         latest_s = now_ms // 1000 + self._heads.roster.constants.delta_s
         for line in good_lines(

@@ -339,13 +339,6 @@ class Fetch:
     """None: a question for its newest note of our log."""
 
 
-@dataclass(slots=True)
-class _Collected:
-    """What one mirror has sent of a need that takes several files."""
-
-    files: list[bytes]
-
-
 class Rebuild:
     """Fetches back the entries of our own log, up to the fence's head.
 
@@ -371,6 +364,7 @@ class Rebuild:
         self._roster = roster
         self._origin = origin
         self._mark = mark
+        self.target = Checkpoint(origin, mark.size, mark.root)
         self._limits = limits
         self._mirrors = roster.witnesses_of(origin)
         n, f, q = len(self._mirrors), roster.faulty_max(origin), roster.quorum(origin)
@@ -379,13 +373,15 @@ class Rebuild:
         self._failures: dict[str, int] = {}
         self._due_ms: dict[str, int] = {}
         self._copy = Copy.load(origin, stored_size, reader)
+        self._is_on_mark = mark.size > stored_size or agrees(self.target, stored_size, reader)
         self._skip = self._known_tiles(reader)
         self._plan: Generator[Need | Bundle | Tile, Sequence[bytes], None] | None = None
         self._need: Need | None = None
-        self._files: dict[str, list[bytes]] = {}
-        self._given: list[Bundle] = []
-        self.target = Checkpoint(origin, mark.size, mark.root)
+        self._source: str | None = None
+        self._files: list[bytes] = []
         self.is_done = False
+        self.is_stuck = False
+        """Whether what the store still holds is of another tree: then no mirror can help."""
         self.why = "asking the mirrors what they hold of our log"
 
     def _known_tiles(self, reader: LogReader) -> dict[tuple[int, int], bytes]:
@@ -403,26 +399,36 @@ class Rebuild:
     def next_fetch(self, peer: str, now_ms: int) -> Fetch | None:
         """Return what to ask of a mirror now; None: nothing."""
         waits = 0 < self._due_ms.get(peer, 0) - now_ms <= self._limits.backoff_ms_max
-        if self.is_done or peer not in self._mirrors or waits:
+        if self.is_done or self.is_stuck or peer not in self._mirrors or waits:
             return None
         prefix = origin_hash(self._origin)
         if self._need is None:
             return Fetch(NEWEST + prefix, None)
-        have = len(self._files.get(peer, ()))
+        if peer not in self._answered:
+            return Fetch(NEWEST + prefix, None)
+        head = self._answered[peer]
+        if head is None or head.size < self.target.size or self._source not in {None, peer}:
+            return None
+        # One mirror at a time: it is left only when it fails.
+        self._source = peer
+        have = len(self._files)
         return Fetch(f"{MIRROR}{prefix}/{self._need.paths[have]}", self._need)
 
     def answered(
         self, peer: str, fetch: Fetch, status: int, body: bytes, now_ms: int
     ) -> tuple[Write, ...]:
         """Take a mirror's answer."""
-        if self.is_done or (fetch.about is not None and fetch.about is not self._need):
-            return ()  # another mirror was quicker
+        if self.is_done or self.is_stuck:
+            return ()
+        if fetch.about is not None and fetch.about is not self._need:
+            return ()  # what was asked before the last failure
         try:
             if fetch.about is None:
                 return self._take_newest(peer, status, body, now_ms)
             return self._take_file(peer, fetch.about, status, body)
         except LedgerError as error:
-            self._files.pop(peer, None)
+            self._files.clear()
+            self._source = None
             if self._need is not None:
                 self.why = f"no mirror yet has {self._need.paths[0]} up to {self.target.size}: {error}"
             self._wait(peer, now_ms)
@@ -444,6 +450,8 @@ class Rebuild:
             self._answered[peer] = head.checkpoint
         else:
             raise MalformedError(f"answered {status}")
+        if self._plan is not None:
+            return ()
         self._wait(peer, now_ms)  # asked again only if the others do not make up enough
         if len(self._answered) < self._enough:
             self.why = f"{len(self._answered)} of {self._enough} mirrors have answered"
@@ -468,7 +476,7 @@ class Rebuild:
     ) -> tuple[Write, ...]:
         if status != 200:
             raise MalformedError(f"answered {status}")
-        files = self._files.setdefault(peer, [])
+        files = self._files
         files.append(body)
         self._failures.pop(peer, None)
         if len(files) < len(need.paths):
@@ -485,6 +493,9 @@ class Rebuild:
             item = plan.send(given) if self._need is not None else next(plan)
             while not isinstance(item, Need):
                 if isinstance(item, Bundle):
+                    if not self._fits(item):
+                        self._stick()
+                        return ()
                     writes += self._store(item)
                 item = next(plan)
             self._need = item
@@ -493,14 +504,29 @@ class Rebuild:
             self._finish()
         return tuple(writes)
 
+    def _fits(self, bundle: Bundle) -> bool:
+        """Say whether the store ends inside a bundle, or right before it, with the bundle's own leaves."""
+        copy = self._copy
+        have = copy.size - bundle.start
+        if have >= len(bundle.entries):
+            return True  # all of it is stored, and the root over all says whether it is right
+        edge = copy.edge[0] if copy.edge else b""
+        return have >= 0 and edge == b"".join(bundle.leaves[:have])
+
+    def _stick(self) -> None:
+        self._need = None
+        self.is_stuck = True
+        self.why = "what the store still holds is of another tree"
+
     def _store(self, bundle: Bundle) -> tuple[Write, ...]:
         copy = self._copy
         have = copy.size - bundle.start
         if have >= len(bundle.entries):
             return ()
-        if have < 0 or copy.edge[0:1] not in ((), (b"".join(bundle.leaves[:have]),)):
-            raise UnverifiedError("what the store still holds is of another tree", code=ALTERED)
         entries, leaves = bundle.entries[have:], bundle.leaves[have:]
+        to_mark = self._mark.size - copy.size
+        if 0 < to_mark <= len(leaves):
+            self._is_on_mark = copy.frontier.extend(leaves[:to_mark]).root() == self._mark.root
         update = extend_tiles(copy.size, copy.edge, leaves)
         start = copy.size
         copy.frontier = copy.frontier.extend(leaves)
@@ -509,8 +535,9 @@ class Rebuild:
 
     def _finish(self) -> None:
         copy = self._copy
-        if copy.size != self.target.size or copy.frontier.root() != self.target.root:
-            self.why = "what the store still holds is of another tree"
+        is_target = copy.size == self.target.size and copy.frontier.root() == self.target.root
+        if not is_target or not self._is_on_mark:
+            self._stick()
             return
         self.is_done = True
         self.why = ""

@@ -24,7 +24,8 @@ from ledger.statement import (
     Statement,
     sign_statement,
 )
-from ledger.tiles import Tile, TileEdge, extend_tiles, frontier_from_edge
+from ledger.tiles import Tile, TileEdge, extend_tiles
+from ledger.tree import Frontier
 from ledger.views import (
     BLOCK_KIND,
     VIEW_KIND,
@@ -77,6 +78,7 @@ class Head:
 
     size: int = 0
     edge: TileEdge = ()
+    frontier: Frontier = Frontier.empty()  # noqa: RUF009 - frozen, and the same for all
     published: SignedHead | None = None
 
 
@@ -204,13 +206,14 @@ class Sequencer:
             return ()
         start = self.head.size
         update = extend_tiles(start, self.head.edge, batch.leaves)
-        root = frontier_from_edge(update.size, update.edge).root()
+        frontier = self.head.frontier.extend(batch.leaves)
+        root = frontier.root()
         checkpoint = Checkpoint(self._origin, update.size, root)
         text = checkpoint.text()
         signature = sign_ed25519(self._origin, cast("SigningKey", self._log), text)
         note = Note(text, (signature,)).encode()
         assert batch.state.size == update.size  # noqa: S101 - our own doing, not input
-        self.head = Head(update.size, update.edge, SignedHead(checkpoint, note))
+        self.head = Head(update.size, update.edge, frontier, SignedHead(checkpoint, note))
         self._projection.remember_root(self._origin, update.size, root)
         self.grown_ms = now_ms
         tiles: Mapping[Tile, bytes] = update.tiles
@@ -371,8 +374,6 @@ class _Work:
     ) -> Registered:
         kind = kind_of(self._s._projection.kinds, name, version)  # noqa: SLF001
         key = self._signer(issuer)
-        if self._base_is_stale():
-            self._freshen()
         draft = Draft(
             kind=name,
             version=version,

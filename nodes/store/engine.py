@@ -4,7 +4,7 @@ The tables and every statement are SQLAlchemy Core; on hot paths only the compil
 the driver. Whoever owns the write connection is the single writer: SQLite sees to it with its lock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from nodes.store import schema
 BUSY_TIMEOUT_MS: Final = 2_000
 CACHE_KIB: Final = 16_384
 CHECKPOINT_PAGES: Final = 4_000
-PAGE_BYTES: Final = 8_192
+PAGE_BYTES: Final = 8192
 
 WRITER: Final = "shouxin_writer"
 """Execution option of the one connection that writes."""
@@ -80,7 +80,8 @@ def _begin(connection: Connection) -> None:
 class Prepared:
     """A Core statement as the text and parameter order that the driver wants.
 
-    Parameters are given by position, in the order of ``names``.
+    Parameters are given by position, in the order of ``names``; literals in the statement keep their
+    values.
     """
 
     __slots__ = ("_compiled", "_names", "_statement")
@@ -88,43 +89,48 @@ class Prepared:
     def __init__(self, statement: ClauseElement, names: Sequence[str]) -> None:
         self._statement = statement
         self._names = tuple(names)
-        self._compiled: dict[str, tuple[str, tuple[int, ...] | None]] = {}
+        self._compiled: dict[str, tuple[str, _Arrange | None]] = {}
 
-    def _text(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
+    def _text(self, dialect: Dialect) -> tuple[str, "_Arrange | None"]:
+        """Return the text, and what puts values into the driver's form; None: as they are."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            compiled = self._statement.compile(dialect=dialect)
-            order = getattr(compiled, "positiontup", None)
-            positions = None if order is None else tuple(self._names.index(name) for name in order)
-            if positions == tuple(range(len(self._names))):
-                positions = ()
-            found = self._compiled[dialect.name] = (str(compiled), positions)
+            compiled: Any = self._statement.compile(dialect=dialect)
+            order: list[str] | None = getattr(compiled, "positiontup", None)
+            literals = {
+                name: value for name, value in compiled.params.items() if name not in self._names
+            }
+            names = (*self._names, *literals)
+            more = tuple(literals.values())
+            arrange: _Arrange | None
+            if order is None:
+                arrange = _by_name(names, more)
+            elif tuple(order) == self._names:
+                arrange = None
+            elif tuple(order) == names:
+                arrange = _with(more)
+            else:
+                arrange = _in_order([names.index(name) for name in order], more)
+            found = self._compiled[dialect.name] = (str(compiled), arrange)
         return found
-
-    def _arranged(
-        self, positions: tuple[int, ...] | None, values: Sequence[object]
-    ) -> Sequence[object] | dict[str, object]:
-        if positions is None:
-            return dict(zip(self._names, values, strict=True))
-        return [values[at] for at in positions] if positions else values
 
     def run(self, connection: Connection, values: Sequence[object] = ()) -> Any:  # noqa: ANN401
         """Execute once and return the driver's cursor."""
-        text, positions = self._text(connection.dialect)
+        text, arrange = self._text(connection.dialect)
         cursor = connection.connection.cursor()
-        cursor.execute(text, self._arranged(positions, values))
+        cursor.execute(text, values if arrange is None else arrange(values))
         return cursor
 
     def run_each(
         self, connection: Connection, wanted: Iterable[Sequence[object]]
     ) -> list[tuple[Any, ...] | None]:
         """Execute once for each and return the first row of every result."""
-        text, positions = self._text(connection.dialect)
+        text, arrange = self._text(connection.dialect)
         cursor = connection.connection.cursor()
         execute, first = cursor.execute, cursor.fetchone
         rows = []
         for values in wanted:
-            execute(text, values if positions == () else self._arranged(positions, values))
+            execute(text, values if arrange is None else arrange(values))
             rows.append(first())
         return rows
 
@@ -132,14 +138,31 @@ class Prepared:
         """Execute for all rows in one driver call and return how many rows changed."""
         if not rows:
             return 0
-        text, positions = self._text(connection.dialect)
+        text, arrange = self._text(connection.dialect)
         cursor = connection.connection.cursor()
-        arranged: Any = rows
-        if positions != ():
-            arranged = [self._arranged(positions, values) for values in rows]
+        arranged: Any = rows if arrange is None else list(map(arrange, rows))
         cursor.executemany(text, arranged)
         changed: int = cursor.rowcount
         return changed
+
+
+_Arrange = Callable[[Sequence[object]], Any]
+
+
+def _with(more: tuple[object, ...]) -> _Arrange:
+    return lambda values: (*values, *more)
+
+
+def _in_order(order: Sequence[int], more: tuple[object, ...]) -> _Arrange:
+    def arrange(values: Sequence[object]) -> list[object]:
+        every = (*values, *more)
+        return [every[at] for at in order]
+
+    return arrange
+
+
+def _by_name(names: Sequence[str], more: tuple[object, ...]) -> _Arrange:
+    return lambda values: dict(zip(names, (*values, *more), strict=True))
 
 
 class Upsert:

@@ -26,7 +26,7 @@ _NEWEST: Final = Prepared(
     )
     .order_by(_facts.index.desc())
     .limit(1),
-    ("object", "log", "below", "param_1"),
+    ("object", "log", "below"),
 )
 _LEAF: Final = Prepared(
     select(_facts.index).where(
@@ -76,7 +76,7 @@ def newest(
     One prepared look-up each: on SQLite that takes half the time of one query with a list of values.
     """
     keys = [
-        (object_, ids.find(connection, origin) or 0, below, 1) for origin, object_, below in wanted
+        (object_, ids.find(connection, origin) or 0, below) for origin, object_, below in wanted
     ]
     rows = _NEWEST.run_each(connection, keys)
     return [

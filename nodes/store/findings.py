@@ -23,7 +23,7 @@ _SEEN: Final = Prepared(
     .where(_evidence.log_id == bindparam("log"), _evidence.low <= bindparam("index"))
     .order_by(_evidence.low.desc())
     .limit(1),
-    ("log", "index", "param_1"),
+    ("log", "index"),
 )
 _WITHDRAW: Final = Prepared(
     delete(schema.findings).where(
@@ -165,7 +165,7 @@ def seen_by(
 ) -> tuple[int, int] | None:
     """Return when an entry was seen at the latest and the block record that says so, or None."""
     log_id = ids.find(connection, origin)
-    row = _SEEN.run(connection, (log_id or 0, index, 1)).fetchone()
+    row = _SEEN.run(connection, (log_id or 0, index)).fetchone()
     return None if row is None or row[0] <= index else (row[1], row[2])
 
 

@@ -1,4 +1,4 @@
-"""The table of callers' tokens: apart from the log's tables, since none of it can be rebuilt from a log."""
+"""The table of callers' tokens: apart from the log's tables, since no log could give it back."""
 
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Text
 

@@ -112,7 +112,7 @@ def test_a_withdrawn_case_is_not_decided() -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"item_version": 2}, "unknown-object"),
+        ({"item_version": 2}, "item-not-live"),
         ({"item": "540000/item/none"}, "unknown-object"),
         ({"item": "990000/item/1"}, "unknown-object"),
         ({"department": HEALTH}, "not-competent"),
@@ -327,71 +327,3 @@ def test_closing_wants_a_role_too() -> None:
         world.do("case.close", keeper, CASE, {})
     with refused("not-holder"):
         world.do("case.close", CLERK_2, CASE, {})
-
-
-# Corrections
-
-
-def test_a_correction_changes_nothing_and_is_followed_by_the_next_act() -> None:
-    world = OPENED.copy()
-    before = world.state(SICHUAN, CASE)
-    index = len(world.logs[SICHUAN].statements) - 1
-    body = {"index": index, "reason": "误录", "remark": "受理方式应为窗口"}
-    world.do("act.correct", CLERK, CASE, body, corrects=index)
-    assert world.state(SICHUAN, CASE) == before
-    world.do("case.notice", CLERK, CASE, NOTICE)
-
-
-def test_a_correction_cites_the_one_entry_it_corrects() -> None:
-    world = OPENED.copy()
-    index = len(world.logs[SICHUAN].statements) - 1
-    body = {"index": index, "reason": "误录", "remark": "应为窗口"}
-    with refused("void-citation"):
-        world.do("act.correct", CLERK, CASE, body)
-    with refused("void-citation"):
-        world.do("act.correct", CLERK, CASE, body, corrects=index - 1)
-
-
-def test_a_region_corrects_only_what_it_has_recorded() -> None:
-    world = OPENED.copy()
-    body = {"index": 1, "reason": "误录", "remark": "应为窗口"}
-    with refused("unknown-object"):
-        world.do("act.correct", CLERK_CQ, CASE, body, corrects=1)
-
-
-def test_items_are_published_by_their_own_department_in_turn() -> None:
-    world = ENROLLED.copy()
-    for who, code in (
-        (OUTSIDER, "not-competent"),
-        (DECIDER, "not-entitled"),
-        (HEAD_SC, "not-competent"),
-    ):
-        with refused(code):
-            world.do("item.publish", who, ITEM, ITEM_BODY)
-    for change, code in (
-        ({"version": 2}, "wrong-state"),
-        ({"tolerable": ["other"]}, "extra-material"),
-    ):
-        with refused(code):
-            world.do("item.publish", HEAD, ITEM, ITEM_BODY | change)
-    with refused("bad-field"):
-        world.do("item.publish", HEAD, "540000/item/" + "1" * 55, ITEM_BODY)
-    world.do("item.publish", HEAD, ITEM, ITEM_BODY)
-    with refused("not-competent"):
-        world.do("item.publish", OUTSIDER, ITEM, ITEM_BODY | {"version": 2, "department": HEALTH})
-    with refused("not-competent"):
-        world.do("item.withdraw", OUTSIDER, ITEM, WHY)
-    with refused("unknown-object"):
-        world.do("item.withdraw", HEAD, "540000/item/none", WHY)
-    world.do("item.withdraw", HEAD, ITEM, WHY)
-    with refused("wrong-state"):
-        world.do("item.withdraw", HEAD, ITEM, WHY)
-    world.do("item.publish", HEAD, ITEM, ITEM_BODY | {"version": 2})
-    assert world.state(TIBET, ITEM) == {"live": True, "v": 2, "dept": HRSS}
-
-
-def test_an_item_wants_a_live_department() -> None:
-    world = ENROLLED.copy()
-    world.do("party.retire", TIBET, HRSS, WHY)
-    with refused("unknown-object"):
-        world.do("item.publish", HEAD, ITEM, ITEM_BODY)

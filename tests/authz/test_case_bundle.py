@@ -201,7 +201,7 @@ def test_a_bundle_holds_no_other_case() -> None:
         ("party.enrol", DECIDER, "signature"),
         ("grant.offer", GRANT, "rules"),
         ("grant.accept", GRANT, "rules"),
-        ("handoff.release", CASE, "chain"),
+        ("handoff.release", CASE, "rules"),
         ("handoff.accept", CASE, "rules"),
         ("case.notice", CASE, "chain"),
         ("case.open", CASE, "chain"),

@@ -257,7 +257,7 @@ def test_everyone_sees_the_holder_that_an_outsider_computes() -> None:
         assert [holder[:6]] == world.holders()
 
 
-# ---- every way through a small world --------------------------------------------------------------
+# ---- every way through a small world ------------------------------------------------------------
 
 STEPS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("handoff.offer", CLERK, {"unit": HRSS}),

@@ -143,6 +143,10 @@ def test_the_note_is_its_own_logs_and_signed_by_it_alone() -> None:
     beside = Note.decode(EXAMPLE.sichuan.note()).with_signatures(
         sign_ed25519("a.example", key("a.example"), text)
     )
+    text = EXAMPLE.tibet.checkpoint().encode()
+    strange = Note(text, (sign_ed25519(SICHUAN, key("510000", "log"), text),))
+    with pytest.raises(UnverifiedError, match=f"one of {TIBET}"):
+        check_bundle(with_log(note=strange.encode()), GENESIS)
     for note in (EXAMPLE.tibet.note(), other.encode(), beside.encode(), b"note"):
         assert failed_step(with_log(note=note)) == "note"
 
@@ -277,9 +281,10 @@ LOG_PATH = ["logs", SICHUAN]
         (["subject"], 7),
         (["rosters"], []),
         (["rosters"], [7]),
+        (["rosters"], 7),
         (["logs"], {}),
         (["logs"], []),
-        (["logs", "510000"], {}),
+        (["logs", "510000"], encoding.decode(DATA)["logs"][SICHUAN]),
         (["logs", 7], {}),
         ([*LOG_PATH, "more"], 1),
         ([*LOG_PATH, "roster"], True),
@@ -290,6 +295,7 @@ LOG_PATH = ["logs", SICHUAN]
         ([*LOG_PATH, "mirror"], {}),
         ([*LOG_PATH, "entries"], []),
         ([*LOG_PATH, "entries"], {}),
+        ([*LOG_PATH, "entries"], 7),
         ([*LOG_PATH, "entries", 0], []),
         ([*LOG_PATH, "entries", 0, 0], True),
         ([*LOG_PATH, "entries", 0, 0], -1),

@@ -56,6 +56,17 @@ def test_a_name_of_another_form_is_refused(check: Callable[[str], None], bad: st
     assert caught.value.code == "bad-field"
 
 
+def test_parts_of_another_form_make_no_name() -> None:
+    for make in (
+        lambda: names.region_of("51"),
+        lambda: names.region_of(VECTORS["origins"][0]),
+        lambda: names.origin_for("a.example/", "510000"),
+        lambda: names.origin_for("a.example", "51"),
+    ):
+        with pytest.raises(MalformedError):
+            make()
+
+
 def test_the_keys_of_a_node_are_named_after_its_origin() -> None:
     origin = names.origin_for("a.example", "510000")
     assert origin == "a.example/510000"

@@ -38,6 +38,7 @@ def receipt(
     label: int = -1,
     proof: Any = None,
     unprotected: Any = None,
+    protected: bytes | None = None,
     payload: Any = None,
     root: bytes = ROOT,
     signature: bytes | None = None,
@@ -52,7 +53,8 @@ def receipt(
         "tree-size": 4,
     }
     header |= {"tree-size" if it == "size" else int(it[1:]): to for it, to in changes.items()}
-    protected = encoding.encode({label: to for label, to in header.items() if to is not ...})
+    if protected is None:
+        protected = encoding.encode({label: to for label, to in header.items() if to is not ...})
     proof = [4, 3, rfc9162.inclusion(3, ENTRIES)] if proof is None else proof
     unprotected = {396: {label: [encoding.encode(proof)]}} if unprotected is None else unprotected
     signature = KEY.sign(sig_structure(protected, root)) if signature is None else signature
@@ -130,6 +132,13 @@ def test_a_proof_whose_size_was_not_signed_is_refused() -> None:
     assert refused(receipt(proof=[5, 3, path], root=rfc9162.root(entries))).code == "bad-proof"
 
 
+def test_a_consistency_proof_whose_size_was_not_signed_is_refused() -> None:
+    bad = receipt(label=-2, proof=[3, 4, rfc9162.consistency(3, ENTRIES)], size=5)
+    with pytest.raises(UnverifiedError) as caught:
+        check_consistency_receipt(bad, EXAMPLE.sichuan.checkpoint(3).root, ROOT, KEY.public)
+    assert caught.value.code == "bad-proof"
+
+
 def test_a_receipt_is_by_a_key_that_is_trusted() -> None:
     other = key("520000", "receipt").public
     keys = {key_thumbprint(public): public for public in (other, KEY.public)}
@@ -149,7 +158,10 @@ def test_ed25519_by_its_new_number_is_read() -> None:
     [
         (receipt(_1=-7), "bad-algorithm"),
         (receipt(_1="EdDSA"), "bad-algorithm"),
+        (receipt(_1=[]), "bad-algorithm"),
         (receipt(_4=b"short"), "bad-field"),
+        (receipt(_4="k" * 32), "bad-field"),
+        (receipt(protected=encoding.encode([])), "bad-field"),
         (receipt(_4=...), "bad-field"),
         (receipt(_395=2), "bad-field"),
         (receipt(_395=True), "bad-field"),

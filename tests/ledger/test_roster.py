@@ -172,6 +172,7 @@ BAD_FIELDS: list[tuple[list[str], Any]] = [
     (["members", "510000", "witnesses"], ["540000", "520000"]),
     (["members", "510000", "witnesses"], ["520000", "520000"]),
     (["members", "510000", "witnesses"], "520000"),
+    (["members", "510000", "witnesses"], 7),
     (["members", "510000", "faulty_max"], -1),
     (["members", "510000", "faulty_max"], 4),
     (["members", "510000", "faulty_max"], True),
@@ -225,8 +226,25 @@ def test_a_log_without_witnesses_has_none_that_may_fail_and_no_quorum_is_reached
     assert alone.witnesses_of(SICHUAN) == ()
     assert alone.quorum(SICHUAN) > 0
     assert not alone.mirror_keys(SICHUAN)
+    with pytest.raises(MalformedError, match="no witnesses"):
+        roster(["510000"], members={"510000": member("510000", faulty_max=1)})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"origin": "510000"}, {"witnesses": ("52",)}, {"witnesses": (7,)}, {"url": 7}, {"name": None}],
+)
+def test_a_member_of_another_form_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(MalformedError) as caught:
+        member("510000", **changes)
+    assert caught.value.code == "bad-field"
+
+
+def test_a_roster_names_the_one_before_by_a_hash_and_has_at_most_256_members() -> None:
     with pytest.raises(MalformedError):
-        roster(members={"510000": member("510000", faulty_max=1)})
+        successor(previous=bytes(31))
+    with pytest.raises(MalformedError, match="256 members"):
+        roster(members={f"51{at:04}": member("510000") for at in range(257)})
 
 
 def test_witnesses_are_all_other_members_or_those_listed() -> None:

@@ -168,6 +168,12 @@ def test_a_view_holds_the_latest_lines_and_is_as_fresh_as_the_oldest_of_them() -
     assert view.note == LOG.note()
 
 
+def test_no_view_is_made_that_would_be_refused() -> None:
+    with pytest.raises(UnverifiedError) as caught:
+        view_body(LOG.note(), ROSTER, LINES[:2])
+    assert caught.value.code == "no-quorum"
+
+
 def test_a_view_takes_only_the_logs_own_line_from_a_note() -> None:
     note = Note.decode(LOG.note())
     cosigned = note.with_signatures(sign_ed25519("a.example", key("a.example"), note.text))

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import neighbours
 from sqlalchemy import Engine
 
 from ledger.errors import LedgerError
@@ -32,6 +31,7 @@ from nodes.ports import FenceMark, Signer
 from nodes.store.engine import open_sqlite
 from nodes.store.findings import load_findings, load_uses
 from nodes.store.reader import StoreReader
+from tests.nodes import neighbours
 
 START_MS = 1_800_000_000_000
 
@@ -134,6 +134,15 @@ class Town:
             self._leave(region, house.node.start(self.clock.ms))
         self.settle()
 
+    def kill(self, region: str) -> None:
+        """End a process without warning; what it had sent and nobody has taken yet is lost."""
+        house = self.houses[region]
+        house.node = None
+        self._queue = deque(item for item in self._queue if item[0] != region)
+        if self.folder is not None:
+            house.engine.dispose()
+            house.engine = self.engine(region)
+
     def node(self, region: str) -> Node:
         return self.houses[region].running
 
@@ -172,7 +181,7 @@ class Town:
                 self.step(region, PeerAnswered(request.request_id, status, body))
         raise AssertionError("the nodes never come to rest")
 
-    def tick(self, seconds: float, *, by: float = 5) -> None:
+    def tick(self, seconds: float, *, by: float = 15) -> None:
         """Let time pass in small steps, all nodes awake."""
         end_ms = self.clock.ms + int(seconds * 1000)
         while self.clock.ms < end_ms:
@@ -299,7 +308,7 @@ def lend(town: Town, owner: str, window_region: str, number: str = "g1", **more:
             "rights": ["deliver", "intake", "notice", "verify"],
             "valid_from": now_s - 60,
             "valid_until": now_s + YEAR_S,
-            "staleness_s": 600,
+            "staleness_s": town.roster.constants.staleness_s,
             **more,
         },
         manager,

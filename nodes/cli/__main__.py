@@ -1,0 +1,5 @@
+"""``python -m nodes.cli`` is the command ``shouxin``."""
+
+from nodes.cli.main import run
+
+run()

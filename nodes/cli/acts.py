@@ -1,0 +1,176 @@
+"""``shouxin act``, ``check`` and ``status``: what a window's own system does, by hand."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from rich.text import Text
+
+from ledger.errors import MalformedError
+from ledger.judge import kind_of
+from ledger.kind import Field, FieldType
+from nodes.cli.caller import ask
+from nodes.cli.show import BEIJING, clock, console, print_json, table
+from nodes.client import Client
+from nodes.core.kinds import KINDS
+
+ALLOWED: Final = {"yes": "green", "open": "yellow", "no": "red"}
+
+
+def act(given: argparse.Namespace) -> int:
+    """Record an act, and print where it stands."""
+    kind = kind_of(KINDS, given.kind, 1)
+    body = _load(given) if given.body else parse_fields(given.field, kind.fields)
+
+    async def question(client: Client) -> Any:  # noqa: ANN401 - printed, whatever it is
+        return await client.act(
+            given.kind, given.subject, body, officer=given.officer, wait=given.wait
+        )
+
+    acted = ask(given, question)
+    if given.receipt is not None:
+        given.receipt.write_bytes(acted.receipt)
+    print_json(
+        {
+            "origin": acted.origin,
+            "index": acted.index,
+            "leaf": acted.leaf,
+            "finality": acted.finality,
+            "size": acted.size,
+        }
+    )
+    return 0
+
+
+def parse_fields(given: Sequence[str], fields: Mapping[str, Field]) -> dict[str, Any]:
+    """Return an act's body from ``name=value`` texts, each by the type of its field.
+
+    Raises:
+        MalformedError: ``bad-field``: a field is unknown, given twice, or not of its type.
+    """
+    body: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise MalformedError(f"a field is written NAME=VALUE, not {text!r}", code="bad-field")
+        if name not in fields:
+            known = ", ".join(fields) or "none"
+            raise MalformedError(f"no such field: {name}; there are: {known}", code="bad-field")
+        if name in body:
+            raise MalformedError(f"given twice: {name}", code="bad-field")
+        try:
+            body[name] = _READERS.get(fields[name].type, str)(value)
+        except ValueError as error:
+            raise MalformedError(f"{name} is of type {fields[name].type}: {error}", code="bad-field") from error  # fmt: skip
+    return body
+
+
+def _load(given: argparse.Namespace) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if str(given.body) == "-" else given.body.read_text("utf-8")
+        body = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise MalformedError(f"{given.body} holds no JSON: {error}", code="bad-field") from error
+    if type(body) is not dict:
+        raise MalformedError("the fields are a JSON object", code="bad-field")
+    return body
+
+
+def _boolean(value: str) -> bool:
+    if value not in {"true", "false"}:
+        raise ValueError("write true or false")
+    return value == "true"
+
+
+def _seconds(value: str) -> int:
+    """Read Unix seconds, or a date and time of ISO 8601, in Beijing time where it names no zone."""
+    if value.isascii() and value.isdigit():
+        return int(value)
+    when = datetime.fromisoformat(value)
+    return int((when if when.tzinfo else when.replace(tzinfo=BEIJING)).timestamp())
+
+
+def _list(value: str) -> list[str]:
+    return sorted(value.split(",")) if value else []
+
+
+def _ordered(value: str) -> list[str]:
+    return value.split(",") if value else []
+
+
+_READERS: Final[Mapping[FieldType, Callable[[str], Any]]] = {
+    FieldType.UINT: int,
+    FieldType.BOOL: _boolean,
+    FieldType.SECONDS: _seconds,
+    FieldType.CODES: _list,
+    FieldType.PARTIES: _ordered,
+    FieldType.HASHES: _ordered,
+}
+
+
+def check(given: argparse.Namespace) -> int:
+    """Ask whether it may be done; 0 for yes or open, 1 for no."""
+
+    async def question(client: Client) -> Any:  # noqa: ANN401 - printed, whatever it is
+        return await client.check(given.window, given.right, given.item, officer=given.officer)
+
+    answer = ask(given, question)
+    if given.json:
+        print_json(asdict(answer))
+    else:
+        out = console()
+        said = answer.reason_zh if given.lang == "zh" else answer.reason_en
+        style = ALLOWED.get(answer.allowed, "")
+        out.print(Text.assemble((answer.allowed, f"bold {style}"), f"  {answer.code}  {said}"))
+        if answer.detail:
+            out.print(f"  {answer.detail}", style="dim", markup=False)
+        if answer.grant:
+            out.print(f"  {answer.grant} · item version {answer.item_version}", markup=False)
+        for it in answer.relied:
+            out.print(
+                f"  {it['origin']}: {it['size']} entries, fresh at {clock(it['fresh_at_s'])}",
+                style="dim",
+                markup=False,
+            )
+    return 1 if answer.allowed == "no" else 0
+
+
+def status(given: argparse.Namespace) -> int:
+    """Show how far every log has come at a node."""
+
+    async def question(client: Client) -> dict[str, Any]:
+        return await client.status()
+
+    found = ask(given, question)
+    if given.json:
+        print_json(found)
+        return 0
+    out = console()
+    state = found["state"]
+    out.print(
+        Text.assemble(
+            (f"{found['region']} {found['origin']}  ", "bold"),
+            (state, "green" if state == "serving" else "bold red"),
+            "  keys rest" if found["resting"] else "",
+            f"  quorum {found['quorum']} of {len(found['witnesses'])}",
+        )
+    )
+    if detail := found.get("detail"):
+        out.print(f"  {detail}", markup=False)
+    made = table("log", "stored", "judged", "witnessed", "replicated", right=(1, 2, 3, 4))
+    for origin, log in found["logs"].items():
+        # Of another log we know the newest note that a quorum of mirrors has signed.
+        replicated = log.get("replicated_size", log.get("known", {}).get("size", 0))
+        sizes = (
+            log.get("stored_size", 0),
+            log.get("judged_size", 0),
+            log.get("witnessed_size", 0),
+            replicated,
+        )
+        made.add_row(origin, *map(str, sizes))
+    out.print(made)
+    return 0

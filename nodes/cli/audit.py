@@ -1,0 +1,342 @@
+"""Checking a whole log again from its parts, wherever they lie: a database, or a node's addresses.
+
+Nothing that is stored is believed but the note's signature: entries are hashed, the tree is grown anew
+from the leaf hashes, and every tile is compared with what it must be.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+from sqlalchemy import Engine, select
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import LedgerError, MalformedError, NotFoundError
+from ledger.hashing import EMPTY_ROOT, HASH_BYTES, hash_leaf
+from ledger.note import Note, check_signed
+from ledger.roster import Roster
+from ledger.tiles import (
+    TILE_WIDTH,
+    Tile,
+    TileEdge,
+    decode_entry_bundle,
+    entries_path,
+    extend_tiles,
+    tile_path,
+)
+from ledger.tree import Frontier
+from nodes.client import Client
+from nodes.store import schema
+from nodes.store.engine import open_sqlite
+from nodes.store.entries import LogIDs, load_entries, load_sizes, load_tiles
+from nodes.wire import origin_hash
+
+NAMED_MAX: Final = 20
+"""Altered entries that a report names; it counts them all."""
+
+_TILE_LEVELS: Final = 8
+
+
+class Source(Protocol):
+    """Where the parts of one log come from."""
+
+    @property
+    def origin(self) -> str:
+        """Whose log it is."""
+
+    async def size(self) -> int:
+        """How many entries are there."""
+
+    async def note(self) -> bytes | None:
+        """The newest signed note on a tree of at most ``size`` entries; None where there is none."""
+
+    async def entries(self, start: int, end: int) -> Sequence[bytes]:
+        """The entries [start, end) of one bundle; fewer where fewer are there."""
+
+    async def tile(self, level: int, index: int, width: int) -> bytes:
+        """The first ``width`` hashes of a tile; fewer where fewer are there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a check of one log found.
+
+    Args:
+        root: Over the entries as they are, at ``size``.
+        note_size: Of the note that was compared; 0 where there is none.
+        altered: Indexes of entries that do not hash to their leaf, ascending, the first few.
+        altered_count: How many there are.
+        wrong_tiles: Paths of tiles that are not what the leaf hashes below them make, the first few.
+        trouble: What is wrong, in words; empty where all holds.
+        first: The first entry that is wrong, so far as it can be told from here; None otherwise.
+        leaves_hold: Whether the stored leaf hashes lead to the signed root, so that they can be
+            trusted to tell a right entry from a wrong one.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    note_size: int
+    altered: tuple[int, ...] = ()
+    altered_count: int = 0
+    wrong_tiles: tuple[str, ...] = ()
+    trouble: str = ""
+    first: int | None = None
+    leaves_hold: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first entry in which two copies of a log differ; None where they agree up to ``size``."""
+
+    origin: str
+    size: int
+    index: int | None
+
+
+async def examine(source: Source, roster: Roster) -> Report:
+    """Check one log.
+
+    1. Every entry hashes to the leaf hash stored for it.
+    2. Every tile above is what the leaf hashes make it.
+    3. The newest note is signed by the log's key, and its root is the tree's.
+    """
+    size = await source.size()
+    signed = await source.note()
+    checkpoint, trouble = _opened(signed, source.origin, roster)
+    note_size = 0 if checkpoint is None else checkpoint.size
+    by_entries, by_leaves = Frontier.empty(), Frontier.empty()
+    edge: TileEdge = ()
+    roots: list[bytes] = []
+    expected: dict[Tile, bytes] = {}
+    altered: list[int] = []
+    missing: int | None = None
+    for start in range(0, size, TILE_WIDTH):
+        end = min(size, start + TILE_WIDTH)
+        entries = await source.entries(start, end)
+        leaves = [hash_leaf(entry) for entry in entries]
+        stored = _split(await source.tile(0, start // TILE_WIDTH, end - start))
+        if len(leaves) < end - start or len(stored) < end - start:
+            missing = start + min(len(leaves), len(stored))
+        altered += [
+            start + at
+            for at, (leaf, kept) in enumerate(zip(leaves, stored, strict=False))
+            if leaf != kept
+        ]  # (1)
+        if missing is not None:
+            break
+        # At the note's size the tree is looked at twice: as the entries are, as the leaves say.
+        cut = note_size - start
+        if 0 < cut <= end - start:
+            roots = [
+                by_entries.extend(leaves[:cut]).root(),
+                by_leaves.extend(stored[:cut]).root(),
+            ]
+        by_entries, by_leaves = by_entries.extend(leaves), by_leaves.extend(stored)
+        update = extend_tiles(start, edge, stored)
+        edge = update.edge
+        expected |= {tile: hashes for tile, hashes in update.tiles.items() if tile[0] > 0}
+    wrong = await _wrong_tiles(source, expected) if missing is None else ()  # (2)
+    leaves_hold = not trouble and missing is None and (not note_size or roots[1] == checkpoint.root)  # type: ignore[union-attr]  # fmt: skip
+    first = altered[0] if altered else missing
+    if missing is not None:
+        trouble = trouble or f"entry {missing} is missing"
+    elif altered:
+        trouble = f"entry {altered[0]} is not what was stored: it does not hash to its leaf"
+    elif checkpoint is not None and roots and roots[0] != checkpoint.root:  # (3)
+        trouble = trouble or f"the tree of {note_size} entries has another root than its note"
+    elif wrong:
+        trouble = trouble or f"{wrong[0]} is not what lies below it"
+    return Report(
+        origin=source.origin,
+        size=size,
+        root=by_entries.root() if size else EMPTY_ROOT,
+        note_size=note_size,
+        altered=tuple(altered[:NAMED_MAX]),
+        altered_count=len(altered),
+        wrong_tiles=wrong[:NAMED_MAX],
+        trouble=trouble,
+        first=first,
+        leaves_hold=leaves_hold,
+    )
+
+
+async def compare(source: Source, other: Source) -> Difference:
+    """Find the first entry in which ``source`` differs from another copy of its log."""
+    size = min(await source.size(), await other.size())
+    for start in range(0, size, TILE_WIDTH):
+        end = min(size, start + TILE_WIDTH)
+        leaves = [hash_leaf(entry) for entry in await source.entries(start, end)]
+        theirs = _split(await other.tile(0, start // TILE_WIDTH, end - start))
+        for at in range(end - start):
+            if at >= len(leaves) or at >= len(theirs) or leaves[at] != theirs[at]:
+                return Difference(source.origin, size, start + at)
+    return Difference(source.origin, size, None)
+
+
+def _opened(
+    signed: bytes | None, origin: str, roster: Roster
+) -> tuple[Checkpoint | None, str]:
+    if signed is None:
+        return None, ""
+    try:
+        note = Note.decode(signed)
+        checkpoint = Checkpoint.decode(note.text)
+        check_signed(note, [roster.log_key(origin)])
+        if checkpoint.origin != origin:
+            return None, f"the note is one of {checkpoint.origin}"
+    except LedgerError as error:
+        return None, f"the note does not hold: {error}"
+    return checkpoint, ""
+
+
+async def _wrong_tiles(source: Source, expected: Mapping[Tile, bytes]) -> tuple[str, ...]:
+    wrong = []
+    for (level, index), hashes in sorted(expected.items()):
+        width = len(hashes) // HASH_BYTES
+        if await source.tile(level, index, width) != hashes:
+            wrong.append(tile_path(level, index, width))
+    return tuple(wrong)
+
+
+def _split(hashes: bytes) -> list[bytes]:
+    whole = len(hashes) - len(hashes) % HASH_BYTES
+    return [hashes[at : at + HASH_BYTES] for at in range(0, whole, HASH_BYTES)]
+
+
+# ---- from a node's database -----------------------------------------------------------------------
+
+
+class StoredLogs:
+    """The database of a node, opened to be looked at. Used as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise NotFoundError(f"no database {path}", code="no-database")
+        self.engine: Engine = open_sqlite(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.dispose()
+
+    def origins(self) -> list[str]:
+        """Return whose logs are stored."""
+        with self.engine.connect() as connection:
+            return [origin for origin, size in load_sizes(connection).items() if size]
+
+    def log(self, origin: str) -> "StoredLog":
+        """Return one of the logs."""
+        return StoredLog(self.engine, origin)
+
+    def wrong_rows(self, origin: str) -> list[int]:
+        """Return the indexes of rows of objects that name another leaf than their entry has now."""
+        with self.engine.connect() as connection:
+            ids = LogIDs()
+            log_id = ids.find(connection, origin) or 0
+            size = load_sizes(connection).get(origin, 0)
+            rows = schema.facts.c
+            query = select(rows.index, rows.leaf).where(rows.log_id == log_id).order_by(rows.index)
+            wrong: list[int] = []
+            low, leaves = -1, list[bytes]()
+            for index, leaf in connection.execute(query):
+                if index // TILE_WIDTH != low:
+                    low = index // TILE_WIDTH
+                    start = low * TILE_WIDTH
+                    found = load_entries(connection, ids, origin, start, start + TILE_WIDTH)
+                    leaves = [hash_leaf(entry) for entry in found]
+                at = index - low * TILE_WIDTH
+                if index >= size or at >= len(leaves) or leaves[at] != leaf:
+                    wrong.append(index)
+            return wrong
+
+
+class StoredLog:
+    """A log in a database."""
+
+    def __init__(self, engine: Engine, origin: str) -> None:
+        self._engine = engine
+        self._ids = LogIDs()
+        self.origin = origin
+
+    async def size(self) -> int:
+        """Return how many entries are stored."""
+        with self._engine.connect() as connection:
+            return load_sizes(connection).get(self.origin, 0)
+
+    async def note(self) -> bytes | None:
+        """Return the newest note that the entries reach."""
+        size = await self.size()
+        table = schema.notes.c
+        with self._engine.connect() as connection:
+            query = (
+                select(table.note)
+                .where(
+                    table.log_id == (self._ids.find(connection, self.origin) or 0),
+                    table.size <= size,
+                )
+                .order_by(table.size.desc())
+                .limit(1)
+            )
+            found: bytes | None = connection.execute(query).scalar()
+            return found
+
+    async def entries(self, start: int, end: int) -> Sequence[bytes]:
+        """Return stored entries."""
+        with self._engine.connect() as connection:
+            return load_entries(connection, self._ids, self.origin, start, end)
+
+    async def tile(self, level: int, index: int, width: int) -> bytes:
+        """Return stored hashes."""
+        with self._engine.connect() as connection:
+            found = load_tiles(connection, self._ids, self.origin, [(level, index)])
+        return found.get((level, index), b"")[: width * HASH_BYTES]
+
+
+# ---- from a node's addresses ----------------------------------------------------------------------
+
+
+class ServedLog:
+    """A log as a node serves it: its own, or one that it mirrors."""
+
+    def __init__(self, client: Client, origin: str, *, is_own: bool) -> None:
+        self._client = client
+        self._prefix = "/log" if is_own else f"/mirror/{origin_hash(origin)}"
+        self._note: bytes | None = None
+        self.origin = origin
+
+    async def size(self) -> int:
+        """Return the size of the newest checkpoint."""
+        signed = await self.note()
+        return 0 if signed is None else Checkpoint.decode(Note.decode(signed).text).size
+
+    async def note(self) -> bytes | None:
+        """Return the newest checkpoint, the same one as long as this object lives."""
+        if self._note is None:
+            try:
+                self._note = await self._client.fetch(f"{self._prefix}/checkpoint")
+            except NotFoundError:
+                return None
+        return self._note
+
+    async def entries(self, start: int, end: int) -> Sequence[bytes]:
+        """Return the entries of a bundle."""
+        path = entries_path(start // TILE_WIDTH, _width(end - start))
+        try:
+            return decode_entry_bundle(await self._client.fetch(f"{self._prefix}/{path}"), end - start)
+        except (NotFoundError, MalformedError):
+            return []
+
+    async def tile(self, level: int, index: int, width: int) -> bytes:
+        """Return the hashes of a tile."""
+        path = tile_path(level, index, _width(width))
+        try:
+            return await self._client.fetch(f"{self._prefix}/{path}")
+        except NotFoundError:
+            return b""
+
+
+def _width(count: int) -> int | None:
+    return None if count == TILE_WIDTH else count

@@ -1,0 +1,1 @@
+"""The main job, told as a story: five regions that record, replicate and prove every act."""

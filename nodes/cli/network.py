@@ -1,0 +1,166 @@
+"""``shouxin network`` and ``shouxin node``: founding a network, and running its nodes."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ledger.errors import MalformedError, NotFoundError
+from ledger.names import check_region
+from nodes.adapters.clock import SystemClock
+from nodes.adapters.network import (
+    CONFIG_FILE,
+    ROSTER_FILE,
+    TOKEN_FILE,
+    Founding,
+    found_network,
+    southwest_five,
+)
+from nodes.api.serve import running
+from nodes.cli.processes import NodeProcess
+from nodes.cli.show import print_json
+from nodes.config import Config, load_config
+
+_PORT_MAX = 65_535
+
+
+def init(given: argparse.Namespace) -> int:
+    """Found a network below a folder."""
+    founding = chosen(given.base_port, given.regions)
+    founded = found_network(given.folder, founding, SystemClock().now_ms() // 1000)
+    roster = founded.roster
+    if given.json:
+        print_json(
+            {
+                "network": roster.network,
+                "roster": str(founded.folder / ROSTER_FILE),
+                "sha256": roster.sha256,
+                "nodes": {
+                    region: {"config": str(config), "url": roster.member(region).url}
+                    for region, config in founded.configs.items()
+                },
+            }
+        )
+        return 0
+    print(f"{roster.network}: {len(founded.configs)} regions below {founded.folder}")
+    print(f"genesis roster {founded.folder / ROSTER_FILE}, SHA-256 {roster.sha256.hex()}")
+    for region, config in founded.configs.items():
+        member = roster.member(region)
+        print(f"  {region} {member.name} {member.name_en:<10} {member.url}  {config}")
+    print(f"start them all: shouxin network up {founded.folder}")
+    return 0
+
+
+def chosen(base_port: int, regions: str | None) -> Founding:
+    """Return the founding of the five regions, or of some of them.
+
+    Args:
+        regions: Codes joined by commas; None for all five.
+
+    Raises:
+        MalformedError: ``bad-field``: a region is not one of the five, or a port is out of range.
+    """
+    founding = southwest_five(base_port)
+    if not 1 <= base_port <= _PORT_MAX - 2 * len(founding.places):
+        raise MalformedError(f"no room for ten ports from {base_port}", code="bad-field")
+    if regions is None:
+        return founding
+    wanted = regions.split(",")
+    known = {place.region for place in founding.places}
+    for region in wanted:
+        check_region(region)
+        if region not in known:
+            raise MalformedError(f"{region} is not of the southwest five", code="bad-field")
+    places = tuple(place for place in founding.places if place.region in wanted)
+    steward = founding.steward if founding.steward in wanted else places[0].region
+    return replace(founding, places=places, steward=steward)
+
+
+def up(given: argparse.Namespace) -> int:
+    """Run all nodes below a folder until interrupted."""
+    configs = {path.parent.name: path for path in sorted(given.folder.glob(f"*/{CONFIG_FILE}"))}
+    if not configs:
+        raise NotFoundError(f"no {CONFIG_FILE} below {given.folder}", code="no-network")
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_up(configs))
+    return 0
+
+
+async def _up(configs: dict[str, Path]) -> None:
+    _cancel_on_signals()
+    started: list[NodeProcess] = []
+    try:
+        for found in await asyncio.gather(
+            *(NodeProcess.start(region, config, {}) for region, config in configs.items()),
+            return_exceptions=True,
+        ):
+            if isinstance(found, NodeProcess):
+                started.append(found)
+        missing = configs.keys() - {node.region for node in started}
+        for node in started:
+            print(f"{node.region}  {node.greeting}  {TOKEN_FILE} in {node.config.parent}")
+        for region in sorted(missing):
+            print(f"{region}  did not start; see {configs[region].parent}", file=sys.stderr)
+        if not started:
+            return
+        print("interrupt to stop them", flush=True)
+        await asyncio.gather(*(_watch(node) for node in started))
+    finally:
+        await asyncio.gather(*(node.stop() for node in started))
+
+
+async def _watch(node: NodeProcess) -> None:
+    status = await node.process.wait()
+    print(f"{node.region}  ended with status {status}: {node.last_words()[-300:]}", file=sys.stderr)
+
+
+def run_node(given: argparse.Namespace) -> int:
+    """Run one node in this process until it is told to stop (SIGTERM, SIGINT)."""
+    config = load_config(given.config, os.environ)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_serve(config, leash=given.leash))
+    return 0
+
+
+async def _serve(config: Config, *, leash: bool) -> None:
+    _cancel_on_signals()
+    if leash:
+        _cancel_when_input_ends()
+    async with running(config, os.environ, SystemClock()) as node:
+        service = node.service
+        url = service.roster.member(service.region).url
+        print(
+            f"listening {url} region {service.region} {service.node.snapshot.state}", flush=True
+        )
+        await node.driver.wait_failed()
+
+
+def _cancel_on_signals() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+
+
+def _cancel_when_input_ends() -> None:
+    """Stop when whoever started us has ended: then our standard input ends too."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    descriptor = sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(descriptor, 4096):
+            loop.remove_reader(descriptor)
+            task.cancel()
+
+    loop.add_reader(descriptor, readable)

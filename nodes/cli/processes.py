@@ -1,0 +1,106 @@
+"""Nodes as processes of their own, started, waited for, and always ended with whoever started them."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from ledger.errors import UnavailableError
+
+START_TIMEOUT_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 15.0
+LOG_FILE: Final = "node.log"
+
+_LOG_TAIL_CHARS: Final = 2_000
+
+
+@dataclass(slots=True)
+class NodeProcess:
+    """One node's process.
+
+    It ends when its standard input does, so that no node outlives us, however we end.
+    """
+
+    region: str
+    config: Path
+    process: asyncio.subprocess.Process
+    greeting: str = ""
+
+    @classmethod
+    async def start(cls, region: str, config: Path, environment: Mapping[str, str]) -> Self:
+        """Start a node, and return once it listens.
+
+        Raises:
+            UnavailableError: ``no-start``: it ended, or said nothing in time; its last words are in
+                the message.
+        """
+        log = (config.parent / LOG_FILE).open("ab")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "nodes.cli",
+                "node",
+                "run",
+                "--leash",
+                "--config",
+                str(config),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **environment},
+                # An interrupt at the terminal is for us; we tell the nodes in our own time.
+                start_new_session=True,
+            )
+        finally:
+            log.close()
+        made = cls(region, config, process)
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            line = b""
+        if not line.startswith(b"listening "):
+            await made.kill()
+            raise UnavailableError(
+                f"the node of {region} did not start: {made.last_words()}", code="no-start"
+            )
+        made.greeting = line.decode().strip()
+        return made
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.returncode is None
+
+    async def stop(self) -> None:
+        """Tell it to stop, and wait; it is killed if it takes too long."""
+        if not self.is_running:
+            return
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self.process.wait()
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End it at once, as a power cut would (kill -9)."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+    def last_words(self) -> str:
+        """Return the end of what it wrote to its log."""
+        try:
+            text = (self.config.parent / LOG_FILE).read_text("utf-8", "replace")
+        except OSError:
+            return ""
+        return text[-_LOG_TAIL_CHARS:].strip()

@@ -1,0 +1,158 @@
+"""A case's timeline, told to people: who did what, when, on what ground, and who held it after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from authz.trace import Trace
+from nodes.cli.show import (
+    FINALITY_ZH,
+    RIGHT_ZH,
+    STAGE_ZH,
+    Language,
+    clock,
+    plain,
+    reason,
+    short,
+    table,
+)
+
+_CONFIRMATION_ZH: Final[Mapping[str, str]] = {
+    "open": "待核",
+    "confirmed": "已核实",
+    "confirmed-late": "事后核实",
+    "unauthorised": "无权",
+    "unproven": "未能核实",
+}
+_STYLE: Final[Mapping[str, str]] = {
+    "open": "yellow",
+    "unauthorised": "red",
+    "unproven": "red",
+}
+_WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
+    "zh": {
+        "case": "办件",
+        "holder": "现持有",
+        "nobody": "无（已办结）",
+        "stage": "环节",
+        "columns": "时间 地区 序号 事项环节 经办人 依据 其后持有 状态",
+        "findings": "发现的问题",
+        "none": "未发现问题",
+        "seal": "印章",
+        "asserted": "† 私钥由地区代管：由该地区声明系此人所为。",
+    },
+    "en": {
+        "case": "Case",
+        "holder": "held by",
+        "nobody": "nobody (closed)",
+        "stage": "stage",
+        "columns": "time region entry act by rests-on held-then standing",
+        "findings": "Findings",
+        "none": "No findings",
+        "seal": "seal",
+        "asserted": "† The region holds this key: it is the region who says that this officer acted.",
+    },
+}
+
+
+def trace_fields(told: Trace) -> dict[str, Any]:
+    """Return a timeline as the API gives it."""
+    return {
+        "case": told.case,
+        "holder": told.holder,
+        "stage": told.stage,
+        "lines": [plain(asdict(line)) for line in told.lines],
+        "findings": [list(found) for found in told.findings],
+    }
+
+
+def tell_trace(out: Console, told: Trace, language: Language) -> None:
+    """Print a timeline."""
+    tell_fields(out, trace_fields(told), language)
+
+
+def tell_fields(
+    out: Console,
+    told: Mapping[str, Any],
+    language: Language,
+    names: Mapping[str, str] | None = None,
+) -> None:
+    """Print a timeline that came from a node.
+
+    Args:
+        names: What regions are called, by code; None shows the codes.
+    """
+    words, named = _WORDS[language], names or {}
+    stage = told["stage"] or "?"
+    holder = told["holder"] or words["nobody"]
+    head = Text.assemble(
+        (f"{words['case']} {told['case']}", "bold"),
+        f"  {words['stage']} {_zh(STAGE_ZH, stage, language)}",
+        f"  {words['holder']} {_place(holder, named)}",
+    )
+    out.print(head)
+    lines: Sequence[Mapping[str, Any]] = told["lines"]
+    made = table(*words["columns"].replace("-", " ").split(" ") if language == "zh" else
+                 [word.replace("-", " ") for word in words["columns"].split()], right=(2,))
+    for line in lines:
+        made.add_row(
+            clock(line["time_s"]),
+            named.get(line["region"], line["region"]),
+            str(line["index"]),
+            Text(line["zh"] if language == "zh" else line["en"]),
+            _by(line, named),
+            _ground(line, language),
+            _place(line["holder"], named) if line["holder"] else "–",
+            _standing(line, language),
+        )
+    out.print(made)
+    if any(line["asserted"] for line in lines):
+        out.print(words["asserted"], style="dim")
+    if not told["findings"]:
+        out.print(words["none"], style="green")
+        return
+    out.print(words["findings"], style="bold red")
+    for origin, index, code in told["findings"]:
+        out.print(f"  {origin} #{index} {code}: {reason(code, language)}", markup=False)
+
+
+def _by(line: Mapping[str, Any], named: Mapping[str, str]) -> str:
+    issuer = line["issuer"]
+    if "/" not in issuer:
+        return named.get(issuer, issuer)
+    return short(issuer) + ("†" if line["asserted"] else "")
+
+
+def _ground(line: Mapping[str, Any], language: Language) -> Text:
+    if line["grant"]:
+        right = line["right"] or ""
+        shown = RIGHT_ZH.get(right, right) if language == "zh" else right
+        return Text(f"{shown} {short(line['grant'])}".strip())
+    if line["seal"]:
+        return Text(f"{_WORDS[language]['seal']} {short(line['seal'])}")
+    return Text("")
+
+
+def _standing(line: Mapping[str, Any], language: Language) -> Text:
+    """Return how safe the entry is, and how its reliance on another log stands."""
+    if line["findings"]:
+        return Text(", ".join(line["findings"]), style="red")
+    shown = Text(_zh(FINALITY_ZH, line["finality"], language))
+    if line["confirmation"]:
+        word = line["confirmation"]
+        shown.append(f" · {_zh(_CONFIRMATION_ZH, word, language)}", style=_STYLE.get(word, "green"))
+    return shown
+
+
+def _place(name: str, named: Mapping[str, str]) -> str:
+    region, slash, rest = name.partition("/")
+    if not slash:
+        return name
+    return f"{named.get(region, region)} {rest.rsplit('/', 1)[-1]}"
+
+
+def _zh(words: Mapping[str, str], word: str, language: Language) -> str:
+    return words.get(word, word) if language == "zh" else word

@@ -1,0 +1,65 @@
+from authz.item import version_object
+from tests.authz.refusals import refused
+from tests.authz.world import (
+    DECIDER,
+    HEAD,
+    HEAD_SC,
+    HEALTH,
+    HRSS,
+    ITEM,
+    ITEM_BODY,
+    OUTSIDER,
+    TIBET,
+    World,
+)
+
+ENROLLED = World().enrol()
+WHY = {"reason": "停办"}
+
+
+def test_items_are_published_by_their_own_department_in_turn() -> None:
+    world = ENROLLED.copy()
+    for who, code in (
+        (OUTSIDER, "not-competent"),
+        (DECIDER, "not-entitled"),
+        (HEAD_SC, "not-competent"),
+    ):
+        with refused(code):
+            world.do("item.publish", who, ITEM, ITEM_BODY)
+    for change, code in (
+        ({"version": 2}, "wrong-state"),
+        ({"tolerable": ["other"]}, "extra-material"),
+    ):
+        with refused(code):
+            world.do("item.publish", HEAD, ITEM, ITEM_BODY | change)
+    with refused("bad-field"):
+        world.do("item.publish", HEAD, "540000/item/" + "1" * 55, ITEM_BODY)
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY)
+    with refused("not-competent"):
+        world.do("item.publish", OUTSIDER, ITEM, ITEM_BODY | {"version": 2, "department": HEALTH})
+    with refused("not-competent"):
+        world.do("item.withdraw", OUTSIDER, ITEM, WHY)
+    with refused("unknown-object"):
+        world.do("item.withdraw", HEAD, "540000/item/none", WHY)
+    world.do("item.withdraw", HEAD, ITEM, WHY)
+    with refused("wrong-state"):
+        world.do("item.withdraw", HEAD, ITEM, WHY)
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY | {"version": 2})
+    assert world.state(TIBET, ITEM) == {"live": True, "v": 2, "dept": HRSS}
+
+
+def test_an_item_wants_a_live_department() -> None:
+    world = ENROLLED.copy()
+    world.do("party.retire", TIBET, HRSS, WHY)
+    with refused("unknown-object"):
+        world.do("item.publish", HEAD, ITEM, ITEM_BODY)
+
+
+def test_a_version_keeps_its_lists_when_another_follows() -> None:
+    world = ENROLLED.copy()
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY)
+    first = world.state(TIBET, version_object(ITEM, 1))
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY | {"version": 2, "materials": ["proof"]})
+    assert world.state(TIBET, version_object(ITEM, 1)) == first
+    assert world.state(TIBET, version_object(ITEM, 2))["mat"] == ["proof"]
+    assert first["mat"] == ITEM_BODY["materials"]

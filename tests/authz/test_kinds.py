@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from authz.case import RIGHT_OF
+from authz.case import Event as CaseEvent
+from authz.custody import Event as CustodyEvent
+from authz.grant import Event as GrantEvent
+from authz.kinds import KINDS, reference
+from authz.party import Event as PartyEvent
+from authz.right import RIGHTS
+from ledger.kind import Kind
+from seals.kinds import KINDS as SEAL_KINDS
+from seals.usage import Event as SealEvent
+from seals.usage import UseEvent
+
+ALL = {**KINDS, **SEAL_KINDS}
+
+
+@pytest.mark.parametrize("kind", ALL.values(), ids=lambda kind: kind.name)
+def test_a_row_says_everything_about_its_kind(kind: Kind) -> None:
+    assert kind.zh
+    assert kind.en
+    assert kind.question.endswith("?")
+    assert kind.source
+    for field in kind.fields.values():
+        assert field.zh
+        assert field.en
+
+
+def test_no_kind_is_in_both_tables_and_each_stands_under_its_own_name() -> None:
+    assert not KINDS.keys() & SEAL_KINDS.keys()
+    assert all((kind.name, kind.version) == name for name, kind in ALL.items())
+
+
+def test_every_event_of_the_tables_of_lives_is_a_kind() -> None:
+    events = {
+        *PartyEvent,
+        *GrantEvent,
+        *CaseEvent,
+        *SealEvent,
+        *UseEvent,
+        *(it for it in CustodyEvent if it.startswith("handoff.")),
+    }
+    others = {"basis.publish", "item.publish", "item.withdraw", "act.correct"}
+    assert {name for name, _ in ALL} == {str(event) for event in events} | others
+
+
+def test_what_cannot_be_undone_wants_a_fresh_view() -> None:
+    assert {kind.name for kind in ALL.values() if not kind.receives_only} == {
+        "case.decide",
+        "case.deliver",
+        "case.close",
+        "handoff.accept",
+        "seal.use",
+    }
+
+
+def test_each_act_on_a_right_names_grant_and_window() -> None:
+    assert set(RIGHT_OF.values()) == RIGHTS
+    for name in RIGHT_OF:
+        assert {"grant", "window"} <= KINDS[name, 1].fields.keys()
+
+
+def test_the_page_in_the_documentation_is_the_one_the_tables_make() -> None:
+    page = Path(__file__).parents[2] / "docs/kinds.md"
+    assert page.read_text(encoding="utf-8") == reference(ALL)
+
+
+def test_the_reference_shows_every_kind_and_field() -> None:
+    page = reference(ALL)
+    for kind in ALL.values():
+        assert f"## `{kind.name}` {kind.zh}" in page
+        for name, field in kind.fields.items():
+            assert f"`{name}`" in page
+            assert field.zh in page

@@ -1,0 +1,90 @@
+"""Real nodes on loopback in a thread of their own, for tests that talk to them."""
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+import threading
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nodes.adapters.clock import SystemClock
+from nodes.adapters.network import Founded, found_network, southwest_five
+from nodes.api.serve import Running, running
+from nodes.client import Client
+from nodes.config import load_config
+from nodes.ports import Clock
+
+T = TypeVar("T")
+NOW_S = SystemClock().now_ms() // 1000
+
+
+@dataclass
+class Live:
+    """Nodes that serve, by region."""
+
+    founded: Founded
+    nodes: dict[str, Running]
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, story: Coroutine[Any, Any, T], timeout_s: float = 20) -> T:
+        """Run a coroutine in the nodes' loop."""
+        return asyncio.run_coroutine_threadsafe(story, self.loop).result(timeout_s)
+
+    def client(self, region: str, token: str | None = None, **options: Any) -> Client:
+        given = self.founded.tokens[region] if token is None else token
+        return Client(self.founded.roster.members[region].url, given, **options)
+
+    def size(self, region: str) -> int:
+        return self.nodes[region].service.node.snapshot.size
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def found(folder: Path, regions: int) -> Founded:
+    founding = southwest_five()
+    ports = free_ports(2 * regions)
+    places = tuple(
+        dataclasses.replace(place, public_port=ports[2 * at], peer_port=ports[2 * at + 1])
+        for at, place in enumerate(founding.places[:regions])
+    )
+    return found_network(folder, dataclasses.replace(founding, places=places), NOW_S)
+
+
+@contextlib.contextmanager
+def live(
+    folder: Path,
+    regions: int = 1,
+    clock: Clock | None = None,
+    environment: dict[str, str] | None = None,
+) -> Iterator[Live]:
+    """Found a network of the first few regions and have all its nodes serve."""
+    founded = found(folder, regions)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="nodes", daemon=True)
+    thread.start()
+    nodes: dict[str, Running] = {}
+    stack = contextlib.AsyncExitStack()
+
+    async def begin() -> None:
+        for region, path in founded.configs.items():
+            config = load_config(path, environment or {})
+            world = running(config, environment or {}, clock or SystemClock())
+            nodes[region] = await stack.enter_async_context(world)
+
+    try:
+        asyncio.run_coroutine_threadsafe(begin(), loop).result(20)
+        yield Live(founded, nodes, loop)
+    finally:
+        asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
