@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check sim load bench lock format clean setup
+.PHONY: demo test check sim bench lock format clean setup
 
 demo: $(VENV)/.runtime
 	@$(BIN)/shouxin demo $(ARGS)
@@ -20,9 +20,6 @@ check: $(VENV)/.development
 
 sim: $(VENV)/.runtime
 	@$(BIN)/python -m simulator run $(ARGS)
-
-load: $(VENV)/.development
-	@$(BIN)/python -m loadtests $(ARGS)
 
 bench: $(VENV)/.development
 	@$(BIN)/python -m loadtests.bench $(ARGS)

@@ -20,7 +20,7 @@ class Weather:
 
 
 CALM = Weather()
-STORM = Weather(jitter_ms_max=60, lost=0.05, repeated=0.05, held_back=0.05)
+STORM = Weather(jitter_ms_max=60, lost=0.02, repeated=0.05, held_back=0.05)
 
 
 class Network:

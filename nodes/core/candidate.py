@@ -227,11 +227,11 @@ class Candidate:
         )
 
     def unrecorded(self) -> tuple[BlockLines, ...]:
-        """Return, ascending by size, the candidates whose mirror quorum no block record holds yet."""
+        """Return, ascending, the candidates whose mirror quorum no block record holds yet."""
         return tuple(self._unrecorded[size] for size in sorted(self._unrecorded))
 
     def recorded(self, sizes: Iterable[int]) -> tuple[Write, ...]:
-        """Take note that a block record, in this very transaction, holds the lines of these sizes."""
+        """Take note that a block record, in this transaction, holds the lines of these sizes."""
         gone = [size for size in sizes if self._unrecorded.pop(size, None) is not None]
         return (self._remember(),) if gone else ()
 

@@ -181,7 +181,7 @@ class MirrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Up to 256 entries that end where a bundle or the tree ends, and the proof of their subtree."""
+    """Up to 256 entries, to where a bundle or the tree ends, and the proof of their subtree."""
 
     start: int
     entries: tuple[bytes, ...]

@@ -25,8 +25,8 @@ from nodes.core.witness import refusal
 class FinishedNotes:
     """The best note of each other log with a quorum of mirror lines.
 
-    Invariant: every line in ``known`` holds; of two notes the one with the larger tree is kept, of one
-    tree the latest line of each mirror.
+    Invariant: every line in ``known`` holds; of two notes the one with the larger tree is kept, of
+    one tree the latest line of each mirror.
     """
 
     def __init__(self, heads: Heads, notes: Iterable[bytes]) -> None:
@@ -45,7 +45,8 @@ class FinishedNotes:
     def take(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
         """Take a note that someone says has its quorums; it is only a hint.
 
-        Our own log's notes are the caller's concern. A note that brings nothing new is answered alike.
+        Our own log's notes are the caller's concern. A note that brings nothing new is answered
+        alike.
         """
         try:
             writes = self._take(event.body, now_ms, reader)

@@ -1,7 +1,8 @@
 """Fresher lines on a log whose writer is silent, or cannot reach us: asked of its mirrors.
 
-Each mirror signs only the size that it mirrors. One that is behind, while the writer has been silent
-for R, is sent the note and the entries from our own copy; one that is ahead is asked for its note.
+Each mirror signs only the size that it mirrors. One that is behind, while the writer has been
+silent for R, is sent the note and the entries from our own copy; one that is ahead is asked for its
+note.
 Whatever comes back is checked, and kept by ``FinishedNotes``.
 """
 
@@ -53,7 +54,7 @@ class _Want:
 
 
 class Freshen:
-    """Keeps asking for what is wanted, until ``FinishedNotes`` knows it; at most what ``wants`` holds."""
+    """Keeps asking for what is wanted, until ``FinishedNotes`` knows it."""
 
     def __init__(
         self, heads: Heads, mirror: Mirror, finished: FinishedNotes, limits: SendingLimits
@@ -131,7 +132,9 @@ class Freshen:
             self._wait(peer, asked, now_ms)
             return ()
 
-    def pushed(self, peer: str, origin: str, gained: Gained | None, now_ms: int) -> tuple[Write, ...]:
+    def pushed(
+        self, peer: str, origin: str, gained: Gained | None, now_ms: int
+    ) -> tuple[Write, ...]:
         """Take what a mirror that was behind answered to what we sent it."""
         submission = self.pushes.get((peer, origin))
         want = self._wants.get(origin)
@@ -237,9 +240,7 @@ class Freshen:
             return
         if status != 200:
             raise MalformedError(f"answered {status}")
-        line = one_line(
-            self._heads.roster, head.checkpoint, decode_lines(body), "mirror", peer
-        )
+        line = one_line(self._heads.roster, head.checkpoint, decode_lines(body), "mirror", peer)
         if line is None or not self._is_timely(line, now_ms):
             raise MalformedError("no usable line came back")
         if want.head == head:

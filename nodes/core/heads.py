@@ -111,7 +111,7 @@ def good_lines(
 def one_line(
     roster: Roster, checkpoint: Checkpoint, signatures: Iterable[Signature], role: Role, region: str
 ) -> GoodLine | None:
-    """Return the line of one region among signatures that it sent us; None if it sent none that holds."""
+    """Return a region's line among signatures that it sent us; None if none of them holds."""
     keys = (
         roster.mirror_keys(checkpoint.origin)
         if role == "mirror"
@@ -138,7 +138,7 @@ def line_signatures(roster: Roster, lines: Iterable[GoodLine], role: Role) -> tu
 
 @dataclass(slots=True)
 class Copy:
-    """Our copy of a log, as far as growing it needs: how many entries, and the tree's right edge."""
+    """Our copy of a log, as far as growing it needs: its size, and the tree's right edge."""
 
     size: int = 0
     edge: TileEdge = ()
@@ -202,7 +202,8 @@ class Heads:
     """All rows, copies and last lines of the node, and the two keys that sign from them.
 
     Invariant: for each origin the witnessed size and root only move along one growing tree, the
-    mirrored size stays at or below it on the same tree, and no line is dated before one given earlier.
+    mirrored size stays at or below it on the same tree, and no line is dated before one given
+    earlier.
 
     Args:
         roster: In force.
@@ -250,7 +251,7 @@ class Heads:
             name.removeprefix(CONVICTED) for name in memory if name.startswith(CONVICTED)
         }
         self.halted = ""
-        """Why nothing may be signed at all (behind the fence, behind the witnesses); empty: it may."""
+        """Why nothing may be signed at all: behind the fence, or the witnesses; empty: it may."""
 
     @staticmethod
     def _key(name: str, signer: Signer) -> tuple[str, Signer, bytes]:
@@ -281,8 +282,8 @@ class Heads:
     ) -> tuple[tuple[Write, ...], Signature]:
         """Move a row to ``row``, dated now, and sign ``checkpoint`` in a role.
 
-        The caller has seen to it that the checkpoint is on the row's tree. The writes must be durable
-        before the signature leaves.
+        The caller has seen to it that the checkpoint is on the row's tree. The writes must be
+        durable before the signature leaves.
 
         Raises:
             UnavailableError: ``resting``, ``halted``, or our clock has stepped back.
@@ -327,7 +328,7 @@ class Heads:
         return AdvancePeer(old, row)
 
     def heard_from_origin(self, origin: str, caller: str | None) -> bool:
-        """Say whether a caller counts as the log's own writer: it is, or nobody could tell who it is."""
+        """Say whether a caller counts as the log's writer: it is, or nobody could tell who it is."""
         return caller is None or caller == self.logs.get(origin)
 
     def silent(self, origin: str, now_ms: int) -> bool:
@@ -345,7 +346,7 @@ class Heads:
             origin: Of the log.
             size: Of the note that showed it.
             notes: Two notes that the log signed.
-            hashes: Where their sizes differ: what ``consistency_roots`` computes the newer root from.
+            hashes: Where their sizes differ: what ``consistency_roots`` makes the newer root from.
         """
         if origin in self.convicted:
             return ()
@@ -391,7 +392,9 @@ class Heads:
         return PutMemory(RESTING, why.encode())
 
 
-def convicts(older: Checkpoint, newer_root: bytes, newer_size: int, hashes: Sequence[bytes]) -> bool:
+def convicts(
+    older: Checkpoint, newer_root: bytes, newer_size: int, hashes: Sequence[bytes]
+) -> bool:
     """Say whether hashes recompute the newer root exactly while giving another old root."""
     if not 0 < older.size < newer_size:
         return False

@@ -1,7 +1,7 @@
 """The mirror: stores the entries of other logs, and says so with its own key.
 
-It holds no state of its own: rows, copies and keys are those of ``Heads``. Entries are stored as far
-as their proofs lead to the pending checkpoint; the mirror key signs only what is stored whole.
+It holds no state of its own: rows, copies and keys are those of ``Heads``. Entries are stored as
+far as their proofs lead to the pending checkpoint; the mirror key signs only what is stored whole.
 
 Source: C2SP tlog-mirror; ``/peer/lines`` and ``/peer/newest`` are ours (formats, section 8).
 """
@@ -159,7 +159,7 @@ class Mirror:
     # ---- lines ----------------------------------------------------------------------------------
 
     def lines(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
-        """Give a line, dated now, on a note of exactly the size that we mirror; else 409 and our size.
+        """Give a line, dated now, on a note of exactly the size that we mirror; else 409 with ours.
 
         A line on a smaller one would say that we have seen nothing larger.
         """

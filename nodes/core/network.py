@@ -240,7 +240,7 @@ class Network:
         return self.candidate.recorded(sizes)
 
     def want_fresh(self, origin: str, not_before_s: int) -> None:
-        """Ask mirrors until a note of ``origin`` has a ``fresh_at`` of ``not_before_s`` or later."""
+        """Ask mirrors until a note of ``origin`` has a ``fresh_at`` of at least ``not_before_s``."""
         self.freshen.want(origin, not_before_s)
 
     def halt(self, code: str) -> None:
@@ -248,7 +248,7 @@ class Network:
         self.heads.halted = code
 
     def begin_rebuild(self, mark: FenceMark, reader: LogReader, stored_size: int) -> None:
-        """Fetch what is missing of our own log from its mirrors, up to the fence's head at least."""
+        """Fetch what is missing of our own log from its mirrors, at least to the fence's head."""
         self.rebuild = recovery.Rebuild(
             self._roster, self.heads.own, mark, stored_size, reader, self._limits
         )
@@ -288,9 +288,7 @@ class Network:
             requests += self._send_submission(lane, now_ms, reader)
         for lane in self._ask.values():
             requests += self._send_question(lane, now_ms)
-        return Ready(
-            writes=writes, requests=tuple(requests), wake_at_ms=self._wake_at_ms(now_ms)
-        )
+        return Ready(writes=writes, requests=tuple(requests), wake_at_ms=self._wake_at_ms(now_ms))
 
     def _called(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
         if event.caller is not None:
@@ -507,9 +505,7 @@ class Network:
         if not self.heads.halted:
             due += [item.due_ms for item in self.candidate.submissions.values()]
             due += [item.due_ms for item in self.freshen.pushes.values()]
-            due += [
-                at for at in (self.candidate.wake_at_ms(), self.freshen.wake_at_ms()) if at
-            ]
+            due += [at for at in (self.candidate.wake_at_ms(), self.freshen.wake_at_ms()) if at]
         # What is due already has either been sent or waits for an answer.
         return min((at for at in due if at > now_ms), default=None)
 

@@ -1,8 +1,8 @@
 """Whether a node may write again after a start, and how it gets back what it has lost.
 
-A node that has forgotten something writes nothing and cosigns nothing (protocol.md section 6). What it
-fetches from mirrors is believed only as far as it hashes to a root that the node itself remembers or
-has signed. Which numbers commits get, and what is projected, is the node's concern.
+A node that has forgotten something writes nothing and cosigns nothing (protocol.md section 6). What
+it fetches from mirrors is believed only as far as it hashes to a root that the node itself
+remembers or has signed. Which numbers commits get, and what is projected, is the node's concern.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -56,8 +56,9 @@ def decide_start(  # noqa: PLR0917 - the fence, then the store
 ) -> Start:
     """Compare the store with the fence.
 
-    The store may serve iff its commit number is not smaller than the fence's and its tree extends the
-    fence's head. A new node is told from one that lost its store by its fence, which says commit 0.
+    The store may serve iff its commit number is not smaller than the fence's and its tree extends
+    the fence's head. A new node is told from one that lost its store by its fence, which says
+    commit 0.
 
     Args:
         mark: The fence; None where it is missing, which counts as behind.
@@ -84,7 +85,7 @@ def _behind(why: str) -> Start:
 
 
 def agrees(claim: Checkpoint, size: int, reader: LogReader) -> bool:
-    """Say whether a head of our own log is one that our store of ``size`` entries has gone through."""
+    """Say whether our store of ``size`` entries has gone through this head of our own log."""
     if claim.size > size:
         return False
     try:
@@ -251,8 +252,8 @@ def fetch_tree(
     """Say what to fetch of a log, from the root down and from left to right.
 
     Each ``Need`` is answered, through ``send``, with what its ``check`` returned; so nothing below
-    is asked for before what is above it is known to be right. Tiles and bundles come out as they are
-    known, and are answered with anything.
+    is asked for before what is above it is known to be right. Tiles and bundles come out as they
+    are known, and are answered with anything.
     """
     levels = -(-size.bit_length() // TILE_LEVELS)
     widths = [partial_width(level, size) for level in range(levels)]
@@ -342,11 +343,11 @@ class Fetch:
 class Rebuild:
     """Fetches back the entries of our own log, up to the fence's head.
 
-    1. Ask mirrors for their newest note, until n − q + f + 1 have answered: among so many, one honest
-       mirror holds each replicated entry.
+    1. Ask mirrors for their newest note, until n − q + f + 1 have answered: among so many, one
+       honest mirror holds each replicated entry.
     2. The target is the fence's head, or a note of ours beyond it that one of them holds.
-    3. Fetch the tree at the target from whichever mirror has it; what does not hash right is asked of
-       another one.
+    3. Fetch the tree at the target from whichever mirror has it; what does not hash right is asked
+       of another one.
 
     Nothing is written before the right edge of the target's tree has come and is right: so if the
     tail is missing everywhere, nothing is. The node stays halted until ``is_done``.
@@ -385,7 +386,7 @@ class Rebuild:
         self.why = "asking the mirrors what they hold of our log"
 
     def _known_tiles(self, reader: LogReader) -> dict[tuple[int, int], bytes]:
-        """Return the roots of the full tiles that the store has, so that they are not fetched again."""
+        """Return the roots of the full tiles that the store has, which are not fetched again."""
         known: dict[tuple[int, int], bytes] = {}
         size = self._copy.size
         for level in range(len(self._copy.edge)):
@@ -427,10 +428,12 @@ class Rebuild:
                 return self._take_newest(peer, status, body, now_ms)
             return self._take_file(peer, fetch.about, status, body)
         except LedgerError as error:
-            self._files.clear()
+            self._files = []
             self._source = None
             if self._need is not None:
-                self.why = f"no mirror yet has {self._need.paths[0]} up to {self.target.size}: {error}"
+                self.why = (
+                    f"no mirror yet has {self._need.paths[0]} up to {self.target.size}: {error}"
+                )
             self._wait(peer, now_ms)
             return ()
 
@@ -438,9 +441,7 @@ class Rebuild:
         """Return when mirrors may be asked again."""
         return [] if self.is_done else list(self._due_ms.values())
 
-    def _take_newest(
-        self, peer: str, status: int, body: bytes, now_ms: int
-    ) -> tuple[Write, ...]:
+    def _take_newest(self, peer: str, status: int, body: bytes, now_ms: int) -> tuple[Write, ...]:
         if status == 404:
             self._answered[peer] = None
         elif status == 200:
@@ -471,9 +472,7 @@ class Rebuild:
         self._failures.clear()
         return self._advance(())
 
-    def _take_file(
-        self, peer: str, need: Need, status: int, body: bytes
-    ) -> tuple[Write, ...]:
+    def _take_file(self, peer: str, need: Need, status: int, body: bytes) -> tuple[Write, ...]:
         if status != 200:
             raise MalformedError(f"answered {status}")
         files = self._files
@@ -487,7 +486,7 @@ class Rebuild:
         """Go on with the plan up to its next need, storing what comes out."""
         plan = self._plan
         assert plan is not None
-        self._files.clear()
+        self._files = []
         writes: list[Write] = []
         try:
             item = plan.send(given) if self._need is not None else next(plan)
@@ -505,7 +504,7 @@ class Rebuild:
         return tuple(writes)
 
     def _fits(self, bundle: Bundle) -> bool:
-        """Say whether the store ends inside a bundle, or right before it, with the bundle's own leaves."""
+        """Say whether what the store holds of a bundle's place is the bundle's own beginning."""
         copy = self._copy
         have = copy.size - bundle.start
         if have >= len(bundle.entries):

@@ -96,8 +96,8 @@ class Gained:
 class Submission:
     """Where one peer stands with one log, and what it is to be sent next.
 
-    Invariant: ``stage`` is ``done`` iff the peer has signed all that it can of ``head``, or says that
-    it holds all of it and will not sign.
+    Invariant: ``stage`` is ``done`` iff the peer has signed all that it can of ``head``, or says
+    that it holds all of it and will not sign.
 
     Args:
         peer: Region, or ``witness:<name>``.
@@ -129,7 +129,7 @@ class Submission:
     """Shared by the submissions of one log: bodies made for the present head."""
 
     def aim(self, head: SignedHead) -> None:
-        """Send ``head`` from now on, from its checkpoint up; also to refresh the one sent before."""
+        """Send ``head`` from now on, from its checkpoint up; also to refresh the one before."""
         self.head = head
         self.stage = "checkpoint"
         self.conflicts = 0
@@ -150,8 +150,8 @@ class Submission:
         assert head is not None
         size = head.checkpoint.size
         if self.stage == "checkpoint":
-            # A peer that claims more than we send cannot be shown that our tree extends its own. The
-            # note goes out all the same: the answer says whether it still claims so.
+            # A peer that claims more than we send cannot be shown that our tree extends its own.
+            # The note goes out all the same: the answer says whether it still claims so.
             old = min(self.believed, size)
             key: tuple[object, ...] = ("checkpoint", old, size)
             if key not in self.bodies:
@@ -306,7 +306,9 @@ def packages(
         if len(entries) != high - low:
             raise MalformedError(f"entries {low} to {high} are not all stored", code="altered")
         rounded = low - low % TILE_WIDTH
-        made.append(Package(low, entries, tuple(prove_subtree_consistency(rounded, high, end, read))))
+        made.append(
+            Package(low, entries, tuple(prove_subtree_consistency(rounded, high, end, read)))
+        )
         total += sum(map(len, entries))
         low = high
     return tuple(made)

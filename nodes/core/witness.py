@@ -50,7 +50,7 @@ def refusal(error: LedgerError) -> PeerReply:
 
 
 class Witness:
-    """Answers ``add-checkpoint`` from the rows of ``heads``, which it moves along one growing tree."""
+    """Answers ``add-checkpoint`` from the rows of ``heads``, and moves them along one tree."""
 
     def __init__(self, heads: Heads) -> None:
         self._heads = heads
@@ -74,9 +74,7 @@ class Witness:
         try:
             writes, body = self._take(event, now_ms)
         except _ConvictedError as error:
-            return Ready(
-                writes=error.writes, replies=(Reply(event.request_id, refusal(error)),)
-            )
+            return Ready(writes=error.writes, replies=(Reply(event.request_id, refusal(error)),))
         except LedgerError as error:
             return Ready(replies=(Reply(event.request_id, refusal(error)),))
         return Ready(writes=writes, replies=(Reply(event.request_id, PeerReply(200, body)),))
@@ -166,8 +164,8 @@ def _decode_checkpoint(text: bytes) -> Checkpoint | None:
     try:
         return Checkpoint.decode(text)
     except MalformedError:
-        # The specification tells this one case (422) from all other malformed texts (400). It is the
-        # case iff the same text with a size of 1 is well-formed.
+        # The specification tells this one case (422) from all other malformed texts (400). It is
+        # the case iff the same text with a size of 1 is well-formed.
         if text.count(_EMPTY_LINE) != 1:
             raise
         Checkpoint.decode(text.replace(_EMPTY_LINE, b"\n1\n"))

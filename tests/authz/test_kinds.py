@@ -42,7 +42,14 @@ def test_every_event_of_the_tables_of_lives_is_a_kind() -> None:
         *UseEvent,
         *(it for it in CustodyEvent if it.startswith("handoff.")),
     }
-    others = {"basis.publish", "item.publish", "item.withdraw", "act.correct"}
+    others = {
+        "token.issue",
+        "token.revoke",
+        "basis.publish",
+        "item.publish",
+        "item.withdraw",
+        "act.correct",
+    }
     assert {name for name, _ in ALL} == {str(event) for event in events} | others
 
 

@@ -1,4 +1,4 @@
-"""A few nodes' network sides on real stores, joined by calls, with the failures that tests ask for."""
+"""A few nodes' network sides on real stores, joined by calls, with failures as tests ask."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -114,6 +114,11 @@ class CrashError(Exception):
     """The process dies here."""
 
 
+def die(now: object) -> None:
+    if now:
+        raise CrashError
+
+
 class Host:
     """One node's network side on its store. Its own log is written by ``append``."""
 
@@ -143,9 +148,7 @@ class Host:
         with self.engine.begin() as connection:
             ids = LogIDs()
             state = load_state(connection, ids, self.origin)
-            self.log.entries = list(
-                StoreReader(connection, ids).entries(self.origin, 0, 1 << 30)
-            )
+            self.log.entries = list(StoreReader(connection, ids).entries(self.origin, 0, 1 << 30))
         self.network = self.build(state)
 
     def build(self, state: NetworkState) -> Network:
@@ -168,7 +171,7 @@ class Host:
         crash: str = "",
         also: Callable[[Connection, StoreReader], Ready] | None = None,
     ) -> Ready:
-        """Step like a node does. ``crash`` is "before" or "after" the commit: then it starts again."""
+        """Step like a node does. After a ``crash``, before or after the commit, it starts again."""
         replies, requests = [], []
         try:
             with self.engine.begin() as connection:
@@ -185,10 +188,8 @@ class Host:
                 apply(connection, ids, ready.writes)
                 requests += ready.requests
                 self.wake_at_ms = ready.wake_at_ms
-                if crash == "before":
-                    raise CrashError
-            if crash == "after":
-                raise CrashError
+                die(crash == "before")
+            die(crash == "after")
         except CrashError:
             self.load()
             return Ready()
@@ -231,7 +232,9 @@ class Neighbours:
         self.call_ids = count(1)
         self.sent: list[tuple[str, PeerRequest]] = []
 
-    def deliver(self, sender: str, requests: Iterable[PeerRequest], rounds_max: int = 2_000) -> None:
+    def deliver(
+        self, sender: str, requests: Iterable[PeerRequest], rounds_max: int = 2_000
+    ) -> None:
         """Carry requests and answers until nobody has anything to say."""
         queue = [(sender, request) for request in requests]
         for _ in range(rounds_max):

@@ -11,7 +11,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.errors import MalformedError
 from ledger.note import ED25519_COSIGNATURE, Note, VerifierKey
-from ledger.views import check_block_lines, Block
+from ledger.views import Block, check_block_lines
 from nodes.core.candidate import (
     UNRECORDED,
     ForeignWitness,
@@ -29,8 +29,8 @@ from nodes.core.exchange import (
 from nodes.core.heads import open_head
 from nodes.core.ready import PeerAnswered, PeerRequest, Ready, Tick
 from nodes.core.submission import SendingLimits, backoff_ms
-from nodes.store.notes import load_memory, load_newest_note
 from nodes.store.entries import LogIDs
+from nodes.store.notes import load_memory, load_newest_note
 from tests.nodes.neighbours import (
     REGIONS,
     START_MS,
@@ -75,9 +75,7 @@ class Peers:
 
     def of(self, path: str, peer: str | None = None) -> list[PeerRequest]:
         return [
-            item
-            for item in self.open.values()
-            if item.path == path and peer in {None, item.to}
+            item for item in self.open.values() if item.path == path and peer in {None, item.to}
         ]
 
     def line(self, request: PeerRequest, role: str, *, dated_s: int = 0, signer: str = "") -> bytes:
@@ -279,9 +277,11 @@ def test_a_peer_that_always_says_409_is_followed_a_few_times_and_then_backed_off
         for request in [item for item in peers.open.values() if item.to == victim]:
             asked += 1
             if request.path == path:
-                body = b"2\n" if path == ADD_CHECKPOINT else MirrorInfo(
-                    pending_size=5, next_entry=asked % 5
-                ).encode()
+                body = (
+                    b"2\n"
+                    if path == ADD_CHECKPOINT
+                    else MirrorInfo(pending_size=5, next_entry=asked % 5).encode()
+                )
                 peers.answer(request, 409, body)
             else:
                 peers.serve(request)
@@ -431,9 +431,7 @@ def test_finished_notes_are_told_once_and_only_the_newest_to_who_was_busy() -> N
         peers.append(b"entry %d" % size)
         for _ in range(60):
             waiting = [
-                item
-                for item in peers.open.values()
-                if item.path != FINISHED or item.to != busy
+                item for item in peers.open.values() if item.path != FINISHED or item.to != busy
             ]
             if not waiting:
                 break

@@ -4,8 +4,8 @@ from itertools import count
 
 import pytest
 
-from ledger.names import mirror_name
 from ledger.cosignature import sign_line
+from ledger.names import mirror_name
 from ledger.note import Note
 from nodes.core.exchange import FINISHED, LINES, NEWEST
 from nodes.core.heads import CONVICTED
@@ -139,7 +139,9 @@ def test_a_note_that_cannot_be_compared_convicts_nobody(host: Host) -> None:
 
 
 def fresh(world: Neighbours, region: str = SELF) -> int:
-    return world.now_ms // 1000 - world.hosts[region].network.known[ROSTER.origin_of(LOG)].fresh_at_s
+    return (
+        world.now_ms // 1000 - world.hosts[region].network.known[ROSTER.origin_of(LOG)].fresh_at_s
+    )
 
 
 def want(world: Neighbours, region: str = SELF, ahead_s: int = 0) -> None:

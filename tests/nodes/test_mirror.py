@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ledger.cosignature import Line, check_line
 from ledger.hashing import hash_leaf
 from ledger.note import Note
+from ledger.proofs import prove_consistency
 from ledger.tiles import decode_entry_bundle, entries_path, extend_tiles, tile_path
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
@@ -29,7 +30,6 @@ from nodes.core.ready import PeerCalled, PeerReply
 from nodes.core.submission import SendingLimits, packages
 from nodes.store.peers import load_lines
 from nodes.store.reader import StoreReader
-from ledger.proofs import prove_consistency
 from tests.nodes.neighbours import START_MS, Host, Log, LogReader, key, make_roster
 
 ROSTER = make_roster()

@@ -13,7 +13,7 @@ from ledger.note import Note, sign_ed25519
 from ledger.tiles import decode_entry_bundle, encode_entry_bundle
 from nodes.core.exchange import FINISHED, MIRROR, NEWEST, origin_hash
 from nodes.core.network import CLAIM
-from nodes.core.ready import PeerCalled, PeerReply, Ready
+from nodes.core.ready import PeerAnswered, PeerCalled, PeerReply, Ready
 from nodes.core.recovery import (
     Bundle,
     Damage,
@@ -57,10 +57,10 @@ class Altered(LogReader):
         self.tiles_ = dict(log.tiles())
         self.entries_ = list(log.entries)
 
-    def entries(self, origin: str, start: int, end: int) -> list[bytes]:
+    def entries(self, _origin: str, start: int, end: int) -> list[bytes]:
         return self.entries_[start:end]
 
-    def tiles(self, origin: str, wanted: object) -> dict:
+    def tiles(self, _origin: str, wanted: object) -> dict:
         return {place: self.tiles_[place] for place in wanted if place in self.tiles_}  # type: ignore[attr-defined]
 
 
@@ -152,7 +152,7 @@ def test_the_cheap_check_sees_another_root_a_short_edge_and_a_changed_last_entry
 
 @settings(max_examples=40)
 @given(at=st.integers(0, 699), missing=st.booleans())
-def test_the_full_check_names_exactly_the_changed_entry(log: Log, at: int, missing: bool) -> None:
+def test_the_full_check_names_exactly_the_changed_entry(log: Log, at: int, missing: object) -> None:
     changed = Altered(log)
     if missing:
         at = 699
@@ -190,9 +190,7 @@ def test_an_entry_and_its_tile_changed_together_are_found(log: Log) -> None:
     tile = bytearray(changed.tiles_[0, 0])
     tile[3 * 32 : 4 * 32] = hash_leaf(b"changed")
     changed.tiles_[0, 0] = bytes(tile)
-    assert Damage("tile", 0, 0) in list(
-        check_all(log.origin, 700, log.checkpoint().root, changed)
-    )
+    assert Damage("tile", 0, 0) in list(check_all(log.origin, 700, log.checkpoint().root, changed))
 
 
 # ---- fetching -----------------------------------------------------------------------------------
@@ -246,7 +244,10 @@ def test_nothing_that_does_not_hash_right_is_believed(log: Log) -> None:
             needs += 1
             with pytest.raises(Exception, match="another|other|bundle|bytes"):
                 item.check(files(fork, item))
-            for wrong in (files(log, item)[:-1] or [b""], [b"", *files(log, item)][: len(item.paths)]):
+            for wrong in (
+                files(log, item)[:-1] or [b""],
+                [b"", *files(log, item)][: len(item.paths)],
+            ):
                 with pytest.raises((StopIteration, ValueError, RuntimeError, Exception)):
                     item.check(wrong)
             answer = item.check(files(log, item))
@@ -400,8 +401,6 @@ def test_a_rebuild_that_is_interrupted_goes_on_where_it_was() -> None:
             call = PeerCalled(next(ids), request.path, request.body, LOG)
             value = target.step([call], world.now_ms).replies[0].value
             assert isinstance(value, PeerReply)
-            from nodes.core.ready import PeerAnswered
-
             answer = PeerAnswered(request.request_id, value.status, value.body)
             requests += host.step([answer], world.now_ms).requests
     part = held(host)
@@ -473,9 +472,10 @@ def test_a_note_of_ours_that_the_store_does_not_agree_with_halts_the_node(
     world.tick()
     assert host.network.halted == "behind-witnesses"
     with host.engine.begin() as connection:
-        assert load_memory(connection)[CLAIM] == world.hosts[OTHERS[0]].network.rows[
-            host.origin
-        ].pending
+        assert (
+            load_memory(connection)[CLAIM]
+            == world.hosts[OTHERS[0]].network.rows[host.origin].pending
+        )
 
 
 def test_the_note_that_halted_it_is_remembered_when_nobody_can_be_asked() -> None:

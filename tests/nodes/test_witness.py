@@ -177,9 +177,7 @@ def test_422_for_an_empty_tree_with_another_root_but_409_goes_first(host: Host, 
 def test_the_empty_tree_is_cosigned(host: Host) -> None:
     empty = Log(LOG, [])
     line = line_of(ask(host, body(empty, 0, 0)))
-    check_line(
-        line, NAME, key(SELF, "witness").public, Checkpoint(empty.origin, 0, EMPTY_ROOT)
-    )
+    check_line(line, NAME, key(SELF, "witness").public, Checkpoint(empty.origin, 0, EMPTY_ROOT))
 
 
 def test_the_same_size_and_root_refreshes_the_time(host: Host, log: Log) -> None:
@@ -324,11 +322,9 @@ def test_a_crash_before_the_commit_leaves_no_row_and_one_after_it_does(
 def test_the_row_only_grows_along_one_tree_whatever_comes_and_whenever_it_crashes(
     schedule: list[tuple[str, int, int, str, int, str | None]],
 ) -> None:
-    """A lying log has two branches that part at entry 4; lines of both are asked for in any order."""
+    """A lying log has two branches that part at entry 4; both are sent, in any order."""
     host = Host(ROSTER, SELF)
-    logs = {
-        branch: Log(LOG, entries(4) + entries(8, branch or "true")) for branch in ("", "fork")
-    }
+    logs = {branch: Log(LOG, entries(4) + entries(8, branch or "true")) for branch in ("", "fork")}
     origin, now_ms = logs[""].origin, START_MS
     seen: list[tuple[int, int, bytes]] = []
     for branch, old, new, crash, by_ms, caller in schedule:

@@ -91,3 +91,15 @@ def test_lock_files_hold_hashes_and_no_addresses() -> None:
         pins = re.findall(r"^[a-z0-9_.-]+(?:\[[a-z,]+\])?==", text, re.MULTILINE | re.IGNORECASE)
         assert len(pins) > 10
         assert text.count("--hash=sha256:") >= len(pins)
+
+
+def test_every_code_that_is_raised_stands_in_the_formats() -> None:
+    told = set(re.findall(r"`([a-z-]+)`", (ROOT / "docs/formats/own.md").read_text()))
+    raised = {
+        code
+        for room in ("ledger", "authz", "seals", "nodes")
+        for path in (ROOT / room).rglob("*.py")
+        for code in re.findall(r"code(?:: str)? ?= ?\"([a-z-]+)\"", path.read_text())
+    }
+    assert len(raised) > 50
+    assert sorted(raised - told - {"error", "refused", "unverified", "unavailable", "fatal"}) == []
