@@ -95,13 +95,11 @@ def next_stage(stage: Stage, event: Event) -> Stage:
     """Return how far ``event`` takes a case.
 
     Raises:
-        RefusedError: ``second-notice``, ``exists`` or ``wrong-state``.
+        RefusedError: ``second-notice`` or ``wrong-state``.
     """
     after = TRANSITIONS.get((stage, event))
     if after is not None:
         return after
-    if event is Event.OPEN:
-        raise RefusedError("a case of this number exists", code="exists")
     if (stage, event) == (Stage.NOTICED, Event.NOTICE):
         raise RefusedError(
             "one notice lists all that is missing, and nothing new has come in",

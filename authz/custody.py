@@ -115,10 +115,8 @@ def next_at(at: At, event: Event) -> At:
         return after
     if event is Event.OPEN:
         raise RefusedError("a case of this number exists", code="exists")
-    if event in _ANSWERS:
-        if at in OPEN_OFFER:
-            raise RefusedError("the offer has been answered", code="already-answered")
-        raise RefusedError("the case is not offered", code="wrong-state")
+    if event in _ANSWERS and at in OPEN_OFFER:
+        raise RefusedError("the offer has been answered", code="already-answered")
     if at in OPEN_OFFER and event in {Event.OFFER, Event.CLOSE}:
         raise RefusedError("the case is offered already", code="offer-open")
     if at in HOLDING or at is At.CLOSED:
@@ -250,8 +248,6 @@ def _answer(acting: Acting, event: Event) -> Judgement:
     if offered["at"] != At.OFFERED:
         raise RefusedError("no offer is open at the holder", code="wrong-state")
     unit = offered["to"]
-    if unit[:6] != acting.region:
-        raise RefusedError(f"the case is offered to {unit}", code="not-entitled")
     signer = party.person(acting)
     party.check_role(signer, party.RECEIVE, party.DECIDE)
     if unit != signer.state["unit"]:

@@ -66,7 +66,7 @@ TRANSITIONS: Final[Mapping[tuple[Side, Event], Side]] = {
 
 def grantor_side(own: Fact | None) -> Side:
     """Return where the grantor's side stands by the grant's row in the grantor's log."""
-    return Side.NEW if own is None else Side(own.state["st"])
+    return Side.NEW if own is None else Side(own.state.get("st", Side.NEW))
 
 
 def grantee_side(own: Fact | None) -> Side:
@@ -273,13 +273,12 @@ def move_needs(_draft: Draft, own: Fact | None) -> tuple[Need, ...]:
 
 def _move(acting: Acting, event: Event) -> Judgement:
     own = acting.own
-    if own is None or "st" not in own.state:
-        raise RefusedError("no such grant was offered here", code="unknown-object")
+    after = next_side(grantor_side(own), event)
+    assert own is not None  # the table has no way here from NEW
     if acting.signer is not None:
         item = acting.facts["item"]
         assert item is not None
         _check_department(acting, item.state["dept"])
-    after = next_side(grantor_side(own), event)
     row = {**own.state, "live": after is Side.OFFERED, "st": after.value}
     return Judgement((Change(own.object, row),), mentions=(own.state["item"],))
 

@@ -1,7 +1,8 @@
 """One region's node: its parts joined, and the one step that commits and then lets things go.
 
-The order is the contract: everything a step does is written in one transaction; then the fence; only
-then do replies and requests leave. A crash in between loses answers, and their askers ask again.
+The order is the contract: everything a step does is written in one transaction; then the fence;
+only then do replies and requests leave. A crash in between loses answers, and their askers ask
+again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +52,7 @@ from nodes.core.ready import (
     Write,
 )
 from nodes.core.recovery import REBUILDING, check_all, decide_start
-from nodes.core.sequencer import Head, Sequencer
+from nodes.core.sequencer import Head, Means, Sequencer
 from nodes.core.settlement import Settlement
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
 from nodes.core.views import Shelf, due_for_uses
@@ -260,17 +261,17 @@ class Node:
             roster, self._signed_roster, self._kinds, self._sight, self._judged_size
         )
         self._follower = Follower(self._projection, settings.limits)
-        self._sequencer = Sequencer(
+        means = Means(
             region=settings.region,
             roster=roster,
             signed_roster=self._signed_roster,
             projection=self._projection,
             sight=self._sight,
-            log=self._ports.keys.log,
             issuer=self._ports.keys.issuer,
             officers=self._ports.officers,
             limits=settings.limits,
         )
+        self._sequencer = Sequencer(means, self._ports.keys.log)
         self._network = Network(
             roster=roster,
             region=settings.region,
@@ -344,15 +345,19 @@ class Node:
             if self._stored[origin] < head.size:
                 where = f"{self._stored[origin]} of {head.size} entries are there"
             else:
-                try:
-                    damage = next(check_all(origin, head.size, head.root, reader), None)
-                except self._errors as error:
-                    damage = error
-                if damage is None:
+                where = self._damage(origin, head, reader)
+                if not where:
                     continue
-                where = f"{damage} is not what was stored"
             self._halt("behind-fence", f"{origin}: {where}")
             return
+
+    def _damage(self, origin: str, head: Checkpoint, reader: StoreReader) -> str:
+        """Return what is altered in a stored log; empty where nothing is."""
+        try:
+            damage = next(check_all(origin, head.size, head.root, reader), None)
+        except self._errors as error:
+            return f"it cannot be read, {error}"
+        return "" if damage is None else f"{damage} is not what was stored"
 
     def _check_fence(self, reader: StoreReader) -> None:
         """Compare the store with the mark outside it (protocol.md section 6)."""
@@ -380,8 +385,8 @@ class Node:
     def step(self, events: Sequence[Event], now_ms: int) -> Outbox:
         """Take all events, commit what follows in one transaction, and return what may leave.
 
-        When nothing was committed for certain (the disk is full, the database locked), memory is made
-        anew from the store and every asker is told so.
+        When for certain nothing was committed (the disk is full, the database locked), memory is
+        made anew from the store and every asker is told so.
 
         Raises:
             FatalError: It is not known what is on disk.
@@ -439,7 +444,9 @@ class Node:
                 self._write(ready.writes)
                 replies += ready.replies
         if self._network.halted and self._state == "serving":
-            self._halt("behind-witnesses", "others hold a note of ours that the store does not know")
+            self._halt(
+                "behind-witnesses", "others hold a note of ours that the store does not know"
+            )
         if self._state == "rebuilding":
             self._go_on_rebuilding(reader)
         self._follow(reader, now_ms)
@@ -448,7 +455,9 @@ class Node:
         if self._state == "serving":
             replies += self._sequence(asked, reader, now_ms)
         else:
-            stopped = UnavailableError(f"this node writes nothing: {self._detail}", code=self._state)
+            stopped = UnavailableError(
+                f"this node writes nothing: {self._detail}", code=self._state
+            )
             replies += [Reply(event.request_id, stopped) for event in asked]
         ready = self._network.flush(now_ms, reader)
         self._write(ready.writes)
@@ -522,7 +531,7 @@ class Node:
     # ---- getting back what is lost --------------------------------------------------------------
 
     def _go_on_rebuilding(self, reader: StoreReader) -> None:
-        """Remember that a rebuild is under way, and end its first half once all entries are here."""
+        """Remember that a rebuild is under way; end its first half once all entries are here."""
         if not self._memory.get(REBUILDING):
             self._memory = {**self._memory, REBUILDING: b"\x01"}
             self._write((PutMemory(REBUILDING, b"\x01"),))
@@ -651,8 +660,8 @@ class Node:
 class Verifier:
     """Checks signatures of statements for our own log, beside the writer.
 
-    What it finds is checked again where it matters: the sequencer looks whether the key is still the
-    issuer's. Safe for several threads.
+    What it finds is checked again where it matters: the sequencer looks whether the key is still
+    the issuer's. Safe for several threads.
 
     Args:
         roster: In force.
@@ -660,7 +669,9 @@ class Verifier:
         keys_max: How many keys are kept in memory.
     """
 
-    def __init__(self, roster: Roster, origin: str, keys_max: int = Limits().keys_cached_max) -> None:
+    def __init__(
+        self, roster: Roster, origin: str, keys_max: int = Limits().keys_cached_max
+    ) -> None:
         self._origin = origin
         self._region = roster.region_of_origin(origin)
         self._issuer = roster.members[self._region].keys.issuer

@@ -78,8 +78,10 @@ class Reader(Protocol):
     def entries(self, origin: str, start: int, end: int) -> Sequence[bytes]:
         """Return the entries [start, end) of a log; shorter where fewer are stored."""
 
-    def tiles(self, origin: str, wanted: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
-        """For each (level, tile index): the hashes stored for it so far (a prefix of the full tile)."""
+    def tiles(
+        self, origin: str, wanted: Sequence[tuple[int, int]]
+    ) -> Mapping[tuple[int, int], bytes]:
+        """For each (level, tile index): its hashes stored so far (a prefix of the full tile)."""
 
     def find(self, origin: str, wanted: Sequence[tuple[str, bytes]]) -> Sequence[int | None]:
         """For each (subject, leaf hash): the index of that entry in the log, or None."""

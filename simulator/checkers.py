@@ -56,6 +56,8 @@ class Checkers:
 
     def __init__(self, world: World, roster: Roster, machines: Mapping[str, Machine]) -> None:
         self.reference = Reference(roster)
+        self.forgetful: set[str] = set()
+        """Regions whose fence was turned back with their database: only the others can tell them."""
         self._world = world
         self._roster = roster
         self._machines = machines
@@ -106,6 +108,20 @@ class Checkers:
         if stored != log.entries:
             raise BrokenError(f"{machine.region} has rewritten its log across a crash")
 
+    def lost(self, machine: Machine) -> None:
+        """Start anew with a machine whose database is gone, or is an old one.
+
+        What it had committed but not yet fenced was shown to nobody. Its copies of other logs may
+        start again; what it was asked to keep of its own is known to the others.
+        """
+        mark = machine.disk.mark
+        if mark is not None:
+            self.reference.logs[machine.origin].cut(mark.size)
+        self._log_ids[machine.region].clear()
+        self._finality.pop(machine.region, None)
+        for origin in self.reference.logs:
+            self._rows.pop((machine.region, origin), None)
+
     def _take_own(self, machine: Machine) -> None:
         log = self.reference.logs[machine.origin]
         for entry in self.entries(machine, machine.origin, len(log.entries), 1 << ENTRY_BITS):
@@ -121,7 +137,8 @@ class Checkers:
         seen = node.snapshot
         what = f"the snapshot of {machine.region}"
         log = self.reference.check_head(machine.origin, seen.size, seen.root, what)
-        if seen.size != len(log.entries) and seen.state == "serving":
+        forgetful = machine.region in self.forgetful
+        if seen.size != len(log.entries) and seen.state == "serving" and not forgetful:
             raise BrokenError(
                 f"{what} says {seen.size} entries where {len(log.entries)} are stored"
             )

@@ -39,15 +39,19 @@ class Disk:
     """
 
     def __init__(self) -> None:
+        self.mark: FenceMark | None = FenceMark(0, 0, EMPTY_ROOT)  # as an installation leaves it
+        self.armed: Fault | None = None
+        self.struck = False
+        self.lose_database()
+
+    def lose_database(self) -> None:
+        """Put an empty database in place of the one there is; the fence is elsewhere, and stays."""
         self.engine: Engine = open_sqlite(None)
         borrowed = self.engine.raw_connection()
         database = borrowed.driver_connection
         assert isinstance(database, sqlite3.Connection)  # noqa: S101 - open_sqlite made it
         self.database = database
         borrowed.close()
-        self.mark: FenceMark | None = FenceMark(0, 0, EMPTY_ROOT)  # as an installation leaves it
-        self.armed: Fault | None = None
-        self.struck = False
         event.listen(self.engine, "commit", self._on_commit)
 
     def arm(self, fault: Fault | None) -> None:
@@ -59,6 +63,14 @@ class Disk:
         self.arm(None)
         if self.database.in_transaction:
             self.database.rollback()
+
+    def backup(self) -> bytes:
+        """Return the database as it is."""
+        return self.database.serialize()
+
+    def restore(self, backup: bytes) -> None:
+        """Put an old database in place of the one there is."""
+        self.database.deserialize(backup)
 
     def load(self) -> FenceMark | None:
         """Return the fence's mark."""

@@ -35,6 +35,13 @@ class Log:
         self.roots.append(self.frontier.root())
         return decode_statement(entry)
 
+    def cut(self, size: int) -> None:
+        """Forget what was committed beyond ``size`` and shown to nobody, since its disk is lost."""
+        shown, self.entries, self.roots, self.blocks = self.entries[:size], [], self.roots[:1], 0
+        self.frontier = Frontier.empty()
+        for entry in shown:
+            self.blocks += self.append(entry).act.kind == "log.block"
+
     def checkpoint(self, size: int) -> Checkpoint:
         """Return the one true checkpoint of this size."""
         return Checkpoint(self.origin, size, self.roots[size])

@@ -94,6 +94,16 @@ class Simulation:
         """End the process at once, and start another one a little later."""
         self.world.count(why)
         self.world.trace("crash", machine.region, why)
+        self._end(machine)
+        self.checkers.restarted(machine)
+        self.world.after(self._random.randint(*RESTART_MS), partial(self._restart, machine))
+
+    def stop(self, machine: Machine) -> None:
+        """End the process; it starts again when someone says so."""
+        self.world.trace("stop", machine.region)
+        self._end(machine)
+
+    def _end(self, machine: Machine) -> None:
         machine.node = None
         machine.inbox = []
         machine.step_is_due = False
@@ -102,8 +112,6 @@ class Simulation:
         waiting, machine.waiting = machine.waiting, {}
         for answer in waiting.values():
             answer(None)
-        self.checkers.restarted(machine)
-        self.world.after(self._random.randint(*RESTART_MS), partial(self._restart, machine))
 
     def _restart(self, machine: Machine) -> None:
         if machine.node is None:

@@ -21,6 +21,9 @@ PATIENCE: Final = 60
 """How often an agent asks before it gives up."""
 AGAIN_MS: Final = (500, 3_000)
 THINK_MS: Final = (100, 2_500)
+HURRY_MS: Final = (1, 50)
+SET_UP: Final = frozenset({"party.enrol", "item.publish"})
+"""Kinds of acts with which a world begins; they follow each other without a pause."""
 LEAVE_IT: Final = frozenset({"exists", "already-answered"})
 """Codes that say it is done already: the answer to an earlier try was lost."""
 
@@ -178,7 +181,8 @@ class Workload:
             if tries < PATIENCE:
                 self._later(AGAIN_MS, partial(self._ask, agent, wanted, tries + 1))
         else:
-            self._later(THINK_MS, partial(self._ask, agent, following, 1))
+            think_ms = HURRY_MS if following.kind in SET_UP else THINK_MS
+            self._later(think_ms, partial(self._ask, agent, following, 1))
 
     def _code(self, wanted: Wanted, value: object) -> str:
         match value:

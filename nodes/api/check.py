@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 INDEX_PAST_ALL: Final = 2**40
 RIGHT_CHARS_MAX: Final = 32
+RECALLED_MAX: Final = 10_000
 
 _NAMES: Final = ("window", "right", "item", "officer")
 
@@ -73,7 +74,7 @@ def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
         window=window, right=right, item=item, now_s=service.now_s(), officer=officer
     )
     snapshot = service.node.snapshot
-    facts = service.readers.here(lambda connection: gather(service, snapshot, connection, question))
+    facts = _recall(service, snapshot, question)
     constants = service.roster.constants
     decision = check(
         question,
@@ -82,6 +83,33 @@ def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
         refresh_s=constants.refresh_s,
     )
     return json_response(_fields(decision, snapshot.size))
+
+
+class Recalled:
+    """What was gathered since the last commit: until the next one it cannot change."""
+
+    def __init__(self) -> None:
+        self._snapshot: "Snapshot | None" = None
+        self._facts: dict[tuple[str, str, str | None], CheckFacts] = {}
+
+    def of(self, snapshot: "Snapshot") -> dict[tuple[str, str, str | None], CheckFacts]:
+        """Return what was gathered under this very snapshot, by window, item and officer."""
+        if snapshot is not self._snapshot or len(self._facts) >= RECALLED_MAX:
+            self._snapshot, self._facts = snapshot, {}
+        return self._facts
+
+
+def _recall(service: Service, snapshot: "Snapshot", question: CheckRequest) -> CheckFacts:
+    recalled = service.recalled.of(snapshot)
+    key = (question.window, question.item, question.officer)
+    facts = recalled.get(key)
+    if facts is None:
+
+        def read(connection: Connection) -> CheckFacts:
+            return gather(service, snapshot, connection, question)
+
+        facts = recalled[key] = service.readers.here(read)
+    return facts
 
 
 def gather(

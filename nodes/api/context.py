@@ -25,6 +25,7 @@ from nodes.ports import Clock
 from nodes.store.entries import LogIDs, load_tiles
 
 if TYPE_CHECKING:
+    from nodes.api.check import Recalled
     from nodes.api.tokens import TokenBook
     from nodes.node import Snapshot
 
@@ -54,6 +55,7 @@ class Service:
         signed_roster: The genesis roster as it was signed.
         receipt: Key that signs receipts.
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
+        recalled: What ``check`` has gathered since the last commit.
         by_hash: Origin by the hash that paths use.
         notes: Last answers about checkpoints, with the commit they are from.
     """
@@ -72,6 +74,7 @@ class Service:
     tokens: "TokenBook"
     officers: StoredOfficers
     receipt: SigningKey
+    recalled: "Recalled"
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     by_hash: Mapping[str, str] = field(init=False)

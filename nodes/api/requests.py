@@ -20,6 +20,12 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
     """
     if (request.content_length or 0) > bytes_max:
         raise TooLargeError(f"the body has more than {bytes_max} bytes")
+    if request.content.is_eof():
+        # A short body is there already, and needs no turn of the loop for each of its parts.
+        body = request.content.read_nowait(-1)
+        if len(body) > bytes_max:
+            raise TooLargeError(f"the body has more than {bytes_max} bytes")
+        return body
     parts, total = [], 0
     async for part in request.content.iter_any():
         total += len(part)

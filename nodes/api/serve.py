@@ -24,6 +24,7 @@ from nodes.adapters.peers_http import HTTPPeers
 from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
 from nodes.api.app import peer_app, public_app
+from nodes.api.check import Recalled
 from nodes.api.context import Service
 from nodes.api.tokens import DAY_S, Role, TokenBook, add_first_operator
 from nodes.config import Config
@@ -143,6 +144,7 @@ async def running(
             readers=readers,
             tokens=tokens,
             officers=officers,
+            recalled=Recalled(),
             receipt=keys.load("role/receipt"),
         )
         listen = config.listen

@@ -53,6 +53,8 @@ class Round:
     foreign: dict[str, Signature] = field(default_factory=dict)
     arrived: dict[str, GoodLine] = field(default_factory=dict)
     told_fresh_s: int = 0
+    is_unwritten: bool = False
+    """Whether lines came that are not in the store yet: they wait for a commit that is due anyway."""
 
     def has(self, quorum: int, *roles: Role) -> bool:
         """Say whether there are lines of a quorum in each of these roles."""
@@ -162,20 +164,25 @@ class Candidate:
         if self._newest is None or head.checkpoint.size >= self._newest.checkpoint.size:
             self._newest = head
 
-    def poll(self, now_ms: int) -> None:
+    def poll(self, now_ms: int) -> tuple[Write, ...]:
         """Choose the next candidate if it is time, and refresh peers that have been quiet for R."""
         newest, current = self._newest, self._current
         if newest is None or not self.submissions:
-            return
+            return ()
         if current is None or (
             newest.checkpoint.size > current.head.checkpoint.size
             and (self._is_finished(current) or self._is_late(current, now_ms))
         ):
             self._start(newest, now_ms)
-            return
-        for submission in self.submissions.values():
-            if submission.stage == "done" and self._is_stale(submission, now_ms):
-                submission.aim(current.head)
+            return self._write_late_lines()
+        stale = [
+            submission
+            for submission in self.submissions.values()
+            if submission.stage == "done" and self._is_stale(submission, now_ms)
+        ]
+        for submission in stale:
+            submission.aim(current.head)
+        return self._write_late_lines() if stale else ()
 
     def wake_at_ms(self) -> int | None:
         """Return when ``poll`` will have something to do; None: nothing is due."""
@@ -267,10 +274,20 @@ class Candidate:
             self.replicated_size = size
             if not was_finished or self._is_fresher(made):
                 self._tell(made)
-        if (witnessed, mirrored) != had or (finished and is_new):
-            note = made.note(self._roster)
-            writes.append(PutNote(self._origin, size, note, finished))
+        if (mirrored and not had[1]) or (finished and not was_finished):
+            writes.append(self._put(made))
+        elif is_new:
+            made.is_unwritten = True
         return tuple(writes)
+
+    def _put(self, made: Round) -> PutNote:
+        made.is_unwritten = False
+        note = made.note(self._roster)
+        return PutNote(self._origin, made.head.checkpoint.size, note, self._is_finished(made))
+
+    def _write_late_lines(self) -> tuple[Write, ...]:
+        """Keep lines that came when no commit was due."""
+        return tuple(self._put(made) for made in self._rounds.values() if made.is_unwritten)
 
     def _tell(self, made: Round) -> None:
         made.told_fresh_s = self._fresh_s(made)
@@ -297,11 +314,8 @@ class Candidate:
                 continue
             is_new = foreign.name not in made.foreign
             made.foreign[foreign.name] = signature
-            if not is_new:
-                return ()
-            finished = self._is_finished(made)
-            size = made.head.checkpoint.size
-            return (PutNote(self._origin, size, made.note(self._roster), finished),)
+            made.is_unwritten = made.is_unwritten or is_new
+            return ()
         self._unusable(foreign.peer, now_ms, "no usable line came back")
         return ()
 

@@ -4,6 +4,7 @@ What is kept here speeds up answers and makes views; no verdict rests on it.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError
@@ -21,6 +22,9 @@ from nodes.core.heads import (
 from nodes.core.ready import PeerCalled, PeerReply, PutNote, Ready, Reply, Write
 from nodes.core.witness import refusal
 
+KEEP_MS: Final = 1_000
+"""How long a note waits for a commit that is due for another reason."""
+
 
 class FinishedNotes:
     """The best note of each other log with a quorum of mirror lines.
@@ -32,6 +36,8 @@ class FinishedNotes:
     def __init__(self, heads: Heads, notes: Iterable[bytes]) -> None:
         self._heads = heads
         self._known: dict[str, Known] = {}
+        self._unwritten: dict[str, int | None] = {}
+        """Origins whose newest known note is not in the store yet, and when it is to be at latest."""
         for data in notes:
             head, note = open_head(data, heads.roster)
             lines = good_lines(heads.roster, head.checkpoint, note.signatures, "mirror", 2**62)
@@ -68,21 +74,44 @@ class FinishedNotes:
             return writes
         latest_s = now_ms // 1000 + roster.constants.delta_s
         lines = good_lines(roster, checkpoint, note.signatures, "mirror", latest_s)
-        return self.learn(head, lines)
+        self.learn(head, lines)
+        return ()
 
-    def learn(self, head: SignedHead, lines: Iterable[GoodLine]) -> tuple[Write, ...]:
+    def learn(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
         """Take lines that hold on a head that holds, and keep what is better than before."""
-        checkpoint = head.checkpoint
-        if checkpoint.origin in self._heads.convicted:
-            return ()
-        old = self._known.get(checkpoint.origin)
-        if not self._merge(head, lines) or (old is not None and old.size == checkpoint.size):
-            return ()
-        new = self._known[checkpoint.origin]
-        note = Note.decode(new.note).with_signatures(
-            *line_signatures(self._heads.roster, new.lines, "mirror")
-        )
-        return (PutNote(checkpoint.origin, checkpoint.size, note.encode(), finished=True),)
+        origin, size = head.checkpoint.origin, head.checkpoint.size
+        old = self._known.get(origin)
+        if origin in self._heads.convicted or not self._merge(head, lines):
+            return
+        # The store has it a little later: losing it costs a refresh, a commit costs a disk's flush.
+        # Fresher lines on the same tree stay in memory, since they come again.
+        if old is None or old.size != size:
+            self._unwritten.setdefault(origin, None)
+
+    def keep(self, now_ms: int) -> tuple[Write, ...]:
+        """Return the notes that have waited long enough for another commit to go along with."""
+        due: list[str] = []
+        for origin, by_ms in self._unwritten.items():
+            if by_ms is None:
+                self._unwritten[origin] = now_ms + KEEP_MS
+            elif not 0 < by_ms - now_ms <= KEEP_MS:
+                due.append(origin)
+        return tuple(self._keep(origin) for origin in due)
+
+    def keep_all(self) -> tuple[Write, ...]:
+        """Return all notes that are not in the store yet, for a commit that is due anyway."""
+        return tuple(self._keep(origin) for origin in list(self._unwritten))
+
+    def wake_at_ms(self) -> int | None:
+        """Return when ``keep`` has something; None: nothing waits."""
+        return min((by_ms for by_ms in self._unwritten.values() if by_ms), default=None)
+
+    def _keep(self, origin: str) -> PutNote:
+        del self._unwritten[origin]
+        known = self._known[origin]
+        lines = line_signatures(self._heads.roster, known.lines, "mirror")
+        note = Note.decode(known.note).with_signatures(*lines).encode()
+        return PutNote(origin, known.size, note, finished=True)
 
     def _merge(self, head: SignedHead, lines: Iterable[GoodLine]) -> bool:
         """Put a head and its lines in place of what is known, if they are better."""

@@ -13,7 +13,7 @@ from nodes.ports import Reader
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A few entries of one log, judged; ``effects`` are to be written before anything else is judged."""
+    """A few entries of one log, judged; ``effects`` are written before anything else is judged."""
 
     origin: str
     state: LogState
@@ -23,8 +23,8 @@ class Judged:
 class Follower:
     """Keeps every stored log judged, each up to the first entry that must wait.
 
-    Invariant: ``judged_size(o) <= stored_size(o)``; every view below a log's judged size is of a prefix
-    that is judged here.
+    Invariant: ``judged_size(o) <= stored_size(o)``; every view below a log's judged size is of a
+    prefix that is judged here.
 
     Args:
         projection: Judges.
@@ -42,9 +42,7 @@ class Follower:
         state = self.states.get(origin)
         return 0 if state is None else state.size
 
-    def step(
-        self, stored: Mapping[str, int], now_ms: int, reader: Reader
-    ) -> Iterator[Judged]:
+    def step(self, stored: Mapping[str, int], now_ms: int, reader: Reader) -> Iterator[Judged]:
         """Judge what can be judged now, a chunk at a time; the caller writes each before the next.
 
         Goes round the logs, so that one whose views wait for another goes on as soon as it can.

@@ -92,7 +92,7 @@ class Freshen:
             elif want.not_before_s * 1000 <= now_ms:
                 self._choose(origin, want)
                 writes += self._own_line(origin, want, now_ms, reader)
-                writes += self._settle(origin, want)
+                self._settle(origin, want)
         return writes
 
     def question(self, peer: str, now_ms: int) -> Question | None:
@@ -126,15 +126,14 @@ class Freshen:
         try:
             if sent.step == "lines":
                 self._take_line(peer, want, asked, sent, status, body, now_ms)
-                return self._settle(sent.origin, want)
+                self._settle(sent.origin, want)
+                return ()
             return self._take_newest(want, asked, sent, status, body, now_ms, reader)
         except LedgerError:
             self._wait(peer, asked, now_ms)
             return ()
 
-    def pushed(
-        self, peer: str, origin: str, gained: Gained | None, now_ms: int
-    ) -> tuple[Write, ...]:
+    def pushed(self, peer: str, origin: str, gained: Gained | None, now_ms: int) -> None:
         """Take what a mirror that was behind answered to what we sent it."""
         submission = self.pushes.get((peer, origin))
         want = self._wants.get(origin)
@@ -143,13 +142,13 @@ class Freshen:
             if want is not None and submission.failures:
                 self._wait(peer, want.asked.setdefault(peer, _Asked()), now_ms)
         if want is None or gained is None or gained.role != "mirror" or gained.head != want.head:
-            return ()
+            return
         line = one_line(
             self._heads.roster, gained.head.checkpoint, gained.signatures, "mirror", peer
         )
         if line is not None and self._is_timely(line, now_ms):
             want.lines[peer] = line
-        return self._settle(origin, want)
+        self._settle(origin, want)
 
     def wake_at_ms(self) -> int | None:
         """Return when there may be something to ask; None: nothing is wanted."""
@@ -201,15 +200,14 @@ class Freshen:
         want.lines.update({item.region: item for item in good})
         return writes
 
-    def _settle(self, origin: str, want: _Want) -> tuple[Write, ...]:
+    def _settle(self, origin: str, want: _Want) -> None:
         """Hand over the lines so far, and stop asking once they are fresh enough."""
         if want.head is None:
-            return ()
-        writes = self._finished.learn(want.head, want.lines.values())
+            return
+        self._finished.learn(want.head, want.lines.values())
         known = self._finished.known.get(origin)
         if known is not None and known.fresh_at_s >= want.not_before_s:
             self._drop(origin)
-        return writes
 
     def _take_line(  # noqa: PLR0917 - as above
         self,
@@ -282,7 +280,8 @@ class Freshen:
             self._heads.roster, head.checkpoint, note.signatures, "mirror", latest_s
         ):
             want.lines[line.region] = line
-        return self._settle(sent.origin, want)
+        self._settle(sent.origin, want)
+        return ()
 
     def _may_push(self, head: SignedHead, now_ms: int) -> bool:
         origin = head.checkpoint.origin

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol, Self
 from ledger.checkpoint import Checkpoint, cosignature_message
 from ledger.cosignature import Line, line_key_id
 from ledger.encoding import decode, encode
-from ledger.errors import MalformedError, UnavailableError, UnverifiedError
+from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
 from ledger.hashing import HASH_BYTES
 from ledger.names import mirror_name, witness_name
 from ledger.note import KEY_ID_BYTES, TIME_BYTES, Note, Signature, check_signed
@@ -267,10 +267,18 @@ class Heads:
         return copy.size if copy is not None else self._sizes.get(origin, 0)
 
     def copy(self, origin: str, reader: LogReader) -> Copy:
-        """Return our copy of a log, read on first use."""
+        """Return our copy of a log, read on first use.
+
+        Raises:
+            UnavailableError: ``altered``: its tiles are not what they were.
+        """
         copy = self._copies.get(origin)
         if copy is None:
-            copy = self._copies[origin] = Copy.load(origin, self._sizes.get(origin, 0), reader)
+            try:
+                copy = Copy.load(origin, self._sizes.get(origin, 0), reader)
+            except MalformedError as error:
+                raise UnavailableError(str(error), code="altered") from error
+            self._copies[origin] = copy
         return copy
 
     def last_line(self, role: Role, origin: str) -> tuple[int, bytes] | None:
@@ -328,7 +336,7 @@ class Heads:
         return AdvancePeer(old, row)
 
     def heard_from_origin(self, origin: str, caller: str | None) -> bool:
-        """Say whether a caller counts as the log's writer: it is, or nobody could tell who it is."""
+        """Say whether a caller counts as the log's writer: it is, or nobody could tell."""
         return caller is None or caller == self.logs.get(origin)
 
     def silent(self, origin: str, now_ms: int) -> bool:
@@ -379,9 +387,12 @@ class Heads:
         if not 0 < checkpoint.size < size or stored < size:
             return ()
         read = node_reader(reader, checkpoint.origin)
-        if root_at(checkpoint.size, read) == checkpoint.root:
-            return ()
-        hashes = prove_roots(checkpoint.size, size, read)
+        try:
+            if root_at(checkpoint.size, read) == checkpoint.root:
+                return ()
+            hashes = prove_roots(checkpoint.size, size, read)
+        except LedgerError:
+            return ()  # our own tiles are not what they were, which convicts nobody
         if not convicts(checkpoint, row.witnessed_root, size, hashes):
             return ()
         return self.convict(checkpoint.origin, size, (head.note, row.pending), hashes)

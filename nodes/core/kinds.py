@@ -8,4 +8,4 @@ from ledger.kind import Kinds
 
 KINDS: Final[Kinds] = {**authz.kinds.KINDS, **seals.kinds.KINDS}
 
-assert len(KINDS) == len(authz.kinds.KINDS) + len(seals.kinds.KINDS)  # noqa: S101 - no name twice
+assert len(KINDS) == len(authz.kinds.KINDS) + len(seals.kinds.KINDS)

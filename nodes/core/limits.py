@@ -38,8 +38,8 @@ class Settings:
 
     Args:
         region: Whose log it writes.
-        foreign_witnesses: Verifier keys (vkey) of witnesses outside the roster, by name; their lines
-            are collected and served, and never counted.
+        foreign_witnesses: Verifier keys (vkey) of witnesses outside the roster, by name; their
+            lines are collected and served, and never counted.
     """
 
     region: str

@@ -6,7 +6,9 @@ far as their proofs lead to the pending checkpoint; the mirror key signs only wh
 Source: C2SP tlog-mirror; ``/peer/lines`` and ``/peer/newest`` are ours (formats, section 8).
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from ledger.checkpoint import Checkpoint
@@ -49,6 +51,10 @@ from nodes.core.witness import refusal
 EXCESS_ENTRIES_MAX: Final = 8_192
 """How far below the next entry an upload may start."""
 OCTETS: Final = "application/octet-stream"
+
+_NAMES: Final[Mapping[Role, Callable[[str], str]]] = MappingProxyType(
+    {"witness": witness_name, "mirror": mirror_name}
+)
 
 
 class Mirror:
@@ -270,14 +276,10 @@ class Mirror:
         """Return a note with our own lines on exactly that size."""
         heads = self._heads
         signatures = list[Signature]()
-        roles: tuple[tuple[Role, str], ...] = (
-            ("witness", witness_name(heads.own)),
-            ("mirror", mirror_name(heads.own)),
-        )
-        for role, name in roles:
+        for role, name in _NAMES.items():
             last = heads.last_line(role, origin)
             if last is not None and last[0] == size:
-                signatures.append(Line.decode(last[1]).to_signature(name))
+                signatures.append(Line.decode(last[1]).to_signature(name(heads.own)))
         return Note.decode(note).with_signatures(*signatures).encode()
 
 

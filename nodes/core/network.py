@@ -36,6 +36,7 @@ from nodes.core.mirror import Mirror
 from nodes.core.ready import (
     PeerAnswered,
     PeerCalled,
+    PeerReply,
     PeerRequest,
     PeerRow,
     PutMemory,
@@ -240,7 +241,7 @@ class Network:
         return self.candidate.recorded(sizes)
 
     def want_fresh(self, origin: str, not_before_s: int) -> None:
-        """Ask mirrors until a note of ``origin`` has a ``fresh_at`` of at least ``not_before_s``."""
+        """Ask mirrors until a note of ``origin`` has a ``fresh_at`` from ``not_before_s`` on."""
         self.freshen.want(origin, not_before_s)
 
     def halt(self, code: str) -> None:
@@ -281,8 +282,11 @@ class Network:
                 self._lost(lane, now_ms)
         writes: tuple[Write, ...] = ()
         if not self.heads.halted:
-            self.candidate.poll(now_ms)
-            writes = self.freshen.poll(now_ms, reader)
+            writes = (
+                *self.candidate.poll(now_ms),
+                *self.freshen.poll(now_ms, reader),
+                *self.finished.keep(now_ms),
+            )
         requests: list[PeerRequest] = []
         for lane in self._submit.values():
             requests += self._send_submission(lane, now_ms, reader)
@@ -295,7 +299,10 @@ class Network:
             self._revive(event.caller, now_ms)
         path = event.path
         if path == ADD_CHECKPOINT:
-            return self.witness.add_checkpoint(event, now_ms)
+            ready = self.witness.add_checkpoint(event, now_ms)
+            # A commit is due for it anyway, so what waited for one goes along.
+            kept = self.finished.keep_all() if ready.writes else ()
+            return Ready(writes=(*ready.writes, *kept), replies=ready.replies)
         if path == ADD_ENTRIES:
             return self.mirror.add_entries(event, now_ms, reader)
         if path == LINES:
@@ -319,10 +326,8 @@ class Network:
             head, _ = open_head(event.body, self._roster)
         except LedgerError as error:
             return Ready(replies=(Reply(event.request_id, refusal(error)),))
-        ready = self.finished.take(event, now_ms, reader)
-        return Ready(
-            writes=(*ready.writes, *self._compare_own(head, reader, None)), replies=ready.replies
-        )
+        writes = self._compare_own(head, reader, None)
+        return Ready(writes=writes, replies=(Reply(event.request_id, PeerReply(204)),))
 
     def _answered(self, event: PeerAnswered, now_ms: int, reader: LogReader) -> Ready:
         lane = self._flying.pop(event.request_id, None)
@@ -351,7 +356,8 @@ class Network:
                 if submission is None:
                     return ()
                 gained = submission.answered(sent, status, body, now_ms)
-                return self.freshen.pushed(peer, origin, gained, now_ms)
+                self.freshen.pushed(peer, origin, gained, now_ms)
+                return ()
             case Question():
                 return self.freshen.answered(peer, job, status, body, now_ms, reader)
             case _Told():
@@ -505,7 +511,8 @@ class Network:
         if not self.heads.halted:
             due += [item.due_ms for item in self.candidate.submissions.values()]
             due += [item.due_ms for item in self.freshen.pushes.values()]
-            due += [at for at in (self.candidate.wake_at_ms(), self.freshen.wake_at_ms()) if at]
+            waiting = (self.candidate, self.freshen, self.finished)
+            due += [at for part in waiting if (at := part.wake_at_ms()) is not None]
         # What is due already has either been sent or waits for an answer.
         return min((at for at in due if at > now_ms), default=None)
 

@@ -1,8 +1,8 @@
 """What the entries of one log mean: facts, findings, uses, times. The same code for every log.
 
-Each entry is judged by the prefix of its own log and by the prefixes that views in it name, never by
-when it arrived; so all nodes reach one state. Uses are settled elsewhere (``settlement``), and who
-may append what to our own log is the sequencer's business.
+Each entry is judged by the prefix of its own log and by the prefixes that views in it name, never
+by when it arrived; so all nodes reach one state. Uses are settled elsewhere (``settlement``), and
+who may append what to our own log is the sequencer's business.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -222,7 +222,9 @@ class Projection:
             if fact is not None and other.origin != origin:
                 loaded.views[other.origin] = view_of(fact)
         for start in range(loaded.evidence.size, size, 256):
-            for at, entry in enumerate(reader.entries(origin, start, min(start + 256, size)), start):
+            for at, entry in enumerate(
+                reader.entries(origin, start, min(start + 256, size)), start
+            ):
                 try:
                     loaded.note_time(at, decode_statement(entry).time_s)
                 except LedgerError:
@@ -275,9 +277,7 @@ class Projection:
             _find(effects, state, index, early, subject=unverified.subject)
         state.grow(unverified.time_s, is_block=unverified.act.kind == BLOCK_KIND)
 
-    def check_signature(
-        self, origin: str, unverified: UnverifiedStatement, reader: Reader
-    ) -> None:
+    def check_signature(self, origin: str, unverified: UnverifiedStatement, reader: Reader) -> None:
         """Check that the issuer's key, as this log knows it, signed a statement.
 
         Raises:
@@ -516,7 +516,9 @@ class Projection:
             for item in block.lines:
                 _wait_for_clock(item.lines, now_s + self.delta_s)
             self.check_block(state, block, reader)
-            covers = check_block_lines(self._roster, state.origin, self._rooted(state, block, reader))
+            covers = check_block_lines(
+                self._roster, state.origin, self._rooted(state, block, reader)
+            )
             self.take_block(state, statement, block, covers, effects)
         else:
             _wait_for_clock(_lines_of(act.body), now_s + self.delta_s)
@@ -576,9 +578,7 @@ class Projection:
     def _rooted(self, state: LogState, block: Block, reader: Reader) -> Block:
         """Return the block without lines on trees that are not its log's."""
         good = tuple(
-            item
-            for item in block.lines
-            if self.root(state.origin, item.size, reader) == item.root
+            item for item in block.lines if self.root(state.origin, item.size, reader) == item.root
         )
         return replace(block, lines=good)
 
@@ -590,10 +590,14 @@ class Projection:
         covers: Sequence[Cover],
         effects: Effects,
     ) -> None:
-        """Take a block record in: what its lines fix, and the acts whose time they show to be wrong.
+        """Take a block record in: what its lines fix, and which times they show to be wrong.
 
         Args:
+            state: Of the log.
+            statement: That records the block.
+            block: Its body; checked.
             covers: What the good lines of the block say.
+            effects: Takes what follows.
         """
         index, origin = state.size, state.origin
         row = Fact(origin, origin, index, statement.leaf, {"height": block.height})

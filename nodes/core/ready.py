@@ -1,7 +1,8 @@
 """Events in, a ``Ready`` out: the vocabulary of the node's core.
 
 The driver commits all ``writes`` of a step in one transaction, then stores the fence, then sends
-``replies`` and ``requests``. Nothing that others may rely on leaves before the write beneath it is durable.
+``replies`` and ``requests``. Nothing that others may rely on leaves before the write beneath it is
+durable.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ class Register:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compose:
-    """An act to be composed here: previous, citations and views filled in, signed with a key we hold."""
+    """An act to be composed here: previous, citations and views filled in, then signed."""
 
     request_id: int
     kind: str
@@ -44,7 +45,7 @@ class PeerCalled:
     path: str
     body: bytes
     caller: str | None = None
-    """The member region whose pinned certificate the caller showed; None where nobody could tell."""
+    """The member region whose pinned certificate the caller showed; None where nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,8 @@ class AdvanceProjection:
 class PeerRow:
     """The one row a node keeps for an origin, for its witness key and its mirror key.
 
-    Witnessed size only grows along one tree; ``mirrored_size <= witnessed_size``; ``time_s`` never falls.
+    Witnessed size only grows along one tree; ``mirrored_size <= witnessed_size``; ``time_s`` never
+    falls.
     ``pending`` is the signed note (the log's line only) at the witnessed size.
     """
 
@@ -195,7 +197,8 @@ class IssueLine:
 class PutNote:
     """A signed note with the lines we know: of our own published checkpoint, or of another log.
 
-    The store keeps, for each (origin, size), the union of lines; ``finished`` marks quorums of both kinds.
+    The store keeps, for each (origin, size), the union of lines; ``finished`` marks quorums of both
+    kinds.
     """
 
     origin: str
@@ -277,7 +280,7 @@ class PeerRequest:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Work for the driver, in this order: commit ``writes`` at once, store the fence, then send the rest.
+    """Work for the driver, in this order: commit ``writes``, store the fence, then send the rest.
 
     A crash between the two is allowed: it loses answers, and their askers ask again.
     """

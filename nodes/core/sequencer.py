@@ -8,12 +8,11 @@ the node commits the writes first.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, RefusedError
 from ledger.judge import CORRECTS, kind_of, wants
-from ledger.keys import SigningKey
 from ledger.kind import Draft, ViewFact
 from ledger.note import Note, sign_ed25519
 from ledger.roster import Roster
@@ -65,6 +64,9 @@ from nodes.core.sight import Sight
 from nodes.core.views import Shelf, should_renew
 from nodes.ports import Officers, Reader, Signer
 
+if TYPE_CHECKING:
+    from ledger.keys import SigningKey
+
 # So many bytes of lines in one block record leave room for the rest of its entry.
 BLOCK_LINES_BYTES_MAX: Final = 48 * 1024
 
@@ -99,8 +101,9 @@ class Batch:
     done: list[Duty] = field(default_factory=list)
 
 
-class Sequencer:
-    """Takes statements into our own log. One batch a step; all of it or nothing is committed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What making a batch takes, and what stays the same from one batch to the next.
 
     Args:
         region: Ours.
@@ -108,49 +111,46 @@ class Sequencer:
         signed_roster: Its bytes.
         projection: Judges.
         sight: Facts, the same that ``projection`` has.
-        log: Key that signs checkpoints.
         issuer: Key of the region itself.
         officers: Keys of officers that the region holds.
         limits: Of the node.
     """
 
-    def __init__(
-        self,
-        *,
-        region: str,
-        roster: Roster,
-        signed_roster: bytes,
-        projection: Projection,
-        sight: Sight,
-        log: Signer,
-        issuer: Signer,
-        officers: Officers,
-        limits: Limits,
-    ) -> None:
-        self._region = region
-        self._roster = roster
-        self._signed_roster = signed_roster
-        self._origin = roster.origin_of(region)
-        self._projection = projection
-        self._sight = sight
+    region: str
+    roster: Roster
+    signed_roster: bytes
+    projection: Projection
+    sight: Sight
+    issuer: Signer
+    officers: Officers
+    limits: Limits
+
+
+class Sequencer:
+    """Takes statements into our own log. One batch a step; all of it or nothing is committed.
+
+    Args:
+        means: What making a batch takes.
+        log: Key that signs checkpoints.
+    """
+
+    def __init__(self, means: Means, log: Signer) -> None:
+        self._means = means
+        self._origin = means.roster.origin_of(means.region)
         self._log = log
-        self._issuer = issuer
-        self._officers = officers
-        self._limits = limits
-        self._constants = roster.constants
         self.head = Head()
-        self.state = projection.new_state(self._origin)
+        self.state = means.projection.new_state(self._origin)
         self.grown_ms = 0
         """When the log last took an entry."""
 
     def load(self, head: Head, state: LogState, now_ms: int) -> None:
         """Start from what the store holds; all of it is judged."""
-        assert head.size == state.size  # noqa: S101 - our own doing, not input
+        assert head.size == state.size
         self.head, self.state, self.grown_ms = head, state, now_ms
 
     # ---- one step -------------------------------------------------------------------------------
 
-    def step(
+    def step(  # noqa: PLR0917 - one call, from the node's step
         self,
         events: Sequence[Register | Compose],
         duties: Duties,
@@ -162,7 +162,7 @@ class Sequencer:
     ) -> Batch:
         """Judge and append what is asked for and what is owed; nothing is written yet."""
         batch = Batch(now_ms // 1000, self.state)
-        work = _Work(self, batch, unrecorded, shelf, reader)
+        work = _Work(self._means, self.head.published, batch, unrecorded, shelf, reader)
         if not self.head.size:
             work.append_genesis()
         self._prefetch(events, reader)
@@ -184,20 +184,22 @@ class Sequencer:
         return batch
 
     def is_closing_due(self, unrecorded: Sequence[BlockLines], now_ms: int) -> bool:
-        """Say whether the log has been quiet for R, and one block record would complete its evidence.
+        """Say whether the log was quiet for R and one block record would complete its evidence.
 
-        Only entries other than block records count, so that it stays at one (protocol.md section 3).
+        Only entries other than block records count, so that it stays at one.
+
+        Source: protocol.md section 3.
         """
         others = self.state.others_size
         return (
             bool(unrecorded)
             and self.state.evidence.size < others <= max(item.size for item in unrecorded)
-            and now_ms - self.grown_ms >= self._constants.refresh_s * 1000
+            and now_ms - self.grown_ms >= self._means.roster.constants.refresh_s * 1000
         )
 
     def closing_at_ms(self, unrecorded: Sequence[BlockLines]) -> int | None:
         """Return when a closing block will be due; None if there is nothing to close."""
-        due_ms = self.grown_ms + self._constants.refresh_s * 1000
+        due_ms = self.grown_ms + self._means.roster.constants.refresh_s * 1000
         return due_ms if self.is_closing_due(unrecorded, due_ms) else None
 
     def writes(self, batch: Batch, now_ms: int) -> tuple[Write, ...]:
@@ -212,9 +214,9 @@ class Sequencer:
         text = checkpoint.text()
         signature = sign_ed25519(self._origin, cast("SigningKey", self._log), text)
         note = Note(text, (signature,)).encode()
-        assert batch.state.size == update.size  # noqa: S101 - our own doing, not input
+        assert batch.state.size == update.size
         self.head = Head(update.size, update.edge, frontier, SignedHead(checkpoint, note))
-        self._projection.remember_root(self._origin, update.size, root)
+        self._means.projection.remember_root(self._origin, update.size, root)
         self.grown_ms = now_ms
         tiles: Mapping[Tile, bytes] = update.tiles
         appended = AppendEntries(
@@ -234,8 +236,8 @@ class Sequencer:
         )
 
     def _prefetch(self, events: Sequence[Register | Compose], reader: Reader) -> None:
-        """Read in one call what nearly every act asks for: its subject, its signer, the signer's key."""
-        origin, region = self._origin, self._region
+        """Read in one call what nearly every act asks for: subject, signer, signer's key."""
+        origin, region = self._origin, self._means.region
         wanted: list[tuple[str, str]] = []
         for event in events:
             if isinstance(event, Register):
@@ -248,34 +250,35 @@ class Sequencer:
             else:
                 wanted += ((origin, event.subject), (origin, event.issuer))
         if wanted:
-            self._sight.prefetch(reader, wanted)
+            self._means.sight.prefetch(reader, wanted)
 
 
 class _Work:
     """The making of one batch."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made in one place
         self,
-        sequencer: Sequencer,
+        means: Means,
+        published: SignedHead | None,
         batch: Batch,
         unrecorded: Sequence[BlockLines],
         shelf: Shelf,
         reader: Reader,
     ) -> None:
-        self._s = sequencer
+        self._means = means
+        self._published = published
         self._batch = batch
         self._state = batch.state
         self._shelf = shelf
         self._reader = reader
-        self._origin = sequencer._origin  # noqa: SLF001 - one idea in two classes
-        self._region = sequencer._region  # noqa: SLF001
-        self._roster = sequencer._roster  # noqa: SLF001
-        self._projection = sequencer._projection  # noqa: SLF001
-        self._sight = sequencer._sight  # noqa: SLF001
+        self._region = means.region
+        self._roster = means.roster
+        self._origin = means.roster.origin_of(means.region)
+        self._projection = means.projection
+        self._sight = means.sight
         self._delta_s = self._roster.constants.delta_s
         self._staleness_s = self._roster.constants.staleness_s
         self._lines = self._recordable(unrecorded)
-        published = sequencer.head.published
         self._block_due = (
             published is not None and published.checkpoint.size > self._state.published_size
         )
@@ -372,7 +375,7 @@ class _Work:
     def _compose(
         self, name: str, version: int, issuer: str, subject: str, body: Mapping[str, Any]
     ) -> Registered:
-        kind = kind_of(self._s._projection.kinds, name, version)  # noqa: SLF001
+        kind = kind_of(self._means.projection.kinds, name, version)
         key = self._signer(issuer)
         draft = Draft(
             kind=name,
@@ -405,18 +408,18 @@ class _Work:
     def _corrected(self, name: str, body: Mapping[str, Any]) -> tuple[Citation, ...]:
         """Return the citation of the entry that a correction is about."""
         index = body.get("index")
-        if name != "act.correct" or type(index) is not int or not 0 <= index < self._s.head.size:
+        if name != "act.correct" or type(index) is not int or not 0 <= index < self._state.size:
             return ()
         (leaf,) = self._reader.leaves([(self._origin, index)])
         return () if leaf is None else (Citation(CORRECTS, self._origin, index, leaf),)
 
     def _signer(self, issuer: str) -> Signer:
         if issuer == self._region:
-            return self._s._issuer  # noqa: SLF001
+            return self._means.issuer
         officer = self._sight.newest(self._reader, self._origin, issuer)
         if officer is not None and officer.state.get("holder") == "officer":
             raise RefusedError(f"{issuer} holds their own key", code="not-entitled")
-        key = self._s._officers.signer(issuer)  # noqa: SLF001
+        key = self._means.officers.signer(issuer)
         if key is None:
             raise RefusedError(f"no key of {issuer} is held here", code="not-entitled")
         return key
@@ -439,7 +442,7 @@ class _Work:
     def append_view(self, origin: str) -> None:
         """Record the best note of a log."""
         known = self._shelf.get(origin)
-        assert known is not None  # noqa: S101 - the callers have looked
+        assert known is not None
         own = self._sight.newest(self._reader, self._origin, origin)
         body = view_body(known.note, self._roster, known.lines)
         act = Act(VIEW_KIND, 1, None if own is None else own.leaf, (), body)
@@ -469,7 +472,7 @@ class _Work:
 
     def append_genesis(self) -> None:
         """Write entry 0."""
-        body = genesis_body(self._s._signed_roster, self._roster.rules)
+        body = genesis_body(self._means.signed_roster, self._roster.rules)
         statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
         self._projection.take_genesis(self._state, statement, self._batch.effects)
         self._append(statement)
@@ -479,8 +482,8 @@ class _Work:
         if not self._block_due:
             return
         self._block_due = False
-        published = self._s.head.published
-        assert published is not None  # noqa: S101 - a block is due after a published checkpoint
+        published = self._published
+        assert published is not None
         checkpoint = published.checkpoint
         own = self._sight.newest(self._reader, self._origin, self._origin)
         block = Block(
@@ -522,13 +525,13 @@ class _Work:
 
         A line dated beyond our clock waits; others would not read on past it.
         """
-        published = self._s.head.published
+        published = self._published
         if published is None:
             return ()
         latest_s = self._batch.now_s + self._delta_s
         taken: list[BlockLines] = []
         room = BLOCK_LINES_BYTES_MAX
-        for item in unrecorded[: self._s._limits.block_candidates_max]:  # noqa: SLF001
+        for item in unrecorded[: self._means.limits.block_candidates_max]:
             room -= sum(len(line) + 2 for line in item.lines) + 48
             late = any(int.from_bytes(line[4:12]) > latest_s for line in item.lines)
             if room < 0 or late or item.size > published.checkpoint.size:
@@ -548,7 +551,7 @@ class _Work:
     def _own_word(self, subject: str, act: Act) -> Statement:
         """Sign an entry of the log itself."""
         time_s = max(self._batch.now_s, self._base_s - self._delta_s)
-        issuer = cast("SigningKey", self._s._issuer)  # noqa: SLF001
+        issuer = cast("SigningKey", self._means.issuer)
         return sign_statement(issuer, self._region, subject, time_s, act)
 
     def _append(self, statement: Statement, *, is_block: bool = False) -> None:
@@ -557,4 +560,3 @@ class _Work:
         batch.entries.append(statement.entry)
         batch.leaves.append(statement.leaf)
         self._state.grow(statement.time_s, is_block=is_block)
-

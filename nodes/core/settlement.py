@@ -1,7 +1,9 @@
-"""How uses of foreign facts stand: confirmed, confirmed late, unauthorised, unproven (protocol.md section 4).
+"""How uses of foreign facts stand: confirmed, confirmed late, unauthorised or unproven.
 
-Each verdict is a function of the using log's prefix and of the log relied on; which use is looked at
-when is only a matter of work. Reads what the projections have written in the open transaction.
+Each verdict is a function of the using log's prefix and of the log relied on; which use is looked
+at when is only a matter of work. Reads what the projections have written in the open transaction.
+
+Source: protocol.md section 4.
 """
 
 from collections.abc import Iterable, Sequence
@@ -97,6 +99,7 @@ class Settlement:
 
         Args:
             judged: Effects by origin of the log, in the order they were judged.
+            reader: Sees them.
         """
         rows: dict[tuple[str, int, str, str], UseRow] = {}
         latest: dict[str, int] = {}
@@ -109,7 +112,9 @@ class Settlement:
                 if self._awaited is None or origin in self._awaited:
                     _add(rows, reader.unsettled(fact_origin=origin))
             for view in effects.views:
-                _add(rows, reader.unsettled(origin=origin, fact_origin=view.origin, high=view.index))
+                _add(
+                    rows, reader.unsettled(origin=origin, fact_origin=view.origin, high=view.index)
+                )
         for origin, seen_s in latest.items():
             _add(rows, self._overdue(origin, seen_s, reader))
         if not rows:
@@ -138,9 +143,7 @@ class Settlement:
                 if seen is None or seen[0] + UNPROVEN_AFTER_S >= seen_s:
                     using.unproven_low = use.index
                     # Without a date it cannot be overdue before something is seen a day from now.
-                    using.unproven_due_s = (
-                        seen_s if seen is None else seen[0]
-                    ) + UNPROVEN_AFTER_S
+                    using.unproven_due_s = (seen_s if seen is None else seen[0]) + UNPROVEN_AFTER_S
                     return overdue
                 overdue.append(use)
             if not page:

@@ -1,4 +1,4 @@
-"""The newest facts, from memory where possible: what a batch has just made, what was read, the store.
+"""The newest facts, from memory where possible: what a batch has just made, what was read.
 
 Rows are only ever added, so the newest row of an object answers every question about a place above
 it; only questions about an older place go to the store again.

@@ -1,0 +1,1 @@
+"""The node's SQL: plain functions of a connection, inside a transaction that the node opens."""

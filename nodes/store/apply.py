@@ -34,9 +34,7 @@ def apply(connection: Connection, ids: LogIDs, writes: Iterable[Write]) -> None:
 def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
     match write:
         case AppendEntries():
-            entries.append(
-                connection, ids, write.origin, write.start, write.entries, write.tiles
-            )
+            entries.append(connection, ids, write.origin, write.start, write.entries, write.tiles)
         case PutFacts():
             facts.insert_facts(connection, ids, write.facts)
             facts.insert_mentions(connection, ids, write.mentions)

@@ -80,8 +80,8 @@ def _begin(connection: Connection) -> None:
 class Prepared:
     """A Core statement as the text and parameter order that the driver wants.
 
-    Parameters are given by position, in the order of ``names``; literals in the statement keep their
-    values.
+    Parameters are given by position, in the order of ``names``; literals in the statement keep
+    their values.
     """
 
     __slots__ = ("_compiled", "_names", "_statement")
@@ -184,9 +184,13 @@ class Upsert:
             make = insert_postgresql if name == "postgresql" else insert_sqlite
             statement = make(self._table)
             keys = [column.name for column in self._table.primary_key]
-            chosen = statement.on_conflict_do_update(
-                index_elements=keys,
-                set_={column: statement.excluded[column] for column in self._replaced},
-            ) if self._replaced else statement.on_conflict_do_nothing(index_elements=keys)
+            chosen = (
+                statement.on_conflict_do_update(
+                    index_elements=keys,
+                    set_={column: statement.excluded[column] for column in self._replaced},
+                )
+                if self._replaced
+                else statement.on_conflict_do_nothing(index_elements=keys)
+            )
             prepared = self._prepared[name] = Prepared(chosen, self._names)
         return prepared.run_many(connection, rows)

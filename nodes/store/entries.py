@@ -89,10 +89,10 @@ def stored_size(connection: Connection, origin: str) -> int:
 def load_sizes(connection: Connection) -> Mapping[str, int]:
     """Return how many entries of each log are stored."""
     query = select(schema.logs.c.origin, schema.logs.c.size).order_by(schema.logs.c.log_id)
-    return {origin: size for origin, size in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def append(
+def append(  # noqa: PLR0917 - a connection, and what is appended where
     connection: Connection,
     ids: LogIDs,
     origin: str,

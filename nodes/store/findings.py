@@ -41,7 +41,7 @@ _UNSETTLED: Final = _uses.status.in_(
 
 
 def put_findings(connection: Connection, ids: LogIDs, rows: Sequence[FindingRow]) -> None:
-    """Write findings; one that is there already takes the newer words, one withdrawn is taken out."""
+    """Write findings; one there already takes the newer words, one withdrawn is taken out."""
     for row in rows:
         if row.severity == WITHDRAWN:
             _WITHDRAW.run(
@@ -71,7 +71,9 @@ def load_findings(
 ) -> list[FindingRow]:
     """Return findings about one log, or about all, the newest entries first."""
     table = schema.findings
-    query = select(table).order_by(table.c.index.desc(), table.c.log_id, table.c.code).limit(rows_max)
+    query = (
+        select(table).order_by(table.c.index.desc(), table.c.log_id, table.c.code).limit(rows_max)
+    )
     if origin is not None:
         query = query.where(table.c.log_id == (ids.find(connection, origin) or 0))
     return [_finding(connection, ids, row) for row in connection.execute(query)]
@@ -109,9 +111,7 @@ def put_uses(connection: Connection, ids: LogIDs, rows: Sequence[UseRow]) -> Non
     )
 
 
-def load_uses(
-    connection: Connection, ids: LogIDs, origin: str, index: int
-) -> list[UseRow]:
+def load_uses(connection: Connection, ids: LogIDs, origin: str, index: int) -> list[UseRow]:
     """Return the uses that one entry makes, and how they stand."""
     query = select(schema.uses).where(
         _uses.log_id == (ids.find(connection, origin) or 0), _uses.index == index
@@ -132,6 +132,8 @@ def load_unsettled(
     """Return uses that are open or unproven, ascending by log and index.
 
     Args:
+        connection: Open.
+        ids: Of logs.
         origin: Of the using log; None for any.
         fact_origin: Of the log relied on; None for any.
         low: Smallest index of the using entry.
@@ -160,9 +162,7 @@ def put_evidence(connection: Connection, ids: LogIDs, rows: Sequence[PutEvidence
     )
 
 
-def seen_by(
-    connection: Connection, ids: LogIDs, origin: str, index: int
-) -> tuple[int, int] | None:
+def seen_by(connection: Connection, ids: LogIDs, origin: str, index: int) -> tuple[int, int] | None:
     """Return when an entry was seen at the latest and the block record that says so, or None."""
     log_id = ids.find(connection, origin)
     row = _SEEN.run(connection, (log_id or 0, index)).fetchone()

@@ -90,6 +90,9 @@ def load_newest_note(
     """Return size and bytes of the newest note of a log, or None.
 
     Args:
+        connection: Open.
+        ids: Of logs.
+        origin: Of the log.
         finished: Only notes that have their quorums.
     """
     query = select(_notes.size, _notes.note).where(
@@ -108,7 +111,9 @@ def load_finished_above(
     query = (
         select(_notes.size, _notes.note)
         .where(
-            _notes.log_id == (ids.find(connection, origin) or 0), _notes.size > size, _notes.finished
+            _notes.log_id == (ids.find(connection, origin) or 0),
+            _notes.size > size,
+            _notes.finished,
         )
         .order_by(_notes.size)
     )
@@ -149,7 +154,8 @@ def put_memory(connection: Connection, name: str, value: bytes) -> None:
 def load_memory(connection: Connection) -> Mapping[str, bytes]:
     """Return every small named value."""
     table = schema.memory
-    return {name: value for name, value in connection.execute(select(table).order_by(table.c.name))}
+    rows = connection.execute(select(table).order_by(table.c.name))
+    return {row[0]: row[1] for row in rows}
 
 
 def count_commit(connection: Connection, old: int, new: int) -> None:

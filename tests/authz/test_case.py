@@ -5,6 +5,7 @@ import pytest
 
 from authz import case
 from authz.case import Event, Stage
+from authz.item import version_object
 from ledger.encoding import encode
 from ledger.errors import RefusedError
 from tests.authz.refusals import refused
@@ -237,6 +238,13 @@ def test_a_second_notice_is_no_other_place_s_to_give_either() -> None:
 def test_nothing_is_asked_for_that_is_not_on_the_list() -> None:
     with refused("extra-material"):
         OPENED.copy().do("case.notice", CLERK, CASE, NOTICE | {"missing": ["bank-slip", "proof"]})
+
+
+def test_without_the_list_within_sight_nothing_is_asked_for() -> None:
+    world = OPENED.copy()
+    del world.facts[world.logs[TIBET].origin, version_object(ITEM, 1)]
+    with refused("unknown-object"):
+        world.do("case.notice", CLERK, CASE, NOTICE)
 
 
 def test_the_owner_gives_notice_on_its_own_competence() -> None:

@@ -28,6 +28,7 @@ from tests.authz.world import (
     WINDOW,
     WINDOW_CQ,
     World,
+    officer,
 )
 
 OPENED = World().enrol().lend().open()
@@ -130,10 +131,10 @@ def test_an_offer_is_answered_once() -> None:
             world.do(kind, HEAD, CASE, body)
 
 
-@pytest.mark.parametrize("officer", [OUTSIDER, CLERK_CQ])
-def test_only_the_unit_asked_answers(officer: str) -> None:
+@pytest.mark.parametrize("other", [OUTSIDER, CLERK_CQ])
+def test_only_the_unit_asked_answers(other: str) -> None:
     with refused("not-entitled"):
-        offered().do("handoff.accept", officer, CASE, ANSWER)
+        offered().do("handoff.accept", other, CASE, ANSWER)
 
 
 def test_what_is_not_offered_is_not_accepted() -> None:
@@ -185,6 +186,19 @@ def test_a_case_is_offered_to_a_department_or_window_of_the_network(unit: str) -
     code = "wrong-state" if unit == WINDOW else "unknown-object"
     with refused(code):
         OPENED.copy().do("handoff.offer", CLERK, CASE, {"unit": unit})
+
+
+def test_handing_over_and_taking_over_want_a_role() -> None:
+    world = OPENED.copy()
+    keepers = "510000/officer/w3-09", "540000/officer/hrss-09"
+    for keeper, unit in zip(keepers, (WINDOW, HRSS), strict=True):
+        world.do("party.enrol", keeper[:6], keeper, officer(unit, keeper, ["keeper"]))
+    with refused("not-entitled"):
+        world.do("handoff.offer", keepers[0], CASE, OFFER)
+    world.do("handoff.offer", CLERK, CASE, OFFER)
+    for kind, body in (("handoff.accept", ANSWER), ("handoff.decline", ANSWER | WHY)):
+        with refused("not-entitled"):
+            world.do(kind, keepers[1], CASE, body)
 
 
 @pytest.mark.parametrize("stranger", [CLERK_2])

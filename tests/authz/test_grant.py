@@ -83,6 +83,19 @@ def test_a_clerk_does_not_accept_a_grant(answerer: str) -> None:
         OFFERED.copy().do("grant.accept", answerer, GRANT, ANSWER)
 
 
+def test_a_manager_of_another_unit_does_not_answer_for_the_window() -> None:
+    world = OFFERED.copy()
+    civil, manager = "510000/department/civil", "510000/officer/civil-01"
+    world.do("party.enrol", SICHUAN, civil, {"name": "民政厅"})
+    world.do("party.enrol", SICHUAN, manager, officer(civil, manager, ["grant", "manage"]))
+    for kind, body in (
+        ("grant.accept", ANSWER),
+        ("grant.decline", {"window": WINDOW, **WHY}),
+    ):
+        with refused("not-entitled"):
+            world.do(kind, manager, GRANT, body)
+
+
 def test_another_region_does_not_answer_for_the_window() -> None:
     with refused("window-not-granted"):
         OFFERED.copy().do("grant.accept", CLERK_CQ, GRANT, ANSWER)
@@ -239,7 +252,7 @@ def test_a_grant_is_offered_once() -> None:
 
 
 def test_only_the_grantor_moves_its_side() -> None:
-    for kind in ("grant.suspend", "grant.resume", "grant.revoke"):
+    for kind in ("grant.suspend", "grant.revoke"):
         with refused("unknown-object"):
             LENT.copy().do(kind, HEAD_SC, GRANT, WHY)
         with refused("not-competent"):

@@ -6,6 +6,7 @@ from tests.authz.world import (
     HEAD_SC,
     HEALTH,
     HRSS,
+    HRSS_SC,
     ITEM,
     ITEM_BODY,
     OUTSIDER,
@@ -34,6 +35,8 @@ def test_items_are_published_by_their_own_department_in_turn() -> None:
             world.do("item.publish", HEAD, ITEM, ITEM_BODY | change)
     with refused("bad-field"):
         world.do("item.publish", HEAD, "540000/item/" + "1" * 55, ITEM_BODY)
+    with refused("not-competent"):
+        world.do("item.publish", HEAD_SC, ITEM, ITEM_BODY | {"department": HRSS_SC})
     world.do("item.publish", HEAD, ITEM, ITEM_BODY)
     with refused("not-competent"):
         world.do("item.publish", OUTSIDER, ITEM, ITEM_BODY | {"version": 2, "department": HEALTH})

@@ -133,6 +133,19 @@ def test_either_master_stops_an_officer_and_only_the_same_one_lets_go(
     assert world.state(SICHUAN, CLERK) == ENROLLED.state(SICHUAN, CLERK)
 
 
+def test_a_master_s_officer_wants_the_role_to_manage(world: World) -> None:
+    clerk = "510000/officer/hrss-09"
+    world.do("party.enrol", SICHUAN, clerk, officer(HRSS_SC, clerk, ["receive"]))
+    with refused("not-entitled"):
+        world.do("party.suspend", clerk, CLERK, WHY)
+
+
+def test_an_officer_changes_no_keys(world: World) -> None:
+    body = {"key": key("new key").public, "holder": "region", "reason": "遗失"}
+    with refused("not-entitled"):
+        world.do("party.rekey", CHIEF, CLERK, body)
+
+
 def test_a_stranger_stops_nobody(world: World) -> None:
     world.do("party.enrol", SICHUAN, "510000/department/police", {"name": "公安厅"})
     stranger = "510000/officer/police-01"

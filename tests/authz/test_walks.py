@@ -116,7 +116,7 @@ class Model:
     ),
 )
 def test_no_act_without_a_live_grant_and_never_two_holders(
-    rights: list[str], accepted: bool, steps: list[tuple[str, str, dict[str, Any]]]
+    *, rights: list[str], accepted: bool, steps: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
     world, model = PUBLISHED.copy(), Model(rights)
     world.do("grant.offer", HEAD, GRANT, GRANT_BODY | {"rights": rights})

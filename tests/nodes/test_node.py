@@ -9,7 +9,6 @@ from sqlalchemy import text
 
 from ledger.errors import FatalError, MalformedError, UnavailableError
 from ledger.hashing import EMPTY_ROOT
-from ledger.kind import Kinds
 from ledger.statement import Act, decode_statement, sign_statement
 from nodes.core.ready import Compose, Register, RegisterReply
 from nodes.node import Node, Ports, RoleKeys, Settings, Verifier, build
@@ -102,7 +101,7 @@ def test_a_store_past_its_fence_moves_the_fence_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda mark: None,
+        lambda _mark: None,
         lambda mark: FenceMark(mark.commit + 1, mark.size, mark.root),
         lambda mark: FenceMark(mark.commit, mark.size + 1, mark.root),
         lambda mark: FenceMark(mark.commit, mark.size, bytes(32)),
@@ -142,7 +141,10 @@ def test_an_altered_entry_is_found_at_the_start_and_nothing_is_signed(tmp_path: 
     town.kill(A)
     with town.houses[A].engine.begin() as connection:
         connection.execute(
-            text("UPDATE entries SET entry = CAST(substr(entry, 1, 99) || x'00' AS BLOB) WHERE (key & 1023) = 7")
+            text(
+                "UPDATE entries SET entry = CAST(substr(entry, 1, 99) || x'00' AS BLOB)"
+                " WHERE (key & 1023) = 7"
+            )
         )
     node = restart(town, A)
     assert node.snapshot.state == "behind-fence"
@@ -430,7 +432,9 @@ def test_every_asker_of_a_step_gets_one_answer() -> None:
     town = Town(A)
     town.start()
     events = [
-        Compose(request_id=1, kind="party.enrol", issuer=A, subject=f"{A}/hall/h", body={"name": "厅"}),
+        Compose(
+            request_id=1, kind="party.enrol", issuer=A, subject=f"{A}/hall/h", body={"name": "厅"}
+        ),
         Register(2, ()),
         Compose(request_id=3, kind="no.such", issuer=A, subject=f"{A}/hall/h", body={}),
     ]
@@ -444,8 +448,7 @@ def test_every_asker_of_a_step_gets_one_answer() -> None:
 
 
 def test_a_table_of_kinds_can_be_replaced() -> None:
-    kinds: Kinds = {}
-    town = Town(A, kinds=kinds)
+    town = Town(A, kinds={})
     town.start()
     result = town.try_act(A, "party.enrol", f"{A}/hall/h", {"name": "厅"})
     assert result.error is not None

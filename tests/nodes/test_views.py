@@ -1,17 +1,17 @@
-"""Views, uses of foreign facts and how they settle: whole nodes first, then the table of verdicts."""
+"""Views, uses of foreign facts and how they settle: whole nodes, then the table of verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.nodes.town import Town, furnish, lend, open_case
 
 from ledger.errors import RefusedError
 from ledger.kind import Fact
 from nodes.core.projection import Effects
 from nodes.core.ready import FindingRow, PutEvidence, PutFindings, PutUses, UseRow
 from nodes.core.settlement import WITHDRAWN, Settlement
+from tests.nodes.town import Town, furnish, lend, open_case
 
 A, B, C, D, E = "500000", "510000", "520000", "530000", "540000"
 
@@ -71,9 +71,7 @@ def test_what_cannot_be_undone_is_refused_under_a_stale_view(town: Town) -> None
     grant = lend(town, E, B)
     open_case(town, B, E, grant, "1")
     case = f"{B}/case/1"
-    town.act(
-        B, "handoff.offer", case, {"unit": f"{E}/department/d"}, f"{B}/officer/clerk"
-    )
+    town.act(B, "handoff.offer", case, {"unit": f"{E}/department/d"}, f"{B}/officer/clerk")
     town.rounds()
     town.cut.add(E)
     town.tick(300)
@@ -239,7 +237,9 @@ def settle(reader: FakeReader) -> tuple[str, list[FindingRow]]:
 @pytest.mark.parametrize(
     ("age_s", "expected"), [(0, "confirmed"), (S, "confirmed"), (S + 1, "open")]
 )
-def test_a_view_confirms_up_to_its_staleness_and_no_second_longer(age_s: int, expected: str) -> None:
+def test_a_view_confirms_up_to_its_staleness_and_no_second_longer(
+    age_s: int, expected: str
+) -> None:
     assert settle(world(seen_by_s=T + age_s)) == (expected, [])
 
 

@@ -1,4 +1,4 @@
-"""Whole nodes on real stores, joined by calls: everything that leaves one arrives at once, or not at all."""
+"""Whole nodes on real stores, joined by calls: what leaves one arrives at once, or not at all."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -128,9 +128,7 @@ class Town:
                 officers=house.officers,
                 engine=house.engine,
             )
-            house.node = build(
-                Settings(region=region), self.roster, self.signed, ports, self.kinds
-            )
+            house.node = build(Settings(region=region), self.roster, self.signed, ports, self.kinds)
             self._leave(region, house.node.start(self.clock.ms))
         self.settle()
 
@@ -236,8 +234,7 @@ class Town:
         with self.houses[region].engine.connect() as connection:
             reader = StoreReader(connection)
             return [
-                (row.origin, row.index, row.code)
-                for row in load_findings(connection, reader.ids)
+                (row.origin, row.index, row.code) for row in load_findings(connection, reader.ids)
             ]
 
     def uses(self, region: str, origin: str, index: int) -> list[str]:

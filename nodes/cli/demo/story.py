@@ -1,0 +1,235 @@
+"""``shouxin demo``: the story from first to last, and what it comes to."""
+
+import argparse
+import asyncio
+import signal
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from rich.text import Text
+
+from ledger.errors import LedgerError, RefusedError
+from nodes.cli.demo import scenes, trouble
+from nodes.cli.demo.cast import SICHUAN, TIBET
+from nodes.cli.demo.flow import Plan
+from nodes.cli.demo.terminal import Terminal
+from nodes.cli.demo.world import World, found, start
+from nodes.cli.show import print_json, table
+
+CASES_MIN: Final = 20
+"""So that every pair of regions has one, Tibet's for Chengdu among them."""
+
+
+def demo(given: argparse.Namespace) -> int:
+    """Tell the story; 0 if every expectation held."""
+    terminal = Terminal(given.lang)
+    if given.cases < CASES_MIN:
+        raise RefusedError(f"--cases is at least {CASES_MIN}", code="bad-field")
+    with suppress(asyncio.CancelledError):
+        return asyncio.run(_run(given, terminal))
+    return 130
+
+
+async def _run(given: argparse.Namespace, terminal: Terminal) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    if given.folder is not None:
+        return await _play(given, terminal, given.folder)
+    with tempfile.TemporaryDirectory(prefix="shouxin-") as folder:
+        return await _play(given, terminal, Path(folder) / "network")
+
+
+async def _play(given: argparse.Namespace, terminal: Terminal, folder: Path) -> int:
+    began = time.monotonic()
+    terminal.out.print(Text(terminal.text("title"), style="bold"))
+    terminal.out.print(Text(terminal.text("subtitle"), style="dim"))
+    world = found(folder, given.base_port)
+    world.setup_s = time.monotonic() - began
+    try:
+        await start(world)
+        _introduce(world, terminal)
+        terminal.started = time.monotonic()
+        broken = ""
+        try:
+            await _tell(world, terminal, given.cases)
+        except LedgerError as error:
+            broken = f"{error.code}: {error}"
+            terminal.out.print(Text(terminal.text("broken", why=broken), style="bold red"))
+            _last_words(world, terminal)
+        took_s = time.monotonic() - terminal.started
+        facts = await _facts(world, terminal, took_s, broken)
+        _sum_up(world, terminal, took_s)
+        if not given.once:
+            await _stay(world, terminal, given)
+        if given.json:
+            terminal.out.print()
+            print_json(facts)
+        return 0 if facts["held"] else 1
+    finally:
+        await world.close()
+
+
+def _introduce(world: World, terminal: Terminal) -> None:
+    quorum = world.roster.quorum(world.all()[0].origin)
+    terminal.out.print()
+    terminal.say("setup", took=world.setup_s, quorum=quorum)
+    shown = table(*terminal.text("setup.columns").split("|"))
+    for office in world.all():
+        process = office.process
+        shown.add_row(
+            office.code,
+            f"{office.home.name} {office.home.name_en}",
+            office.url,
+            "" if process is None else str(process.process.pid),
+            str(office.folder),
+        )
+    terminal.out.print(shown)
+
+
+async def _tell(world: World, terminal: Terminal, count: int) -> None:
+    await scenes.enrol(world, terminal)
+    await scenes.publish(world, terminal)
+    await scenes.grant(world, terminal)
+    plans = await scenes.cases(world, terminal, count)
+    await scenes.quiet(world, terminal)
+    await scenes.refuse(world, terminal)
+    await scenes.revoke(world, terminal)
+    await trouble.cut(world, terminal)
+    await trouble.audit(world, terminal, _between(plans))
+    await trouble.alter(world, terminal)
+    await trouble.lose(world, terminal)
+    await _end(world, terminal)
+
+
+def _between(plans: list[Plan]) -> Plan:
+    """Return the case that Chengdu took in for Tibet."""
+    wanted = (SICHUAN.code, TIBET.code)
+    return next(it for it in plans if (it.window.code, it.owner.code) == wanted)
+
+
+async def _end(world: World, terminal: Terminal) -> None:
+    terminal.scene("end")
+    await scenes.settled(world)
+    seen = roots(world)
+    shown = table(terminal.text("end.log"), *(office.home.name for office in world.all()))
+    for office in world.all():
+        cells = []
+        for other in world.all():
+            view = seen[office.code][other.code]
+            cells.append(f"{view['size']} {view['root'][:10]}…" if view["root"] else "–")
+        shown.add_row(office.home.name, *cells)
+    terminal.out.print(shown)
+    same = all(
+        len({(view["size"], view["root"]) for view in views.values()}) == 1
+        and all(view["root"] for view in views.values())
+        for views in seen.values()
+    )
+    terminal.expect("end.same", same)
+    found = [await (await office.client()).findings() for office in world.all()]
+    for finding in [it for each in found for it in each][:5]:
+        terminal.quote(f"{finding['origin']} #{finding['index']} {finding['code']}", "red")
+    terminal.expect("end.findings", not any(found), count=sum(map(len, found)))
+    checks = await asyncio.gather(
+        *(trouble.run_command("fsck", str(office.folder), "--json") for office in world.all())
+    )
+    terminal.expect("end.fsck", all(status == 0 for status, _ in checks))
+
+
+def roots(world: World) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return, for each log, its size and root as each node knows them."""
+    seen: dict[str, dict[str, dict[str, Any]]] = {}
+    for writer in world.all():
+        views: dict[str, dict[str, Any]] = {}
+        for reader in world.all():
+            log = reader.status.get("logs", {}).get(writer.origin, {})
+            if reader is writer:
+                known = {"size": reader.status.get("size"), "root": reader.status.get("root")}
+            else:
+                known = log.get("known", {})
+            stored = log.get("stored_size") == known.get("size")
+            views[reader.code] = {
+                "size": known.get("size"),
+                "root": known.get("root") if stored else None,
+            }
+        seen[writer.code] = views
+    return seen
+
+
+async def _facts(
+    world: World, terminal: Terminal, took_s: float, broken: str
+) -> dict[str, Any]:
+    seen = roots(world)
+    return {
+        "held": terminal.all_held and not broken,
+        "broken": broken,
+        "expectations": [asdict(it) for it in terminal.expectations],
+        "duration_s": round(took_s, 2),
+        "setup_s": round(world.setup_s, 2),
+        "genesis": world.roster.sha256,
+        "regions": {
+            office.code: {
+                "name": office.home.name,
+                "url": office.url,
+                "state": office.status.get("state"),
+                "resting": office.status.get("resting"),
+                "size": office.status.get("size"),
+                "root": office.status.get("root"),
+                "acts": office.acts,
+                "seen_by": seen[office.code],
+            }
+            for office in world.all()
+        },
+        "lags_ms": {"under_load": world.lags.fields(), "one_at_a_time": world.quiet.fields()},
+        "refusals": world.refusals,
+        "verdicts": world.verdicts,
+    }
+
+
+def _sum_up(world: World, terminal: Terminal, took_s: float) -> None:
+    terminal.out.print()
+    terminal.say("end.duration", took=took_s, setup=world.setup_s)
+    count = len(terminal.expectations)
+    failed = [it for it in terminal.expectations if not it.held]
+    if not failed:
+        terminal.out.print(Text("  " + terminal.text("end.held", count=count), style="bold green"))
+        return
+    words = terminal.text("end.failed", failed=len(failed), count=count)
+    terminal.out.print(Text("  " + words, style="bold red"))
+    for it in failed:
+        terminal.out.print(Text(f"    {it.name}: {it.detail}", style="red"))
+
+
+def _last_words(world: World, terminal: Terminal) -> None:
+    """Show what a node said that has ended though nobody told it to."""
+    for office in world.all():
+        if office.process is not None and not office.process.is_running:
+            terminal.quote(f"{office.code}: {office.process.last_words()[-1500:]}", "red")
+
+
+async def _stay(world: World, terminal: Terminal, given: argparse.Namespace) -> None:
+    """Say where everything is, and wait to be interrupted."""
+    out = terminal.out
+    out.print()
+    for office in world.all():
+        out.print(Text(f"  {office.home.name} {office.home.name_en:<10} {office.url}"))
+    out.print(Text("  " + terminal.text("stay.folder", folder=world.folder)))
+    out.print(Text("  " + terminal.text("stay.try"), style="dim"))
+    node, case = world.office(SICHUAN.code).folder, "510000/case/2026-000001"
+    language = " --lang zh" if given.lang == "zh" else ""
+    for words in (
+        f"shouxin status --node {node}",
+        f"shouxin trace {case} --node {node}{language}",
+        f"shouxin bundle {case} --node {node} -o case.bundle",
+        f"shouxin verify case.bundle --roster {world.genesis}{language}",
+    ):
+        out.print(Text("    " + words), soft_wrap=True)
+    out.print(Text("  " + terminal.text("stay"), style="bold"))
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()

@@ -1,0 +1,438 @@
+"""How other logs are judged: whatever a writer puts into its log, every reader finds the same."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import sign_line
+from ledger.hashing import hash_leaf
+from ledger.keys import SigningKey
+from ledger.names import mirror_name
+from ledger.note import Note, sign_ed25519
+from ledger.roster import sign_roster
+from ledger.statement import Act, Citation, sign_statement
+from ledger.tiles import TileEdge, extend_tiles
+from ledger.tree import Frontier
+from ledger.views import Block, BlockLines, block_body
+from nodes.core.follower import Follower
+from nodes.core.kinds import KINDS
+from nodes.core.limits import Limits
+from nodes.core.projection import EMPTY_MAP_ROOT, Projection, genesis_body
+from nodes.core.ready import AppendEntries
+from nodes.core.sight import Sight
+from nodes.store.apply import apply
+from nodes.store.engine import create_schema, open_sqlite
+from nodes.store.entries import LogIDs
+from nodes.store.findings import load_findings
+from nodes.store.reader import StoreReader
+from tests.nodes import neighbours
+
+A, B, C, D = "500000", "510000", "520000", "530000"
+NOW_S = 1_800_000_000
+ROSTER = neighbours.make_roster((A, B, C, D))
+SIGNED = sign_roster(
+    ROSTER, {region: neighbours.key(region, "governance") for region in (A, B, C, D)}
+).encode()
+BASIS = {"title": "依据", "document": "1号", "valid_from": 0, "valid_until": 2**33}
+
+
+class Writer:
+    """A region's log as its writer pleases, right or wrong; it keeps no rules at all."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.origin = ROSTER.origin_of(region)
+        self.entries: list[bytes] = []
+        self.newest: dict[str, bytes] = {}
+        self.height = 0
+
+    def add(
+        self,
+        kind: str,
+        subject: str,
+        body: Mapping[str, Any],
+        *,
+        time_s: int = NOW_S,
+        citations: tuple[Citation, ...] = (),
+        key: SigningKey | None = None,
+        previous: bytes | None = None,
+        issuer: str = "",
+    ) -> int:
+        before = self.newest.get(subject) if previous is None else previous
+        act = Act(kind, 1, before, citations, body)
+        signer = key or neighbours.key(self.region, "issuer")
+        made = sign_statement(signer, issuer or self.region, subject, time_s, act)
+        self.entries.append(made.entry)
+        self.newest[subject] = made.leaf
+        return len(self.entries) - 1
+
+    def genesis(self) -> "Writer":
+        self.add("log.genesis", self.origin, genesis_body(SIGNED, ROSTER.rules))
+        return self
+
+    def basis(self, name: str, **more: Any) -> int:
+        return self.add("basis.publish", f"{self.region}/basis/{name}", BASIS, **more)
+
+    def root(self, size: int) -> bytes:
+        return Frontier.empty().extend([hash_leaf(entry) for entry in self.entries[:size]]).root()
+
+    def checkpoint(self, size: int) -> Checkpoint:
+        return Checkpoint(self.origin, size, self.root(size))
+
+    def lines(self, size: int, times: Mapping[str, int]) -> tuple[bytes, ...]:
+        """Mirror lines of these regions at these times."""
+        checkpoint = self.checkpoint(size)
+        return tuple(
+            sign_line(
+                mirror_name(ROSTER.origin_of(region)),
+                neighbours.key(region, "mirror"),
+                checkpoint,
+                time_s,
+            ).encode()
+            for region, time_s in times.items()
+        )
+
+    def block(self, lines: tuple[BlockLines, ...] = (), **changed: Any) -> int:
+        size = len(self.entries)
+        self.height += 1
+        fields: dict[str, Any] = {
+            "height": self.height,
+            "size": size,
+            "root": self.root(size),
+            "note": sha256(self.checkpoint(size).text()).digest(),
+            "roster": 1,
+            "rules": 1,
+            "map_root": EMPTY_MAP_ROOT,
+            "lines": lines,
+            **changed,
+        }
+        return self.add("log.block", self.origin, block_body(Block(**fields)))
+
+    def seen(self, size: int, times: Mapping[str, int]) -> BlockLines:
+        return BlockLines(size, self.root(size), self.lines(size, times))
+
+    def view_body(self, of: "Writer", size: int, times: Mapping[str, int]) -> dict[str, Any]:
+        text = of.checkpoint(size).text()
+        signature = sign_ed25519(of.origin, neighbours.key(of.region, "log"), text)
+        lines = sorted(of.lines(size, times))
+        return {"note": Note(text, (signature,)).encode(), "roster": 1, "lines": lines}
+
+    def view(self, of: "Writer", size: int, times: Mapping[str, int]) -> int:
+        return self.add("log.view", of.origin, self.view_body(of, size, times))
+
+
+class Judge:
+    """One reader of logs, on a store of its own."""
+
+    def __init__(self, chunk: int = 256) -> None:
+        engine = open_sqlite(None)
+        create_schema(engine)
+        self.connection = engine.connect()
+        self.ids = LogIDs()
+        self.reader = StoreReader(self.connection, self.ids)
+        self.sight = Sight(1_000)
+        self.stored: dict[str, int] = {}
+        self.edges: dict[str, TileEdge] = {}
+        self.follower: Follower
+        projection = Projection(ROSTER, SIGNED, KINDS, self.sight, self.size_of)
+        limits = Limits(judged_chunk_entries_max=chunk)
+        self.follower = Follower(projection, limits)
+        self.seen: list[tuple[int, int, int]] = []
+
+    def store(self, writer: Writer, end: int | None = None) -> None:
+        start = self.stored.get(writer.origin, 0)
+        new = writer.entries[start:end]
+        leaves = [hash_leaf(entry) for entry in new]
+        update = extend_tiles(start, self.edges.get(writer.origin, ()), leaves)
+        self.edges[writer.origin] = update.edge
+        self.stored[writer.origin] = update.size
+        write = AppendEntries(writer.origin, start, tuple(new), tuple(leaves), update.tiles)
+        apply(self.connection, self.ids, [write])
+
+    def judge(self, now_s: int = NOW_S) -> None:
+        for judged in self.follower.step(self.stored, now_s * 1000, self.reader):
+            apply(self.connection, self.ids, judged.effects.writes(judged.state))
+            self.seen += [(row.low, row.high, row.seen_by_s) for row in judged.effects.evidence]
+        self.sight.settle()
+
+    def codes(self) -> list[tuple[int, str]]:
+        rows = load_findings(self.connection, self.ids)
+        return sorted((row.index, row.code) for row in rows)
+
+    def size_of(self, origin: str) -> int:
+        return self.follower.judged_size(origin)
+
+    def size(self, writer: Writer) -> int:
+        return self.follower.judged_size(writer.origin)
+
+
+def judged(*writers: Writer, now_s: int = NOW_S) -> Judge:
+    judge = Judge()
+    for writer in writers:
+        judge.store(writer)
+    judge.judge(now_s)
+    return judge
+
+
+# ---- entries ------------------------------------------------------------------------------------
+
+
+def test_an_honest_log_has_no_findings() -> None:
+    log = Writer(A).genesis()
+    log.block()
+    log.basis("1")
+    assert judged(log).codes() == []
+
+
+def test_bytes_that_are_no_statement_are_found_and_passed_over() -> None:
+    log = Writer(A).genesis()
+    log.entries.append(b"nonsense")
+    log.basis("1")
+    judge = judged(log)
+    assert judge.codes() == [(1, "wrong-tag")]
+    assert judge.size(log) == 3
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({"key": SigningKey(bytes(32))}, "unknown-key"),
+        ({"issuer": f"{A}/officer/x"}, "unknown-key"),
+        ({"previous": bytes(32)}, "wrong-previous"),
+        ({"citations": (Citation("offer", ROSTER.origin_of(B), 0, bytes(32)),)}, "void-citation"),
+        ({"citations": (Citation("view", ROSTER.origin_of(B), 0, bytes(32)),)}, "void-citation"),
+        ({"citations": (Citation("view", ROSTER.origin_of(A), 0, bytes(32)),)}, "void-citation"),
+        ({"citations": (Citation("offer", ROSTER.origin_of(A), 0, bytes(32)),)}, "void-citation"),
+        ({"citations": (Citation("offer", ROSTER.origin_of(A), 9, bytes(32)),)}, "void-citation"),
+    ],
+)
+def test_a_false_act_is_void_with_a_finding(named: dict[str, Any], expected: str) -> None:
+    log = Writer(A).genesis()
+    log.basis("1", **named)
+    judge = judged(log)
+    assert judge.codes() == [(1, expected)]
+    (fact,) = judge.reader.facts([(log.origin, f"{A}/basis/1", 99)])
+    assert fact is None
+
+
+def test_a_forged_signature_is_found() -> None:
+    log = Writer(A).genesis()
+    log.basis("1")
+    log.entries[1] = log.entries[1][:-1] + bytes((log.entries[1][-1] ^ 1,))
+    assert judged(log).codes() == [(1, "bad-signature")]
+
+
+def test_a_log_has_one_genesis_and_it_names_the_roster() -> None:
+    log = Writer(A).genesis()
+    log.genesis()
+    assert judged(log).codes() == [(1, "exists")]
+    other = Writer(A)
+    other.add("log.genesis", other.origin, genesis_body(SIGNED + b"x", 1))
+    assert judged(other).codes() == [(0, "bad-genesis")]
+
+
+# ---- block records ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"height": 2},
+        {"size": 2},
+        {"root": bytes(32)},
+        {"note": bytes(32)},
+        {"roster": 2},
+        {"rules": 2},
+        {"map_root": bytes([1]) * 32},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_block_record_that_is_not_of_its_log_is_void(changed: dict[str, Any]) -> None:
+    log = Writer(A).genesis()
+    log.block(**changed)
+    log.basis("1")
+    assert judged(log).codes() == [(1, "bad-block")]
+
+
+TIMES = {B: NOW_S - 30, C: NOW_S - 20, D: NOW_S - 10}
+
+
+def test_a_block_record_fixes_when_entries_were_seen() -> None:
+    log = Writer(A).genesis()
+    log.block((log.seen(1, TIMES),))
+    judge = judged(log)
+    assert judge.seen == [(0, 1, NOW_S - 20)]  # n = 3, f = 0: the second smallest of two or more
+    assert judge.reader.seen_by(log.origin, 0) == (NOW_S - 20, 1)
+    assert judge.reader.seen_by(log.origin, 1) is None
+
+
+def test_lines_on_another_tree_or_by_nobody_fix_nothing() -> None:
+    log = Writer(A).genesis()
+    other = Writer(A)
+    other.entries.append(b"another past")
+    forged = BlockLines(1, other.root(1), other.lines(1, TIMES))
+    log.block((forged,))
+    log.basis("1")
+    good = log.seen(2, TIMES)
+    broken = BlockLines(2, good.root, tuple(line[:-1] + b"\x00" for line in good.lines))
+    log.block((broken,))
+    assert judged(log).seen == []
+
+
+def test_later_lines_never_move_what_is_fixed() -> None:
+    log = Writer(A).genesis()
+    log.block((log.seen(1, TIMES),))
+    log.block((log.seen(1, dict.fromkeys(TIMES, NOW_S - 1000)),))
+    judge = judged(log)
+    assert judge.reader.seen_by(log.origin, 0) == (NOW_S - 20, 1)
+
+
+@pytest.mark.parametrize(("late_s", "found"), [(5, False), (6, True)])
+def test_an_act_declared_later_than_it_was_seen_is_found(late_s: int, *, found: bool) -> None:
+    log = Writer(A).genesis()
+    log.basis("1", time_s=NOW_S - 20 + late_s)
+    log.block((log.seen(2, TIMES),))
+    # The genesis of this writer is declared now, which is too late as well.
+    assert ((1, "declared-time") in judged(log).codes()) is found
+
+
+@pytest.mark.parametrize(("early_s", "found"), [(5, False), (6, True)])
+def test_an_act_declared_before_what_its_log_knew_of_is_found(early_s: int, *, found: bool) -> None:
+    log, other = Writer(A).genesis(), Writer(B).genesis()
+    log.view(other, 1, {C: NOW_S, D: NOW_S})
+    log.basis("1", time_s=NOW_S - early_s)
+    assert judged(log, other).codes() == ([(2, "declared-time")] if found else [])
+
+
+# ---- views --------------------------------------------------------------------------------------
+
+LINES = {C: NOW_S - 5, D: NOW_S}
+
+
+def test_a_view_stands_and_says_how_fresh_it_is() -> None:
+    log, other = Writer(A).genesis(), Writer(B).genesis()
+    index = log.view(other, 1, LINES)
+    judge = judged(log, other)
+    assert judge.codes() == []
+    view = judge.follower.states[log.origin].views[other.origin]
+    assert (view.index, view.size, view.root, view.fresh_at_s) == (
+        index,
+        1,
+        other.root(1),
+        NOW_S - 5,
+    )
+
+
+def test_a_view_with_too_few_lines_or_one_that_does_not_hold_is_void() -> None:
+    log, other = Writer(A).genesis(), Writer(B).genesis()
+    log.view(other, 1, {C: NOW_S})
+    body = log.view_body(other, 1, LINES)
+    body["lines"] = [line[:-1] + bytes((line[-1] ^ 1,)) for line in body["lines"]]
+    log.add("log.view", other.origin, body, previous=None)
+    judge = judged(log, other)
+    assert [code for _, code in judge.codes()] == ["no-quorum", "wrong-previous"]
+
+
+def test_a_view_about_another_log_than_its_subject_is_void() -> None:
+    log, other = Writer(A).genesis(), Writer(B).genesis()
+    log.add("log.view", ROSTER.origin_of(C), log.view_body(other, 1, LINES))
+    assert judged(log, other).codes() == [(1, "bad-field")]
+
+
+def test_a_log_waits_before_a_view_of_what_is_not_judged_and_then_goes_on() -> None:
+    log, other = Writer(A).genesis(), Writer(B).genesis()
+    other.basis("1")
+    log.view(other, 2, LINES)
+    log.basis("1")
+    judge = Judge()
+    judge.store(log)
+    judge.store(other, 1)
+    judge.judge()
+    assert (judge.size(log), judge.size(other)) == (1, 1)
+    judge.store(other)
+    judge.judge()
+    assert (judge.size(log), judge.size(other)) == (3, 2)
+    assert judge.codes() == []
+
+
+def test_a_log_waits_before_a_line_beyond_our_clock_and_goes_on_when_it_has_passed() -> None:
+    log, other = Writer(A).genesis(), Writer(B).genesis()
+    log.view(other, 1, {C: NOW_S + 60, D: NOW_S})
+    judge = judged(log, other)
+    assert judge.size(log) == 1
+    assert judge.follower.wake_at_ms() == (NOW_S + 55) * 1000
+    judge.judge(NOW_S + 54)
+    assert judge.size(log) == 1
+    judge.judge(NOW_S + 55)
+    assert judge.size(log) == 2
+    assert judge.codes() == []
+
+
+def test_a_view_of_another_branch_is_found() -> None:
+    log, other, forked = Writer(A).genesis(), Writer(B).genesis(), Writer(B).genesis()
+    other.basis("1")
+    forked.basis("2")
+    log.view(forked, 2, LINES)
+    assert judged(log, other).codes() == [(1, "other-branch")]
+
+
+# ---- one state, however it arrives --------------------------------------------------------------
+
+
+def crossed() -> tuple[Writer, Writer]:
+    """Two logs that view each other in turn, with mistakes in both."""
+    left, right = Writer(A).genesis(), Writer(B).genesis()
+    for step in range(1, 6):
+        left.basis(f"l{step}", time_s=NOW_S - 100 + step)
+        left.view(right, len(right.entries), {C: NOW_S - 50 + step, D: NOW_S - 50})
+        right.block((right.seen(len(right.entries), {C: NOW_S - 60, D: NOW_S - 60}),))
+        right.view(left, len(left.entries), {C: NOW_S - 40 + step, D: NOW_S - 40})
+        right.basis(f"r{step}", previous=bytes(32) if step == 3 else None)
+    return left, right
+
+
+CROSSED = crossed()
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(1, 6)), max_size=20),
+    st.sampled_from([1, 2, 3, 256]),
+)
+def test_logs_come_to_one_state_in_whatever_order_and_pieces_they_arrive(
+    arrivals: list[tuple[bool, int]], chunk: int
+) -> None:
+    expected = judged(*CROSSED)
+    judge = Judge(chunk)
+    for is_left, count in arrivals:
+        writer = CROSSED[0] if is_left else CROSSED[1]
+        judge.store(writer, judge.stored.get(writer.origin, 0) + count)
+        judge.judge()
+    for writer in CROSSED:
+        judge.store(writer)
+    judge.judge()
+    assert [judge.size(writer) for writer in CROSSED] == [len(it.entries) for it in CROSSED]
+    assert judge.codes() == expected.codes()
+    for writer in CROSSED:
+        mine, theirs = (one.follower.states[writer.origin] for one in (judge, expected))
+        assert (mine.encode(), mine.views, mine.times) == (
+            theirs.encode(),
+            theirs.views,
+            theirs.times,
+        )
+
+
+def test_a_state_loaded_from_the_store_is_the_one_that_was_saved() -> None:
+    judge = judged(*CROSSED)
+    for writer in CROSSED:
+        kept = judge.follower.states[writer.origin]
+        fresh = Projection(ROSTER, SIGNED, KINDS, Sight(100), lambda _origin: 0)
+        loaded = fresh.load_state(writer.origin, kept.size, kept.encode(), judge.reader)
+        assert loaded.encode() == kept.encode()
+        assert loaded.views == kept.views
+        assert loaded.times == kept.times

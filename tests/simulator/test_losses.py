@@ -1,0 +1,178 @@
+"""What a region does that has lost its database, its fence, or some of its past (protocol.md 6)."""
+
+import pytest
+
+from nodes.core.ready import Compose, RegisterReply
+from simulator.machine import Machine
+from simulator.network import CALM
+from simulator.regions import make_members
+from simulator.simulation import Simulation
+from simulator.workload import Workload
+from simulator.world import World
+
+LOST = "540000"
+
+
+class Story:
+    """A calm network that has worked for a while, and is told what happens next."""
+
+    def __init__(self, seed: int) -> None:
+        self.world = World(seed)
+        self.simulation = Simulation(self.world, make_members(seed, 5), CALM)
+        self.simulation.start_all()
+        self.workload = Workload(
+            self.simulation, per_minute=30, end_ms=self.world.now_ms + 3_600_000
+        )
+        self.run(14)
+        self.workload.stop()
+
+    def run(self, seconds: int) -> None:
+        self.world.run_until(self.world.now_ms + seconds * 1000)
+
+    def settle(self) -> None:
+        for _ in range(90):
+            self.run(1)
+            if not self.simulation.checkers.unfinished():
+                return
+        pytest.fail("; ".join(self.simulation.checkers.unfinished()))
+
+    @property
+    def machine(self) -> Machine:
+        return self.simulation.machines[LOST]
+
+    def state(self, region: str = LOST) -> str:
+        node = self.simulation.machines[region].node
+        assert node is not None
+        return node.snapshot.state
+
+    def act(self, region: str, number: int) -> str:
+        """Enrol a department and return how that went: "" or the code of the refusal."""
+        codes: list[str] = []
+
+        def told(value: object) -> None:
+            if isinstance(value, RegisterReply):
+                (result,) = value.results
+                if result.error is None:
+                    self.simulation.checkers.accepted(region, result)
+                codes.append("" if result.error is None else result.error.code)
+            else:
+                codes.append(getattr(value, "code", "lost"))
+
+        self.simulation.submit(
+            region,
+            lambda request_id: Compose(
+                request_id=request_id,
+                kind="party.enrol",
+                issuer=region,
+                subject=f"{region}/department/extra{number}",
+                body={"name": "新设部门"},
+            ),
+            told,
+        )
+        self.run(1)
+        assert len(codes) == 1
+        return codes[0]
+
+    def cut_off(self) -> None:
+        for other in self.simulation.machines:
+            if other != LOST:
+                self.simulation.network.cut(LOST, other)
+                self.simulation.network.cut(other, LOST)
+
+    def line_count(self) -> int:
+        """How many lines the others hold that the region in question gave, by their tables."""
+        lines = self.simulation.checkers._lines
+        return sum(len(given) for (_, _, region), given in lines.items() if region == LOST)
+
+
+@pytest.fixture(name="story")
+def story_so_far() -> Story:
+    return Story(seed=11)
+
+
+def test_a_lost_database_is_rebuilt_from_the_mirrors_and_its_keys_rest(story: Story) -> None:
+    story.settle()
+    before = list(story.simulation.checkers.reference.logs[story.machine.origin].entries)
+    story.simulation.stop(story.machine)
+    story.machine.disk.lose_database()
+    story.simulation.checkers.lost(story.machine)
+    lines = story.line_count()
+    story.simulation.start(story.machine)
+    assert story.act(LOST, 0) == "rebuilding"
+    story.run(30)
+    node = story.machine.node
+    assert node is not None
+    assert node.snapshot.state == "serving", node.snapshot.detail
+    assert node.snapshot.resting
+    stored = story.simulation.checkers.entries(story.machine, story.machine.origin, 0, len(before))
+    assert stored == before
+    # It writes again, the others reach their quorum without it, and it cosigns for nobody.
+    assert story.act(LOST, 1) == ""
+    assert all(story.act(region, 2) == "" for region in story.simulation.machines)
+    story.settle()
+    assert story.line_count() == lines
+    story.simulation.checkers.compare_projections()
+    story.simulation.checkers.check_accepted()
+
+
+def test_a_lost_tail_keeps_the_region_from_writing(story: Story) -> None:
+    """What was only accepted died with its database; signing those sizes again would be a fork."""
+    story.settle()
+    story.cut_off()
+    assert story.act(LOST, 0) == ""
+    story.simulation.stop(story.machine)
+    story.machine.disk.lose_database()
+    story.simulation.checkers.lost(story.machine)
+    lines = story.line_count()
+    story.simulation.network.mend_all()
+    story.simulation.start(story.machine)
+    story.run(40)
+    assert story.state() == "rebuilding"
+    assert story.act(LOST, 1) == "rebuilding"
+    assert story.line_count() == lines
+    assert all(
+        story.act(region, 2) == "" for region in story.simulation.machines if region != LOST
+    )
+
+
+def test_a_database_from_a_backup_is_behind_its_fence(story: Story) -> None:
+    backup = story.machine.disk.backup()
+    story.settle()
+    assert story.act(LOST, 0) == ""
+    story.run(10)
+    story.simulation.stop(story.machine)
+    story.machine.disk.restore(backup)
+    story.simulation.checkers.lost(story.machine)
+    lines = story.line_count()
+    story.simulation.start(story.machine)
+    story.run(40)
+    assert story.state() == "behind-fence"
+    assert story.act(LOST, 1) == "behind-fence"
+    assert story.line_count() == lines
+
+
+def test_a_missing_fence_counts_as_behind(story: Story) -> None:
+    story.settle()
+    story.simulation.stop(story.machine)
+    story.machine.disk.mark = None
+    story.simulation.start(story.machine)
+    story.run(5)
+    assert story.state() == "behind-fence"
+    assert story.act(LOST, 0) == "behind-fence"
+
+
+def test_a_fence_that_was_restored_with_the_backup_is_told_by_the_witnesses(story: Story) -> None:
+    backup, mark = story.machine.disk.backup(), story.machine.disk.mark
+    story.settle()
+    assert story.act(LOST, 0) == ""
+    story.run(10)
+    story.simulation.stop(story.machine)
+    story.machine.disk.restore(backup)
+    # The reference keeps its entries: the others hold them, and nobody may write others instead.
+    story.simulation.checkers.lost(story.machine)
+    story.simulation.checkers.forgetful.add(LOST)
+    story.machine.disk.mark = mark
+    story.simulation.start(story.machine)
+    story.run(10)
+    assert story.state() == "behind-witnesses"
+    assert story.act(LOST, 1) == "behind-witnesses"
