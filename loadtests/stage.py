@@ -188,7 +188,7 @@ class Stage:
 
 
 def _command() -> list[str]:
-    return [sys.executable, "-m", "nodes.cli.main"]
+    return [sys.executable, "-m", "nodes.cli"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -427,6 +427,9 @@ class Node:
                 # The database says that it is still open: so it did not happen.
                 connection.connection.rollback()
                 raise
+            if _error_name(error) == "SQLITE_FULL":
+                # SQLite has rolled back by itself: the frame that would have committed had no room.
+                raise
             raise FatalError(f"it is not known whether the commit happened: {error}") from error
 
     def _step(self, connection: Connection, events: Sequence[Event], now_ms: int) -> Outbox:
@@ -707,6 +710,12 @@ class Verifier:
             with self._lock:
                 self._keys.put(kid, public)
         return public
+
+
+def _error_name(error: BaseException) -> str:
+    """Return the driver's name for an error; empty where it has none."""
+    raw = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(raw, "sqlite_errorname", ""))
 
 
 def _driver_errors(engine: Engine) -> tuple[type[Exception], ...]:

@@ -10,10 +10,10 @@ def report(outcome: Outcome) -> str:
     """Return what a reader wants to know of a run."""
     plan = outcome.plan
     minutes = outcome.simulated_ms / 60_000
-    rate = outcome.events / max(outcome.seconds, 1e-9)
+    rate = outcome.events / max(outcome.cpu_s, 1e-9)
     lines = [
         f"seed {plan.seed}, {plan.regions} regions, {minutes:.1f} simulated minutes",
-        f"{outcome.events} events in {outcome.seconds:.1f} s ({rate:.0f} events/s)",
+        f"{outcome.events} events in {outcome.cpu_s:.1f} CPU seconds ({rate:.0f} a second)",
         f"trace {outcome.trace}",
         "log sizes  " + "  ".join(f"{region} {size}" for region, size in outcome.sizes.items()),
         "happened",

@@ -10,11 +10,13 @@ from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs
 
+LINES_PAST_ALL: Final = 2**31 - 1
+
 FINISHED_KEPT_MAX: Final = 64
 """Finished notes kept of each log; views and block records hold the lines that count."""
 
 _notes = schema.notes.c
-_PUT_NOTE: Final = Upsert(schema.notes, replaced=("note", "finished"))
+_PUT_NOTE: Final = Upsert(schema.notes, replaced=("note", "finished", "lines"))
 _NOTE: Final = Prepared(
     select(_notes.note, _notes.finished).where(
         _notes.log_id == bindparam("log"), _notes.size == bindparam("size")
@@ -26,8 +28,9 @@ _PRUNE: Final = Prepared(
         _notes.log_id == bindparam("log"),
         _notes.size < bindparam("size"),
         _notes.finished.is_(False),
+        _notes.lines <= bindparam("most"),
     ),
-    ("log", "size"),
+    ("log", "size", "most"),
 )
 _PUT_PROJECTION: Final = Upsert(schema.projections, replaced=("size", "state"))
 _PUT_MEMORY: Final = Upsert(schema.memory, replaced=("value",))
@@ -44,17 +47,19 @@ def put_note(
 ) -> None:
     """Keep a signed note; the newer lines of one size come first, and none is forgotten.
 
-    Older notes without their quorums are dropped, and all but the newest finished ones: what
-    counts of them stands in views and block records.
+    Older notes that nobody cosigned are dropped, those without their quorums once a larger one has
+    them, and all but the newest finished ones: what counts of them stands in views and block records.
     """
     log_id = ids.get(connection, origin)
     before = _NOTE.run(connection, (log_id, size)).fetchone()
+    was_finished = before is not None and bool(before[1])
     if before is not None:
         note = merge_lines(note, before[0])
-        finished = finished or bool(before[1])
-    _PUT_NOTE.run_many(connection, [(log_id, size, note, finished)])
-    _PRUNE.run(connection, (log_id, size))
-    if finished and before is None:
+        finished = finished or was_finished
+    lines = note.rpartition(b"\n\n")[2].count(b"\n")
+    _PUT_NOTE.run_many(connection, [(log_id, size, note, finished, lines)])
+    _PRUNE.run(connection, (log_id, size, LINES_PAST_ALL if finished else 1))
+    if finished and not was_finished:
         oldest_kept = (
             select(_notes.size)
             .where(_notes.log_id == log_id, _notes.finished)
@@ -102,6 +107,24 @@ def load_newest_note(
         query = query.where(_notes.finished)
     row = connection.execute(query.order_by(_notes.size.desc()).limit(1)).first()
     return None if row is None else (row[0], row[1])
+
+
+def load_cosigned(connection: Connection, ids: LogIDs, origin: str) -> list[bytes]:
+    """Return the notes of a log that tell how far it is witnessed and replicated, ascending.
+
+    The newest, the newest finished, and those above it that somebody has cosigned.
+    """
+    log_id = ids.find(connection, origin) or 0
+    newest = load_newest_note(connection, ids, origin)
+    finished = load_newest_note(connection, ids, origin, finished=True)
+    query = select(_notes.size, _notes.note).where(
+        _notes.log_id == log_id,
+        _notes.lines > 1,
+        _notes.size > (0 if finished is None else finished[0]),
+    )
+    found = {row[0]: row[1] for row in connection.execute(query)}
+    found.update(note for note in (newest, finished) if note is not None)
+    return [found[size] for size in sorted(found)]
 
 
 def load_finished_above(

@@ -12,7 +12,7 @@ from nodes.core.network import NetworkState
 from nodes.core.ready import IssueLine, PeerRow
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs, load_sizes
-from nodes.store.notes import load_memory, load_newest_note
+from nodes.store.notes import load_memory, load_cosigned, load_newest_note
 from nodes.store.peer_schema import lines, peer_rows
 
 LINES_ROWS_MAX: Final = 1_000
@@ -141,10 +141,6 @@ def load_state(connection: Connection, ids: LogIDs, own: str) -> NetworkState:
         own: Origin of our own log.
     """
     sizes = load_sizes(connection)
-    own_notes = [
-        load_newest_note(connection, ids, own),
-        load_newest_note(connection, ids, own, finished=True),
-    ]
     other_notes = [
         load_newest_note(connection, ids, origin, finished=True)
         for origin in sizes
@@ -154,7 +150,7 @@ def load_state(connection: Connection, ids: LogIDs, own: str) -> NetworkState:
         rows=load_rows(connection),
         sizes={origin: size for origin, size in sizes.items() if origin != own},
         lines=load_last_lines(connection),
-        own_notes=[found[1] for found in dict.fromkeys(own_notes) if found is not None],
+        own_notes=load_cosigned(connection, ids, own),
         other_notes=[found[1] for found in other_notes if found is not None],
         memory=load_memory(connection),
     )

@@ -138,8 +138,10 @@ notes = Table(
     Column("size", BigInteger, primary_key=True),
     Column("note", LargeBinary, nullable=False),
     Column("finished", Boolean, nullable=False),
+    Column("lines", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
+"""Signed notes. ``lines`` counts the signature lines; one is the log's own alone."""
 
 memory = Table(
     "memory",

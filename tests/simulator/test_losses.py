@@ -23,7 +23,7 @@ class Story:
         self.workload = Workload(
             self.simulation, per_minute=30, end_ms=self.world.now_ms + 3_600_000
         )
-        self.run(14)
+        self.run(6)
         self.workload.stop()
 
     def run(self, seconds: int) -> None:
