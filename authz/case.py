@@ -227,12 +227,10 @@ def open_case(acting: Acting) -> Judgement:
     if "window" in body:
         row["win"] = body["window"]
     changes = [Change(acting.statement.subject, row)]
-    mentions = [body["item"]]
     if "grant" in body:
         row["grant"] = body["grant"]
-        mentions.append(body["grant"])
         changes += _counted(acting)
-    return Judgement(tuple(changes), uses, mentions=tuple(mentions))
+    return Judgement(tuple(changes), uses)
 
 
 def _counted(acting: Acting) -> tuple[Change, ...]:

@@ -111,22 +111,48 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "This item version is not in force. Use the one that is.",
     ),
     # Of uses, which later views settle.
-    "unauthorised": (
+    "unauthorised-use": (
         "办理时授权已被撤销，须复核。",
         "The grant had ended before this use was seen. It is to be looked into.",
     ),
-    "unproven": (
+    "unproven-use": (
         "未能在规定时间内确认授权，须复核。",
         "The grant was not confirmed in time. It is to be looked into.",
     ),
+    "end-not-seen": (
+        "授权方未及时公布撤销的时间证据，须由授权方说明。",
+        "The grantor's region withholds the evidence of when the grant ended.",
+    ),
+    # Of entries of the log itself, and of time.
+    "declared-time": (
+        "申报的时间与证据不符。",
+        "The declared time is outside what the evidence allows.",
+    ),
+    "unknown-key": (
+        "签名所用的密钥未登记或已停用。",
+        "The key that signed is not enrolled, or has ended.",
+    ),
+    "bad-signature": ("签名不成立。", "The signature does not hold."),
+    "bad-genesis": ("账本的首条记录有误。", "The first entry of the log names another roster."),
+    "bad-block": ("区块记录与其所在账本不符。", "A block record contradicts the log it is in."),
+    "other-branch": (
+        "同一账本出现了两种历史，须立即查处。",
+        "A view shows another tree of the same log: two histories.",
+    ),
 }
 
-_FLAGS: Final = frozenset({"unproven"})
+_FLAGS: Final = frozenset({"end-not-seen", "unproven-use"})
 
 # Where one side's fault shows in another's log. The rest is answered by whoever wrote the entry.
 _ANSWERS: Final[Mapping[str, str]] = {
-    "unauthorised": "window",
-    "unproven": "region",
+    "unauthorised-use": "window",
+    "unproven-use": "region",
+    "end-not-seen": "region",
+    "unknown-key": "region",
+    "bad-signature": "region",
+    "bad-genesis": "region",
+    "bad-block": "region",
+    "other-branch": "region",
     "void-citation": "region",
     "wrong-previous": "region",
     "officer-not-live": "region",

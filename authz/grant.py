@@ -194,7 +194,7 @@ def offer(acting: Acting) -> Judgement:
         row["quota"] = body["quota"]
     if "reciprocal" in body:
         row["pair"] = body["reciprocal"]
-    return Judgement((Change(acting.statement.subject, row),), mentions=(body["item"],))
+    return Judgement((Change(acting.statement.subject, row),))
 
 
 def _check_rights(rights: list[str]) -> None:
@@ -280,7 +280,7 @@ def _move(acting: Acting, event: Event) -> Judgement:
         assert item is not None
         _check_department(acting, item.state["dept"])
     row = {**own.state, "live": after is Side.OFFERED, "st": after.value}
-    return Judgement((Change(own.object, row),), mentions=(own.state["item"],))
+    return Judgement((Change(own.object, row),))
 
 
 # ---- the grantee's side -------------------------------------------------------------------------
@@ -321,8 +321,7 @@ def accept(acting: Acting) -> Judgement:
         (
             Change(grant, _answer_row(acting, made, Side.ACCEPTED)),
             Change(index_object(window.object, made["item"]), {"g": newest}),
-        ),
-        mentions=(made["item"],),
+        )
     )
 
 

@@ -203,8 +203,6 @@ class Desk:
     item: str
     department: str
     grant: str
-    grant_index: int
-    grant_leaf: bytes
     acceptance_index: int
     acceptance_leaf: bytes
 
@@ -219,9 +217,10 @@ class Desk:
             "grant": self.grant,
             "window": self.window,
         }
-        citations = (
-            Citation("acceptance", self.origin, self.acceptance_index, self.acceptance_leaf),
-            Citation("grant", self.origin, self.grant_index, self.grant_leaf),
+        # Within one region the grant's newest row is its acceptance, so both roles cite that.
+        citations = tuple(
+            Citation(role, self.origin, self.acceptance_index, self.acceptance_leaf)
+            for role in ("acceptance", "grant")
         )
         act = Act("case.open", 1, None, citations, body)
         return sign_statement(self.key, self.officer, f"{self.region}/case/{number}", time_s, act)
@@ -277,7 +276,7 @@ def make_desk(stage: Stage, region: str, name: str = "one") -> Desk:
         token=token,
     )
     now_s = int(time.time())  # noqa: TID251 - the load comes from outside, on the world's own clock
-    offered = stage.act(
+    stage.act(
         region,
         "grant.offer",
         grant,
@@ -303,15 +302,13 @@ def make_desk(stage: Stage, region: str, name: str = "one") -> Desk:
     )
     return Desk(
         region=region,
-        origin=offered["origin"],
+        origin=accepted["origin"],
         window=window,
         officer=officer,
         key=key,
         item=item,
         department=department,
         grant=grant,
-        grant_index=offered["index"],
-        grant_leaf=bytes.fromhex(offered["leaf"]),
         acceptance_index=accepted["index"],
         acceptance_leaf=bytes.fromhex(accepted["leaf"]),
     )

@@ -139,7 +139,7 @@ def issue(acting: Acting) -> Judgement:
         "until": body["valid_until"],
         "cert": body["certificate"],
     }
-    return Judgement((Change(subject, row),), mentions=(body["owner"],))
+    return Judgement((Change(subject, row),))
 
 
 def suspend(acting: Acting) -> Judgement:
@@ -247,4 +247,4 @@ def _recorded(acting: Acting, stage: UseStage) -> Judgement:
         "by": acting.statement.issuer,
     }
     change = Change(acting.statement.subject, row)
-    return Judgement((change,), mentions=(body["case"], body["seal"]))
+    return Judgement((change,), mentions=(body["case"],))

@@ -6,6 +6,7 @@ committed is rolled back, as a real disk would do it.
 
 import sqlite3
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
@@ -13,6 +14,13 @@ from sqlalchemy.exc import OperationalError
 from ledger.hashing import EMPTY_ROOT
 from nodes.ports import FenceMark
 from nodes.store.engine import open_sqlite
+
+
+_NAMES: Final = {
+    sqlite3.SQLITE_BUSY: "SQLITE_BUSY",
+    sqlite3.SQLITE_FULL: "SQLITE_FULL",
+    sqlite3.SQLITE_IOERR: "SQLITE_IOERR",
+}
 
 
 class SimulatedCrashError(BaseException):
@@ -41,7 +49,8 @@ class Disk:
     def __init__(self) -> None:
         self.mark: FenceMark | None = FenceMark(0, 0, EMPTY_ROOT)  # as an installation leaves it
         self.armed: Fault | None = None
-        self.struck = False
+        self.struck: Fault | None = None
+        """The fault that came true and that nobody has looked at yet."""
         self.lose_database()
 
     def lose_database(self) -> None:
@@ -49,14 +58,14 @@ class Disk:
         self.engine: Engine = open_sqlite(None)
         borrowed = self.engine.raw_connection()
         database = borrowed.driver_connection
-        assert isinstance(database, sqlite3.Connection)  # noqa: S101 - open_sqlite made it
+        assert isinstance(database, sqlite3.Connection)
         self.database = database
         borrowed.close()
         event.listen(self.engine, "commit", self._on_commit)
 
     def arm(self, fault: Fault | None) -> None:
         """Let ``fault`` happen from now on until it is disarmed, at its first chance."""
-        self.armed, self.struck = fault, False
+        self.armed, self.struck = fault, None
 
     def settle(self) -> None:
         """Do what the disk does after its process died: forget what was not committed."""
@@ -93,6 +102,7 @@ class Disk:
                 raise _failed("database is locked", sqlite3.SQLITE_BUSY)
             case Fault.COMMIT_FULL:
                 self._strike()
+                self.database.rollback()  # as SQLite does by itself on this error
                 raise _failed("database or disk is full", sqlite3.SQLITE_FULL)
             case Fault.COMMIT_UNKNOWN:
                 self._strike()
@@ -102,11 +112,12 @@ class Disk:
                 pass
 
     def _strike(self) -> None:
-        self.armed, self.struck = None, True
+        self.armed, self.struck = None, self.armed
 
 
 def _failed(message: str, code: int) -> OperationalError:
     """Return the error that SQLAlchemy makes of SQLite's own."""
     original = sqlite3.OperationalError(message)
     original.sqlite_errorcode = code
+    original.sqlite_errorname = _NAMES[code]
     return OperationalError("COMMIT", None, original)

@@ -99,8 +99,8 @@ class Reference:
 
     def _check_view(self, log: Log, body: Mapping[str, object]) -> None:
         note, lines = body["note"], body["lines"]
-        assert isinstance(note, bytes)  # noqa: S101 - the form is the decoder's business
-        assert isinstance(lines, list)  # noqa: S101
+        assert isinstance(note, bytes)
+        assert isinstance(lines, list)
         what = f"a view in {log.origin}"
         checkpoint = self.check_note(note, what)
         if len(Note.decode(note).signatures) != 1:
@@ -119,15 +119,15 @@ class Reference:
         if body["height"] != log.blocks:
             raise BrokenError(f"{what} says that it is block {body['height']}")
         size, root = body["size"], body["root"]
-        assert isinstance(size, int)  # noqa: S101 - the form is the decoder's business
-        assert isinstance(root, bytes)  # noqa: S101
+        assert isinstance(size, int)
+        assert isinstance(root, bytes)
         self.check_head(log.origin, size, root, what)
         if size >= len(log.entries):
             raise BrokenError(f"{what} closes what is not yet before it")
         if body["note"] != sha256(log.checkpoint(size).text()).digest():
             raise BrokenError(f"{what} names another note of size {size}")
         covered = body["lines"]
-        assert isinstance(covered, list)  # noqa: S101
+        assert isinstance(covered, list)
         for covered_size, covered_root, lines in covered:
             self.check_head(log.origin, covered_size, covered_root, what)
             self._check_quorum(log.checkpoint(covered_size), lines, what)

@@ -69,7 +69,7 @@ class Simulation:
 
     def start(self, machine: Machine) -> None:
         """Start a process on a machine that has none."""
-        assert machine.node is None  # noqa: S101 - whoever starts it has seen to that
+        assert machine.node is None
         machine.life += 1
         keys = self.members.keys[machine.region]
         ports = nodes.Ports(
@@ -146,7 +146,7 @@ class Simulation:
 
     def _run(self, machine: Machine, step: Callable[[nodes.Node, int], nodes.Outbox]) -> None:
         node = machine.node
-        assert node is not None  # noqa: S101 - the callers have looked
+        assert node is not None
         self._check_progress()
         now_ms = machine.clock.now_ms()
         try:
@@ -154,15 +154,19 @@ class Simulation:
         except SimulatedCrashError:
             self.crash(machine, "crashed in a step")
             return
-        except FatalError:
+        except FatalError as error:
+            if machine.disk.struck in {Fault.COMMIT_BUSY, Fault.COMMIT_FULL}:
+                raise BrokenError(
+                    f"{machine.region} stopped where it could go on: {error}"
+                ) from error
             self.crash(machine, "stopped by itself")
             return
         except Exception as error:
             raise BrokenError(
                 f"the node of {machine.region} failed: {traceback.format_exc()}"
             ) from error
-        if machine.disk.struck:
-            machine.disk.struck = False
+        if machine.disk.struck is not None:
+            machine.disk.struck = None
             self.world.count("went on after a failed commit")
         self.world.trace(
             "step",
@@ -171,7 +175,7 @@ class Simulation:
             node.snapshot.root.hex(),
             len(outbox.replies),
         )
-        sent = [*outbox.replies, *outbox.requests]
+        sent: list[Reply | PeerRequest] = [*outbox.replies, *outbox.requests]
         keep = len(sent)
         fault = machine.disk.armed
         if fault in {Fault.CRASH_BEFORE_SEND, Fault.CRASH_WHILE_SENDING} and sent:

@@ -84,8 +84,8 @@ class Unlock:
 class KeyStore:
     """The sealed keys of one folder, opened.
 
-    Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. Thread-safe: handlers
-    make officers' keys while the writer thread signs.
+    Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. Safe for threads:
+    handlers make officers' keys while the writer thread signs.
     """
 
     def __init__(self, folder: Path, sealing_key: bytes, randomness: Randomness) -> None:

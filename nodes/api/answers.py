@@ -5,6 +5,7 @@ Every answer says as of which sizes of the logs it is. Nothing here goes through
 
 import base64
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
@@ -31,6 +32,12 @@ INDEX_PAST_ALL: Final = 2**40
 PROOF_TYPE: Final = "text/plain; charset=utf-8"
 
 routes = web.RouteTableDef()
+
+
+@routes.get("/v1/ping")
+async def ping(_request: web.Request) -> web.Response:
+    """Say that the node is alive, and nothing else."""
+    return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 @routes.get("/v1/status")
@@ -105,7 +112,7 @@ async def roster_of(request: web.Request) -> web.Response:
 async def proof(request: web.Request) -> web.Response:
     """Prove an entry of our own log under the newest note that has its quorums (C2SP tlog-proof).
 
-    While no such note covers the entry, it is the newest published one, signed by our own key alone.
+    While none covers the entry, it is the newest published one, signed by our own key alone.
     """
     service = request.app[SERVICE]
     check_query(request)

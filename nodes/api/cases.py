@@ -162,10 +162,11 @@ class _Held:
         if found is None:
             held = stored_size(self._connection, origin)
             notes = load_finished_above(self._connection, self._ids, origin, 0)
-            usable = [note for note in notes if note[0] <= held]
-            if usable:
-                found = usable[-1]
-            elif not self._service.roster.witnesses_of(origin):
+            for size, note in reversed(notes):
+                if size <= held and self._has_quorums(origin, note):
+                    found = (size, note)
+                    break
+            if found is None and not self._service.roster.witnesses_of(origin):
                 # Nobody could have signed but the log itself, and the bundle says so.
                 found = load_newest_note(self._connection, self._ids, origin)
             if found is None:
@@ -174,6 +175,15 @@ class _Held:
                 )
             self._notes[origin] = found
         return found
+
+    def _has_quorums(self, origin: str, data: bytes) -> bool:
+        """Say whether both kinds of lines on a note suffice; some were kept for one kind."""
+        roster = self._service.roster
+        note = Note.decode(data)
+        checkpoint = Checkpoint.decode(note.text)
+        roles: tuple[Role, ...] = ("witness", "mirror")
+        quorum = roster.quorum(origin)
+        return all(len(_lines(roster, checkpoint, note, role)) >= quorum for role in roles)
 
     def trail(self, name: str) -> list[Place]:
         """Return the places of the entries that name or mention an object, as far as proven."""

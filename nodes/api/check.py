@@ -89,7 +89,7 @@ class Recalled:
     """What was gathered since the last commit: until the next one it cannot change."""
 
     def __init__(self) -> None:
-        self._snapshot: "Snapshot | None" = None
+        self._snapshot: Snapshot | None = None
         self._facts: dict[tuple[str, str, str | None], CheckFacts] = {}
 
     def of(self, snapshot: "Snapshot") -> dict[tuple[str, str, str | None], CheckFacts]:

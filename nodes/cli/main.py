@@ -306,3 +306,7 @@ def _json(made: argparse.ArgumentParser) -> None:
 
 def _language(made: argparse.ArgumentParser) -> None:
     made.add_argument("--lang", choices=["zh", "en"], default="en")
+
+
+if __name__ == "__main__":
+    run()

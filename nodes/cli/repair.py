@@ -7,21 +7,20 @@ matter whom it comes from. What a node has lost altogether it fetches by itself 
 import argparse
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import update
 
 from ledger.checkpoint import Checkpoint
-from ledger.errors import LedgerError, UnavailableError
+from ledger.errors import LedgerError, UnavailableError, UnverifiedError
 from ledger.hashing import hash_leaf
 from ledger.note import Note
 from ledger.roster import Roster
 from ledger.tiles import TILE_WIDTH, extend_tiles
 from ledger.tree import Frontier
 from nodes.adapters.fence_file import FileFence
-from nodes.cli.audit import Report, ServedLog, StoredLog, StoredLogs, examine
+from nodes.cli.audit import Report, ServedLog, Source, StoredLog, StoredLogs, examine
 from nodes.cli.caller import load_folder, load_roster
 from nodes.cli.show import print_json
 from nodes.client import Client, Patience
@@ -102,27 +101,42 @@ async def _repair_log(
     chosen = list(urls) or [
         member.url for other, member in roster.members.items() if other != region
     ]
-    trouble = "no other node"
-    async with AsyncExitStack() as stack:
-        for url in chosen:
-            client = await stack.enter_async_context(Client(url, patience=_PATIENCE))
+    trouble = "there is no other node"
+    for url in chosen:
+        async with Client(url, patience=_PATIENCE) as client:
             try:
                 own = (await client.status())["origin"]
                 copy = ServedLog(client, log.origin, is_own=own == log.origin)
-                changed = await _fetched(log, copy, report)
-                if report.note_size and _root_at(changed, report.note_size) != await _signed_root(log):
-                    trouble = f"the copy of {url} leads to another root"
-                    continue
+                entries = await put_right(logs, log, report, roster, copy)
             except LedgerError as error:
                 trouble = f"{url}: {error}"
-                continue
-            _write(logs, log.origin, changed)
-            after = await examine(log, roster)
-            if after.trouble:
-                trouble = f"with the copy of {url} still: {after.trouble}"
-                continue
-            return Repaired(log.origin, tuple(sorted(changed.entries)), (url,))
+            else:
+                return Repaired(log.origin, entries, (url,))
     raise UnavailableError(f"{log.origin} cannot be put right: {trouble}", code="no-copy")
+
+
+async def put_right(
+    logs: StoredLogs, log: StoredLog, report: Report, roster: Roster, copy: Source
+) -> tuple[int, ...]:
+    """Write the entries of a copy over those that differ, and all tiles; return which they were.
+
+    Args:
+        report: What was found wrong.
+        copy: The same log as someone else has it. Not trusted.
+
+    Raises:
+        UnverifiedError: ``altered``: the copy does not lead to the root that was signed, or leaves
+            something wrong. Nothing is written in the first case.
+        UnavailableError: ``no-copy``: it lacks entries that are wanted.
+    """
+    changed = await _fetched(log, copy, report)
+    if report.note_size and _root_at(changed, report.note_size) != await _signed_root(log):
+        raise UnverifiedError("the copy leads to another root than was signed", code="altered")
+    _write(logs, log.origin, changed)
+    after = await examine(log, roster)
+    if after.trouble:
+        raise UnverifiedError(f"with this copy, too: {after.trouble}", code="altered")
+    return tuple(sorted(changed.entries))
 
 
 @dataclass(slots=True)
@@ -133,7 +147,7 @@ class _Changed:
     leaves: list[bytes]
 
 
-async def _fetched(log: StoredLog, copy: ServedLog, report: Report) -> _Changed:
+async def _fetched(log: StoredLog, copy: Source, report: Report) -> _Changed:
     """Return what differs from the copy, in bundles where something is wrong here."""
     changed = _Changed({}, [])
     for start in range(0, report.size, TILE_WIDTH):

@@ -33,13 +33,6 @@ STAGE_ZH: Final[Mapping[str, str]] = {
     "withdrawn": "已撤回",
     "closed": "已办结",
 }
-FINALITY_ZH: Final[Mapping[str, str]] = {
-    "accepted": "本地已存",
-    "witnessed": "已见证",
-    "replicated": "已复制",
-}
-
-
 def clock(seconds: int) -> str:
     """Return a time of day, with its date, as Beijing reads it."""
     return datetime.fromtimestamp(seconds, UTC).astimezone(BEIJING).strftime("%m-%d %H:%M:%S")
@@ -84,9 +77,15 @@ def short(name: str | None) -> str:
     return "" if name is None else name.rsplit("/", 1)[-1]
 
 
-def table(*columns: str, title: str | None = None, right: Sequence[int] = ()) -> Table:
-    """Return an empty table in the house's style."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def table(*columns: str, right: Sequence[int] = (), padding: int = 2) -> Table:
+    """Return an empty table in the house's style.
+
+    Args:
+        columns: Their heads.
+        right: Numbers of the columns that stand to the right.
+        padding: Between columns.
+    """
+    made = Table(box=None, pad_edge=False, padding=(0, padding, 0, 0))
     for number, column in enumerate(columns):
         made.add_column(
             Text(column, style="dim"),

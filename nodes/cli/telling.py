@@ -9,7 +9,6 @@ from rich.text import Text
 
 from authz.trace import Trace
 from nodes.cli.show import (
-    FINALITY_ZH,
     RIGHT_ZH,
     STAGE_ZH,
     Language,
@@ -27,6 +26,7 @@ _CONFIRMATION_ZH: Final[Mapping[str, str]] = {
     "unauthorised": "无权",
     "unproven": "未能核实",
 }
+_MARKS: Final[Mapping[str, str]] = {"accepted": "○", "witnessed": "◐", "replicated": "●"}
 _STYLE: Final[Mapping[str, str]] = {
     "open": "yellow",
     "unauthorised": "red",
@@ -38,7 +38,9 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "holder": "现持有",
         "nobody": "无（已办结）",
         "stage": "环节",
-        "columns": "时间 地区 序号 事项环节 经办人 依据 其后持有 状态",
+        "columns": "时间|日志|环节|经办人|依据|其后持有|状态",
+        "ground": "依据",
+        "marks": "● 已复制到法定数量的省  ◐ 已见证  ○ 仅本地已存  ″ 同上",
         "findings": "发现的问题",
         "none": "未发现问题",
         "seal": "印章",
@@ -49,7 +51,9 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "holder": "held by",
         "nobody": "nobody (closed)",
         "stage": "stage",
-        "columns": "time region entry act by rests-on held-then standing",
+        "columns": "time|log|act|by|rests on|then held by|standing",
+        "ground": "rests on",
+        "marks": "● replicated by a quorum  ◐ witnessed  ○ accepted only  ″ as above",
         "findings": "Findings",
         "none": "No findings",
         "seal": "seal",
@@ -95,20 +99,25 @@ def tell_fields(
     )
     out.print(head)
     lines: Sequence[Mapping[str, Any]] = told["lines"]
-    made = table(*words["columns"].replace("-", " ").split(" ") if language == "zh" else
-                 [word.replace("-", " ") for word in words["columns"].split()], right=(2,))
+    days = {clock(line["time_s"])[:5] for line in lines}
+    made = table(*words["columns"].split("|"), padding=1)
+    before = ""
     for line in lines:
+        holder = _place(line["holder"], named) if line["holder"] else "–"
         made.add_row(
-            clock(line["time_s"]),
-            named.get(line["region"], line["region"]),
-            str(line["index"]),
+            clock(line["time_s"])[6 if len(days) == 1 else 0 :],
+            f"{named.get(line['region'], line['region'])} {line['index']}",
             Text(line["zh"] if language == "zh" else line["en"]),
             _by(line, named),
             _ground(line, language),
-            _place(line["holder"], named) if line["holder"] else "–",
+            "″" if holder == before else holder,
             _standing(line, language),
         )
+        before = holder
     out.print(made)
+    for name in dict.fromkeys(line[it] for line in lines for it in ("grant", "seal") if line[it]):
+        out.print(f"{words['ground']} {name}", style="dim", markup=False)
+    out.print(words["marks"], style="dim")
     if any(line["asserted"] for line in lines):
         out.print(words["asserted"], style="dim")
     if not told["findings"]:
@@ -129,21 +138,18 @@ def _by(line: Mapping[str, Any], named: Mapping[str, str]) -> str:
 def _ground(line: Mapping[str, Any], language: Language) -> Text:
     if line["grant"]:
         right = line["right"] or ""
-        shown = RIGHT_ZH.get(right, right) if language == "zh" else right
-        return Text(f"{shown} {short(line['grant'])}".strip())
-    if line["seal"]:
-        return Text(f"{_WORDS[language]['seal']} {short(line['seal'])}")
-    return Text("")
+        return Text(RIGHT_ZH.get(right, right) if language == "zh" else right)
+    return Text(_WORDS[language]["seal"] if line["seal"] else "")
 
 
 def _standing(line: Mapping[str, Any], language: Language) -> Text:
     """Return how safe the entry is, and how its reliance on another log stands."""
     if line["findings"]:
         return Text(", ".join(line["findings"]), style="red")
-    shown = Text(_zh(FINALITY_ZH, line["finality"], language))
+    shown = Text(_MARKS.get(line["finality"], "?"))
     if line["confirmation"]:
         word = line["confirmation"]
-        shown.append(f" · {_zh(_CONFIRMATION_ZH, word, language)}", style=_STYLE.get(word, "green"))
+        shown.append(f" {_zh(_CONFIRMATION_ZH, word, language)}", style=_STYLE.get(word, "green"))
     return shown
 
 

@@ -54,7 +54,7 @@ class Round:
     arrived: dict[str, GoodLine] = field(default_factory=dict)
     told_fresh_s: int = 0
     is_unwritten: bool = False
-    """Whether lines came that are not in the store yet: they wait for a commit that is due anyway."""
+    """Whether lines came that are not in the store yet: they wait for a commit due anyway."""
 
     def has(self, quorum: int, *roles: Role) -> bool:
         """Say whether there are lines of a quorum in each of these roles."""
@@ -274,7 +274,7 @@ class Candidate:
             self.replicated_size = size
             if not was_finished or self._is_fresher(made):
                 self._tell(made)
-        if (mirrored and not had[1]) or (finished and not was_finished):
+        if (witnessed, mirrored) != had:
             writes.append(self._put(made))
         elif is_new:
             made.is_unwritten = True

@@ -37,11 +37,16 @@ class FinishedNotes:
         self._heads = heads
         self._known: dict[str, Known] = {}
         self._unwritten: dict[str, int | None] = {}
-        """Origins whose newest known note is not in the store yet, and when it is to be at latest."""
+        """Origins whose newest known note is not in the store yet, and by when it is to be."""
+        self._witnessed: dict[str, tuple[int, tuple[GoodLine, ...]]] = {}
+        """By origin, the witness lines on the tree of that size: bundles need both kinds."""
         for data in notes:
             head, note = open_head(data, heads.roster)
-            lines = good_lines(heads.roster, head.checkpoint, note.signatures, "mirror", 2**62)
+            checkpoint = head.checkpoint
+            lines = good_lines(heads.roster, checkpoint, note.signatures, "mirror", 2**62)
             self._merge(head, lines)
+            witness = good_lines(heads.roster, checkpoint, note.signatures, "witness", 2**62)
+            self._witnessed[checkpoint.origin] = (checkpoint.size, witness)
 
     @property
     def known(self) -> Mapping[str, Known]:
@@ -75,7 +80,23 @@ class FinishedNotes:
         latest_s = now_ms // 1000 + roster.constants.delta_s
         lines = good_lines(roster, checkpoint, note.signatures, "mirror", latest_s)
         self.learn(head, lines)
+        self._learn_witness(head, note, latest_s)
         return ()
+
+    def _learn_witness(self, head: SignedHead, note: Note, latest_s: int) -> None:
+        """Take the witness lines too, of the note that is the best one now."""
+        origin, size, root = head.checkpoint.origin, head.checkpoint.size, head.checkpoint.root
+        known = self._known.get(origin)
+        if known is None or (known.size, known.root) != (size, root):
+            return
+        roster = self._heads.roster
+        had_size, had = self._witnessed.get(origin, (0, ()))
+        if had_size == size and len(had) >= roster.quorum(origin):
+            return
+        lines = good_lines(roster, head.checkpoint, note.signatures, "witness", latest_s)
+        if lines and (had_size != size or len(lines) > len(had)):
+            self._witnessed[origin] = (size, lines)
+            self._unwritten.setdefault(origin, None)
 
     def learn(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
         """Take lines that hold on a head that holds, and keep what is better than before."""
@@ -109,7 +130,11 @@ class FinishedNotes:
     def _keep(self, origin: str) -> PutNote:
         del self._unwritten[origin]
         known = self._known[origin]
-        lines = line_signatures(self._heads.roster, known.lines, "mirror")
+        roster = self._heads.roster
+        lines = line_signatures(roster, known.lines, "mirror")
+        size, witness = self._witnessed.get(origin, (0, ()))
+        if size == known.size:
+            lines = (*line_signatures(roster, witness, "witness"), *lines)
         note = Note.decode(known.note).with_signatures(*lines).encode()
         return PutNote(origin, known.size, note, finished=True)
 

@@ -12,7 +12,7 @@ from nodes.core.network import NetworkState
 from nodes.core.ready import IssueLine, PeerRow
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs, load_sizes
-from nodes.store.notes import load_memory, load_cosigned, load_newest_note
+from nodes.store.notes import load_cosigned, load_memory, load_newest_note
 from nodes.store.peer_schema import lines, peer_rows
 
 LINES_ROWS_MAX: Final = 1_000

@@ -9,7 +9,14 @@ from authz.trace import Trace
 from ledger.bundle import Bundle, ProvenEntry, VerifiedBundle, check_bundle
 from ledger.errors import LedgerError, UnverifiedError
 from ledger.names import origin_for
-from ledger.statement import Act, Statement, UnverifiedStatement, sign_statement
+from ledger.statement import (
+    Act,
+    Citation,
+    Statement,
+    UnverifiedStatement,
+    decode_statement,
+    sign_statement,
+)
 from tests.authz.refusals import refused
 from tests.authz.test_case import DECIDE_BODY, DELIVER, NOTICE, SUPPLEMENT, VERIFY
 from tests.authz.world import (
@@ -327,3 +334,60 @@ def test_a_key_the_region_holds_is_said_to_be_the_region_s_assertion() -> None:
     made = judged(bundle_of(world))
     assert made.lines[0].asserted
     assert made.lines[0].findings == ("unknown-object",)
+
+
+OPEN = World(real_views=True).enrol().lend().open()
+
+
+def with_act(*cited: Citation) -> World:
+    """The open case with a note that cites these entries; nothing else is wrong with it."""
+    world = OPEN.copy()
+    own = world.newest(SICHUAN, CASE)
+    assert own is not None
+    act = Act("case.note", 1, own.leaf, cited, {"remark": "x"})
+    world.logs[SICHUAN].statements.append(sign_statement(key(CLERK), CLERK, CASE, TIME_S, act))
+    return world
+
+
+def test_a_citation_with_another_leaf_is_void() -> None:
+    good = OPEN.logs[SICHUAN].cite("corrects", 1)
+    assert judged(bundle_of(with_act(good))).findings == ()
+    for bad in (
+        replace(good, leaf=bytes(32)),
+        Citation("view", TIBET_LOG, 1, good.leaf),
+        replace(good, index=9_999),
+    ):
+        findings = judged(bundle_of(with_act(bad))).findings
+        assert [code for _, _, code in findings] == ["void-citation"]
+
+
+def with_view(
+    *, issuer: str = SICHUAN, signer: str = "issuer", subject: str = TIBET_LOG, roster: int = 1
+) -> Bundle:
+    """The open case, whose view of Tibet says something else than it should."""
+    world = OPEN.copy()
+    log = world.logs[SICHUAN]
+    at = next(index for index, it in enumerate(log.statements) if it.act.kind == "log.view")
+    good = log.statements[at]
+    act = replace(good.act, body=dict(good.act.body) | {"roster": roster})
+    log.statements[at] = sign_statement(key(issuer, signer), issuer, subject, good.time_s, act)
+    return bundle_of(world)
+
+
+def test_a_view_is_the_region_s_own_word_about_the_log_it_names() -> None:
+    with refused("signature"):
+        judged(with_view(issuer=CLERK, signer="officer"))
+    with refused("view"):
+        judged(with_view(subject=origin_for(NETWORK, "500000")))
+    with refused("view"):
+        judged(with_view(roster=2))
+
+
+def test_a_signature_that_does_not_hold_is_refused_though_the_tree_has_it() -> None:
+    world = with_act()
+    log = world.logs[SICHUAN]
+    entry = log.statements[-1].entry
+    bad = decode_statement(flip(entry, len(entry) * 8 - 9))
+    log.statements[-1] = bad
+    with refused("signature"):
+        judged(bundle_of(world))

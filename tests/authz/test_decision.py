@@ -26,6 +26,7 @@ from tests.authz.world import (
     WINDOW,
     WINDOW_2,
     World,
+    officer,
 )
 
 ENROLLED = World().enrol()
@@ -156,7 +157,9 @@ def test_a_suspended_window_or_officer_may_nothing() -> None:
 
 def test_an_officer_sits_at_the_window_and_has_the_role() -> None:
     assert ask(LENT, "intake", officer=CLERK_2).code == "not-entitled"
-    assert ask(LENT, "intake", officer=CHIEF).code == "not-entitled"
+    world, keeper = LENT.copy(), "510000/officer/w3-09"
+    world.do("party.enrol", SICHUAN, keeper, officer(WINDOW, keeper, ["keeper"]))
+    assert ask(world, "intake", officer=keeper).code == "not-entitled"
     assert ask(LENT, "intake", officer="510000/officer/none").code == "officer-not-live"
 
 
@@ -179,6 +182,7 @@ def test_an_authority_s_own_window_acts_on_its_own_competence() -> None:
         None,
         (),
     )
+    assert ask(world, "rule", window=OWN_WINDOW).code == "right-not-granted"
     assert ask(world, "decide", window=OWN_WINDOW).code == "decision-stays"
     assert ask(world, "decide", window=OWN_WINDOW, officer=DECIDER).allowed == "yes"
     other = {"unit": HRSS, "key": bytes(range(32)), "holder": "region", "roles": ["receive"]}

@@ -14,6 +14,7 @@ JUDGED = [
     ROOT / "ledger/judge.py",
     ROOT / "ledger/schema.py",
 ]
+CORE = [ROOT / "nodes/core/projection.py", ROOT / "nodes/core/settlement.py"]
 # Steps of a bundle's judge, which are no rules of the domain.
 STEPS = {"signature", "view", "chain", "rules"}
 
@@ -31,7 +32,7 @@ def codes_in(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", JUDGED, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*JUDGED, *CORE], ids=lambda path: path.name)
 def test_every_code_a_rule_raises_has_its_sentence(path: Path) -> None:
     assert codes_in(path) - STEPS <= finding.SENTENCES.keys()
 
@@ -44,8 +45,8 @@ def test_every_code_that_seals_raise_has_its_sentence() -> None:
 
 def test_no_sentence_is_for_a_code_that_nothing_raises() -> None:
     raised = {code for path in JUDGED for code in codes_in(path)}
-    settled = {"unauthorised", "unproven"}
-    assert finding.SENTENCES.keys() <= raised | settled
+    found = {code for path in CORE for code in codes_in(path)}
+    assert finding.SENTENCES.keys() <= raised | found | {"bad-signature"}
 
 
 @pytest.mark.parametrize(
@@ -60,8 +61,8 @@ def test_a_sentence_is_chinese_and_english_and_ends(code: str, pair: tuple[str, 
 
 
 def test_what_may_still_be_settled_is_a_flag_and_the_rest_a_breach() -> None:
-    assert finding.severity("unproven") is Severity.FLAG
-    assert finding.severity("unauthorised") is Severity.BREACH
+    assert finding.severity("unproven-use") is Severity.FLAG
+    assert finding.severity("unauthorised-use") is Severity.BREACH
     assert finding.severity("second-notice") is Severity.BREACH
 
 

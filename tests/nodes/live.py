@@ -33,9 +33,9 @@ class Live:
         """Run a coroutine in the nodes' loop."""
         return asyncio.run_coroutine_threadsafe(story, self.loop).result(timeout_s)
 
-    def client(self, region: str, token: str | None = None, **options: Any) -> Client:
-        given = self.founded.tokens[region] if token is None else token
-        return Client(self.founded.roster.members[region].url, given, **options)
+    def client(self, at: str, token: str | None = None, /, **options: Any) -> Client:
+        given = self.founded.tokens[at] if token is None else token
+        return Client(self.founded.roster.members[at].url, given, **options)
 
     def size(self, region: str) -> int:
         return self.nodes[region].service.node.snapshot.size

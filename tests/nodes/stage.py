@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from loadtests.stage import Desk
-from loadtests.stage import make_desk as open_desk
+from loadtests.stage import Desk, Stage, make_desk
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import Founded
 from nodes.adapters.tls import peer_client
@@ -170,6 +169,11 @@ class Station:
         if officer is not None:
             value["officer"] = officer
         return self.call(region, "POST", f"/v1/acts?wait={wait}&timeout_ms=15000", value, token)
+
+
+def open_desk(stage: "Station | Stage", region: str = HERE, name: str = "one") -> Desk:
+    """A window whose officer holds their own key, with a live grant over one item of its region."""
+    return make_desk(stage, region, name)  # type: ignore[arg-type]
 
 
 def send(

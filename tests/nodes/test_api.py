@@ -1,12 +1,15 @@
-"""The HTTP API of a real node: the right statuses and bytes, and nothing but refusals for the rest."""
+"""The HTTP API of a real node: the right statuses and bytes, and refusals for the rest."""
 
 import base64
 import hashlib
 import http.client
 import json
+import sqlite3
 import ssl
 import struct
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -27,6 +30,7 @@ from ledger.receipt import check_inclusion_receipt
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.tiles import decode_entry_bundle, entries_path, tile_path
 from ledger.tlog_proof import TlogProof
+from nodes.adapters.clock import SystemClock
 from nodes.adapters.tls import make_certificate, peer_client
 from nodes.api import app as app_module
 from nodes.api import problem as problem_module
@@ -57,7 +61,7 @@ class Answer(NamedTuple):
 
 
 class Town(NamedTuple):
-    """Two regions, the first with a window, an officer whose key it holds, and one with their own."""
+    """Two regions; the first has an officer whose key it holds, and one with their own."""
 
     live: Live
     window_token: str
@@ -126,8 +130,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield Town(nodes, *nodes.run(settle()))
 
 
-def enrolment(number: int, time_s: int = NOW_S) -> bytes:
+def enrolment(number: int, ahead_s: int = 0) -> bytes:
     """A statement signed by an enrolled officer; whether a rule allows it is another matter."""
+    time_s = SystemClock().now_ms() // 1000 + ahead_s
     body = {"reason": f"because {number}"}
     act = Act("party.suspend", 1, None, (), body)
     return sign_statement(OWN_KEY, OWNER, f"510000/window/x{number}", time_s, act).entry
@@ -260,18 +265,6 @@ def concise(answer: Answer) -> tuple[int, str, str]:
     return answer.status, value[-1], value[-2].split(":")[0]
 
 
-def good_entry(town: Town) -> bytes:
-    """A statement that the log takes: the officer with their own key leaves a case note nowhere."""
-    [signed] = town.live.run(_opened(town))
-    return signed
-
-
-async def _opened(town: Town) -> list[bytes]:
-    async with town.live.client(HERE) as client:
-        bundle = await client.fetch("/log/tile/entries/000.p/1")
-        return decode_entry_bundle(bundle, 1)
-
-
 def test_the_same_statement_again_gets_the_same_index_and_a_receipt(town: Town) -> None:
     async def stored() -> bytes:
         async with town.live.client(HERE) as client:
@@ -307,7 +300,7 @@ def test_each_way_a_statement_can_be_wrong_has_its_code(town: Town) -> None:
         "unprotected-header": unprotected,
         "bad-signature": entry[:-1] + bytes([entry[-1] ^ 1]),
         "unknown-key": stranger,
-        "future-time": enrolment(2, NOW_S + 86_400),
+        "future-time": enrolment(2, 86_400),
     }
     for code, sent in table.items():
         status, title, got = concise(scrapi(town, sent))
@@ -483,9 +476,10 @@ def test_status_and_roster_need_no_token_and_agree(town: Town) -> None:
     }
     roster = town.call("GET", "/v1/roster").json()
     assert roster["sha256"] == status["roster"]["sha256"]
-    assert base64.b64decode(roster["signed"][0]) == (
-        town.live.founded.folder / "genesis.roster"
-    ).read_bytes()
+    assert (
+        base64.b64decode(roster["signed"][0])
+        == (town.live.founded.folder / "genesis.roster").read_bytes()
+    )
 
 
 def test_what_is_recorded_of_an_object_is_told_to_callers(town: Town) -> None:
@@ -518,9 +512,7 @@ def test_a_proof_file_holds_under_the_policy_of_the_roster(town: Town) -> None:
     leaf = bytes.fromhex(answer["leaf"])
     for role in ("witness", "mirror"):
         home = town.live.founded.configs[HERE].parent
-        policy = Policy.decode(
-            (home / "policy" / f"{role}-1.policy").read_bytes(), insecure=True
-        )
+        policy = Policy.decode((home / "policy" / f"{role}-1.policy").read_bytes(), insecure=True)
         TlogProof.decode(data).check(leaf, policy)
         with pytest.raises(errors.UnverifiedError):
             TlogProof.decode(data).check(bytes(32), policy)
@@ -697,9 +689,9 @@ def test_a_witness_answers_with_the_statuses_of_the_specification(
     assert (status, kind, body) == (409, "text/x.tlog.size", b"%d\n" % size)
     assert add(b"old 0\n\n" + Note(stranger, (log_line,)).encode())[0] == 404
     bad = Note(note.text, (note.with_signatures().signatures[0],)).encode()
-    assert add(b"old %d\n\n" % size + bad.replace(b"\n%d\n" % size, b"\n%d\n" % (size + 1)))[
-        0
-    ] == 403
+    assert (
+        add(b"old %d\n\n" % size + bad.replace(b"\n%d\n" % size, b"\n%d\n" % (size + 1)))[0] == 403
+    )
     assert add(b"nonsense")[0] == 400
     assert add(b"old %d\n\n" % (size + 1) + alone)[0] == 400
 
@@ -724,3 +716,44 @@ def test_what_only_peers_may_ask_is_not_on_the_public_listener() -> None:
     only_peers = {route.path for route in app_module.c2sp.routes}
     assert not only_peers & paths(app_module.PUBLIC)
     assert not any(path.startswith("/v1/") for path in paths(app_module.PEER))
+
+
+# ---- when it cannot write -----------------------------------------------------------------------
+
+
+def test_a_locked_database_is_unavailable_then_busy_and_recovers(tmp_path: Path) -> None:
+    limits = {
+        "SHOUXIN_LIMITS_INBOX_EVENTS_MAX": "2",
+        "SHOUXIN_LIMITS_STEP_EVENTS_MAX": "2",
+    }
+    with live(tmp_path / "network", environment=limits) as nodes:
+        town = Town(nodes, "", "")
+        database = nodes.founded.configs[HERE].parent / "data" / "node.db"
+
+        def act(number: int) -> Answer:
+            asked = {
+                "kind": "party.enrol",
+                "subject": f"510000/department/d{number}",
+                "body": {"name": "局"},
+            }
+            return town.post("/v1/acts", asked, nodes.founded.tokens[HERE])
+
+        assert act(0).status == 201
+        size = town.size()
+        lock = sqlite3.connect(database, isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(act, range(1, 9)))
+        assert {answer.status for answer in answers} == {503}
+        assert {answer.json()["code"] for answer in answers} >= {"busy"}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
+        assert town.size() == size
+        assert town.call("GET", "/v1/status").status == 200
+        lock.execute("ROLLBACK")
+        lock.close()
+        for _ in range(50):
+            if act(9).status == 201:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("it did not recover")

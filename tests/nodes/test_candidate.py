@@ -538,8 +538,12 @@ def test_a_foreign_witness_is_sent_notes_and_its_line_is_kept_but_not_counted() 
     body = encode_lines((line.to_signature(FOREIGN_KEY.name),))
     assert peers.answer(request, 200, body) == []
     assert peers.host.network.witnessed_size == 0
+    third = OTHERS[2]
+    peers.serve(peers.of(ADD_CHECKPOINT, third)[0])
+    for region in OTHERS[:3]:
+        peers.serve(peers.of(ADD_ENTRIES, region)[0])
     with peers.host.engine.begin() as connection:
-        found = load_newest_note(connection, LogIDs(), peers.host.origin)
+        found = load_newest_note(connection, LogIDs(), peers.host.origin, finished=True)
     assert found is not None
     assert FOREIGN_KEY.name in [item.name for item in Note.decode(found[1]).signatures]
 
@@ -575,7 +579,7 @@ def test_limits_that_make_no_sense_are_refused() -> None:
             SendingLimits(**wrong)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     schedule=st.lists(
         st.tuples(
@@ -610,6 +614,8 @@ def test_whatever_happens_all_is_replicated_everywhere_once_it_is_over(
         assert world.hosts[region].network.replicated_size >= before
     world.cut.clear()
     world.run(12_000)
+    # Who starts again right after a tiding may have lost it, until the next refresh.
+    world.run(50_000, 2_500)
     for host in world.hosts.values():
         size = len(host.log.entries)
         assert host.network.witnessed_size == host.network.replicated_size == size

@@ -1,4 +1,4 @@
-"""The typed client: retries what may be retried, keeps what is not yet safe, believes no receipt."""
+"""The typed client: what it retries, what it keeps until it is safe, what it believes."""
 
 import asyncio
 import json
@@ -211,9 +211,9 @@ def test_what_is_not_replicated_is_kept_over_a_restart_and_let_go_later(
             )
             assert later.finality == "replicated"
             assert await client.settle() == {}
-        assert not list(tmp_path.iterdir())
 
     node.run(story())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_receipt_by_another_key_is_not_believed(node: Live) -> None:

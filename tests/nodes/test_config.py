@@ -80,12 +80,12 @@ def test_a_wrong_value_is_refused_by_its_name(more: dict[str, Any], named: str) 
 def test_what_has_no_default_must_be_given(missing: str) -> None:
     made = document()
     del made["node"][missing]
-    with pytest.raises(MalformedError, match=f"node.{missing}"):
+    with pytest.raises(MalformedError, match=rf"node\.{missing}"):
         parse_config(made, {}, FOLDER)
 
 
 def test_a_misspelt_variable_of_a_section_is_refused() -> None:
-    with pytest.raises(MalformedError, match="limits.body_max"):
+    with pytest.raises(MalformedError, match=r"limits\.body_max"):
         parse_config(document(), {"SHOUXIN_LIMITS_BODY_MAX": "1"}, FOLDER)
 
 

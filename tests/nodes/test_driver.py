@@ -1,4 +1,4 @@
-"""The driver: everything asked is answered once, nothing leaves before its step, and it ends cleanly."""
+"""The driver: what is asked is answered once, after its step, and it ends cleanly."""
 
 import asyncio
 import threading
@@ -46,11 +46,11 @@ class FakeNode:
         self.held = threading.Event()
         self.held.set()
 
-    def start(self, now_ms: int) -> FakeOutbox:
+    def start(self, _now_ms: int) -> FakeOutbox:
         self.threads.add(threading.get_ident())
         return FakeOutbox()
 
-    def step(self, events: Sequence[Event], now_ms: int) -> FakeOutbox:
+    def step(self, events: Sequence[Event], _now_ms: int) -> FakeOutbox:
         self.threads.add(threading.get_ident())
         self.held.wait()
         self.steps.append(tuple(events))
@@ -103,6 +103,13 @@ def run(
 
     asyncio.run(main())
     return node, peers
+
+
+async def steps(node: FakeNode, count: int) -> None:
+    while True:
+        if len(node.steps) >= count:
+            return
+        await asyncio.sleep(0.001)
 
 
 def test_every_asker_gets_their_own_answer_from_one_thread() -> None:
@@ -207,8 +214,7 @@ def test_a_request_to_a_peer_comes_back_as_an_event() -> None:
     async def story(driver: Driver, node: FakeNode, peers: FakePeers) -> None:
         node.plan = plan
         await driver.ask(call(b"send"))
-        while len(node.steps) < 2:
-            await asyncio.sleep(0.001)
+        await steps(node, 2)
 
     node, peers = run(story)
     assert [request.path for request in peers.sent] == ["/peer/finished"]
@@ -220,8 +226,7 @@ def test_the_node_is_woken_when_it_asked_for_it() -> None:
         node.plan = lambda events: FakeOutbox(echo(events).replies, wake_at_ms=1_000_010)
         await driver.ask(call(b"x"))
         node.plan = echo
-        while len(node.steps) < 2:
-            await asyncio.sleep(0.001)
+        await steps(node, 2)
 
     node, _ = run(story)
     assert node.steps[1] == (Tick(),)

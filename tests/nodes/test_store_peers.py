@@ -109,6 +109,7 @@ def test_the_state_that_a_node_starts_from_is_what_it_had() -> None:
     world = Neighbours()
     for region in REGIONS:
         world.append(region, b"one", b"two")
+    world.run(2_000)
     host = world.hosts[REGIONS[0]]
     with host.engine.begin() as connection:
         state = load_state(connection, LogIDs(), host.origin)

@@ -46,7 +46,7 @@ def test_a_commit_that_failed_leaves_nothing_and_the_next_one_works(fault: Fault
     disk.arm(fault)
     with pytest.raises(OperationalError):
         write(disk, "lost")
-    assert disk.struck
+    assert disk.struck is fault
     write(disk, "kept")
     assert words(disk) == ["kept"]
 

@@ -14,11 +14,9 @@ SEEDS = 30
 
 
 def plan_of(seed: int) -> Plan:
-    """Two in three worlds have five regions, the others four; one in five a clock far off."""
-    regions = 4 if seed % 3 == 2 else 5
-    return Plan(
-        seed=seed, regions=regions, minutes=0.75, clocks_beyond=regions == 5 and seed % 5 == 0
-    )
+    """Half of the worlds have five regions, half four; a tenth of them a clock that is far off."""
+    regions = 5 if seed % 2 else 4
+    return Plan(seed=seed, regions=regions, minutes=0.4, clocks_beyond=seed % 10 == 5)
 
 
 @pytest.fixture(name="outcomes", scope="module")
@@ -70,7 +68,7 @@ def test_the_worlds_together_reached_every_kind_of_trouble(outcomes: dict[int, O
 
 
 def test_one_seed_gives_one_trace() -> None:
-    plan = replace(plan_of(1), minutes=0.3)
+    plan = replace(plan_of(0), minutes=0.2)
     first, second = run(plan), run(plan)
     assert first.trace == second.trace
     assert first.counts == second.counts
@@ -81,7 +79,7 @@ def test_the_trace_does_not_depend_on_the_hash_seed_of_the_process() -> None:
     traces = set()
     for hash_seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-m", "simulator", "run", "--seed", "3", "--minutes", "0.3"],
+            [sys.executable, "-m", "simulator", "run", "--seed", "3", "--minutes", "0.2"],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
@@ -93,17 +91,15 @@ def test_the_trace_does_not_depend_on_the_hash_seed_of_the_process() -> None:
 
 
 def test_a_calm_world_settles_within_seconds() -> None:
-    outcome = run(Plan(seed=1, minutes=0.5, hostile=False))
+    outcome = run(Plan(seed=1, regions=4, minutes=0.5, hostile=False))
     assert not outcome.broken, outcome.broken
     assert outcome.settled_ms <= 60_000
     assert outcome.counts["act case.open: accepted"] > 0
 
 
 def test_a_region_cut_off_until_its_views_are_stale_settles_when_it_is_back() -> None:
-    """The one long world: a cut longer than the staleness of views, and grants revoked meanwhile."""
-    for seed in range(100, 130):
-        outcome = run(Plan(seed=seed, minutes=4.5, acts_per_minute=15))
-        assert not outcome.broken, f"{outcome.broken}\nreplay: {outcome.plan.command()}"
-        if outcome.counts.get("region cut off until stale"):
-            return
-    pytest.fail("no seed cut a region off for long")
+    """The one long world: a cut that outlasts the staleness of views."""
+    outcome = run(Plan(seed=107, regions=4, minutes=4.5, acts_per_minute=20))
+    assert not outcome.broken, f"{outcome.broken}\nreplay: {outcome.plan.command()}"
+    assert outcome.counts["region cut off until stale"]
+    assert outcome.counts["use confirmed-late"]

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.errors import LedgerError, UnavailableError
+from ledger.errors import LedgerError, NotFoundError, UnavailableError
 from ledger.roster import Roster
 from nodes.cli.demo.cast import Home
 from nodes.cli.demo.lags import Lags, Pending
 from nodes.cli.processes import NodeProcess
 from nodes.client import Acted, Client, Patience, Word
 
-WATCH_S: Final = 0.03
+WATCH_S: Final = 0.04
+IDLE_S: Final = 0.25
 WAIT_S: Final = 25.0
 
 # A story asks once, and tells what it was told.
@@ -46,6 +47,7 @@ class Office:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _watching: asyncio.Task[None] | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _pending: Pending = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,9 +114,14 @@ class Office:
                     self._pending.see(self.status, time.monotonic())
                 except LedgerError:
                     self.status = {}
+                self._wanted.clear()
                 self._news.set()
                 self._news = asyncio.Event()
                 await asyncio.sleep(WATCH_S)
+                if not self._pending.replicated:
+                    # Nobody waits: asking all the time would only take the nodes' time.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wanted.wait(), IDLE_S)
 
     async def until(
         self, holds: Callable[[Mapping[str, Any]], bool], *, wait_s: float = WAIT_S
@@ -123,13 +130,14 @@ class Office:
         try:
             async with asyncio.timeout(wait_s):
                 while not (self.status and holds(self.status)):
-                    await self._news.wait()
+                    await self.next_news()
         except TimeoutError:
             return False
         return True
 
     async def next_news(self) -> None:
         """Wait until the node has been asked again."""
+        self._wanted.set()
         await self._news.wait()
 
     def forget_pending(self) -> None:
@@ -217,15 +225,13 @@ class Office:
         Raises:
             UnavailableError: ``not-seen``: not in time.
         """
-        client = await self.client()
         deadline_s = time.monotonic() + WAIT_S
         asked_at = -1
         while time.monotonic() < deadline_s:
             judged = self.status.get("logs", {}).get(origin, {}).get("judged_size", 0)
             if judged != asked_at:
                 asked_at = judged
-                found = await client.object(name)
-                for fact in found["facts"]:
+                for fact in await self._facts(name):
                     if fact["origin"] == origin and fits(fact["state"]):
                         if origin != self.origin:
                             await self.sees(origin, fact["index"])
@@ -233,6 +239,14 @@ class Office:
                         return state
             await self.next_news()
         raise UnavailableError(f"{self.code} waits for {name} in {origin}", code="not-seen")
+
+    async def _facts(self, name: str) -> list[dict[str, Any]]:
+        client = await self.client()
+        try:
+            found: list[dict[str, Any]] = (await client.object(name))["facts"]
+        except NotFoundError:
+            return []
+        return found
 
     async def case(self, name: str) -> dict[str, Any]:
         """Return a case's timeline, as this region's node tells it."""

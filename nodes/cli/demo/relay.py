@@ -31,10 +31,9 @@ class Relay:
             return
         server, self._server = self._server, None
         server.close()
-        for writer in self._open:
+        # Both ends of each connection break, which ends whatever carries it.
+        for writer in list(self._open):
             writer.transport.abort()
-        for task in self._tasks:
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

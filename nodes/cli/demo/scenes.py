@@ -27,6 +27,7 @@ from nodes.cli.show import reason, short, table
 
 CONCURRENT_CASES: int = 12
 QUIET_ACTS: int = 10
+REVOKED_S: float = 5.0
 YEAR_S: int = 366 * 86_400
 
 
@@ -96,7 +97,7 @@ async def publish(world: World, terminal: Terminal) -> None:
             competent = home.competent[0 if terminal.language == "zh" else 1]
             status = terminal.text(f"publish.{item.status}")
             shown.add_row(home.item(number), item.name, competent, item.document, status)
-    terminal.out.print(shown)
+    terminal.show(shown)
     terminal.say("publish.codes")
 
 
@@ -105,6 +106,7 @@ async def grant(world: World, terminal: Terminal) -> None:
     terminal.scene("grant")
     tibet, sichuan = world.office(TIBET.code), world.office(SICHUAN.code)
     chengdu = await sichuan.client()
+    await sichuan.row(TIBET.item(), tibet.origin, lambda row: row["live"] is True)
     before = await chengdu.check(SICHUAN.window, "intake", TIBET.item())
     terminal.expect(
         "grant.before", before.allowed == "no", code=before.code, why=_why(terminal, before.code)
@@ -222,17 +224,21 @@ def _tell_lags(world: World, terminal: Terminal) -> None:
     for word, row in world.lags.fields().items():
         cells = (f"{row['count']:.0f}", f"{row['p50']:.0f} ms", f"{row['p95']:.0f} ms")
         shown.add_row(terminal.text(f"word.{word}"), *cells)
-    terminal.out.print(shown)
+    terminal.show(shown)
 
 
 async def everyone_agrees(world: World, terminal: Terminal, plans: Sequence[Plan]) -> None:
     """Ask every node about every case: closed, held by nobody, and no rule broken."""
     await settled(world)
     wrong: list[str] = []
-    for office in world.all():
-        for told in await asyncio.gather(*(office.case(plan.name) for plan in plans)):
+
+    async def ask(office: Office) -> None:
+        for plan in plans:
+            told = await office.case(plan.name)
             if told["stage"] != "closed" or told["holder"] is not None or told["findings"]:
                 wrong.append(f"{office.code}: {told['case']} {told['stage']} {told['findings']}")
+
+    await asyncio.gather(*map(ask, world.all()))
     for words in wrong[:5]:
         terminal.quote(words, "red")
     terminal.expect("cases.agreed", not wrong, count=len(plans), regions=len(world.offices))
@@ -373,9 +379,12 @@ async def revoke(world: World, terminal: Terminal) -> None:
         "grant.revoke", used.grant, {"reason": "授权范围调整"}, officer=TIBET.grantor
     )
     await sichuan.sees(tibet.origin, revoked.index)
-    took_ms = (time.monotonic() - began) * 1000
     client = await sichuan.client()
     answer = await client.check(SICHUAN.window, "intake", TIBET.item(number))
+    while answer.allowed == "yes" and time.monotonic() - began < REVOKED_S:
+        await sichuan.next_news()
+        answer = await client.check(SICHUAN.window, "intake", TIBET.item(number))
+    took_ms = (time.monotonic() - began) * 1000
     terminal.expect(
         "revoke.check", answer.code == "grant-not-live", took=took_ms, why=_why(terminal, answer.code)
     )

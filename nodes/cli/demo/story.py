@@ -65,7 +65,7 @@ async def _play(given: argparse.Namespace, terminal: Terminal, folder: Path) -> 
             _last_words(world, terminal)
         took_s = time.monotonic() - terminal.started
         facts = await _facts(world, terminal, took_s, broken)
-        _sum_up(world, terminal, took_s)
+        _sum_up(world, terminal, took_s, broken)
         if not given.once:
             await _stay(world, terminal, given)
         if given.json:
@@ -90,7 +90,7 @@ def _introduce(world: World, terminal: Terminal) -> None:
             "" if process is None else str(process.process.pid),
             str(office.folder),
         )
-    terminal.out.print(shown)
+    terminal.show(shown)
 
 
 async def _tell(world: World, terminal: Terminal, count: int) -> None:
@@ -125,7 +125,7 @@ async def _end(world: World, terminal: Terminal) -> None:
             view = seen[office.code][other.code]
             cells.append(f"{view['size']} {view['root'][:10]}…" if view["root"] else "–")
         shown.add_row(office.home.name, *cells)
-    terminal.out.print(shown)
+    terminal.show(shown)
     same = all(
         len({(view["size"], view["root"]) for view in views.values()}) == 1
         and all(view["root"] for view in views.values())
@@ -192,16 +192,17 @@ async def _facts(
     }
 
 
-def _sum_up(world: World, terminal: Terminal, took_s: float) -> None:
+def _sum_up(world: World, terminal: Terminal, took_s: float, broken: str) -> None:
     terminal.out.print()
     terminal.say("end.duration", took=took_s, setup=world.setup_s)
     count = len(terminal.expectations)
     failed = [it for it in terminal.expectations if not it.held]
-    if not failed:
+    if not failed and not broken:
         terminal.out.print(Text("  " + terminal.text("end.held", count=count), style="bold green"))
         return
     words = terminal.text("end.failed", failed=len(failed), count=count)
-    terminal.out.print(Text("  " + words, style="bold red"))
+    if failed:
+        terminal.out.print(Text("  " + words, style="bold red"))
     for it in failed:
         terminal.out.print(Text(f"    {it.name}: {it.detail}", style="red"))
 

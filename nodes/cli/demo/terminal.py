@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from nodes.cli.demo.texts import TEXTS
@@ -53,29 +55,45 @@ class Terminal:
         """Begin a scene."""
         self.scenes += 1
         took = f"{time.monotonic() - self.started:.1f} s"
-        title = Text(f"{self.scenes} {self.text(name + '.title', **values)}", style="bold cyan")
+        title = Text.assemble(
+            (f"{self.scenes}  {self.text(name + '.title', **values)}", "bold cyan"),
+            (f"  {took}", "dim"),
+        )
         self.out.print()
         self.out.print(Rule(title, align="left", style="dim"))
-        about = self.text(name + ".about", **values)
-        self.out.print(Text.assemble(about, (f"  [{took}]", "dim")))
+        self._line("", Text(self.text(name + ".about", **values), style="italic"))
 
     def say(self, name: str, **values: Any) -> None:
         """Tell what happened."""
-        self.out.print(Text("  " + self.text(name, **values)))
+        self._line("·", Text(self.text(name, **values)))
+
+    def show(self, shown: RenderableType) -> None:
+        """Show a table."""
+        self.out.print(Padding(shown, (0, 0, 0, 2), expand=False))
 
     def quote(self, words: str, style: str = "dim") -> None:
         """Print what a program said, as it said it."""
         for line in words.splitlines():
-            self.out.print(Text("    │ " + line, style=style))
+            self._line("│", Text(line, style=style), indent=4)
 
     def expect(self, name: str, held: bool, **values: Any) -> bool:  # noqa: FBT001 - reads as a sentence
         """Say whether a claim held, which was read from the nodes, and remember it."""
         said = self.text(name, **values)
-        mark = Text("  ✓ ", style="bold green") if held else Text("  ✗ ", style="bold red")
-        body = Text(said) if held else Text(said, style="bold red")
-        self.out.print(Text.assemble(mark, body))
+        style = "bold green" if held else "bold red"
+        self._line(Text("✓" if held else "✗", style=style), Text(said, style="" if held else "red"))
         self.expectations.append(Expectation(name, held, said))
         return held
+
+    def _line(self, mark: str | Text, words: Text, *, indent: int = 2) -> None:
+        """Print a line whose further lines stand below its first word, not below its mark."""
+        if not mark:
+            self.out.print(Padding(words, (0, 0, 0, indent), expand=False))
+            return
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column()
+        grid.add_column(overflow="fold")
+        grid.add_row(mark, words)
+        self.out.print(Padding(grid, (0, 0, 0, indent), expand=False))
 
     @property
     def all_held(self) -> bool:

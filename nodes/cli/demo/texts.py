@@ -226,8 +226,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "shouxin repair fetches that one entry back from {source}",
     ),
     "alter.serves": (
-        "重新启动后照常工作：第 {index} 条新记录已复制，全库复核无误",
-        "Started again, it serves: its new entry {index} is replicated, and fsck finds all sound",
+        "重新启动后照常工作：第 {index} 条新记录已复制",
+        "Started again, it serves: its new entry {index} is replicated",
     ),
     "lose.title": ("毁库：重庆节点被强杀，数据库被删", "Chongqing is killed and its database deleted"),
     "lose.about": (
@@ -244,17 +244,18 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "serves after {took:.1f} s: same root",
     ),
     "lose.resting": (
-        "见证和镜像的记忆已失，这两把密钥从此停用，直到新名册更换",
-        "It no longer remembers what it cosigned, so its witness and mirror keys rest from now on",
+        "它已不记得签过什么，见证和镜像两把密钥从此停用：此后没有一条记录带有它的签名",
+        "It no longer remembers what it cosigned, so its witness and mirror keys rest: no line of its "
+        "own from then on",
     ),
     "lose.writes": (
         "它自己的日志继续增长：第 {index} 条已复制",
         "Its own log goes on: entry {index} is replicated",
     ),
     "lose.quorum": (
-        "其余四省的日志凭恰好 {lines} 个签名成立（法定 {quorum}，共 {of} 个见证者），没有重庆",
-        "The four others' logs stand on exactly {lines} signatures (quorum {quorum} of {of}), none of "
-        "them Chongqing's",
+        "其余四省照常：{acts} 条新记录都凭恰好 {quorum} 个签名成立（{of} 个见证者中的法定数）",
+        "The four others go on: {acts} new acts, each standing on exactly {quorum} lines of {of}, the "
+        "quorum",
     ),
     "end.title": ("终局：五个节点所见", "What each node sees at the end"),
     "end.about": (

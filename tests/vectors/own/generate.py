@@ -226,7 +226,10 @@ class Example:
             CASE,
             {"item": "000500000001", "window": "510000/window/w3"},
             officer=OFFICER,
-            citations=(self.sichuan.cite("view", 1), self.tibet.cite("grant", 1)),
+            citations=(
+                Citation("view", TIBET, 1, self.sichuan.statements[1].leaf),
+                self.tibet.cite("grant", 1),
+            ),
         )
         self.bundle = Bundle(
             CASE,

@@ -1,0 +1,201 @@
+"""A case from one region to another and back: its check, its timeline, its evidence."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from authz.case_bundle import judge_bundle
+from ledger.bundle import check_bundle
+from ledger.errors import LedgerError, RefusedError
+from nodes.client import Acted, Client
+from nodes.core.kinds import KINDS
+from tests.nodes.live import NOW_S, Live, live
+
+SICHUAN, TIBET = "510000", "540000"
+CIVIL, HALL, WINDOW = "510000/department/civil", "510000/hall/h1", "510000/window/w3"
+CLERK, MANAGER = "510000/officer/w3-01", "510000/officer/m-01"
+OWNER, DECIDER = "540000/department/civil", "540000/officer/d-01"
+ITEM, BASIS, GRANT, CASE = (
+    "540000/item/000120001000",
+    "540000/basis/zangzhengban-21",
+    "540000/grant/2026-000001",
+    "510000/case/2026-000001",
+)
+
+
+class Province(NamedTuple):
+    live: Live
+    tokens: dict[str, str]
+
+    async def act(
+        self, officer: str, kind: str, subject: str, body: dict[str, Any], **options: Any
+    ) -> Acted:
+        async with self.live.client(officer[:6], self.tokens[officer]) as client:
+            return await client.act(kind, subject, body, officer=officer, **options)
+
+    async def patiently(self, officer: str, kind: str, subject: str, body: dict[str, Any]) -> Acted:
+        """Act as soon as what it rests on is within sight of the officer's region."""
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    return await self.act(officer, kind, subject, body, wait="replicated")
+                except LedgerError as error:
+                    if error.code in {"bad-field", "unknown-kind", "not-entitled"}:
+                        raise
+                    await asyncio.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
+    with live(tmp_path_factory.mktemp("cases") / "network", regions=5) as nodes:
+        made = Province(nodes, {})
+        nodes.run(enrol(made), 30)
+        nodes.run(carry(made), 60)
+        yield made
+
+
+async def officer(made: Province, operator: Client, party: str, unit: str, *roles: str) -> None:
+    key = await operator.make_officer_key(party)
+    body = {"unit": unit, "key": key, "holder": "region", "roles": sorted(roles)}
+    await operator.act("party.enrol", party, body)
+    role = "window" if unit == WINDOW else "authority"
+    made.tokens[party] = (await operator.issue_token(party, role))["token"]
+
+
+async def enrol(made: Province) -> None:
+    async with made.live.client(SICHUAN) as here, made.live.client(TIBET) as there:
+        await here.act("party.enrol", CIVIL, {"name": "民政局"})
+        await here.act("party.enrol", HALL, {"name": "政务大厅"})
+        body = {"name": "三号窗口", "hall": HALL, "department": CIVIL}
+        await here.act("party.enrol", WINDOW, body)
+        await officer(made, here, CLERK, WINDOW, "receive")
+        await officer(made, here, MANAGER, CIVIL, "grant", "manage")
+        await there.act("party.enrol", OWNER, {"name": "民政厅"})
+        await officer(made, there, DECIDER, OWNER, "decide", "receive", "grant", "manage")
+    term = {"valid_from": NOW_S - 3_600, "valid_until": NOW_S + 864_000}
+    await made.act(
+        DECIDER,
+        "item.publish",
+        ITEM,
+        {
+            "version": 1,
+            "title": "结婚登记",
+            "code": "000120001000",
+            "department": OWNER,
+            "materials": ["hukou", "photo"],
+            "days": 5,
+        },
+    )
+    await made.act(
+        DECIDER, "basis.publish", BASIS, {"title": "方案", "document": "藏政办发21", **term}
+    )
+    grant = {
+        "item": ITEM,
+        "item_version": 1,
+        "window": WINDOW,
+        "rights": ["deliver", "intake", "notice"],
+        "staleness_s": 600,
+        "basis": BASIS,
+        "valid_from": NOW_S - 3_600,
+        "valid_until": NOW_S + 86_400,
+    }
+    await made.act(DECIDER, "grant.offer", GRANT, grant)
+    await made.patiently(MANAGER, "grant.accept", GRANT, {"window": WINDOW, "item": ITEM})
+
+
+async def carry(made: Province) -> None:
+    ground = {"grant": GRANT, "window": WINDOW}
+    opened = {"item": ITEM, "item_version": 1, "department": OWNER, "mode": "agency", **ground}
+    await made.patiently(CLERK, "case.open", CASE, opened)
+    await made.act(CLERK, "handoff.offer", CASE, {"unit": OWNER})
+    await made.patiently(DECIDER, "handoff.accept", CASE, {"holder": SICHUAN})
+    decision = {"result": "granted", "basis": "婚姻登记条例", "document": bytes(32)}
+    await made.patiently(DECIDER, "case.decide", CASE, decision)
+    await made.act(DECIDER, "handoff.offer", CASE, {"unit": WINDOW})
+    await made.patiently(CLERK, "handoff.accept", CASE, {"holder": TIBET})
+    await made.patiently(CLERK, "case.deliver", CASE, {"mode": "counter", **ground})
+    await made.patiently(CLERK, "case.close", CASE, {})
+
+
+def ask(province: Province, right: str, window: str = WINDOW) -> Any:
+    async def story() -> Any:
+        async with province.live.client(SICHUAN, province.tokens[CLERK]) as client:
+            return await client.check(window, right, ITEM, officer=CLERK)
+
+    return province.live.run(story())
+
+
+def test_the_window_may_do_what_the_grant_lends_and_no_more(province: Province) -> None:
+    granted = ask(province, "intake")
+    assert (granted.allowed, granted.code, granted.grant) == ("yes", "granted", GRANT)
+    assert granted.item_version == 1
+    [relied] = granted.relied
+    assert relied["origin"] == province.live.founded.roster.members[TIBET].origin
+    assert relied["size"] > 1
+    assert (ask(province, "verify").allowed, ask(province, "verify").code) == (
+        "no",
+        "right-not-granted",
+    )
+    assert ask(province, "decide").code == "decision-stays"
+    assert ask(province, "intake", "510000/window/none").code == "window-not-live"
+
+
+def test_a_window_without_the_right_is_refused_and_nothing_stands(province: Province) -> None:
+    async def story() -> str:
+        body = {"item": ITEM, "item_version": 1, "department": OWNER, "mode": "agency"}
+        with pytest.raises(RefusedError) as caught:
+            await province.act(CLERK, "case.open", "510000/case/2026-000009", body)
+        return caught.value.code
+
+    size = province.live.size(SICHUAN)
+    assert province.live.run(story())
+    assert province.live.size(SICHUAN) == size
+
+
+def test_every_region_tells_the_same_story(province: Province) -> None:
+    async def story(region: str) -> dict[str, Any]:
+        async with province.live.client(region) as client, asyncio.timeout(10):
+            while True:
+                told = await client.case(CASE)
+                if told["stage"] == "closed":
+                    return told
+                await asyncio.sleep(0.05)
+
+    told = {region: province.live.run(story(region)) for region in (SICHUAN, TIBET, "530000")}
+    kinds = [line["kind"] for line in told[SICHUAN]["lines"]]
+    assert kinds[0] == "case.open"
+    assert kinds[-1] == "case.close"
+    assert kinds.count("handoff.release") == 2
+    for other in told.values():
+        assert [(line["origin"], line["index"]) for line in other["lines"]] == [
+            (line["origin"], line["index"]) for line in told[SICHUAN]["lines"]
+        ]
+        assert other["findings"] == []
+        assert all(line["asserted"] for line in other["lines"] if line["issuer"].count("/"))
+
+
+def test_the_bundle_proves_the_case_with_the_genesis_roster_alone(province: Province) -> None:
+    """And with one byte changed anywhere it proves nothing."""
+
+    async def story(region: str) -> bytes:
+        async with province.live.client(region) as client, asyncio.timeout(15):
+            while True:
+                if (await client.case(CASE))["stage"] == "closed":
+                    break
+                await asyncio.sleep(0.05)
+            return await client.bundle(CASE)
+
+    genesis = province.live.founded.roster.sha256
+    for region in (SICHUAN, "530000"):
+        data = province.live.run(story(region))
+        verified = check_bundle(data, genesis)
+        told = judge_bundle(verified, KINDS)
+        assert told.stage == "closed"
+        assert told.findings == ()
+    assert len(verified.logs) >= 2
+    for at in range(11, len(data), len(data) // 40):
+        broken = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        with pytest.raises(LedgerError):
+            judge_bundle(check_bundle(broken, genesis), KINDS)
