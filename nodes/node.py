@@ -462,6 +462,7 @@ class Node:
                 f"this node writes nothing: {self._detail}", code=self._state
             )
             replies += [Reply(event.request_id, stopped) for event in asked]
+        self._write(self._duties.writes())
         ready = self._network.flush(now_ms, reader)
         self._write(ready.writes)
         if self._wrote and self._state == "serving":
@@ -486,7 +487,11 @@ class Node:
         if judged:
             self._write(self._settlement.step(judged, reader))
         for origin, known in self._network.known.items():
-            self._shelf.offer(origin, known, self._judged_size(origin))
+            if not self._shelf.is_better(origin, known, self._judged_size(origin)):
+                continue
+            # A log that lies may have shown others a tree that is not the one we hold.
+            if self._projection.root(origin, known.size, reader) == known.root:
+                self._shelf.put(origin, known)
 
     def _sequence(
         self, asked: Sequence[Register | Compose], reader: StoreReader, now_ms: int
@@ -513,7 +518,6 @@ class Node:
             self._write(self._settlement.step([(self._own, batch.effects)], reader))
             for view in batch.effects.views:
                 self._settlement.satisfied(view.origin, view.fresh_at_s)
-        self._write(self._duties.writes())
         self._want_fresh(now_ms // 1000)
         return sequencer.replies(batch)
 

@@ -15,7 +15,6 @@ from ledger.hashing import EMPTY_ROOT
 from nodes.ports import FenceMark
 from nodes.store.engine import open_sqlite
 
-
 _NAMES: Final = {
     sqlite3.SQLITE_BUSY: "SQLITE_BUSY",
     sqlite3.SQLITE_FULL: "SQLITE_FULL",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ledger.keys import SigningKey
-from nodes.core.ready import Event, PeerReply, PeerRequest, RegisterReply
+from nodes.core.ready import Event, PeerRequest
 from nodes.node import Node
 from nodes.ports import Signer
 from simulator.clock import SimulatedClock
@@ -49,6 +49,3 @@ class Machine:
     """Who waits for the answer to an event, by its request id."""
     asking: dict[int, PeerRequest] = field(default_factory=dict)
     """Requests to peers that are under way, by their id."""
-
-
-__all__ = ["Answer", "Machine", "Officers", "PeerReply", "RegisterReply"]

@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import web
 from sqlalchemy import Connection, Engine
 
-from ledger.errors import MalformedError, RefusedError
+from ledger.errors import MalformedError, NotFoundError, RefusedError
 from ledger.names import check_party, region_of
 from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
@@ -208,10 +208,23 @@ async def revoke(request: web.Request) -> web.Response:
     authorize(request, frozenset({Role.OPERATOR}))
     token_hash = parse_hash(request.match_info["hash"], "hash")
     now_s = service.now_s()
-    # The end first: a token that must not serve any more is not to wait for the log.
-    await service.driver.write(lambda: service.tokens.revoke(token_hash, now_s))
-    service.tokens.forget(token_hash)
-    index = await _record(service, "token.revoke", token_hash, {})
+    row = service.readers.here(lambda connection: store.find(connection, token_hash))
+    if row is None:
+        raise NotFoundError(f"no token {token_hash.hex()}", code="unknown-token")
+    if row.revoked_s is None:
+        # The end first: a token that must not serve any more is not to wait for the log. If the
+        # record fails then, asking again makes it.
+        await service.driver.write(lambda: service.tokens.revoke(token_hash, now_s))
+        service.tokens.forget(token_hash)
+    try:
+        index = await _record(service, "token.revoke", token_hash, {})
+    except RefusedError as error:
+        if error.code != "unknown-object":
+            raise
+        # The first operator's token is older than the log, so both records are made now.
+        body = {"holder": row.party, "role": row.role, "expires": row.expires_s}
+        await _record(service, "token.issue", token_hash, body)
+        index = await _record(service, "token.revoke", token_hash, {})
     return json_response({"id": token_hash.hex(), "revoked_s": now_s, "index": index})
 
 

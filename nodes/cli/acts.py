@@ -23,6 +23,11 @@ ALLOWED: Final = {"yes": "green", "open": "yellow", "no": "red"}
 
 def act(given: argparse.Namespace) -> int:
     """Record an act, and print where it stands."""
+    names = sorted(name for name, _ in KINDS)
+    if given.kind not in names:
+        raise MalformedError(
+            f"no such kind: {given.kind}; there are: {', '.join(names)}", code="unknown-kind"
+        )
     kind = kind_of(KINDS, given.kind, 1)
     body = _load(given) if given.body else parse_fields(given.field, kind.fields)
 
@@ -65,7 +70,10 @@ def parse_fields(given: Sequence[str], fields: Mapping[str, Field]) -> dict[str,
         try:
             body[name] = _READERS.get(fields[name].type, str)(value)
         except ValueError as error:
-            raise MalformedError(f"{name} is of type {fields[name].type}: {error}", code="bad-field") from error  # fmt: skip
+            wanted = fields[name].type
+            raise MalformedError(
+                f"{name} is of type {wanted}: {error}", code="bad-field"
+            ) from error
     return body
 
 

@@ -1,7 +1,7 @@
 """Checking a whole log again from its parts, wherever they lie: a database, or a node's addresses.
 
-Nothing that is stored is believed but the note's signature: entries are hashed, the tree is grown anew
-from the leaf hashes, and every tile is compared with what it must be.
+Nothing that is stored is believed but the note's signature: entries are hashed, the tree is grown
+anew from the leaf hashes, and every tile is compared with what it must be.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class Source(Protocol):
         """How many entries are there."""
 
     async def note(self) -> bytes | None:
-        """The newest signed note on a tree of at most ``size`` entries; None where there is none."""
+        """The newest signed note on at most ``size`` entries; None where there is none."""
 
     async def entries(self, start: int, end: int) -> Sequence[bytes]:
         """The entries [start, end) of one bundle; fewer where fewer are there."""
@@ -67,7 +67,7 @@ class Report:
         note_size: Of the note that was compared; 0 where there is none.
         altered: Indexes of entries that do not hash to their leaf, ascending, the first few.
         altered_count: How many there are.
-        wrong_tiles: Paths of tiles that are not what the leaf hashes below them make, the first few.
+        wrong_tiles: Paths of tiles that are not what lies below them makes them, the first few.
         trouble: What is wrong, in words; empty where all holds.
         first: The first entry that is wrong, so far as it can be told from here; None otherwise.
         leaves_hold: Whether the stored leaf hashes lead to the signed root, so that they can be
@@ -175,9 +175,7 @@ async def compare(source: Source, other: Source) -> Difference:
     return Difference(source.origin, size, None)
 
 
-def _opened(
-    signed: bytes | None, origin: str, roster: Roster
-) -> tuple[Checkpoint | None, str]:
+def _opened(signed: bytes | None, origin: str, roster: Roster) -> tuple[Checkpoint | None, str]:
     if signed is None:
         return None, ""
     try:
@@ -205,7 +203,7 @@ def _split(hashes: bytes) -> list[bytes]:
     return [hashes[at : at + HASH_BYTES] for at in range(0, whole, HASH_BYTES)]
 
 
-# ---- from a node's database -----------------------------------------------------------------------
+# ---- from a node's database ----------------------------------------------------------------------
 
 
 class StoredLogs:
@@ -295,7 +293,7 @@ class StoredLog:
         return found.get((level, index), b"")[: width * HASH_BYTES]
 
 
-# ---- from a node's addresses ----------------------------------------------------------------------
+# ---- from a node's addresses ---------------------------------------------------------------------
 
 
 class ServedLog:
@@ -325,7 +323,9 @@ class ServedLog:
         """Return the entries of a bundle."""
         path = entries_path(start // TILE_WIDTH, _width(end - start))
         try:
-            return decode_entry_bundle(await self._client.fetch(f"{self._prefix}/{path}"), end - start)
+            return decode_entry_bundle(
+                await self._client.fetch(f"{self._prefix}/{path}"), end - start
+            )
         except (NotFoundError, MalformedError):
             return []
 

@@ -144,7 +144,8 @@ def _print(found: Sequence[Finding], against: str | None) -> None:
                 f"up to {it.difference.size}" if index is None else f"differs at entry {index}"
             )
         made.add_row(
-            *cells, Text("sound", style="green") if it.is_sound else Text("not sound", style="bold red")
+            *cells,
+            Text("sound", style="green") if it.is_sound else Text("not sound", style="bold red"),
         )
     out.print(made)
     for it in found:

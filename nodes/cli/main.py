@@ -1,8 +1,9 @@
 """The command ``shouxin``: its tree of subcommands, and how refusals become exit statuses.
 
-Exit statuses: 0 done, or what was asked about holds; 1 it does not hold (``verify``, ``fsck``, ``check``,
-``demo``); 2 wrong usage or malformed input; 3 a rule or a missing right forbids it; 4 there is no such
-thing; 5 it cannot be done now, try again; 70 a bug, or a disk that cannot be relied on; 130 interrupted.
+Exit statuses: 0 done, or what was asked about holds; 1 it does not hold (``verify``, ``fsck``,
+``check``, ``demo``); 2 wrong usage or malformed input; 3 a rule or a missing right forbids it; 4
+there is no such thing; 5 it cannot be done now, try again; 70 a bug, or a disk that cannot be relied on;
+130 interrupted.
 """
 
 import argparse
@@ -51,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None for those of this process.
     """
     if not __debug__:
-        print("shouxin: its checks are assertions too; do not run it with python -O", file=sys.stderr)
+        print(
+            "shouxin: its checks are assertions too; do not run it with python -O", file=sys.stderr
+        )
         return USAGE
     given = parser().parse_args(arguments)
     module, _, name = given.run.partition(":")
@@ -107,8 +110,15 @@ def parser() -> argparse.ArgumentParser:
 _Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives the type no public name
 
 
-def _command(commands: "_Commands[argparse.ArgumentParser]", name: str, run: str, text: str, **more: str) -> argparse.ArgumentParser:  # fmt: skip
-    made = commands.add_parser(name, help=text, description=more.pop("description", text), **more)
+def _command(
+    commands: "_Commands[argparse.ArgumentParser]",
+    name: str,
+    run: str,
+    text: str,
+    *,
+    description: str = "",
+) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=text, description=description or text)
     made.set_defaults(run=f"nodes.cli.{run}")
     return made
 
@@ -145,13 +155,21 @@ def _node(commands: "_Commands[argparse.ArgumentParser]") -> None:
     run_ = _command(parts, "run", "network:run_node", "run one node until it is told to stop")
     run_.add_argument("--config", type=Path, required=True, metavar="FILE", help="its node.toml")
     run_.add_argument(
-        "--leash", action="store_true", help="stop when standard input ends, with whoever started it"
+        "--leash",
+        action="store_true",
+        help="stop when standard input ends, with whoever started it",
     )
 
 
 def _act(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    act = _command(commands, "act", "acts:act", "record an act, signed by the region for an officer")
-    act.add_argument("kind", metavar="KIND", help="for example case.open; --help-kinds lists them")
+    act = _command(
+        commands, "act", "acts:act", "record an act, signed by the region for an officer"
+    )
+    act.add_argument(
+        "kind",
+        metavar="KIND",
+        help="for example case.open; an unknown one is answered with the list",
+    )
     act.add_argument("--subject", required=True, help="the object or party it is about")
     act.add_argument("--officer", help="in whose name; left out, the region itself acts")
     body = act.add_mutually_exclusive_group()
@@ -162,7 +180,9 @@ def _act(commands: "_Commands[argparse.ArgumentParser]") -> None:
         metavar="NAME=VALUE",
         help="a field of the act; lists are written with commas; bytes in hexadecimal",
     )
-    body.add_argument("--json", dest="body", type=Path, metavar="FILE", help="all fields; - for stdin")
+    body.add_argument(
+        "--json", dest="body", type=Path, metavar="FILE", help="all fields; - for stdin"
+    )
     act.add_argument(
         "--wait",
         choices=["accepted", "witnessed", "replicated"],
@@ -192,7 +212,9 @@ def _check(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _trace(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    trace = _command(commands, "trace", "traces:trace", "show who did what on a case, and who held it")
+    trace = _command(
+        commands, "trace", "traces:trace", "show who did what on a case, and who held it"
+    )
     trace.add_argument("case", metavar="CASE")
     _json(trace)
     _language(trace)
@@ -232,23 +254,29 @@ def _fsck(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "fsck:fsck",
         "check whole logs again: every stored entry, the tree, the signed note",
         description=(
-            "Check whole logs again from what is stored or served: every entry is hashed, the tree is "
-            "grown anew and compared with the tiles and the signed note. Status 1 names the first "
-            "entry that differs."
+            "Check whole logs again from what is stored or served: every entry is hashed, the tree "
+            "is grown anew and compared with the tiles and the signed note. Status 1 names the "
+            "first entry that differs."
         ),
     )
     fsck.add_argument("source", metavar="DIR|URL", help="a node's folder, or a node's base URL")
     fsck.add_argument("--against", metavar="URL", help="compare with what this node holds")
     fsck.add_argument("--region", help="only the log of this region (default: all that are held)")
     fsck.add_argument(
-        "--roster", type=Path, metavar="GENESIS", help="the genesis roster; a URL's own word otherwise"
+        "--roster",
+        type=Path,
+        metavar="GENESIS",
+        help="the genesis roster; a URL's own word otherwise",
     )
     _json(fsck)
 
 
 def _repair(commands: "_Commands[argparse.ArgumentParser]") -> None:
     repair = _command(
-        commands, "repair", "repair:repair", "put altered entries right from the mirrors (node stopped)"
+        commands,
+        "repair",
+        "repair:repair",
+        "put altered entries right from the mirrors (node stopped)",
     )
     repair.add_argument("folder", type=Path, metavar="DIR", help="the node's folder")
     repair.add_argument(
@@ -263,7 +291,9 @@ def _repair(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 
 def _status(commands: "_Commands[argparse.ArgumentParser]") -> None:
-    status = _command(commands, "status", "acts:status", "show how far every log has come at a node")
+    status = _command(
+        commands, "status", "acts:status", "show how far every log has come at a node"
+    )
     _json(status)
     _caller(status)
 
@@ -275,9 +305,13 @@ def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "demo.story:demo",
         "start five regions here, tell their story, and check every claim",
     )
-    demo.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="default: a temporary one")
+    demo.add_argument(
+        "folder", type=Path, nargs="?", metavar="DIR", help="default: a temporary one"
+    )
     demo.add_argument("--once", action="store_true", help="end after the story, 0 if all held")
-    demo.add_argument("--cases", type=int, default=40, help="how many cases run through (default: 40)")
+    demo.add_argument(
+        "--cases", type=int, default=40, help="how many cases run through (default: 40)"
+    )
     demo.add_argument(
         "--base-port", type=int, default=0, help="first of 15 ports (default: free ones)"
     )
@@ -296,7 +330,7 @@ def _caller(made: argparse.ArgumentParser) -> None:
         "--token",
         type=Path,
         metavar="FILE",
-        help="file with the caller's token (default: $SHOUXIN_TOKEN, or the operator's in the folder)",
+        help="the caller's token (default: $SHOUXIN_TOKEN, or the operator's in the folder)",
     )
 
 

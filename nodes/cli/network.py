@@ -60,6 +60,7 @@ def chosen(base_port: int, regions: str | None) -> Founding:
     """Return the founding of the five regions, or of some of them.
 
     Args:
+        base_port: The first of ten.
         regions: Codes joined by commas; None for all five.
 
     Raises:
@@ -95,12 +96,11 @@ async def _up(configs: dict[str, Path]) -> None:
     _cancel_on_signals()
     started: list[NodeProcess] = []
     try:
-        for found in await asyncio.gather(
+        found = await asyncio.gather(
             *(NodeProcess.start(region, config, {}) for region, config in configs.items()),
             return_exceptions=True,
-        ):
-            if isinstance(found, NodeProcess):
-                started.append(found)
+        )
+        started += [it for it in found if isinstance(it, NodeProcess)]
         missing = configs.keys() - {node.region for node in started}
         for node in started:
             print(f"{node.region}  {node.greeting}  {TOKEN_FILE} in {node.config.parent}")
@@ -137,9 +137,7 @@ async def _serve(config: Config, *, leash: bool) -> None:
     async with running(config, os.environ, SystemClock()) as node:
         service = node.service
         url = service.roster.member(service.region).url
-        print(
-            f"listening {url} region {service.region} {service.node.snapshot.state}", flush=True
-        )
+        print(f"listening {url} region {service.region} {service.node.snapshot.state}", flush=True)
         await node.driver.wait_failed()
 
 

@@ -1,4 +1,4 @@
-"""Nodes as processes of their own, started, waited for, and always ended with whoever started them."""
+"""Nodes as processes of their own, started, waited for, and ended with whoever started them."""
 
 import asyncio
 import os

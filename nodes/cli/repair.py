@@ -66,15 +66,18 @@ async def repair_folder(folder: Path, urls: Sequence[str] = ()) -> list[Repaired
     """Put right what is wrong in a node's database.
 
     Args:
+        folder: The node's.
         urls: Nodes to fetch from; all others of the roster where there are none.
 
     Raises:
-        UnavailableError: ``fence-in-use``: the node is running. ``no-copy``: no node that answers has
+        UnavailableError: ``fence-in-use``: the node is running. ``no-copy``: nobody who answers has
             a copy that leads to the signed root.
     """
     config = load_folder(folder)
     roster = load_roster(config.node.roster)
-    region = config.node.region
+    chosen = list(urls) or [
+        member.url for region, member in roster.members.items() if region != config.node.region
+    ]
     # Whoever holds the fence is the only one to write; a running node holds it.
     fence = FileFence.open(config.node.fence)
     try:
@@ -84,25 +87,17 @@ async def repair_folder(folder: Path, urls: Sequence[str] = ()) -> list[Repaired
                 log = logs.log(origin)
                 report = await examine(log, roster)
                 if report.trouble:
-                    done.append(await _repair_log(logs, log, report, roster, region, urls))
+                    done.append(await _repair_log(logs, log, report, roster, chosen))
             return done
     finally:
         fence.close()
 
 
 async def _repair_log(
-    logs: StoredLogs,
-    log: StoredLog,
-    report: Report,
-    roster: Roster,
-    region: str,
-    urls: Sequence[str],
+    logs: StoredLogs, log: StoredLog, report: Report, roster: Roster, urls: Sequence[str]
 ) -> Repaired:
-    chosen = list(urls) or [
-        member.url for other, member in roster.members.items() if other != region
-    ]
     trouble = "there is no other node"
-    for url in chosen:
+    for url in urls:
         async with Client(url, patience=_PATIENCE) as client:
             try:
                 own = (await client.status())["origin"]
@@ -121,7 +116,10 @@ async def put_right(
     """Write the entries of a copy over those that differ, and all tiles; return which they were.
 
     Args:
+        logs: The database.
+        log: In it.
         report: What was found wrong.
+        roster: In force.
         copy: The same log as someone else has it. Not trusted.
 
     Raises:

@@ -33,6 +33,8 @@ STAGE_ZH: Final[Mapping[str, str]] = {
     "withdrawn": "已撤回",
     "closed": "已办结",
 }
+
+
 def clock(seconds: int) -> str:
     """Return a time of day, with its date, as Beijing reads it."""
     return datetime.fromtimestamp(seconds, UTC).astimezone(BEIJING).strftime("%m-%d %H:%M:%S")

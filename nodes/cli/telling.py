@@ -57,7 +57,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "findings": "Findings",
         "none": "No findings",
         "seal": "seal",
-        "asserted": "† The region holds this key: it is the region who says that this officer acted.",
+        "asserted": "† The region holds the key: it is the region who says that they acted.",
     },
 }
 
@@ -87,6 +87,9 @@ def tell_fields(
     """Print a timeline that came from a node.
 
     Args:
+        out: Where to.
+        told: As the API gives it.
+        language: Of the words.
         names: What regions are called, by code; None shows the codes.
     """
     words, named = _WORDS[language], names or {}

@@ -37,6 +37,8 @@ def bundle(given: argparse.Namespace) -> int:
     try:
         given.output.write_bytes(data)
     except OSError as error:
-        raise MalformedError(f"cannot write {given.output}: {error.strerror}", code="no-file") from error
+        raise MalformedError(
+            f"cannot write {given.output}: {error.strerror}", code="no-file"
+        ) from error
     print(f"{given.output}: {len(data)} bytes; shouxin verify {given.output} --roster GENESIS")
     return 0

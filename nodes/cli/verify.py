@@ -122,11 +122,11 @@ _HELD: Final = {
     "en": "[bold green]Verified[/]: all {count} steps hold ({steps})",
 }
 _AS_OF: Final = {
-    "zh": "截至 {origin} 第 {size} 条（{lines} 个副本签名，法定 {quorum} 个）；此后追加的内容，本证据包无从得知。",
+    "zh": "截至 {origin} 第 {size} 条（{lines} 个镜像签名，法定 {quorum} 个）。",
     "en": "As of {size} entries of {origin} ({lines} mirrors signed, {quorum} make a quorum).",
 }
 _UNKNOWN: Final = {
-    "zh": "",
+    "zh": "此后追加的内容，本证据包无从得知。",
     "en": "What a log appended after that size, a bundle cannot know.",
 }
 
@@ -153,5 +153,4 @@ def _print_success(verified: VerifiedBundle, told: Trace, language: Language) ->
             style="dim",
             markup=False,
         )
-    if _UNKNOWN[language]:
-        out.print(_UNKNOWN[language], style="dim")
+    out.print(_UNKNOWN[language], style="dim")

@@ -36,6 +36,7 @@ class Follower:
         self._limits = limits
         self.states: dict[str, LogState] = {}
         self._waits: dict[str, Wait] = {}
+        self._bytes_left = 0
 
     def judged_size(self, origin: str) -> int:
         """Return how far a log is judged."""
@@ -49,8 +50,9 @@ class Follower:
         """
         now_s = now_ms // 1000
         left = self._limits.judged_entries_max
+        self._bytes_left = self._limits.judged_bytes_max
         progress = True
-        while progress and left > 0:
+        while progress and left > 0 and self._bytes_left > 0:
             progress = False
             for origin in stored:
                 state = self.states.get(origin)
@@ -84,6 +86,9 @@ class Follower:
     def _chunk(self, state: LogState, end: int, now_s: int, reader: Reader) -> Effects:
         effects = Effects()
         for entry in reader.entries(state.origin, state.size, end):
+            if self._bytes_left <= 0:
+                break
+            self._bytes_left -= len(entry)
             try:
                 self._projection.judge_entry(state, entry, now_s, effects, reader)
             except Wait as wait:

@@ -118,13 +118,14 @@ def one_line(
         else roster.witness_keys(checkpoint.origin)
     )
     for item in line_bytes(signatures):
-        if any(region == cosigner[0] for cosigner in keys.get(item[:KEY_ID_BYTES], ())):
-            try:
-                (good,) = check_lines(roster, checkpoint.origin, checkpoint, (item,), role)
-            except UnverifiedError:
-                continue
-            if good.region == region:
-                return good
+        if item[:KEY_ID_BYTES] not in keys:
+            continue
+        try:
+            (good,) = check_lines(roster, checkpoint.origin, checkpoint, (item,), role)
+        except UnverifiedError:
+            continue
+        if good.region == region:
+            return good
     return None
 
 

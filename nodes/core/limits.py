@@ -10,6 +10,8 @@ class Limits:
 
     Args:
         judged_entries_max: Entries of other logs that one commit judges; the rest wait.
+        judged_bytes_max: Bytes of other logs' entries that one commit judges; what costs time in an
+            entry are its signatures and lines, so its length bounds them.
         judged_chunk_entries_max: Entries of one log read at a time.
         facts_cached_max: Rows kept in memory over all logs.
         keys_cached_max: Signature keys that a verifier keeps.
@@ -18,6 +20,7 @@ class Limits:
     """
 
     judged_entries_max: int = 1_024
+    judged_bytes_max: int = 512 * 1024
     judged_chunk_entries_max: int = 256
     facts_cached_max: int = 16_384
     keys_cached_max: int = 8_192

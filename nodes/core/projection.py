@@ -5,6 +5,7 @@ by when it arrived; so all nodes reach one state. Uses are settled elsewhere (``
 who may append what to our own log is the sequencer's business.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -59,7 +60,7 @@ from nodes.core.ready import (
     UseRow,
     Write,
 )
-from nodes.core.sight import Generations, Sight
+from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
 from nodes.ports import Reader
 
 GENESIS_KIND: Final = "log.genesis"
@@ -331,7 +332,10 @@ class Projection:
             time_s=statement.time_s,
             body=act.body,
         )
-        needs = wants(kind, draft, own, region, self._roster)
+        try:
+            needs = wants(kind, draft, own, region, self._roster)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _unjudgeable(kind, error) from error
         views = self._views(state, statement, index, reader) if act.citations else {}
         facts = self.resolve(origin, needs, views, reader)
         if act.citations:
@@ -347,7 +351,10 @@ class Projection:
             facts=facts,
             views=views,
         )
-        return Verdict(kind, judge(kind, acting, needs), facts, views, own)
+        try:
+            return Verdict(kind, judge(kind, acting, needs), facts, views, own)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _unjudgeable(kind, error) from error
 
     def resolve(
         self, origin: str, needs: Iterable[Need], views: dict[str, ViewFact], reader: Reader
@@ -516,9 +523,7 @@ class Projection:
             for item in block.lines:
                 _wait_for_clock(item.lines, now_s + self.delta_s)
             self.check_block(state, block, reader)
-            covers = check_block_lines(
-                self._roster, state.origin, self._rooted(state, block, reader)
-            )
+            covers = self._covers(state, block, reader)
             self.take_block(state, statement, block, covers, effects)
         else:
             _wait_for_clock(_lines_of(act.body), now_s + self.delta_s)
@@ -528,9 +533,9 @@ class Projection:
             if view.size > self._judged_size(view.origin):
                 raise Wait(view.origin, view.size)
             if self.root(view.origin, view.size, reader) != view.root:
-                raise UnverifiedError(
-                    f"the view shows another tree of {view.origin}", code="other-branch"
-                )
+                # The viewed log has shown two histories, and the view is of the one that we do not
+                # hold. That is no fault of this log's writer, so it waits and is not accused.
+                raise Wait(view.origin, INDEX_PAST_ALL)
             self.take_view(
                 state,
                 ViewFact(
@@ -567,6 +572,8 @@ class Projection:
             raise RefusedError(f"block of size {block.size} at {state.size}", code="bad-block")
         if block.roster != self._roster.version or block.rules != self._roster.rules:
             raise RefusedError("the block names another roster or rules", code="bad-block")
+        if any(len(item.lines) != state.evidence.quorum for item in block.lines):
+            raise RefusedError("a candidate is recorded with a quorum of lines", code="bad-block")
         if block.map_root != EMPTY_MAP_ROOT:
             raise RefusedError("the block names another object map", code="bad-block")
         if self.root(state.origin, block.size, reader) != block.root:
@@ -575,12 +582,18 @@ class Projection:
         if sha256(text).digest() != block.note:
             raise RefusedError("the block names another note", code="bad-block")
 
-    def _rooted(self, state: LogState, block: Block, reader: Reader) -> Block:
-        """Return the block without lines on trees that are not its log's."""
+    def _covers(self, state: LogState, block: Block, reader: Reader) -> list[Cover]:
+        """Return what the lines of a block say, of each candidate with a quorum of good ones.
+
+        Lines on trees that are not the log's count for nothing, and neither do fewer than a quorum:
+        so nothing but whole evidence is ever kept in memory.
+        """
         good = tuple(
             item for item in block.lines if self.root(state.origin, item.size, reader) == item.root
         )
-        return replace(block, lines=good)
+        covers = check_block_lines(self._roster, state.origin, replace(block, lines=good))
+        counts = Counter(cover.size for cover in covers)
+        return [cover for cover in covers if counts[cover.size] == state.evidence.quorum]
 
     def take_block(
         self,
@@ -670,6 +683,11 @@ class Projection:
             root = root_at(size, read_nodes(lambda wanted: reader.tiles(origin, wanted)))
             self._roots.put((origin, size), root)
         return root
+
+
+def _unjudgeable(kind: Kind, error: Exception) -> RefusedError:
+    """Refuse what a rule fails on; else one entry would stop every reader."""
+    return RefusedError(f"the rule of {kind.name} cannot judge this: {error!r}", code="unjudgeable")
 
 
 def key_object(region: str, kid: bytes) -> str:

@@ -37,7 +37,7 @@ from ledger.views import (
     view_body,
 )
 from nodes.core.duties import SETTLED_CODES, Duties, Duty
-from nodes.core.heads import SignedHead
+from nodes.core.heads import Known, SignedHead
 from nodes.core.limits import Limits
 from nodes.core.projection import (
     EMPTY_MAP_ROOT,
@@ -167,7 +167,8 @@ class Sequencer:
             work.append_genesis()
         self._prefetch(events, reader)
         for origin in views_due:
-            work.append_view(origin)
+            if work.best(origin) is not None:
+                work.append_view(origin)
         for event in events:
             if isinstance(event, Register):
                 results = tuple(work.register(statement) for statement in event.statements)
@@ -428,7 +429,7 @@ class _Work:
 
     def _view_for(self, origin: str, objects: Sequence[str]) -> ViewFact:
         """Return the view of a log that an act now relies on, recorded now if need be."""
-        current, best = self._state.views.get(origin), self._shelf.get(origin)
+        current, best = self._state.views.get(origin), self.best(origin)
         if best is not None:
             rows = [self._sight.newest(self._reader, origin, name) for name in objects]
             needed = [row.index for row in rows if row is not None]
@@ -438,6 +439,10 @@ class _Work:
         if current is None:
             raise RefusedError(f"no view of {origin} can be had yet", code="stale-view")
         return current
+
+    def best(self, origin: str) -> Known | None:
+        """Return the note of a log that a view may record now."""
+        return self._shelf.usable(origin, self._batch.now_s + self._delta_s)
 
     def append_view(self, origin: str) -> None:
         """Record the best note of a log."""
@@ -460,7 +465,7 @@ class _Work:
 
     def _freshen(self) -> None:
         """Record a view of whichever log shows the latest time, if any shows a later one than b."""
-        found = self._shelf.freshest()
+        found = self._shelf.freshest(self._batch.now_s + self._delta_s)
         if found is None or found[1].fresh_at_s <= self._base_s:
             return
         origin, best = found

@@ -23,18 +23,33 @@ class Shelf:
         """Return the note to record of a log; None before there is one."""
         return self._notes.get(origin)
 
-    def offer(self, origin: str, known: Known, judged_size: int) -> None:
-        """Take a note if it is judged here, and larger or fresher than the one at hand."""
+    def is_better(self, origin: str, known: Known, judged_size: int) -> bool:
+        """Say whether a note is judged here, and larger or fresher than the one at hand."""
         if known.size > judged_size:
-            return
+            return False
         have = self._notes.get(origin)
-        if have is None or (known.size, known.fresh_at_s) > (have.size, have.fresh_at_s):
-            self._notes[origin] = known
+        return have is None or (known.size, known.fresh_at_s) > (have.size, have.fresh_at_s)
 
-    def freshest(self) -> tuple[str, Known] | None:
+    def put(self, origin: str, known: Known) -> None:
+        """Take a note whose root is that of our own copy."""
+        self._notes[origin] = known
+
+    def usable(self, origin: str, latest_s: int) -> Known | None:
+        """Return the note to record of a log, unless a line in it is dated beyond our clock."""
+        known = self._notes.get(origin)
+        if known is None or any(line.time_s > latest_s for line in known.lines):
+            return None
+        return known
+
+    def freshest(self, latest_s: int) -> tuple[str, Known] | None:
         """Return the log and note that show the latest time; None where there is none."""
         best = max(
-            ((known.fresh_at_s, origin) for origin, known in self._notes.items()), default=None
+            (
+                (known.fresh_at_s, origin)
+                for origin, known in self._notes.items()
+                if self.usable(origin, latest_s) is not None
+            ),
+            default=None,
         )
         return None if best is None else (best[1], self._notes[best[1]])
 

@@ -35,6 +35,10 @@ _GROW: Final = Prepared(
     ("new", "log", "old"),
 )
 
+ENTRIES_MAX: Final = 1 << schema.ENTRY_BITS
+TILES_MAX: Final = 1 << schema.TILE_BITS
+TILE_LEVELS_MAX: Final = 1 << schema.TILE_LEVEL_BITS
+
 
 class LogIDs:
     """Remembers the number that stands for each origin. Bounded by the roster's logs."""
@@ -70,9 +74,13 @@ class LogIDs:
     def origin(self, connection: Connection, log_id: int) -> str:
         """Return the origin that a number stands for."""
         if log_id not in self._origins:
-            for row in connection.execute(select(schema.logs.c.log_id, schema.logs.c.origin)):
-                self._learn(row[1], row[0])
+            self.every(connection)
         return self._origins[log_id]
+
+    def every(self, connection: Connection) -> list[int]:
+        """Return the numbers of all logs that are stored, ascending."""
+        query = select(schema.logs.c.log_id, schema.logs.c.origin).order_by(schema.logs.c.log_id)
+        return [self._learn(row[1], row[0]) for row in connection.execute(query)]
 
     def _learn(self, origin: str, log_id: int) -> int:
         self._ids[origin] = log_id
@@ -125,8 +133,12 @@ def load_entries(
     log_id = ids.find(connection, origin)
     if log_id is None:
         return []
+    # Beyond its bits an index would reach into another log's rows.
+    end = min(end, ENTRIES_MAX)
+    if not 0 <= start < end:
+        return []
     base = log_id << schema.ENTRY_BITS
-    rows = _ENTRIES.run(connection, (base | start, base | end)).fetchall()
+    rows = _ENTRIES.run(connection, (base + start, base + end)).fetchall()
     return [row[0] for row in rows]
 
 
@@ -137,6 +149,11 @@ def load_tiles(
     log_id = ids.find(connection, origin)
     if log_id is None:
         return {}
+    wanted = [
+        (level, index)
+        for level, index in wanted
+        if 0 <= level < TILE_LEVELS_MAX and 0 <= index < TILES_MAX
+    ]
     keys = [(tile_key(log_id, level, index),) for level, index in wanted]
     rows: list[tuple[Any, ...] | None] = _TILE.run_each(connection, keys)
     return {tile: row[0] for tile, row in zip(wanted, rows, strict=True) if row is not None}

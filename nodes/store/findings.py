@@ -143,6 +143,9 @@ def load_unsettled(
     query = select(schema.uses).where(_UNSETTLED, _uses.index >= low)
     if origin is not None:
         query = query.where(_uses.log_id == (ids.find(connection, origin) or 0))
+    elif fact_origin is not None:
+        # Named one by one, the logs lead into the small index of what is unsettled.
+        query = query.where(_uses.log_id.in_(ids.every(connection)))
     if fact_origin is not None:
         query = query.where(_uses.fact_origin == fact_origin)
     if high is not None:

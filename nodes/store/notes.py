@@ -48,7 +48,7 @@ def put_note(
     """Keep a signed note; the newer lines of one size come first, and none is forgotten.
 
     Older notes that nobody cosigned are dropped, those without their quorums once a larger one has
-    them, and all but the newest finished ones: what counts of them stands in views and block records.
+    them, and all but the newest finished ones: what counts of them stands in views and blocks.
     """
     log_id = ids.get(connection, origin)
     before = _NOTE.run(connection, (log_id, size)).fetchone()

@@ -85,8 +85,12 @@ class Station:
 
     def stop(self, *regions: str) -> None:
         for region in regions or tuple(self.nodes):
-            del self.nodes[region]
+            task = self.nodes.pop(region).driver._loop_task
+            # A driver that has stopped by itself says why; no test here may end like that.
+            failed = task.exception() if task is not None and task.done() else None
             self.run(self._stacks.pop(region).aclose())
+            if failed is not None:
+                raise failed
 
     def home(self, region: str) -> Path:
         return self.founded.configs[region].parent

@@ -64,7 +64,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Founded:
     return found_network(tmp_path_factory.mktemp("net") / "five", southwest_five(), NOW_S)
 
 
-# ---- what it loads, and how it refuses ------------------------------------------------------------
+# ---- what it loads, and how it refuses -----------------------------------------------------------
 
 
 def test_verify_loads_neither_http_nor_a_database() -> None:
@@ -149,7 +149,7 @@ def test_a_node_that_is_not_there_is_unavailable(founded: Founded) -> None:
     assert main.main(["status", "--node", str(founded.folder / REGION)]) == 5
 
 
-# ---- network init ---------------------------------------------------------------------------------
+# ---- network init --------------------------------------------------------------------------------
 
 
 def test_init_makes_a_folder_for_each_region(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_ports_and_regions_out_of_range_are_refused(port: int, regions: str | No
         network.chosen(port, regions)
 
 
-# ---- act ------------------------------------------------------------------------------------------
+# ---- act -----------------------------------------------------------------------------------------
 
 
 def test_fields_are_read_by_their_types() -> None:
@@ -212,7 +212,7 @@ def test_a_boolean_is_true_or_false() -> None:
         acts.parse_fields(["approval=1"], fields)
 
 
-# ---- fsck and repair ------------------------------------------------------------------------------
+# ---- fsck and repair -----------------------------------------------------------------------------
 
 SIZES = [1, 2, 255, 256, 257, 700]
 
@@ -339,9 +339,7 @@ def test_a_changed_tile_above_the_leaves_is_found(tmp_path: Path, founded: Found
     with engine.execution_options(**{WRITER: True}).begin() as connection:
         key = (1 << schema.TILE_LEVEL_BITS | 1) << schema.TILE_BITS
         table = schema.tiles
-        done = connection.execute(
-            update(table).where(table.c.key == key).values(hashes=bytes(32))
-        )
+        done = connection.execute(update(table).where(table.c.key == key).values(hashes=bytes(32)))
         assert done.rowcount == 1
     engine.dispose()
     with audit.StoredLogs(path) as logs:
@@ -358,9 +356,7 @@ def rewrite_tiles(path: Path, entries: list[bytes]) -> None:
         for (level, index), hashes in tiles.items():
             assert len(hashes) <= TILE_BYTES
             connection.execute(
-                update(table)
-                .where(table.c.key == tile_key(1, level, index))
-                .values(hashes=hashes)
+                update(table).where(table.c.key == tile_key(1, level, index)).values(hashes=hashes)
             )
     engine.dispose()
 
@@ -423,7 +419,7 @@ def test_a_running_node_is_not_repaired(founded: Founded) -> None:
         fence.close()
 
 
-# ---- verify ---------------------------------------------------------------------------------------
+# ---- verify --------------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_no_bundle_fails_at_the_form(
@@ -457,7 +453,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert caught.value.code == "no-file"
 
 
-# ---- what people read -----------------------------------------------------------------------------
+# ---- what people read ----------------------------------------------------------------------------
 
 
 def told_case() -> dict[str, object]:

@@ -158,3 +158,13 @@ def test_the_peer_listener_asks_for_a_certificate(founded: Founded) -> None:
     context = tls.peer_server(home / "tls" / "node.pem", home / "tls" / "node.key", pinned)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version is ssl.TLSVersion.TLSv1_3
+
+
+def test_a_caller_is_known_by_the_pinned_certificate_alone(founded: Founded) -> None:
+    pins = tls.regions_by_pin(founded.roster)
+    for region, path in founded.configs.items():
+        pem = (path.parent / "tls" / "node.pem").read_bytes()
+        der = ssl.PEM_cert_to_DER_cert(pem.decode())
+        assert tls.caller_region(der, pins) == region
+        assert tls.caller_region(der + b"\0", pins) is None
+    assert tls.caller_region(None, pins) is None

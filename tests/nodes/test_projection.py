@@ -1,6 +1,7 @@
 """How other logs are judged: whatever a writer puts into its log, every reader finds the same."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,6 +13,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.hashing import hash_leaf
 from ledger.keys import SigningKey
+from ledger.kind import Acting, Judgement, Kinds
 from ledger.names import mirror_name
 from ledger.note import Note, sign_ed25519
 from ledger.roster import sign_roster
@@ -129,7 +131,7 @@ class Writer:
 class Judge:
     """One reader of logs, on a store of its own."""
 
-    def __init__(self, chunk: int = 256) -> None:
+    def __init__(self, chunk: int = 256, kinds: Kinds = KINDS) -> None:
         engine = open_sqlite(None)
         create_schema(engine)
         self.connection = engine.connect()
@@ -139,7 +141,7 @@ class Judge:
         self.stored: dict[str, int] = {}
         self.edges: dict[str, TileEdge] = {}
         self.follower: Follower
-        projection = Projection(ROSTER, SIGNED, KINDS, self.sight, self.size_of)
+        projection = Projection(ROSTER, SIGNED, kinds, self.sight, self.size_of)
         limits = Limits(judged_chunk_entries_max=chunk)
         self.follower = Follower(projection, limits)
         self.seen: list[tuple[int, int, int]] = []
@@ -259,14 +261,14 @@ def test_a_block_record_that_is_not_of_its_log_is_void(changed: dict[str, Any]) 
     assert judged(log).codes() == [(1, "bad-block")]
 
 
-TIMES = {B: NOW_S - 30, C: NOW_S - 20, D: NOW_S - 10}
+TIMES = {B: NOW_S - 30, C: NOW_S - 20}
 
 
 def test_a_block_record_fixes_when_entries_were_seen() -> None:
     log = Writer(A).genesis()
     log.block((log.seen(1, TIMES),))
     judge = judged(log)
-    assert judge.seen == [(0, 1, NOW_S - 20)]  # n = 3, f = 0: the second smallest of two or more
+    assert judge.seen == [(0, 1, NOW_S - 20)]  # n = 3, f = 0, q = 2: the second smallest
     assert judge.reader.seen_by(log.origin, 0) == (NOW_S - 20, 1)
     assert judge.reader.seen_by(log.origin, 1) is None
 
@@ -282,6 +284,50 @@ def test_lines_on_another_tree_or_by_nobody_fix_nothing() -> None:
     broken = BlockLines(2, good.root, tuple(line[:-1] + b"\x00" for line in good.lines))
     log.block((broken,))
     assert judged(log).seen == []
+
+
+def test_more_or_fewer_lines_than_a_quorum_are_no_block_record() -> None:
+    for times in ({B: NOW_S}, {B: NOW_S, C: NOW_S, D: NOW_S}):
+        log = Writer(A).genesis()
+        log.block((log.seen(1, times),))
+        assert judged(log).codes() == [(1, "bad-block")]
+
+
+def test_lines_of_one_mirror_alone_leave_nothing_in_memory() -> None:
+    log = Writer(A).genesis()
+    (line,) = log.lines(1, {B: NOW_S})
+    log.block((BlockLines(1, log.root(1), (line, line)),))
+    judge = judged(log)
+    assert judge.seen == []
+    assert judge.follower.states[log.origin].evidence.covers == ()
+
+
+def test_the_work_of_one_step_is_bounded_by_bytes() -> None:
+    log = Writer(A).genesis()
+    for number in range(30):
+        log.basis(f"{number}")
+    judge = Judge()
+    judge.follower._limits = Limits(judged_bytes_max=len(log.entries[0]) + 1)
+    judge.store(log)
+    judge.judge()
+    assert judge.size(log) == 2
+    assert judge.follower.is_behind(judge.stored)
+    while judge.follower.is_behind(judge.stored):
+        judge.judge()
+    assert judge.size(log) == 31
+
+
+def test_a_rule_that_fails_on_an_act_makes_it_void_and_stops_nobody() -> None:
+    def rule(_acting: Acting) -> Judgement:
+        raise KeyError("dept")
+
+    kind = replace(KINDS["basis.publish", 1], rule=rule)
+    log = Writer(A).genesis()
+    log.basis("1")
+    judge = Judge(kinds={**KINDS, ("basis.publish", 1): kind})
+    judge.store(log)
+    judge.judge()
+    assert judge.codes() == [(1, "unjudgeable")]
 
 
 def test_later_lines_never_move_what_is_fixed() -> None:
@@ -373,12 +419,14 @@ def test_a_log_waits_before_a_line_beyond_our_clock_and_goes_on_when_it_has_pass
     assert judge.codes() == []
 
 
-def test_a_view_of_another_branch_is_found() -> None:
+def test_a_log_waits_before_a_view_of_a_branch_that_is_not_held_here() -> None:
     log, other, forked = Writer(A).genesis(), Writer(B).genesis(), Writer(B).genesis()
     other.basis("1")
     forked.basis("2")
     log.view(forked, 2, LINES)
-    assert judged(log, other).codes() == [(1, "other-branch")]
+    judge = judged(log, other)
+    assert judge.codes() == []
+    assert judge.size(log) == 1
 
 
 # ---- one state, however it arrives --------------------------------------------------------------

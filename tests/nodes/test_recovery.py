@@ -353,6 +353,21 @@ def test_a_note_of_ours_beyond_the_fence_moves_the_target_up() -> None:
     assert host.network.rebuild.is_done
 
 
+def test_a_target_beyond_the_fence_that_does_not_extend_it_is_not_gone_on_with() -> None:
+    world = Neighbours()
+    world.append(LOG, *entries(300))
+    host = Host(world.roster, LOG, engine=open_sqlite(None))
+    host.network.halt("rebuilding")
+    with host.engine.begin() as connection:
+        fence = mark(Log(LOG, entries(200, "fork")), 200)
+        host.network.begin_rebuild(fence, StoreReader(connection), 0)
+    world.hosts[LOG] = host
+    world.run(3_000)
+    assert host.network.rebuild is not None
+    assert not host.network.rebuild.is_done
+    assert host.network.rebuild.is_stuck
+
+
 @pytest.mark.parametrize("lie", ["entries", "tile", "newest", "nothing"])
 def test_one_lying_mirror_does_not_spoil_it(lie: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = Neighbours()

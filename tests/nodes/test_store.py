@@ -80,6 +80,19 @@ def test_entries_leaves_and_tiles_come_back_however_they_were_appended(parts: li
     engine.dispose()
 
 
+def test_no_address_in_one_log_reaches_into_another(connection: Connection) -> None:
+    ids = LogIDs()
+    for origin in (LOG, OTHER):
+        apply(connection, ids, [appended(origin, 0, (), [origin.encode()])[0]])
+    reader = StoreReader(connection)
+    for index in (-1, 2**40, 2**62, 2**63 - 256, 2**80):
+        assert reader.entries(LOG, index, index + 256) == []
+        assert reader.leaves([(LOG, index)]) == [None]
+        assert reader.tiles(LOG, [(0, index)]) == {}
+    assert reader.entries(LOG, 0, 2**80) == [LOG.encode()]
+    assert reader.tiles(LOG, [(16, 0), (63, 0), (-1, 0)]) == {}
+
+
 def test_nothing_is_appended_at_another_place_than_the_end(connection: Connection) -> None:
     ids = LogIDs()
     first, edge = appended(LOG, 0, (), [b"a", b"b"])
@@ -183,9 +196,19 @@ def test_uses_are_unsettled_until_they_are_settled(connection: Connection) -> No
 
 
 def test_the_search_for_unsettled_uses_takes_their_small_index(connection: Connection) -> None:
-    query = "SELECT * FROM uses WHERE status IN ('open', 'unproven') AND log_id = 1"
-    plan = connection.execute(text(f"EXPLAIN QUERY PLAN {query}")).fetchall()
-    assert "uses_unsettled" in str(plan)
+    apply(connection, LogIDs(), [PutUses((a_use(1, "open"),))])
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    asked: list[str] = []
+    reader = StoreReader(connection)
+    for named in ({"fact_origin": OTHER}, {"origin": LOG, "fact_origin": OTHER, "high": 9}):
+        raw.set_trace_callback(asked.append)
+        assert len(reader.unsettled(**named)) == 1
+        raw.set_trace_callback(None)
+    queries = [query for query in asked if "FROM uses" in query]
+    assert len(queries) == 2
+    for query in queries:
+        assert "uses_unsettled" in str(raw.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
 
 
 def a_note(size: int, *names: str) -> bytes:

@@ -227,3 +227,20 @@ def test_an_officers_key_is_made_once_and_only_for_officers_here(node: Live) -> 
     size = node.size(HERE)
     node.run(ask())
     assert node.size(HERE) == size
+
+
+def test_the_first_operator_can_be_replaced_and_ended(tmp_path: Path) -> None:
+    with live(tmp_path / "network") as node:
+        second = issue(node, HERE, "operator")
+        first = node.founded.tokens[HERE]
+
+        async def end(by: str, name: str) -> None:
+            async with node.client(HERE, by) as operator:
+                await operator.revoke_token(name)
+
+        node.run(end(second.token, hash_token(first).hex()))
+        assert status(node, first) == "revoked-token"
+        assert status(node, second.token) == "ok"
+        with pytest.raises(RefusedError) as caught:
+            node.run(end(second.token, hash_token(first).hex()))
+        assert caught.value.code == "wrong-state"

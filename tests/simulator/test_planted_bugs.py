@@ -41,7 +41,7 @@ def test_an_answer_that_leaves_before_its_commit(monkeypatch: pytest.MonkeyPatch
             commit(self, connection, transaction)
 
     monkeypatch.setattr(nodes.Node, "_commit_now", commit_now)
-    found_by("stored", "never had", "fell from", "does not have", hostile=False)
+    found_by("stored", "never had", "other entries", "fell from", "does not have", hostile=False)
 
 
 def test_a_cosigners_row_that_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

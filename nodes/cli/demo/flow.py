@@ -79,7 +79,9 @@ async def receive(plan: Plan) -> None:
     await window.act("case.verify", plan.name, seen, officer=officer)
 
 
-async def hand_over(case: str, giver: Office, by: str, taker: Office, to: str, taken_by: str) -> None:
+async def hand_over(
+    case: str, giver: Office, taker: Office, *, by: str, to: str, taken_by: str
+) -> None:
     """Custody moves: offer, accept, and the giver's node releases by itself."""
     offered = await giver.act("handoff.offer", case, {"unit": to}, officer=by)
     await taker.sees(giver.origin, offered.index)
@@ -121,10 +123,12 @@ async def carry_on(plan: Plan) -> None:
     window, owner = plan.window, plan.owner
     there, here = owner.home, window.home
     await hand_over(
-        plan.name, window, here.receiver, owner, there.department, there.decider
+        plan.name, window, owner, by=here.receiver, to=there.department, taken_by=there.decider
     )
     await decide(plan)
-    await hand_over(plan.name, owner, there.decider, window, here.window, here.receiver)
+    await hand_over(
+        plan.name, owner, window, by=there.decider, to=here.window, taken_by=here.receiver
+    )
     await finish(plan)
 
 

@@ -1,4 +1,4 @@
-"""A region as the story's people use it: its node's process, its officers' tokens, what its node sees."""
+"""A region as the story's people use it: its node, its officers' tokens, what it sees."""
 
 import asyncio
 import time
@@ -212,7 +212,8 @@ class Office:
         def holds(status: Mapping[str, Any]) -> bool:
             log = status["logs"].get(origin, {})
             known = log.get("known", {}).get("size", 0)
-            return min(known, log.get("judged_size", 0)) > index
+            reached: int = min(known, log.get("judged_size", 0))
+            return reached > index
 
         if not await self.until(holds):
             raise UnavailableError(f"{self.code} did not see {origin} {index}", code="not-seen")

@@ -22,7 +22,7 @@ from nodes.cli.demo.cast import (
 from nodes.cli.demo.flow import Plan, case_name, opening, receive, whole_life
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.terminal import Steps, Terminal
-from nodes.cli.demo.world import World
+from nodes.cli.demo.world import World, now_s
 from nodes.cli.show import reason, short, table
 
 CONCURRENT_CASES: int = 12
@@ -34,7 +34,9 @@ YEAR_S: int = 366 * 86_400
 async def enrol(world: World, terminal: Terminal) -> None:
     """Departments, halls, windows and officers enter the ledger, each signed by its region."""
     terminal.scene("enrol")
-    with terminal.progress("enrol.progress", sum(_enrolments(it.home) for it in world.all())) as steps:
+    with terminal.progress(
+        "enrol.progress", sum(_enrolments(it.home) for it in world.all())
+    ) as steps:
         await asyncio.gather(*(_enrol_region(office, steps) for office in world.all()))
     counted = {
         office.code: len((await (await office.client()).object(office.home.receiver))["entries"])
@@ -61,7 +63,7 @@ async def _enrol_region(office: Office, steps: Steps) -> None:
         await office.give_token(officer, role)
         steps.done()
     await office.give_token(home.auditor, "auditor")
-    now_s = int(time.time())
+    begins_s = now_s()
     seal = {
         "name": f"{home.competent[0]}“跨省通办”专用章",
         "owner": home.department,
@@ -69,8 +71,8 @@ async def _enrol_region(office: Office, steps: Steps) -> None:
         "approval": True,
         "approvers": [home.approver],
         "certificate": bytes.fromhex("00" * 31 + home.code[:2]),
-        "valid_from": now_s - 60,
-        "valid_until": now_s + YEAR_S,
+        "valid_from": begins_s - 60,
+        "valid_until": begins_s + YEAR_S,
     }
     await office.act("seal.issue", home.seal, seal)
 
@@ -145,14 +147,14 @@ async def _lend(owner: Office, grantee: Office, number: str | None = None) -> No
 
 
 async def _offer(owner: Office, grantee: Office, number: str | None = None) -> None:
-    now_s = int(time.time())
+    begins_s = now_s()
     fields = {
         "item": owner.home.item(number),
         "item_version": 1,
         "window": grantee.home.window,
         "rights": list(RIGHTS_ALL),
-        "valid_from": now_s - 60,
-        "valid_until": now_s + YEAR_S,
+        "valid_from": begins_s - 60,
+        "valid_until": begins_s + YEAR_S,
         "staleness_s": owner.roster.constants.staleness_s,
     }
     offered = await owner.act(
@@ -173,7 +175,9 @@ async def _accept(owner: Office, grantee: Office, number: str | None = None) -> 
 async def cases(world: World, terminal: Terminal, count: int) -> list[Plan]:
     """Cases run through their whole life, several at a time, between all pairs of regions."""
     plans = make_plans(world, count)
-    terminal.scene("cases", count=len(plans), pairs=len(set((p.window.code, p.owner.code) for p in plans)))
+    terminal.scene(
+        "cases", count=len(plans), pairs=len({(it.window.code, it.owner.code) for it in plans})
+    )
     began = time.monotonic()
     gate = asyncio.Semaphore(CONCURRENT_CASES)
     acts = sum(office.acts for office in world.all())
@@ -193,7 +197,9 @@ async def cases(world: World, terminal: Terminal, count: int) -> list[Plan]:
         terminal.quote(words, "red")
     took_s = time.monotonic() - began
     acts = sum(office.acts for office in world.all()) - acts
-    terminal.expect("cases.closed", not failed, count=len(plans) - len(failed), acts=acts, took=took_s)
+    terminal.expect(
+        "cases.closed", not failed, count=len(plans) - len(failed), acts=acts, took=took_s
+    )
     _tell_lags(world, terminal)
     await everyone_agrees(world, terminal, plans)
     return plans
@@ -277,14 +283,14 @@ async def quiet(world: World, terminal: Terminal) -> None:
                 "title": "西南五省政务服务“跨省通办”工作实施方案",
                 "document": "藏政办发〔2021〕21号",
                 "valid_from": 1_624_464_000,
-                "valid_until": int(time.time()) + YEAR_S,
+                "valid_until": now_s() + YEAR_S,
             }
             sent_s = time.monotonic()
             acted = await tibet.act(
                 "basis.publish", f"{name}-{word[0]}{number}", fields, officer=TIBET.grantor,
                 wait="replicated" if word == "replicated" else "accepted",
             )  # fmt: skip
-            if acted.finality == word or word == "accepted":
+            if word in {acted.finality, "accepted"}:
                 taken.append((time.monotonic() - sent_s) * 1000)
             if word == "accepted":
                 await tibet.until(lambda status, at=acted.index: status["replicated_size"] > at)  # type: ignore[misc]
@@ -356,7 +362,13 @@ async def _refusal(  # noqa: PLR0917 - one line of a table each
     error = await office.refused(kind, subject, body, officer=officer)
     said = "" if error is None else error.code
     world.refusals.append(
-        {"region": office.code, "kind": kind, "subject": subject, "code": said, "detail": str(error)}
+        {
+            "region": office.code,
+            "kind": kind,
+            "subject": subject,
+            "code": said,
+            "detail": str(error),
+        }
     )
     terminal.expect(name, said == code, code=said, why=_why(terminal, said), by=short(officer))
 
@@ -386,7 +398,10 @@ async def revoke(world: World, terminal: Terminal) -> None:
         answer = await client.check(SICHUAN.window, "intake", TIBET.item(number))
     took_ms = (time.monotonic() - began) * 1000
     terminal.expect(
-        "revoke.check", answer.code == "grant-not-live", took=took_ms, why=_why(terminal, answer.code)
+        "revoke.check",
+        answer.code == "grant-not-live",
+        took=took_ms,
+        why=_why(terminal, answer.code),
     )
     again = Plan(case_name(SICHUAN, 900_012), sichuan, tibet, number=number)
     await _refusal(

@@ -5,6 +5,7 @@ import asyncio
 import signal
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from ledger.errors import LedgerError, RefusedError
 from nodes.cli.demo import scenes, trouble
 from nodes.cli.demo.cast import SICHUAN, TIBET
 from nodes.cli.demo.flow import Plan
+from nodes.cli.demo.office import Office
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.world import World, found, start
 from nodes.cli.show import print_json, table
@@ -85,7 +87,7 @@ def _introduce(world: World, terminal: Terminal) -> None:
         process = office.process
         shown.add_row(
             office.code,
-            f"{office.home.name} {office.home.name_en}",
+            _name(office, terminal),
             office.url,
             "" if process is None else str(process.process.pid),
             str(office.folder),
@@ -117,55 +119,60 @@ def _between(plans: list[Plan]) -> Plan:
 async def _end(world: World, terminal: Terminal) -> None:
     terminal.scene("end")
     await scenes.settled(world)
-    seen = roots(world)
-    shown = table(terminal.text("end.log"), *(office.home.name for office in world.all()))
+    checks = await asyncio.gather(
+        *(trouble.run_command("fsck", str(office.folder), "--json") for office in world.all())
+    )
+    world.seen = seen_by_all(world, [trouble.said_json(said) for _, said in checks])
+    shown = table(terminal.text("end.log"), *(_name(it, terminal) for it in world.all()))
     for office in world.all():
-        cells = []
-        for other in world.all():
-            view = seen[office.code][other.code]
-            cells.append(f"{view['size']} {view['root'][:10]}…" if view["root"] else "–")
-        shown.add_row(office.home.name, *cells)
+        views = world.seen[office.code].values()
+        cells = [f"{it['size']} {it['root'][:10]}…" if it["root"] else "–" for it in views]
+        shown.add_row(_name(office, terminal), *cells)
     terminal.show(shown)
     same = all(
         len({(view["size"], view["root"]) for view in views.values()}) == 1
         and all(view["root"] for view in views.values())
-        for views in seen.values()
+        for views in world.seen.values()
     )
     terminal.expect("end.same", same)
+    terminal.expect("end.fsck", all(status == 0 for status, _ in checks))
     found = [await (await office.client()).findings() for office in world.all()]
     for finding in [it for each in found for it in each][:5]:
         terminal.quote(f"{finding['origin']} #{finding['index']} {finding['code']}", "red")
     terminal.expect("end.findings", not any(found), count=sum(map(len, found)))
-    checks = await asyncio.gather(
-        *(trouble.run_command("fsck", str(office.folder), "--json") for office in world.all())
-    )
-    terminal.expect("end.fsck", all(status == 0 for status, _ in checks))
 
 
-def roots(world: World) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return, for each log, its size and root as each node knows them."""
-    seen: dict[str, dict[str, dict[str, Any]]] = {}
-    for writer in world.all():
-        views: dict[str, dict[str, Any]] = {}
-        for reader in world.all():
-            log = reader.status.get("logs", {}).get(writer.origin, {})
-            if reader is writer:
-                known = {"size": reader.status.get("size"), "root": reader.status.get("root")}
-            else:
-                known = log.get("known", {})
-            stored = log.get("stored_size") == known.get("size")
-            views[reader.code] = {
-                "size": known.get("size"),
-                "root": known.get("root") if stored else None,
+def _name(office: Office, terminal: Terminal) -> str:
+    return office.home.name if terminal.language == "zh" else office.home.name_en
+
+
+def seen_by_all(
+    world: World, reports: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return, for each log, its size and root as each node holds it.
+
+    Args:
+        world: Everything that runs.
+        reports: What ``fsck`` found at each node, in the cast's order: its roots are grown anew
+            from the entries that the node stores.
+    """
+    held = {
+        reader.code: {log["origin"]: log for log in report.get("logs", [])}
+        for reader, report in zip(world.all(), reports, strict=True)
+    }
+    return {
+        writer.code: {
+            reader.code: {
+                name: held[reader.code].get(writer.origin, {}).get(name)
+                for name in ("size", "root")
             }
-        seen[writer.code] = views
-    return seen
+            for reader in world.all()
+        }
+        for writer in world.all()
+    }
 
 
-async def _facts(
-    world: World, terminal: Terminal, took_s: float, broken: str
-) -> dict[str, Any]:
-    seen = roots(world)
+async def _facts(world: World, terminal: Terminal, took_s: float, broken: str) -> dict[str, Any]:
     return {
         "held": terminal.all_held and not broken,
         "broken": broken,
@@ -182,7 +189,7 @@ async def _facts(
                 "size": office.status.get("size"),
                 "root": office.status.get("root"),
                 "acts": office.acts,
-                "seen_by": seen[office.code],
+                "seen_by": world.seen.get(office.code, {}),
             }
             for office in world.all()
         },

@@ -46,12 +46,12 @@ class Terminal:
         if not self.out.is_terminal:
             self.out = Console(highlight=False, width=PLAIN_WIDTH)
 
-    def text(self, name: str, **values: Any) -> str:
+    def text(self, name: str, **values: object) -> str:
         """Return a text of the story in the reader's language."""
         zh, en = TEXTS[name]
         return (zh if self.language == "zh" else en).format(**values)
 
-    def scene(self, name: str, **values: Any) -> None:
+    def scene(self, name: str, **values: object) -> None:
         """Begin a scene."""
         self.scenes += 1
         took = f"{time.monotonic() - self.started:.1f} s"
@@ -63,7 +63,7 @@ class Terminal:
         self.out.print(Rule(title, align="left", style="dim"))
         self._line("", Text(self.text(name + ".about", **values), style="italic"))
 
-    def say(self, name: str, **values: Any) -> None:
+    def say(self, name: str, **values: object) -> None:
         """Tell what happened."""
         self._line("·", Text(self.text(name, **values)))
 
@@ -76,7 +76,7 @@ class Terminal:
         for line in words.splitlines():
             self._line("│", Text(line, style=style), indent=4)
 
-    def expect(self, name: str, held: bool, **values: Any) -> bool:  # noqa: FBT001 - reads as a sentence
+    def expect(self, name: str, held: bool, **values: object) -> bool:  # noqa: FBT001 - reads as a sentence
         """Say whether a claim held, which was read from the nodes, and remember it."""
         said = self.text(name, **values)
         style = "bold green" if held else "bold red"

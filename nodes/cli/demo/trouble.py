@@ -21,7 +21,7 @@ from nodes.cli.demo.flow import Plan, carry_on, case_name, receive
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.scenes import settled
 from nodes.cli.demo.terminal import Terminal
-from nodes.cli.demo.world import World
+from nodes.cli.demo.world import World, now_s
 from nodes.cli.telling import tell_fields
 from nodes.client import Client
 
@@ -34,7 +34,7 @@ _SIGNING: Final = 4  # of five, the one whose log it is does not count
 
 
 async def cut(world: World, terminal: Terminal) -> None:
-    """One region's link is cut: it goes on alone, marks what it does, and settles when it is back."""
+    """One region's link is cut: it goes on alone, marks what it does, and settles after."""
     terminal.scene("cut")
     yunnan, tibet = world.office(YUNNAN.code), world.office(TIBET.code)
     await settled(world)
@@ -62,7 +62,7 @@ async def cut(world: World, terminal: Terminal) -> None:
     opens = [line["confirmation"] for line in lines if line["grant"]]
     terminal.expect("cut.open", bool(opens) and set(opens) == {"open"}, count=len(opens))
     answer = await (await yunnan.client()).check(YUNNAN.window, "deliver", TIBET.item())
-    age_s = max(int(time.time()) - it["fresh_at_s"] for it in answer.relied) if answer.relied else 0
+    age_s = max(now_s() - it["fresh_at_s"] for it in answer.relied) if answer.relied else 0
     constants = world.roster.constants
     terminal.expect(
         "cut.check",
@@ -94,13 +94,13 @@ async def cut(world: World, terminal: Terminal) -> None:
     healed = await yunnan.until(
         lambda status: min(status["witnessed_size"], status["replicated_size"]) > safe.index
     )
-    terminal.expect(
-        "cut.healed", healed, lasted=lasted_s, took=(time.monotonic() - began) * 1000
-    )
+    terminal.expect("cut.healed", healed, lasted=lasted_s, took=(time.monotonic() - began) * 1000)
     await asyncio.gather(*(carry_on(plan) for plan in plans))
     await settled(world)
     standing = await _confirmations(world, plans, wait_s=15)
-    terminal.expect("cut.settled", standing == {"confirmed"}, count=len(plans), words=_join(standing))
+    terminal.expect(
+        "cut.settled", standing == {"confirmed"}, count=len(plans), words=_join(standing)
+    )
     yunnan.forget_pending()
 
 
@@ -113,7 +113,7 @@ async def _knows(office: Office, case: str) -> bool:
 
 
 async def _confirmations(world: World, plans: list[Plan], *, wait_s: float) -> set[str]:
-    """Return how the reliances of the first acts stand, once nothing is open any more or time is up."""
+    """Return how the reliances of the first acts stand, once nothing is open or time is up."""
     deadline_s = time.monotonic() + wait_s
     standing: set[str] = set()
     while time.monotonic() < deadline_s:
@@ -195,7 +195,7 @@ async def alter(world: World, terminal: Terminal) -> None:
     await settled(world)
     await guizhou.stop()
     index = alter_decision(guizhou)
-    terminal.say("alter.altered", index=index, file=guizhou.folder.name)
+    terminal.say("alter.altered", index=index)
     await guizhou.start()
     await guizhou.until(lambda _: True)
     state, detail = guizhou.status["state"], guizhou.status.get("detail", "")
@@ -244,16 +244,12 @@ async def alter(world: World, terminal: Terminal) -> None:
     )
     await guizhou.start()
     serving = await guizhou.until(lambda status: status["state"] == "serving")
-    acted = await guizhou.act(
-        "seal.suspend", GUIZHOU.seal, {"reason": "盘点"}, wait="replicated"
-    )
-    terminal.expect(
-        "alter.serves", serving and acted.finality == "replicated", index=acted.index
-    )
+    acted = await guizhou.act("seal.suspend", GUIZHOU.seal, {"reason": "盘点"}, wait="replicated")
+    terminal.expect("alter.serves", serving and acted.finality == "replicated", index=acted.index)
 
 
 def alter_decision(office: Office) -> int:
-    """Turn a decision of the stopped node's own log into its opposite, on disk; return its index."""
+    """Turn a decision in a stopped node's own log into its opposite; return its index."""
     with sqlite3.connect(office.folder / "data" / "node.db") as database:
         (log_id,) = database.execute(
             "SELECT log_id FROM logs WHERE origin = ?", (office.origin,)
@@ -263,9 +259,7 @@ def alter_decision(office: Office) -> int:
             (log_id << 40, (log_id + 1) << 40),
         )
         key, entry = next(
-            (key, entry)
-            for key, entry in rows
-            if b"case.decide" in entry and b"granted" in entry
+            (key, entry) for key, entry in rows if b"case.decide" in entry and b"granted" in entry
         )
         lie = entry.replace(b"granted", b"refused")
         database.execute("UPDATE entries SET entry = ? WHERE key = ?", (lie, key))
@@ -390,4 +384,3 @@ def said_json(said: str) -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     return {}
-

@@ -5,7 +5,7 @@ import socket
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ledger.roster import Roster
 from nodes.adapters.clock import SystemClock
@@ -40,6 +40,7 @@ class World:
     refusals: list[dict[str, str]] = field(default_factory=list)
     verdicts: dict[str, object] = field(default_factory=dict)
     quiet: Lags = field(default_factory=Lags)
+    seen: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
     def office(self, code: str) -> Office:
         """Return a region."""
@@ -68,7 +69,7 @@ def found(folder: Path, base_port: int) -> World:
     ports = free_ports(3 * REGIONS) if base_port == 0 else range(base_port, base_port + 3 * REGIONS)
     public, peer, relay = (list(ports)[at * REGIONS : (at + 1) * REGIONS] for at in range(3))
     founding, at = _placed(public, peer, relay)
-    founded = found_network(folder, founding, SystemClock().now_ms() // 1000)
+    founded = found_network(folder, founding, now_s())
     others = [number for number in range(REGIONS) if number != at]
     with founded.configs[YUNNAN.code].open("a", encoding="utf-8") as config:
         config.write("\n[peers]\n")
@@ -88,9 +89,7 @@ def found(folder: Path, base_port: int) -> World:
         )
         for region in homes
     }
-    return World(
-        folder, folder / ROSTER_FILE, founded.roster, offices, tuple(relays), lags
-    )
+    return World(folder, folder / ROSTER_FILE, founded.roster, offices, tuple(relays), lags)
 
 
 def _placed(public: list[int], peer: list[int], relay: list[int]) -> tuple[Founding, int]:
@@ -117,13 +116,20 @@ async def start(world: World) -> None:
     await asyncio.gather(
         *(
             office.until(
-                lambda status: all(log["stored_size"] for log in status["logs"].values())
-                and status["replicated_size"] > 0
+                lambda status: (
+                    all(log["stored_size"] for log in status["logs"].values())
+                    and status["replicated_size"] > 0
+                )
             )
             for office in world.all()
         )
     )
     world.setup_s += time.monotonic() - began
+
+
+def now_s() -> int:
+    """Return Unix time in seconds."""
+    return SystemClock().now_ms() // 1000
 
 
 def free_ports(count: int) -> list[int]:

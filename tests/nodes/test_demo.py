@@ -1,0 +1,106 @@
+"""The main job: the story runs on real processes, and what it claims is what its facts say."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+REGIONS = {"500000", "510000", "520000", "530000", "540000"}
+TIMEOUT_S = 240
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str]:
+    folder = tmp_path_factory.mktemp("demo") / "network"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "nodes.cli", "demo", str(folder)),
+            *("--once", "--json", "--cases", "20"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="module")
+def facts(told: tuple[int, str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(told[1].splitlines()[-1])
+    return found
+
+
+def test_every_expectation_holds(told: tuple[int, str], facts: dict[str, Any]) -> None:
+    failed = [it for it in facts["expectations"] if not it["held"]]
+    assert failed == []
+    assert facts["broken"] == ""
+    assert facts["held"] is True
+    assert told[0] == 0
+    assert len(facts["expectations"]) >= 35
+
+
+def test_all_nodes_hold_the_same_five_logs(facts: dict[str, Any]) -> None:
+    assert facts["regions"].keys() == REGIONS
+    for region in facts["regions"].values():
+        assert region["seen_by"].keys() == REGIONS
+        assert {(it["size"], it["root"]) for it in region["seen_by"].values()} == {
+            (region["size"], region["root"])
+        }
+
+
+def test_only_the_node_that_lost_its_database_rests(facts: dict[str, Any]) -> None:
+    resting = {code for code, region in facts["regions"].items() if region["resting"]}
+    assert resting == {"500000"}
+    assert {region["state"] for region in facts["regions"].values()} == {"serving"}
+
+
+def test_each_refusal_names_its_rule(facts: dict[str, Any]) -> None:
+    assert [it["code"] for it in facts["refusals"]] == [
+        "window-not-granted",
+        "no-grant",
+        "extra-material",
+        "decision-stays",
+        "personal-data",
+        "grant-not-live",
+    ]
+
+
+def test_the_bundle_verifies_and_a_changed_byte_does_not(facts: dict[str, Any]) -> None:
+    bundle = facts["verdicts"]["bundle"]
+    assert (bundle["status"], bundle["verified"], bundle["stage"]) == (0, True, "closed")
+    assert all(size > 0 for size in bundle["as_of"].values())
+    assert facts["verdicts"]["changed_byte"] == {"status": 1, "step": "inclusion"}
+
+
+def test_the_altered_entry_is_named_by_each_check(facts: dict[str, Any]) -> None:
+    altered = facts["verdicts"]["altered"]
+    assert altered["fsck"] == altered["mirror"] == altered["entry"]
+    assert altered["state"] == altered["code"] == "behind-fence"
+
+
+def test_lags_are_given_for_all_three_words(facts: dict[str, Any]) -> None:
+    under_load = facts["lags_ms"]["under_load"]
+    for word in ("accepted", "witnessed", "replicated"):
+        assert under_load[word]["count"] > 100
+        assert 0 < under_load[word]["p50"] <= under_load[word]["p95"]
+    assert facts["lags_ms"]["one_at_a_time"]["replicated"]["count"] > 0
+
+
+def test_the_story_leaves_no_process_behind(told: tuple[int, str]) -> None:
+    listed = [line for line in told[1].splitlines() if "http://127.0.0.1:" in line][:5]
+    assert len(listed) == 5
+    for line in listed:
+        words = line.split()
+        process = int(words[words.index(next(w for w in words if w.startswith("http"))) + 1])
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
