@@ -1,0 +1,1 @@
+"""A region's node. Importing this package imports nothing else of it."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ledger.kind import Fact
-from nodes.core.ready import UseRow
 
 
 class Clock(Protocol):
@@ -64,6 +63,24 @@ class Fence(Protocol):
 
     def store(self, mark: FenceMark) -> None:
         """Make ``mark`` durable before returning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseRow:
+    """A reliance of entry (origin, index) on a foreign fact, and how it stands.
+
+    ``status`` is open, confirmed, confirmed-late, unauthorised or unproven.
+    """
+
+    origin: str
+    index: int
+    fact_origin: str
+    fact_object: str
+    fact_index: int
+    view_size: int
+    fresh_at_s: int
+    staleness_s: int
+    status: str
 
 
 class Reader(Protocol):

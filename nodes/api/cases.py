@@ -24,7 +24,7 @@ from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
 from nodes.api.tokens import ANY, authorize
-from nodes.core.ready import UseRow
+from nodes.ports import UseRow
 from nodes.store.entries import LogIDs, load_entries, stored_size
 from nodes.store.facts import between, load_trace, newest
 from nodes.store.findings import load_findings_of, load_uses, seen_by

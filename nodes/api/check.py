@@ -168,7 +168,10 @@ def sight(service: Service, snapshot: "Snapshot", region: str) -> ViewFact:
     if (
         known is not None
         and known.size <= judged_size
-        and (recorded is None or known.fresh_at_s > recorded.fresh_at_s)
+        and (
+            recorded is None
+            or (known.fresh_at_s, known.size) > (recorded.fresh_at_s, recorded.size)
+        )
     ):
         return ViewFact(0, b"", origin, known.size, known.root, known.fresh_at_s)
     return recorded or ViewFact(0, b"", origin, 0, b"", 0)

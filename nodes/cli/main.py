@@ -2,8 +2,8 @@
 
 Exit statuses: 0 done, or what was asked about holds; 1 it does not hold (``verify``, ``fsck``,
 ``check``, ``demo``); 2 wrong usage or malformed input; 3 a rule or a missing right forbids it; 4
-there is no such thing; 5 it cannot be done now, try again; 70 a bug, or a disk that cannot be relied on;
-130 interrupted.
+there is no such thing; 5 it cannot be done now, try again; 70 a bug, or a disk that cannot be
+relied on; 130 interrupted.
 """
 
 import argparse

@@ -57,11 +57,10 @@ from nodes.core.ready import (
     PutFacts,
     PutFindings,
     PutUses,
-    UseRow,
     Write,
 )
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
-from nodes.ports import Reader
+from nodes.ports import Reader, UseRow
 
 GENESIS_KIND: Final = "log.genesis"
 LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND})

@@ -12,6 +12,7 @@ from typing import Any
 from ledger.errors import LedgerError
 from ledger.kind import Fact
 from ledger.statement import Statement
+from nodes.ports import UseRow
 
 # ---- events -------------------------------------------------------------------------------------
 
@@ -107,24 +108,6 @@ class PutFindings:
     """New findings."""
 
     rows: tuple[FindingRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UseRow:
-    """A reliance of entry (origin, index) on a foreign fact, and how it stands.
-
-    ``status`` is open, confirmed, confirmed-late, unauthorised or unproven.
-    """
-
-    origin: str
-    index: int
-    fact_origin: str
-    fact_object: str
-    fact_index: int
-    view_size: int
-    fresh_at_s: int
-    staleness_s: int
-    status: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Final
 
 from ledger.kind import Fact, Severity
 from nodes.core.projection import Effects
-from nodes.core.ready import FindingRow, PutFindings, PutUses, UseRow, Write
+from nodes.core.ready import FindingRow, PutFindings, PutUses, Write
 from nodes.core.sight import INDEX_PAST_ALL
-from nodes.ports import Reader
+from nodes.ports import Reader, UseRow
 
 UNPROVEN_AFTER_S: Final = 24 * 3600
 UNPROVEN_PAGE_MAX: Final = 64

@@ -6,8 +6,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, select
 
 from ledger import encoding
-from nodes.core.ready import FindingRow, PutEvidence, UseRow
+from nodes.core.ready import FindingRow, PutEvidence
 from nodes.core.settlement import WITHDRAWN
+from nodes.ports import UseRow
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs

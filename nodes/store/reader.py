@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from ledger.kind import Fact
 from ledger.tiles import Tile
-from nodes.core.ready import UseRow
+from nodes.ports import UseRow
 from nodes.store import entries, facts, findings
 from nodes.store.entries import LogIDs
 

@@ -9,8 +9,9 @@ import pytest
 from ledger.errors import RefusedError
 from ledger.kind import Fact
 from nodes.core.projection import Effects
-from nodes.core.ready import FindingRow, PutEvidence, PutFindings, PutUses, UseRow
+from nodes.core.ready import FindingRow, PutEvidence, PutFindings, PutUses
 from nodes.core.settlement import WITHDRAWN, Settlement
+from nodes.ports import UseRow
 from tests.nodes.town import Town, furnish, lend, open_case
 
 A, B, C, D, E = "500000", "510000", "520000", "530000", "540000"
@@ -57,7 +58,7 @@ def test_a_region_that_is_cut_off_receives_on_and_is_confirmed_late(town: Town) 
     open_case(town, B, E, grant, "1")
     town.tick(60)
     town.cut.add(B)
-    town.tick(400)
+    town.tick(400, by=40)
     index = open_case(town, B, E, grant, "2")
     town.tick(60)
     assert town.uses(B, town.origin(B), index) == ["open"]
@@ -94,7 +95,7 @@ def test_a_use_after_the_end_of_its_grant_is_found_unauthorised_everywhere(town:
     town.tick(60)
     town.cut.add(B)
     town.act(E, "grant.revoke", grant, {"reason": "终止"}, f"{E}/officer/manager")
-    town.tick(400)
+    town.tick(400, by=40)
     late = open_case(town, B, E, grant, "2")
     town.cut.clear()
     town.tick(300)
@@ -136,7 +137,7 @@ def test_a_silent_log_is_kept_fresh_by_its_mirrors(town: Town) -> None:
     open_case(town, B, E, grant, "1")
     town.tick(60)
     town.cut.add(E)
-    town.tick(400)
+    town.tick(400, by=40)
     index = open_case(town, B, E, grant, "2")
     town.tick(60)
     assert town.uses(B, town.origin(B), index) == ["confirmed"]

@@ -1,7 +1,7 @@
 """A relay for one link between two nodes, which can be cut.
 
-It carries bytes and knows nothing of them: the nodes' own transport security runs through it, end to
-end, so it could not change a thing.
+It carries bytes and knows nothing of them: the nodes' own transport security runs through it, end
+to end, so it could not change a thing.
 """
 
 import asyncio
