@@ -171,14 +171,12 @@ def status(given: argparse.Namespace) -> int:
         out.print(f"  {detail}", markup=False)
     made = table("log", "stored", "judged", "witnessed", "replicated", right=(1, 2, 3, 4))
     for origin, log in found["logs"].items():
-        # Of another log we know the newest note that a quorum of mirrors has signed.
-        replicated = log.get("replicated_size", log.get("known", {}).get("size", 0))
-        sizes = (
-            log.get("stored_size", 0),
-            log.get("judged_size", 0),
-            log.get("witnessed_size", 0),
-            replicated,
-        )
+        sizes = [log.get("stored_size", 0), log.get("judged_size", 0)]
+        if origin == found["origin"]:
+            sizes += [found["witnessed_size"], found["replicated_size"]]
+        else:
+            # Of another log: what we have cosigned, and the newest note that a quorum mirrors.
+            sizes += [log.get("witnessed_size", 0), log.get("known", {}).get("size", 0)]
         made.add_row(origin, *map(str, sizes))
     out.print(made)
     return 0

@@ -73,9 +73,11 @@ def trace_fields(told: Trace) -> dict[str, Any]:
     }
 
 
-def tell_trace(out: Console, told: Trace, language: Language) -> None:
-    """Print a timeline."""
-    tell_fields(out, trace_fields(told), language)
+def tell_trace(
+    out: Console, told: Trace, language: Language, names: Mapping[str, str] | None = None
+) -> None:
+    """Print a timeline; ``names`` as for ``tell_fields``."""
+    tell_fields(out, trace_fields(told), language, names)
 
 
 def tell_fields(

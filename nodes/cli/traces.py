@@ -13,15 +13,17 @@ from nodes.client import Client
 def trace(given: argparse.Namespace) -> int:
     """Show the timeline of a case."""
 
-    async def question(client: Client) -> dict[str, Any]:
-        return await client.case(given.case)
+    async def question(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
+        return await client.case(given.case), await client.roster()
 
-    told = ask(given, question)
+    told, roster = ask(given, question)
     if given.json:
         print_json(told)
         return 0
     out = console()
-    tell_fields(out, told, given.lang)
+    name = "name" if given.lang == "zh" else "name_en"
+    names = {region: member[name] for region, member in roster["members"].items()}
+    tell_fields(out, told, given.lang, names)
     sizes = ", ".join(f"{origin} {size}" for origin, size in told["as_of"].items())
     out.print(f"as of {sizes}" if given.lang == "en" else f"截至 {sizes}", style="dim")
     return 0

@@ -11,7 +11,7 @@ from authz.case_bundle import judge_bundle
 from authz.trace import Trace
 from ledger.bundle import VerifiedBundle, check_bundle
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
-from ledger.roster import SignedRoster, check_genesis
+from ledger.roster import Roster, SignedRoster, check_genesis
 from nodes.cli.show import Language, console, print_json
 from nodes.cli.telling import tell_trace, trace_fields
 from nodes.core.kinds import KINDS
@@ -92,6 +92,14 @@ def _read(path: Path, bytes_max: int) -> bytes:
     return data
 
 
+def region_names(roster: Roster, language: Language) -> dict[str, str]:
+    """Return what the regions of a roster are called, by code."""
+    return {
+        region: member.name if language == "zh" else member.name_en
+        for region, member in roster.members.items()
+    }
+
+
 def _fields(verified: VerifiedBundle, told: Trace) -> dict[str, Any]:
     return {
         "subject": verified.subject,
@@ -142,7 +150,7 @@ def _print_success(verified: VerifiedBundle, told: Trace, language: Language) ->
     out = console()
     out.print(_HELD[language].format(count=len(STEPS), steps=" · ".join(STEPS)))
     out.print()
-    tell_trace(out, told, language)
+    tell_trace(out, told, language, region_names(verified.rosters[-1], language))
     out.print()
     for origin, log in verified.logs.items():
         quorum = log.roster.quorum(origin) if log.roster.witnesses_of(origin) else 0

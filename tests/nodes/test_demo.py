@@ -2,8 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +107,39 @@ def test_the_story_leaves_no_process_behind(told: tuple[int, str]) -> None:
         process = int(words[words.index(next(w for w in words if w.startswith("http"))) + 1])
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+
+
+def test_nodes_end_with_whoever_started_them_however_that_ends(tmp_path: Path) -> None:
+    base = free_port()
+    shouxin = [sys.executable, "-m", "nodes.cli", "network"]
+    subprocess.run(
+        [*shouxin, "init", str(tmp_path / "net"), "--regions", "530000", "--base-port", str(base)],
+        check=True,
+        capture_output=True,
+    )
+    with subprocess.Popen(
+        [*shouxin, "up", str(tmp_path / "net")], stdout=subprocess.PIPE, text=True
+    ) as up:
+        assert up.stdout is not None
+        assert "listening http://127.0.0.1:" in up.stdout.readline()
+        up.kill()
+    for _ in range(100):
+        with socket.socket() as caller:
+            if caller.connect_ex(("127.0.0.1", listening_port(tmp_path))) != 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the node outlives the command that started it")
+
+
+def listening_port(folder: Path) -> int:
+    config = tomllib.loads((folder / "net" / "530000" / "node.toml").read_text())
+    port: int = config["listen"]["public_port"]
+    return port
+
+
+def free_port() -> int:
+    """A port below which ten more are likely free; the init command takes a run of them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return min(port, 65_000)
