@@ -19,7 +19,13 @@ from ledger.errors import ConflictError, LedgerError, MalformedError, RefusedErr
 from ledger.kind import Acting, Draft, Fact, FieldType, Judgement, Kind, Kinds, Need, ViewFact
 from ledger.names import region_of_origin
 from ledger.roster import Roster
-from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement, verify_statement
+from ledger.statement import (
+    ROLE_VIEW,
+    Citation,
+    Statement,
+    UnverifiedStatement,
+    verify_statement,
+)
 from ledger.views import VIEW_KIND, decode_view, seen_by
 
 GENESIS: Final = "log.genesis"
@@ -75,7 +81,8 @@ def wanted(case: str, reader: Reader, kinds: Kinds) -> list[Place]:
             # that only mention it: of these the life alone is wanted.
             if "/case/" not in name:
                 fresh += [it for it in reader.trail(name) if _is_about(reader, it, name)]
-    return sorted(found | {Place(place.origin, 0) for place in found})
+    first = {Place(origin, 0) for origin in {place.origin for place in found}}
+    return sorted(found | {place for place in first if reader.statement(place) is not None})
 
 
 def _is_about(reader: Reader, place: Place, name: str) -> bool:
@@ -85,6 +92,8 @@ def _is_about(reader: Reader, place: Place, name: str) -> bool:
 
 def _cited(place: Place, made: AnyStatement) -> Iterator[Place]:
     for citation in made.act.citations:
+        if citation.role == judge.CORRECTS:
+            continue  # no verdict rests on it, and it may be of bytes that are no statement
         # A view stands in the citing log; its citation names the log that it is a view of.
         origin = place.origin if citation.role == ROLE_VIEW else citation.origin
         yield Place(origin, citation.index)
@@ -181,7 +190,7 @@ class _Replay:
     def _take(self, place: Place, made: AnyStatement) -> None:
         log = self._logs[place.origin]
         self._check_signature(place, made, log)  # (1)
-        if made.act.kind == VIEW_KIND:
+        if made.act.kind == VIEW_KIND and self._is_own_word(place, made):
             self._take_view(place, made)  # (2)
         if made.act.kind in _LOG_KINDS:
             return
@@ -221,6 +230,12 @@ class _Replay:
         )
 
     # ---- signature ------------------------------------------------------------------------------
+
+    @staticmethod
+    def _is_own_word(place: Place, made: AnyStatement) -> bool:
+        """Return whether an entry of the log itself is its own word; another log's view is not."""
+        is_own = made.issuer == region_of_origin(place.origin)
+        return is_own and made.act.version == 1 and not made.act.citations
 
     def _check_signature(self, place: Place, made: AnyStatement, log: VerifiedLog) -> None:
         if place.index in log.issued:
@@ -286,6 +301,10 @@ class _Replay:
             raise _failed("rules", f"{_at(place)} cites {origin} {index}, which is not here")
         return made.leaf
 
+    def _holds(self, citation: Citation) -> bool:
+        log = self._logs.get(citation.origin)
+        return log is not None and citation.index in log.entries
+
     def _cited_views(self, place: Place, made: AnyStatement) -> dict[str, ViewFact]:
         views: dict[str, ViewFact] = {}
         for citation in made.act.citations:
@@ -308,6 +327,8 @@ class _Replay:
             if citation.origin != place.origin:
                 view = views.get(citation.origin)
                 below = 0 if view is None else view.size
+            if citation.role == judge.CORRECTS and not self._holds(citation):
+                continue
             leaf = self._leaf(place, citation.origin, citation.index, below=below)
             if leaf != citation.leaf:
                 raise judge.void_citation(

@@ -243,7 +243,11 @@ def _answer(acting: Acting, event: Event) -> Judgement:
     own, made = acting.own, acting.facts["offer"]
     if made is None:
         raise RefusedError("no such case is within sight at its holder", code="unknown-object")
+    is_inside = acting.act.body["holder"] == acting.region
     after = next_at(at_of(own), event)
+    if not is_inside and at_of(own) in OPEN_OFFER:
+        # An old view may still show an offer from before this region held the case.
+        raise RefusedError("the case is held here, and offered from here", code="wrong-state")
     offered = made.state
     if offered["at"] != At.OFFERED:
         raise RefusedError("no offer is open at the holder", code="wrong-state")
@@ -252,7 +256,7 @@ def _answer(acting: Acting, event: Event) -> Judgement:
     party.check_role(signer, party.RECEIVE, party.DECIDE)
     if unit != signer.state["unit"]:
         raise RefusedError(f"the case is offered to {unit}", code="not-entitled")
-    if own is not None and own.state["at"] == At.OFFERED:  # inside one region
+    if own is not None and is_inside:
         return _one(acting, {**own.state, "at": after.value})
     if own is not None and own.state["n"] >= offered["n"]:
         raise RefusedError(f"offer {offered['n']} has been answered here", code="already-answered")

@@ -132,7 +132,7 @@ def check(
     ``staleness_s`` is the roster's S, and a grant may ask for less; ``refresh_s`` is its R, kept in
     hand so that what is allowed now still stands when its use is seen.
     """
-    version = facts.item.state["v"] if facts.item is not None else None
+    version = facts.item.state.get("v") if facts.item is not None else None
     try:
         window = _live_window(request, facts)  # (1)
         _check_officer(request, facts.officer)
@@ -186,7 +186,7 @@ def _check_officer(request: CheckRequest, officer: Fact | None) -> None:
 
 
 def _item_in_force(request: CheckRequest, item: Fact | None) -> Fact:
-    if item is None:
+    if item is None or "/item/" not in item.object:
         raise RefusedError(f"no such item is within sight: {request.item}", code="unknown-object")
     if not item.live:
         raise RefusedError(f"the item is withdrawn: {request.item}", code="item-not-live")

@@ -135,9 +135,9 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "bad-signature": ("签名不成立。", "The signature does not hold."),
     "bad-genesis": ("账本的首条记录有误。", "The first entry of the log names another roster."),
     "bad-block": ("区块记录与其所在账本不符。", "A block record contradicts the log it is in."),
-    "other-branch": (
-        "同一账本出现了两种历史，须立即查处。",
-        "A view shows another tree of the same log: two histories.",
+    "unjudgeable": (
+        "该记录无法按规则判断，视为无效。",
+        "No rule can read this entry, so it has no effect.",
     ),
 }
 
@@ -152,7 +152,7 @@ _ANSWERS: Final[Mapping[str, str]] = {
     "bad-signature": "region",
     "bad-genesis": "region",
     "bad-block": "region",
-    "other-branch": "region",
+    "unjudgeable": "region",
     "void-citation": "region",
     "wrong-previous": "region",
     "officer-not-live": "region",

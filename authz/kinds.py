@@ -20,11 +20,15 @@ def _of(
     return Field(type=type_, zh=zh, en=en, optional=optional, choices=choices)
 
 
+def _object(of: str, zh: str, en: str, *, optional: bool = False) -> Field:
+    return Field(type=FieldType.OBJECT, zh=zh, en=en, optional=optional, of=of)
+
+
 _REASON: Final = _text("理由", "why")
 _HOLDER: Final = _of(
     FieldType.CODE, "密钥由谁保管", "who holds the key", choices=("officer", "region")
 )
-_GRANT: Final = _of(FieldType.OBJECT, "依据的授权", "the grant it rests on", optional=True)
+_GRANT: Final = _object("grant", "依据的授权", "the grant it rests on", optional=True)
 _WINDOW: Final = _of(FieldType.PARTY, "经办窗口", "the window it is done at", optional=True)
 _MATERIALS: Final = _of(
     FieldType.HASHES, "材料承诺值(加盐)", "salted commitments to the papers", optional=True
@@ -197,7 +201,7 @@ _GRANT_KINDS: Final = (
         en="offer a grant",
         subject="grant",
         fields={
-            "item": _of(FieldType.OBJECT, "事项", "item"),
+            "item": _object("item", "事项", "item"),
             "item_version": _of(FieldType.UINT, "事项版本", "item version"),
             "window": _of(FieldType.PARTY, "受权窗口", "window it is given to"),
             "rights": _of(FieldType.CODES, "权项", "rights: deliver, intake, notice, verify"),
@@ -205,10 +209,10 @@ _GRANT_KINDS: Final = (
             "valid_until": _of(FieldType.SECONDS, "止", "valid until"),
             "staleness_s": _of(FieldType.UINT, "视图时效(秒)", "how old a view may be, seconds"),
             "quota": _of(FieldType.UINT, "次数上限", "greatest number of uses", optional=True),
-            "reciprocal": _of(
-                FieldType.OBJECT, "互授的另一授权", "the grant given in return", optional=True
+            "reciprocal": _object(
+                "grant", "互授的另一授权", "the grant given in return", optional=True
             ),
-            "basis": _of(FieldType.OBJECT, "政策依据", "policy basis", optional=True),
+            "basis": _object("basis", "政策依据", "policy basis", optional=True),
             "template": _of(
                 FieldType.HASH, "授权文件模板摘要", "digest of the template", optional=True
             ),
@@ -225,7 +229,7 @@ _GRANT_KINDS: Final = (
         subject="grant",
         fields={
             "window": _of(FieldType.PARTY, "受权窗口", "window it is given to"),
-            "item": _of(FieldType.OBJECT, "事项", "item"),
+            "item": _object("item", "事项", "item"),
         },
         needs=grant.accept_needs,
         rule=grant.accept,
@@ -291,7 +295,7 @@ _CASE_KINDS: Final = (
         en="open a case",
         subject="case",
         fields={
-            "item": _of(FieldType.OBJECT, "事项", "item"),
+            "item": _object("item", "事项", "item"),
             "item_version": _of(FieldType.UINT, "事项版本", "item version"),
             "department": _of(FieldType.PARTY, "决定部门", "department that decides"),
             "mode": _of(
@@ -372,7 +376,7 @@ _CASE_KINDS: Final = (
             ),
             "basis": _text("法律依据", "legal basis"),
             "document": _of(FieldType.HASH, "决定文书摘要", "digest of the document"),
-            "seal_use": _of(FieldType.OBJECT, "用印记录", "the use of the seal", optional=True),
+            "seal_use": _object("seal-use", "用印记录", "the use of the seal", optional=True),
         },
         needs=custody.release_needs,
         rule=case.decide,

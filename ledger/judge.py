@@ -86,8 +86,10 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
     1. A citation of the citing log is of an earlier entry; one of another log is below the size of
        the view that the act cites for it. Whether the leaf there has that hash, the caller checks
        for citations that are no row of ``facts``; here it is checked for those that are.
-    2. Each need in another log has a view of it.
-    3. Each need to be cited, whose fact is within sight, is cited exactly once in its role, with
+    2. Nothing is cited in a role that nothing here rests on: what an act cites, its evidence must
+       hold, and an act on a case could else make every bundle of the case fail.
+    3. Each need in another log has a view of it.
+    4. Each need to be cited, whose fact is within sight, is cited exactly once in its role, with
        the place and the leaf of that very row. A missing fact is the rule's to refuse.
 
     The act stands, or is to stand, at ``index`` of the log ``origin``. ``views`` are those that it
@@ -96,7 +98,10 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
     Raises:
         RefusedError: ``void-citation``.
     """
+    roles = {ROLE_VIEW, CORRECTS, *(need.name for need in needs if need.cite)}
     for citation in act.citations:  # (1)
+        if citation.role not in roles:  # (2)
+            raise void_citation(f"nothing here rests on a citation as {citation.role}")
         # A view is an entry of the citing log; its citation names the log that it is a view of.
         if citation.origin == origin or citation.role == ROLE_VIEW:
             if citation.index >= index:
@@ -108,7 +113,7 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
                     f"no view covers {citation.role}: {citation.origin} {citation.index}"
                 )
     for need in needs:
-        if need.origin is not None and need.origin not in views:  # (2)
+        if need.origin is not None and need.origin not in views:  # (3)
             raise void_citation(
                 f"no view is cited of the log that {need.name} stands in: {need.origin}"
             )
@@ -120,7 +125,7 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
             if cited:
                 raise void_citation(f"{need.name} cites what is not within sight")
             continue
-        if len(cited) != 1:  # (3)
+        if len(cited) != 1:  # (4)
             raise void_citation(f"{need.name} is to be cited once: {fact.origin} {fact.index}")
         found = cited[0]
         if (found.index, found.leaf, found.origin) != (fact.index, fact.leaf, fact.origin):

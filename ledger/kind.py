@@ -189,6 +189,8 @@ class Field:
     optional: bool = False
     choices: tuple[str, ...] = ()
     """The only values allowed; empty: any of the type."""
+    of: str = ""
+    """The only type of object it may name; empty: any. So a rule knows what rows it is given."""
 
 
 def _no_needs(_draft: Draft, _own: Fact | None) -> tuple[Need, ...]:

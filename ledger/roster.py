@@ -330,28 +330,72 @@ class Roster:
         """Return the key that signs the log's notes."""
         return VerifierKey(origin, ED25519, self.member(self.region_of_origin(origin)).keys.log)
 
+    def log_keys(self, origin: str) -> tuple[VerifierKey, ...]:
+        """Return every key that signs the log's notes: Ed25519, then ML-DSA-44 where it has one."""
+        public = self.member(self.region_of_origin(origin)).keys.log_pq
+        if public is None:
+            return (self.log_key(origin),)
+        return (self.log_key(origin), VerifierKey(origin, POST_QUANTUM_COSIGNATURE, public))
+
+    def post_quantum_key(self, region: str, role: Role) -> VerifierKey | None:
+        """Return the ML-DSA-44 key of a region's witness or mirror; None where it has none."""
+        member = self.member(region)
+        if role == "witness":
+            name, public = names.witness_name(member.origin), member.keys.witness_pq
+        else:
+            name, public = names.mirror_name(member.origin), member.keys.mirror_pq
+        return None if public is None else VerifierKey(name, POST_QUANTUM_COSIGNATURE, public)
+
     def tlog_policy(self, origin: str, role: Role) -> str:
         """Return the log's quorum as a policy file that other programs read.
 
         Source: C2SP tlog-policy.
         """
-        member = self.member(self.region_of_origin(origin))
-        lines = [
-            f"# {origin}: {role} lines by roster version {self.version}",
-            f"log {self.log_key(origin).encode()} {member.url}/log",
-        ]
-        if member.keys.log_pq is not None:
-            key = VerifierKey(origin, POST_QUANTUM_COSIGNATURE, member.keys.log_pq)
-            lines.append(f"log {key.encode()} {member.url}/log")
-        regions = self._witnesses[origin]
-        for region in regions:
+        keys = {}
+        for region in self._witnesses[origin]:
             witness = self.members[region]
             if role == "witness":
                 name, public = names.witness_name(witness.origin), witness.keys.witness
             else:
                 name, public = names.mirror_name(witness.origin), witness.keys.mirror
-            key = VerifierKey(name, ED25519_COSIGNATURE, public)
-            lines.append(f"witness {region} {key.encode()} {witness.peer}/c2sp")
+            keys[region] = VerifierKey(name, ED25519_COSIGNATURE, public)
+        return self._policy(f"{role} lines", origin, self.log_keys(origin), keys)
+
+    def post_quantum_policy(self, origin: str, role: Role) -> str:
+        """Return the log's quorum by ML-DSA-44 lines alone, for the second note of its checkpoints.
+
+        The quorum is that of ``tlog_policy``, though fewer regions may have such a key. Where the
+        log has one, its Ed25519 line does not do.
+
+        Raises:
+            NotFoundError: Fewer regions than the quorum have such a key.
+
+        Source: C2SP tlog-policy.
+        """
+        regions = self.witnesses_of(origin)
+        found = {region: self.post_quantum_key(region, role) for region in regions}
+        keys = {region: key for region, key in found.items() if key is not None}
+        if regions and len(keys) < self.quorum(origin):
+            raise NotFoundError(
+                f"{len(keys)} of {len(regions)} regions have an ML-DSA-44 {role} key", code="no-key"
+            )
+        return self._policy(f"ML-DSA-44 {role} lines", origin, self.log_keys(origin)[-1:], keys)
+
+    def _policy(
+        self,
+        what: str,
+        origin: str,
+        logs: Sequence[VerifierKey],
+        witnesses: Mapping[str, VerifierKey],
+    ) -> str:
+        url = self.member(self.region_of_origin(origin)).url
+        lines = [f"# {origin}: {what} by roster version {self.version}"]
+        lines += [f"log {key.encode()} {url}/log" for key in logs]
+        lines += [
+            f"witness {region} {key.encode()} {self.members[region].peer}/c2sp"
+            for region, key in witnesses.items()
+        ]
+        regions = tuple(witnesses)
         if regions:
             lines.append(f"group members {self.quorum(origin)} {' '.join(regions)}")
         lines.append(f"quorum {'members' if regions else 'none'}")

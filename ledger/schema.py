@@ -83,6 +83,8 @@ def check_body(kind: Kind, body: Mapping[str, Any]) -> None:
                 raise _refused(name, problem)
             if field.choices:
                 _check_choice(name, field, body[name])
+            if field.of and body[name].split("/", 2)[1] != field.of:
+                raise _refused(name, f"names an object of type {field.of}")
         elif not field.optional:
             raise MalformedError(f"the field is missing: {name}", code="bad-field")
     if found != len(body):

@@ -238,7 +238,8 @@ class Driver:
         """Return what the next step takes; what is left over has it run again at once."""
         most = self._limits.step_events_max
         events, self._inbox = self._inbox[:most], self._inbox[most:]
-        if not self._inbox:
+        if not self._inbox and not self._stopping:
+            # While stopping it stays set: the next look finds nothing, and that is the end.
             self._arrived.clear()
         if self._tick_is_due:
             self._tick_is_due = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from threading import Lock
 from types import MappingProxyType
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import DBAPIError
@@ -25,16 +25,21 @@ from ledger.errors import (
     UnverifiedError,
 )
 from ledger.hashing import EMPTY_ROOT
-from ledger.keys import SigningKey, key_thumbprint
+from ledger.keys import key_thumbprint
 from ledger.kind import Kinds, ViewFact
-from ledger.note import Note, VerifierKey, sign_ed25519
+from ledger.note import Note, VerifierKey
 from ledger.roster import Roster
-from ledger.statement import Statement, decode_statement, verify_statement
+from ledger.statement import (
+    Statement,
+    UnverifiedStatement,
+    decode_statement,
+    verify_statement,
+)
 from ledger.tiles import frontier_from_edge
 from nodes.core.candidate import ForeignWitness
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.follower import Follower
-from nodes.core.heads import SignedHead, open_head, read_edge
+from nodes.core.heads import SignedHead, open_head, read_edge, second_note, sign_head
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
 from nodes.core.network import Network
@@ -183,6 +188,11 @@ def build(
     for name in ("log", "witness", "mirror", "receipt", "issuer"):
         if getattr(ports.keys, name).public != getattr(member.keys, name):
             raise MalformedError(f"the {name} key is not the roster's", code="bad-key")
+    for name in ("log_pq", "witness_pq", "mirror_pq"):
+        key = getattr(ports.keys, name)
+        # One too few would leave unsigned what the roster promises; one too many nobody can check.
+        if (None if key is None else key.public) != getattr(member.keys, name):
+            raise MalformedError(f"the {name} key is not the roster's", code="bad-key")
     create_schema(ports.engine)
     return Node(settings, roster, signed_roster, ports, kinds)
 
@@ -271,12 +281,15 @@ class Node:
             officers=self._ports.officers,
             limits=settings.limits,
         )
-        self._sequencer = Sequencer(means, self._ports.keys.log)
+        keys = self._ports.keys
+        self._sequencer = Sequencer(means, keys.log, keys.log_pq)
         self._network = Network(
             roster=roster,
             region=settings.region,
-            witness=self._ports.keys.witness,
-            mirror=self._ports.keys.mirror,
+            witness=keys.witness,
+            mirror=keys.mirror,
+            witness_pq=keys.witness_pq,
+            mirror_pq=keys.mirror_pq,
             state=peers.load_state(connection, self._ids, self._own),
             foreign=self._foreign,
             next_id=self._request_ids.__next__,
@@ -376,6 +389,22 @@ class Node:
         elif found.move_fence:
             self._ports.fence.store(self._mark())
 
+    def _rebuild_again(self, reader: StoreReader) -> None:
+        """Go on with a rebuild after its memory was thrown away, also one that had just ended.
+
+        What was not committed did not happen, and the store says that the rebuild has not ended.
+        """
+        if self._state == "serving" and self._memory.get(REBUILDING):
+            self._halt("rebuilding", "going on with what was fetched back")
+        if self._state != "rebuilding":
+            return
+        mark = self._ports.fence.load()
+        if mark is None:
+            self._halt("behind-fence", "there is no fence")
+            return
+        self._is_own_ready = False
+        self._network.begin_rebuild(mark, reader, self._stored[self._own])
+
     def _halt(self, state: State, detail: str) -> None:
         self._state, self._detail = state, detail
         self._network.halt(state)
@@ -396,6 +425,7 @@ class Node:
                 connection = plain.execution_options(**{WRITER: True})
                 if not self._is_loaded:
                     self._load(connection, now_ms)
+                    self._rebuild_again(StoreReader(connection, self._ids))
                     connection.rollback()
                     self._is_loaded = True
                 transaction = connection.begin()
@@ -492,6 +522,7 @@ class Node:
             # A log that lies may have shown others a tree that is not the one we hold.
             if self._projection.root(origin, known.size, reader) == known.root:
                 self._shelf.put(origin, known)
+        self._write(self._network.catch_up(self._follower.lacking(self._stored), reader))
 
     def _sequence(
         self, asked: Sequence[Register | Compose], reader: StoreReader, now_ms: int
@@ -514,7 +545,7 @@ class Node:
             self._write(network.recorded(batch.recorded))
             published = self._published = sequencer.head.published
             assert published is not None
-            network.publish(published.checkpoint, published.note)
+            network.publish(published.checkpoint, published.note, published.post_quantum)
             self._write(self._settlement.step([(self._own, batch.effects)], reader))
             for view in batch.effects.views:
                 self._settlement.satisfied(view.origin, view.fresh_at_s)
@@ -551,19 +582,18 @@ class Node:
         # What others signed for is back; who was witnessed and mirrored here is forgotten, so these
         # two keys rest. The note is the one we gave before: the same text, signed alike.
         head = rebuild.target
-        text = head.text()
-        signature = sign_ed25519(self._own, cast("SigningKey", self._ports.keys.log), text)
-        note = Note(text, (signature,)).encode()
-        self._published = SignedHead(head, note)
+        keys = self._ports.keys
+        self._published = signed = sign_head(head, keys.log, keys.log_pq)
         self._write(
             (
-                PutNote(self._own, head.size, note, finished=False),
+                PutNote(self._own, head.size, signed.note, finished=False),
+                *second_note(signed),
                 self._network.heads.rest("the database was lost"),
             )
         )
         self._network.rebuild = None
         self._network.heads.halted = ""
-        self._network.publish(head, note)
+        self._network.publish(head, signed.note, signed.post_quantum)
         self._network.check_claim(reader, head.size)
         if self._network.halted:
             self._halt("behind-witnesses", "others hold a note of ours beyond what they gave back")
@@ -668,7 +698,8 @@ class Verifier:
     """Checks signatures of statements for our own log, beside the writer.
 
     What it finds is checked again where it matters: the sequencer looks whether the key is still
-    the issuer's. Safe for several threads.
+    the issuer's. A statement that stands in our log is good by a key that has been replaced since:
+    the sequencer answers with its index. Safe for several threads.
 
     Args:
         roster: In force.
@@ -694,13 +725,14 @@ class Verifier:
         for entry in entries_:
             try:
                 unverified = decode_statement(entry)
-                public = self._public(connection, unverified.issuer, unverified.kid)
+                public = self._public(connection, unverified)
                 results.append(verify_statement(unverified, public))
             except LedgerError as error:
                 results.append(error)
         return results
 
-    def _public(self, connection: Connection, issuer: str, kid: bytes) -> bytes:
+    def _public(self, connection: Connection, unverified: UnverifiedStatement) -> bytes:
+        issuer, kid = unverified.issuer, unverified.kid
         if kid == self._issuer_kid and issuer == self._region:
             return self._issuer
         with self._lock:
@@ -708,12 +740,20 @@ class Verifier:
         if not public:
             wanted = (self._origin, key_object(self._region, kid), INDEX_PAST_ALL)
             (fact,) = facts.newest(connection, LogIDs(), [wanted])
-            if fact is None or not fact.live:
+            if fact is None or not (fact.live or self._stands(connection, unverified)):
                 raise UnverifiedError(f"no live key of {issuer} here", code="unknown-key")
             public = fact.state["key"]
-            with self._lock:
-                self._keys.put(kid, public)
+            if fact.live:
+                with self._lock:
+                    self._keys.put(kid, public)
         return public
+
+    def _stands(self, connection: Connection, unverified: UnverifiedStatement) -> bool:
+        """Say whether the same bytes are an entry of our log already."""
+        found = facts.find_leaf(
+            connection, LogIDs(), self._origin, unverified.subject, unverified.leaf
+        )
+        return found is not None
 
 
 def _error_name(error: BaseException) -> str:

@@ -28,15 +28,32 @@ class Signer(Protocol):
         """Return a 64-byte Ed25519 signature."""
 
 
+class PostQuantumSigner(Protocol):
+    """An ML-DSA-44 key of this region. Two signatures on one message may differ."""
+
+    @property
+    def public(self) -> bytes:
+        """1,312 bytes."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return a 2,420-byte ML-DSA-44 signature."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleKeys:
-    """The region's own keys, one for each purpose."""
+    """The region's own keys, one for each purpose.
+
+    The ML-DSA-44 keys (``…_pq``) are those that the roster names, and None where it names none.
+    """
 
     log: Signer
     witness: Signer
     mirror: Signer
     receipt: Signer
     issuer: Signer
+    log_pq: PostQuantumSigner | None = None
+    witness_pq: PostQuantumSigner | None = None
+    mirror_pq: PostQuantumSigner | None = None
 
 
 class Officers(Protocol):

@@ -9,7 +9,7 @@ _REASON: Final = Field(type=FieldType.TEXT, zh="理由", en="why")
 _USE_FIELDS: Final = {
     "seal": Field(type=FieldType.OBJECT, zh="印章", en="seal"),
     "document": Field(type=FieldType.HASH, zh="文件摘要", en="digest of the document"),
-    "case": Field(type=FieldType.OBJECT, zh="办件", en="case it is for"),
+    "case": Field(type=FieldType.OBJECT, zh="办件", en="case it is for", of="case"),
     "purpose": Field(type=FieldType.TEXT, zh="用途", en="purpose"),
 }
 

@@ -42,7 +42,8 @@ class FileFence:
         """Open the file; where there is none, ``load`` answers None until the first ``store``.
 
         Raises:
-            UnavailableError: ``fence-in-use`` when another process holds it.
+            UnavailableError: ``fence-in-use`` when another process holds it; ``disk`` when there
+                is no room for it.
         """
         is_new = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -53,9 +54,13 @@ class FileFence:
             raise UnavailableError(
                 f"another process holds the fence {path}", code="fence-in-use"
             ) from error
+        try:
+            # With room on disk for both slots, so that a full disk stops no later write.
+            os.posix_fallocate(descriptor, 0, 2 * _SLOT_BYTES)
+        except OSError as error:
+            os.close(descriptor)
+            raise UnavailableError(f"no room for the fence {path}, {error}", code="disk") from error
         if is_new:
-            # At full length from the start, so that later writes change no file size.
-            os.ftruncate(descriptor, 2 * _SLOT_BYTES)
             os.fsync(descriptor)
             sync_folder(path.parent)
         return cls(descriptor)

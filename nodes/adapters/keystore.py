@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from ledger import encoding
 from ledger.errors import MalformedError, NotFoundError, RefusedError, UnverifiedError
-from ledger.keys import SigningKey, generate_seed
+from ledger.keys import PostQuantumKey, SigningKey, generate_seed
 from ledger.names import check_party, check_region
 from nodes.adapters.files import sync_folder, write_durably
 
@@ -28,6 +28,8 @@ SECRET_ENV: Final = "SHOUXIN_KEYS_SECRET"  # noqa: S105 - the name of a variable
 SECRET_BYTES_MIN: Final = 16
 SECRET_BYTES_MAX: Final = 1024
 ROLES: Final = ("log", "witness", "mirror", "receipt", "issuer")
+POST_QUANTUM_ROLES: Final = ("log_pq", "witness_pq", "mirror_pq")
+POST_QUANTUM_SUFFIX: Final = "_pq"
 
 _STORE_FILE: Final = "keystore.cbor"
 _SALT_BYTES: Final = 16
@@ -39,6 +41,8 @@ _SCRYPT_P: Final = 1
 _FILE_BYTES_MAX: Final = 4096
 
 Randomness = Callable[[int], bytes]
+Key = SigningKey | PostQuantumKey
+K = TypeVar("K", SigningKey, PostQuantumKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +88,16 @@ class Unlock:
 class KeyStore:
     """The sealed keys of one folder, opened.
 
-    Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. Safe for threads:
-    handlers make officers' keys while the writer thread signs.
+    Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. A role that ends in
+    ``_pq`` has an ML-DSA-44 key, all else Ed25519. Safe for threads: handlers make officers' keys
+    while the writer thread signs.
     """
 
     def __init__(self, folder: Path, sealing_key: bytes, randomness: Randomness) -> None:
         self._folder = folder
         self._cipher = AESGCM(sealing_key)
         self._randomness = randomness
-        self._opened: dict[str, SigningKey] = {}
+        self._opened: dict[str, Key] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -149,13 +154,11 @@ class KeyStore:
 
     def make(self, name: str) -> SigningKey:
         """Make and seal a new key, or return the one of this name that is there."""
-        with self._lock:
-            try:
-                return self._load(name)
-            except NotFoundError:
-                key = SigningKey(generate_seed(self._randomness))
-                self._seal(name, key)
-                return key
+        return self._make(name, SigningKey)
+
+    def make_post_quantum(self, role: str) -> PostQuantumKey:
+        """Make and seal a new ML-DSA-44 key, or return the one of this role that is there."""
+        return self._make(f"role/{role}", PostQuantumKey)
 
     def add(self, name: str, key: SigningKey) -> None:
         """Seal a key that was made elsewhere.
@@ -176,11 +179,33 @@ class KeyStore:
             UnverifiedError: ``wrong-secret``: the secret does not open it, or the file was changed.
         """
         with self._lock:
-            return self._load(name)
+            return self._load(name, SigningKey)
 
-    def _load(self, name: str) -> SigningKey:
+    def load_post_quantum(self, role: str) -> PostQuantumKey:
+        """Return the ML-DSA-44 key of a role.
+
+        Raises:
+            NotFoundError: There is none.
+            UnverifiedError: As ``load``.
+        """
+        with self._lock:
+            return self._load(f"role/{role}", PostQuantumKey)
+
+    def _make(self, name: str, kind: type[K]) -> K:
+        with self._lock:
+            try:
+                return self._load(name, kind)
+            except NotFoundError:
+                key = kind(generate_seed(self._randomness))
+                self._seal(name, key)
+                return key
+
+    def _load(self, name: str, kind: type[K]) -> K:
+        is_post_quantum = name.startswith("role/") and name.endswith(POST_QUANTUM_SUFFIX)
+        if is_post_quantum != (kind is PostQuantumKey):
+            raise MalformedError(f"not the name of such a key: {name!r}", code="bad-field")
         key = self._opened.get(name)
-        if key is not None:
+        if isinstance(key, kind):
             return key
         path = self._path(name)
         if not path.is_file():
@@ -197,11 +222,11 @@ class KeyStore:
             raise UnverifiedError(
                 f"the secret does not open {path}", code="wrong-secret"
             ) from error
-        key = SigningKey(seed)
-        self._opened[name] = key
-        return key
+        made = kind(seed)
+        self._opened[name] = made
+        return made
 
-    def _seal(self, name: str, key: SigningKey) -> None:
+    def _seal(self, name: str, key: Key) -> None:
         path = self._path(name)
         if not path.parent.is_dir():
             path.parent.mkdir(mode=0o700)
@@ -213,7 +238,7 @@ class KeyStore:
 
     def _path(self, name: str) -> Path:
         kind, _, rest = name.partition("/")
-        if kind == "role" and rest.isalpha():
+        if kind == "role" and rest.removesuffix(POST_QUANTUM_SUFFIX).isalpha():
             return self._folder / "roles" / f"{rest}.key"
         if kind == "governance":
             check_region(rest)

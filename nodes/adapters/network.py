@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 from ledger.errors import RefusedError
 from ledger.hashing import EMPTY_ROOT
-from ledger.keys import SigningKey
+from ledger.keys import PostQuantumKey, SigningKey
 from ledger.names import origin_for
 from ledger.roster import (
     Constants,
     Member,
     MemberKeys,
+    Role,
     Roster,
     SignedRoster,
     check_genesis,
@@ -27,7 +28,7 @@ from ledger.roster import (
 )
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.files import write_durably
-from nodes.adapters.keystore import ROLES, KeyStore
+from nodes.adapters.keystore import POST_QUANTUM_ROLES, ROLES, KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.tls import make_certificate, pin_of
 from nodes.ports import FenceMark
@@ -69,12 +70,14 @@ class Founding:
 
     Args:
         steward: The region in whose log the roster's next version is proposed.
+        post_quantum: Whether logs, witnesses and mirrors sign with ML-DSA-44 keys too.
     """
 
     network: str
     steward: str
     places: tuple[Place, ...]
     constants: Constants = field(default_factory=Constants)
+    post_quantum: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
         home = folder / place.region
         home.mkdir(mode=0o700)
         governance[place.region] = governance_store.make(f"governance/{place.region}")
-        keys = _make_keys(home)
+        keys, post_quantum = _make_keys(home, post_quantum=founding.post_quantum)
         certificate = _make_transport(home, founding.network, place, now_s)
         certificates.append(certificate)
         public_url = f"http://{place.host}:{place.public_port}"
@@ -153,6 +156,7 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
             keys=MemberKeys(
                 **{role: keys[role].public for role in ROLES},
                 governance=governance[place.region].public,
+                **{role: key.public for role, key in post_quantum.items()},
             ),
         )
     roster = Roster(
@@ -186,7 +190,9 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
     return Founded(folder, roster, configs, tokens)
 
 
-def _make_keys(home: Path) -> dict[str, SigningKey]:
+def _make_keys(
+    home: Path, *, post_quantum: bool
+) -> tuple[dict[str, SigningKey], dict[str, PostQuantumKey]]:
     secret = secrets.token_hex(32).encode()
     store = KeyStore.create(home / "keys", secret, randomness)
     write_durably(home / SECRET_FILE, secret + b"\n")
@@ -194,7 +200,11 @@ def _make_keys(home: Path) -> dict[str, SigningKey]:
     # A node without a fence counts as one that has forgotten; a new one has nothing to forget.
     fence.store(FenceMark(0, 0, EMPTY_ROOT))
     fence.close()
-    return {role: store.make(f"role/{role}") for role in ROLES}
+    more = POST_QUANTUM_ROLES if post_quantum else ()
+    return (
+        {role: store.make(f"role/{role}") for role in ROLES},
+        {role: store.make_post_quantum(role) for role in more},
+    )
 
 
 def _make_transport(home: Path, network: str, place: Place, now_s: int) -> bytes:
@@ -210,10 +220,14 @@ def _make_transport(home: Path, network: str, place: Place, now_s: int) -> bytes
 
 def _write_policies(home: Path, roster: Roster, origin: str) -> None:
     (home / "policy").mkdir(mode=0o755)
-    for role in ("witness", "mirror"):
-        text = roster.tlog_policy(origin, "witness" if role == "witness" else "mirror")
-        name = f"{role}-{roster.version}.policy"
-        write_durably(home / "policy" / name, text.encode(), 0o644)
+    roles: tuple[Role, ...] = ("witness", "mirror")
+    for role in roles:
+        texts = {f"{role}-{roster.version}.policy": roster.tlog_policy(origin, role)}
+        if roster.member(roster.region_of_origin(origin)).keys.log_pq is not None:
+            name = f"{role}-{roster.version}.pq.policy"
+            texts[name] = roster.post_quantum_policy(origin, role)
+        for name, text in texts.items():
+            write_durably(home / "policy" / name, text.encode(), 0o644)
 
 
 def _config(place: Place, roster: Roster) -> str:

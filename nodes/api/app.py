@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from nodes.api import acts, answers, c2sp, cases, check, scitt, tiles, tokens
 from nodes.api.context import SERVICE, Service
@@ -27,5 +27,23 @@ def _app(service: Service, *tables: web.RouteTableDef) -> web.Application:
     app = web.Application(middlewares=[problems], client_max_size=0)
     app[SERVICE] = service
     for table in tables:
-        app.add_routes(table)
+        for route in table:
+            assert isinstance(route, web.RouteDef)
+            made = web.RouteDef(route.method, route.path, route.handler, _EXPECT)
+            app.add_routes([made])
     return app
+
+
+async def _expect(request: web.Request) -> None:
+    """Ask for the body where the caller waits for that; what else is expected is not our concern.
+
+    RFC 9110 lets a server pass over it, while aiohttp would answer in words of its own.
+    """
+    waits = request.headers.get("Expect", "").lower() == "100-continue"
+    if waits and request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # That was no part of the answer.
+        request.writer.output_size = 0
+
+
+_EXPECT: Final = {"expect_handler": _expect}

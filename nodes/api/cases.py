@@ -12,7 +12,7 @@ from authz.trace import Trace, TraceEntry, trace
 from ledger.bundle import Bundle, ProvenEntry, ProvenLog
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
-from ledger.errors import MalformedError, NotFoundError, UnavailableError
+from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
 from ledger.names import check_object
 from ledger.note import Note
 from ledger.proofs import prove_inclusion
@@ -194,7 +194,7 @@ class _Held:
         ]
 
     def statement(self, place: Place) -> UnverifiedStatement | None:
-        """Return an entry as a statement; None where it is not held."""
+        """Return an entry as a statement; None where it is not held, or is none."""
         made = self._made.get(place)
         if made is None:
             if len(self.entries) >= ENTRIES_MAX:
@@ -206,8 +206,11 @@ class _Held:
             found = load_entries(self._connection, self._ids, origin, index, index + 1)
             if not found:
                 return None
+            try:
+                made = self._made[place] = decode_statement(found[0])
+            except LedgerError:
+                return None
             self.entries[place] = found[0]
-            made = self._made[place] = decode_statement(found[0])
         return made
 
     def prove(self, origin: str, indexes: Iterable[int], roster: Roster) -> ProvenLog:

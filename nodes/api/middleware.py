@@ -1,14 +1,16 @@
 """What happens to every request: whatever goes wrong becomes problem details."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from sqlalchemy.exc import DBAPIError
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, UnavailableError
 from nodes.api.problem import concise_problem, concise_problem_status, problem, problem_status
 
 _log: Final = logging.getLogger(__name__)
@@ -22,24 +24,49 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except LedgerError as error:
-        return concise_problem(error) if _is_scrapi(request) else problem(error)
+        return concise_problem(error) if _is_scrapi(request.path) else problem(error)
     except web.HTTPException as error:
         # Redirects do not occur here; what aiohttp raises are refusals of its own.
-        return _status(request, error.status, error.reason)
+        return answer_status(request.path, error.status, error.reason)
     except (HttpProcessingError, web.RequestPayloadError, UnicodeDecodeError) as error:
-        return _status(request, 400, f"the request cannot be read, {type(error).__name__}")
+        return answer_status(
+            request.path, 400, f"the request cannot be read, {type(error).__name__}"
+        )
     except (asyncio.CancelledError, ConnectionError):
         raise
-    except Exception:  # noqa: BLE001 - logged, and never answered with what it says
+    except Exception as error:  # noqa: BLE001 - logged, and never answered with what it says
+        refusal = _unavailable(error)
+        if refusal is not None:
+            return concise_problem(refusal) if _is_scrapi(request.path) else problem(refusal)
         # A bug: the caller learns that it was ours, the operator what it was.
         _log.exception("%s %s failed", request.method, request.path)
-        return _status(request, 500, "the node made a mistake; nothing is known to have changed")
+        return answer_status(
+            request.path, 500, "the node made a mistake; nothing is known to have changed"
+        )
 
 
-def _status(request: web.Request, status: int, detail: str) -> web.Response:
-    make = concise_problem_status if _is_scrapi(request) else problem_status
+def answer_status(path: str, status: int, detail: str) -> web.Response:
+    """Return problem details for a status, as SCRAPI or everyone else wants them."""
+    make = concise_problem_status if _is_scrapi(path) else problem_status
     return make(status, detail)
 
 
-def _is_scrapi(request: web.Request) -> bool:
-    return request.path.startswith(("/entries", "/.well-known/scitt-keys"))
+def _is_scrapi(path: str) -> bool:
+    return path.startswith(("/entries", "/.well-known/scitt-keys"))
+
+
+def _unavailable(error: Exception) -> UnavailableError | None:
+    """Return what to say when disk or database gave way under a handler; None if neither did.
+
+    The node's own steps say so themselves; this is for tokens, officers' keys and reads.
+    """
+    if isinstance(error, OSError):
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        return UnavailableError("the disk is full", code="disk") if full else None
+    raw = error.orig if isinstance(error, DBAPIError) else error
+    name = str(getattr(raw, "sqlite_errorname", ""))
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return UnavailableError(f"the database is in use, {name}", code="busy")
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return UnavailableError(f"the database takes no writes, {name}", code="disk")
+    return None

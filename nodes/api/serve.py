@@ -19,7 +19,13 @@ from nodes import node as node_module
 from nodes.adapters import tls
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.fence_file import FileFence
-from nodes.adapters.keystore import KeyStore, StoredOfficers, Unlock, check_opens
+from nodes.adapters.keystore import (
+    POST_QUANTUM_ROLES,
+    KeyStore,
+    StoredOfficers,
+    Unlock,
+    check_opens,
+)
 from nodes.adapters.peers_http import HTTPPeers
 from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
@@ -94,6 +100,11 @@ async def running(
             mirror=keys.load("role/mirror"),
             receipt=keys.load("role/receipt"),
             issuer=keys.load("role/issuer"),
+            **{
+                role: keys.load_post_quantum(role)
+                for role in POST_QUANTUM_ROLES
+                if getattr(member.keys, role) is not None
+            },
         )
         settings = Settings(
             region=region,
@@ -199,6 +210,10 @@ def _open_keys(config: Config, environment: Mapping[str, str], roster: Roster) -
     named = roster.member(config.node.region).keys
     for role in ("log", "witness", "mirror", "receipt", "issuer"):
         if store.load(f"role/{role}").public != getattr(named, role):
+            raise UnverifiedError(f"the {role} key is not the roster's", code="wrong-key")
+    for role in POST_QUANTUM_ROLES:
+        public = getattr(named, role)
+        if public is not None and store.load_post_quantum(role).public != public:
             raise UnverifiedError(f"the {role} key is not the roster's", code="wrong-key")
     return store
 

@@ -22,6 +22,7 @@ from nodes.core.exchange import MIRROR, NEWEST
 from nodes.core.ready import PeerCalled, PeerReply
 from nodes.store.entries import LogIDs, load_entries, load_tiles
 from nodes.store.notes import load_newest_note
+from nodes.store.second_notes import load_newest
 
 CHECKPOINT_TYPE: Final = "text/plain; charset=utf-8"
 TILE_TYPE: Final = "application/octet-stream"
@@ -50,6 +51,13 @@ async def own_checkpoint(request: web.Request) -> web.Response:
     return _checkpoint(kept[1])
 
 
+@routes.get("/log/checkpoint.pq")
+async def own_second_note(request: web.Request) -> web.Response:
+    """Give the newest checkpoint of our own log with all ML-DSA-44 lines that came in on it."""
+    service = request.app[SERVICE]
+    return _second_note(service, service.origin, "log")
+
+
 @routes.get("/log/{path:tile/.*}")
 async def own_tile(request: web.Request) -> web.Response:
     """Give a tile or an entry bundle of our own log."""
@@ -63,6 +71,13 @@ async def mirror_checkpoint(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     _origin(service, request)
     return _checkpoint(await _asked(service, f"{MIRROR}{request.match_info['log']}/checkpoint"))
+
+
+@routes.get("/mirror/{log}/checkpoint.pq")
+async def mirror_second_note(request: web.Request) -> web.Response:
+    """Give the newest checkpoint of another log with our mirror's ML-DSA-44 line."""
+    service = request.app[SERVICE]
+    return _second_note(service, _origin(service, request), "mirror")
 
 
 @routes.get("/mirror/{log}/{path:tile/.*}")
@@ -79,6 +94,20 @@ async def witness_checkpoint(request: web.Request) -> web.Response:
     if _origin(service, request) == service.origin:
         raise NotFoundError("nobody witnesses their own log")
     return _checkpoint(await _asked(service, f"{NEWEST}{request.match_info['log']}"))
+
+
+@routes.get("/witness/{log}/checkpoint.pq")
+async def witness_second_note(request: web.Request) -> web.Response:
+    """Give the newest checkpoint of another log that we cosigned with ML-DSA-44."""
+    service = request.app[SERVICE]
+    return _second_note(service, _origin(service, request), "witness")
+
+
+def _second_note(service: Service, origin: str, role: str) -> web.Response:
+    found = service.readers.here(lambda connection: load_newest(connection, origin, role))
+    if found is None:
+        raise NotFoundError("there are no ML-DSA-44 lines of that log")
+    return _checkpoint(found[1])
 
 
 def _origin(service: Service, request: web.Request) -> str:

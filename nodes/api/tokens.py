@@ -59,7 +59,8 @@ class Caller:
 
 def hash_token(token: str) -> bytes:
     """Return what the node keeps of a token."""
-    return hashlib.sha256(token.encode()).digest()
+    # A header may hold any bytes; aiohttp gives those that are no text as surrogates.
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 
 def new_token() -> str:

@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     _fsck(commands)
     _repair(commands)
     _status(commands)
+    _admin(commands)
     _demo(commands)
     return top
 
@@ -141,6 +142,11 @@ def _network(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--regions",
         metavar="CODE,…",
         help="only these of the preset's regions; a single one has no witnesses",
+    )
+    init.add_argument(
+        "--post-quantum",
+        action="store_true",
+        help="logs, witnesses and mirrors sign with ML-DSA-44 keys too",
     )
     _json(init)
     up = _command(
@@ -296,6 +302,30 @@ def _status(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     _json(status)
     _caller(status)
+
+
+def _admin(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    key = _command(
+        commands,
+        "officer-key",
+        "admin:officer_key",
+        "make an officer's key in the region's key store, for party.enrol",
+    )
+    key.add_argument("party", metavar="OFFICER")
+    _caller(key)
+    token = commands.add_parser("token", help="give a caller a token, or end it")
+    parts = token.add_subparsers(metavar="COMMAND", required=True)
+    issue = _command(parts, "issue", "admin:issue", "make a token for a party, into a file")
+    issue.add_argument("party", metavar="PARTY")
+    issue.add_argument(
+        "--role", choices=["window", "authority", "auditor", "operator"], required=True
+    )
+    issue.add_argument("--days", type=int, default=90, help="how long it is good for (default: 90)")
+    issue.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    _caller(issue)
+    revoke = _command(parts, "revoke", "admin:revoke", "end a token at once")
+    revoke.add_argument("id", metavar="ID", help="as it was printed when the token was made")
+    _caller(revoke)
 
 
 def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -31,7 +31,7 @@ _PORT_MAX = 65_535
 
 def init(given: argparse.Namespace) -> int:
     """Found a network below a folder."""
-    founding = chosen(given.base_port, given.regions)
+    founding = replace(chosen(given.base_port, given.regions), post_quantum=given.post_quantum)
     founded = found_network(given.folder, founding, SystemClock().now_ms() // 1000)
     roster = founded.roster
     if given.json:

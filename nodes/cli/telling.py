@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from authz.trace import Trace
@@ -85,6 +86,7 @@ def tell_fields(
     told: Mapping[str, Any],
     language: Language,
     names: Mapping[str, str] | None = None,
+    indent: int = 0,
 ) -> None:
     """Print a timeline that came from a node.
 
@@ -93,7 +95,12 @@ def tell_fields(
         told: As the API gives it.
         language: Of the words.
         names: What regions are called, by code; None shows the codes.
+        indent: Columns left free.
     """
+
+    def put(shown: RenderableType) -> None:
+        out.print(Padding(shown, (0, 0, 0, indent), expand=False))
+
     words, named = _WORDS[language], names or {}
     stage = told["stage"] or "?"
     holder = told["holder"] or words["nobody"]
@@ -102,7 +109,7 @@ def tell_fields(
         f"  {words['stage']} {_zh(STAGE_ZH, stage, language)}",
         f"  {words['holder']} {_place(holder, named)}",
     )
-    out.print(head)
+    put(head)
     lines: Sequence[Mapping[str, Any]] = told["lines"]
     days = {clock(line["time_s"])[:5] for line in lines}
     made = table(*words["columns"].split("|"), padding=1)
@@ -119,18 +126,18 @@ def tell_fields(
             _standing(line, language),
         )
         before = holder
-    out.print(made)
+    put(made)
     for name in dict.fromkeys(line[it] for line in lines for it in ("grant", "seal") if line[it]):
-        out.print(f"{words['ground']} {name}", style="dim", markup=False)
-    out.print(words["marks"], style="dim")
+        put(Text(f"{words['ground']} {name}", style="dim"))
+    put(Text(words["marks"], style="dim"))
     if any(line["asserted"] for line in lines):
-        out.print(words["asserted"], style="dim")
+        put(Text(words["asserted"], style="dim"))
     if not told["findings"]:
-        out.print(words["none"], style="green")
+        put(Text(words["none"], style="green"))
         return
-    out.print(words["findings"], style="bold red")
+    put(Text(words["findings"], style="bold red"))
     for origin, index, code in told["findings"]:
-        out.print(f"  {origin} #{index} {code}: {reason(code, language)}", markup=False)
+        put(Text(f"  {origin} #{index} {code}: {reason(code, language)}"))
 
 
 def _by(line: Mapping[str, Any], named: Mapping[str, str]) -> str:

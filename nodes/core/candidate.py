@@ -6,20 +6,31 @@ has its quorums, or its time is up (protocol.md section 2).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
 from ledger.errors import LedgerError, MalformedError
-from ledger.note import Note, Signature, VerifierKey
+from ledger.note import SIGNATURES_MAX, Note, Signature, VerifierKey
 from ledger.roster import Role, Roster
 from ledger.views import BlockLines, GoodLine, fresh_at
-from nodes.core.heads import SignedHead, good_lines, line_signatures, one_line, open_head
-from nodes.core.ready import PutMemory, PutNote, Write
+from nodes.core.exchange import decode_lines
+from nodes.core.heads import (
+    ROLE_LINES_MAX,
+    SignedHead,
+    good_lines,
+    line_signatures,
+    one_line,
+    open_head,
+)
+from nodes.core.ready import PutMemory, PutNote, PutSecondNote, Write
 from nodes.core.submission import Gained, SendingLimits, Submission
 
 UNRECORDED: Final = "unrecorded"
 """Memory under this name: mirror lines of finished candidates that no block record holds yet."""
+
+_ROLES: Final[tuple[Role, ...]] = ("witness", "mirror")
 
 ROUNDS_MAX: Final = 8
 """Of how many candidates late lines are still taken."""
@@ -51,6 +62,8 @@ class Round:
     witness: dict[str, GoodLine] = field(default_factory=dict)
     mirror: dict[str, GoodLine] = field(default_factory=dict)
     foreign: dict[str, Signature] = field(default_factory=dict)
+    second: dict[tuple[Role, str], Signature] = field(default_factory=dict)
+    """ML-DSA-44 lines, which are served and count for nothing here."""
     arrived: dict[str, GoodLine] = field(default_factory=dict)
     told_fresh_s: int = 0
     is_unwritten: bool = False
@@ -62,16 +75,23 @@ class Round:
         return all(lines[role] >= quorum for role in roles)
 
     def note(self, roster: Roster) -> bytes:
-        """Return the note with all lines."""
-        return (
-            Note.decode(self.head.note)
-            .with_signatures(
-                *line_signatures(roster, _by_region(self.witness), "witness"),
-                *line_signatures(roster, _by_region(self.mirror), "mirror"),
-                *(self.foreign[name] for name in sorted(self.foreign)),
-            )
-            .encode()
+        """Return the note with all Ed25519 lines."""
+        lines = (
+            *line_signatures(roster, _by_region(self.witness), "witness"),
+            *line_signatures(roster, _by_region(self.mirror), "mirror"),
+            *(self.foreign[name] for name in sorted(self.foreign)),
         )
+        return Note.decode(self.head.note).with_signatures(*lines[: SIGNATURES_MAX - 1]).encode()
+
+    def second_note(self) -> bytes:
+        """Return the note with the log's own lines and all ML-DSA-44 lines; empty without any."""
+        if not self.head.post_quantum and not self.second:
+            return b""
+        lines = list(decode_lines(self.head.post_quantum))
+        for role in ("witness", "mirror"):
+            of_role = sorted(key for key in self.second if key[0] == role)
+            lines += [self.second[key] for key in of_role[:ROLE_LINES_MAX]]
+        return Note.decode(self.head.note).with_signatures(*lines).encode()
 
 
 class Candidate:
@@ -89,6 +109,7 @@ class Candidate:
         notes: Our own notes that the store holds, with their lines: the newest, and the newest
             finished one.
         memory: Small values of the core's own, by name.
+        second: The second notes of our own log that the store holds, by size.
     """
 
     def __init__(
@@ -101,6 +122,7 @@ class Candidate:
         limits: SendingLimits,
         notes: Iterable[bytes],
         memory: Mapping[str, bytes],
+        second: Mapping[int, bytes] = MappingProxyType({}),
     ) -> None:
         self._roster = roster
         self._origin = origin
@@ -125,13 +147,14 @@ class Candidate:
         """The newest note of ours that has both quorums, with its lines; to be told to all."""
         self.finished_count = 0
         """Grows with each note to be told."""
-        self._load(notes)
+        self._load(notes, second)
 
-    def _load(self, notes: Iterable[bytes]) -> None:
+    def _load(self, notes: Iterable[bytes], second: Mapping[int, bytes]) -> None:
         for data in notes:
             head, note = open_head(data, self._roster)
             signatures = note.signatures
-            made = Round(head, 0)
+            made = self._load_second(head, second.get(head.checkpoint.size, b""))
+            head = made.head
             for role, into in (("witness", made.witness), ("mirror", made.mirror)):
                 for line in good_lines(
                     self._roster, head.checkpoint, signatures, _role(role), 2**62
@@ -147,6 +170,22 @@ class Candidate:
                 self._tell(made)
             if self._newest is None or size > self._newest.checkpoint.size:
                 self._newest = head
+
+    def _load_second(self, head: SignedHead, data: bytes) -> Round:
+        """Return a round with the ML-DSA-44 lines that the store holds of it."""
+        try:
+            beside, note = open_head(data, self._roster) if data else (head, None)
+        except LedgerError:
+            beside, note = head, None  # altered: it is made anew, line by line
+        if note is None or beside.checkpoint != head.checkpoint:
+            return Round(head, 0)
+        made = Round(head._replace(post_quantum=beside.post_quantum), 0)
+        for region in self._roster.witnesses_of(self._origin):
+            for role in _ROLES:
+                line = self._second_line(made, region, role, note.signatures, 2**62)
+                if line is not None:
+                    made.second[role, region] = line
+        return made
 
     @property
     def newest(self) -> SignedHead | None:
@@ -226,9 +265,10 @@ class Candidate:
         into[peer] = line
         if gained.role == "mirror":
             made.arrived.setdefault(peer, line)
+        is_second_new = self._take_second(peer, made, gained, latest_s)
         return self._count(
             made,
-            is_new=before is None,
+            is_new=before is None or is_second_new,
             had=(had_witness, had_mirror),
             was_finished=was_finished,
         )
@@ -275,19 +315,63 @@ class Candidate:
             if not was_finished or self._is_fresher(made):
                 self._tell(made)
         if (witnessed, mirrored) != had:
-            writes.append(self._put(made))
+            writes += self._put(made)
         elif is_new:
             made.is_unwritten = True
         return tuple(writes)
 
-    def _put(self, made: Round) -> PutNote:
+    def _put(self, made: Round) -> tuple[Write, ...]:
         made.is_unwritten = False
-        note = made.note(self._roster)
-        return PutNote(self._origin, made.head.checkpoint.size, note, self._is_finished(made))
+        size, note = made.head.checkpoint.size, made.note(self._roster)
+        put = PutNote(self._origin, size, note, self._is_finished(made))
+        second = made.second_note()
+        return (put, PutSecondNote(self._origin, "log", size, second)) if second else (put,)
 
     def _write_late_lines(self) -> tuple[Write, ...]:
         """Keep lines that came when no commit was due."""
-        return tuple(self._put(made) for made in self._rounds.values() if made.is_unwritten)
+        unwritten = [made for made in self._rounds.values() if made.is_unwritten]
+        return tuple(write for made in unwritten for write in self._put(made))
+
+    def _take_second(self, peer: str, made: Round, gained: Gained, latest_s: int) -> bool:
+        """Keep the ML-DSA-44 line beside a line that holds, and say whether it is the first.
+
+        One that is missing, or does not hold, takes nothing from the Ed25519 line.
+        """
+        role = gained.role
+        if self._roster.post_quantum_key(peer, role) is None:
+            return False
+        line = self._second_line(made, peer, role, gained.signatures, latest_s)
+        if line is None:
+            self.submissions[peer].trouble = f"no usable ML-DSA-44 {role} line came back"
+            return False
+        is_new = (role, peer) not in made.second
+        made.second[role, peer] = line
+        return is_new
+
+    def _second_line(
+        self,
+        made: Round,
+        region: str,
+        role: Role,
+        signatures: Iterable[Signature],
+        latest_s: int,
+    ) -> Signature | None:
+        """Return a region's ML-DSA-44 line among signatures; None if none of them holds."""
+        key = self._roster.post_quantum_key(region, role)
+        if key is None:
+            return None
+        text = made.head.checkpoint.text()
+        for signature in signatures:
+            if (signature.name, signature.key_id) != (key.name, key.key_id):
+                continue
+            try:
+                time_s = key.check(text, signature.blob)
+            except LedgerError:
+                continue
+            # Dated 0 it would say nothing of the largest tree, which is no cosignature.
+            if time_s is not None and 0 < time_s <= latest_s:
+                return signature
+        return None
 
     def _tell(self, made: Round) -> None:
         made.told_fresh_s = self._fresh_s(made)

@@ -31,6 +31,8 @@ MIRROR_INFO_TYPE: Final = "text/x.tlog.mirror-info"
 
 PROOF_HASHES_MAX: Final = 63
 ADD_CHECKPOINT_BYTES_MAX: Final = 128 * 1024
+PACKAGES_MAX: Final = 33
+"""Of one upload are read: the 8,192 entries that a client should send, from wherever it starts."""
 TICKET_BYTES_MAX: Final = 0xFFFF
 UINT64_MAX: Final = 2**64 - 1
 
@@ -228,7 +230,7 @@ class Upload:
 
     @classmethod
     def decode(cls, body: bytes) -> "Upload":
-        """Read a body, up to its last whole package; what is cut off after that is left out.
+        """Read a body, up to its last whole package or the ``PACKAGES_MAX``-th; no further.
 
         Raises:
             MalformedError: The header is not whole, or its range is none.
@@ -250,7 +252,7 @@ class Upload:
             raise MalformedError(f"no entries lie from {start} to {end}")
         packages: list[Package] = []
         low = start
-        while low < end:
+        while low < end and len(packages) < PACKAGES_MAX:
             high = package_end(low, end)
             found = _decode_package(body, at, low, high)
             if found is None:

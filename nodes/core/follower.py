@@ -6,6 +6,7 @@ Nothing waits for this: storing, mirroring and cosigning go on whatever it finds
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from nodes.core.heads import SignedHead
 from nodes.core.limits import Limits
 from nodes.core.projection import Effects, LogState, Projection, Wait
 from nodes.ports import Reader
@@ -69,6 +70,18 @@ class Follower:
                     left -= state.size - start
                     progress = True
                     yield Judged(origin, state, effects)
+
+    def lacking(self, stored: Mapping[str, int]) -> Mapping[str, SignedHead]:
+        """Return what must be stored, and is not, for judging to go on: the largest of each log."""
+        lacking: dict[str, SignedHead] = {}
+        for wait in self._waits.values():
+            head = wait.head
+            if head is None or stored.get(head.checkpoint.origin, 0) >= wait.size:
+                continue
+            known = lacking.get(head.checkpoint.origin)
+            if known is None or known.checkpoint.size < wait.size:
+                lacking[head.checkpoint.origin] = head
+        return lacking
 
     def is_behind(self, stored: Mapping[str, int]) -> bool:
         """Say whether there is more to judge that nothing holds back."""

@@ -6,15 +6,24 @@ no line leaves without its row.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, Protocol, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, cast
 
 from ledger.checkpoint import Checkpoint, cosignature_message
-from ledger.cosignature import Line, line_key_id
+from ledger.cosignature import Line, line_key_id, sign_post_quantum
 from ledger.encoding import decode, encode
 from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
 from ledger.hashing import HASH_BYTES
 from ledger.names import mirror_name, witness_name
-from ledger.note import KEY_ID_BYTES, TIME_BYTES, Note, Signature, check_signed
+from ledger.note import (
+    KEY_ID_BYTES,
+    SIGNATURES_MAX,
+    TIME_BYTES,
+    Note,
+    Signature,
+    check_signed,
+    sign_ed25519,
+)
 from ledger.proofs import Reader as NodeReader
 from ledger.proofs import consistency_roots, prove_roots, root_at
 from ledger.roster import Role, Roster
@@ -28,13 +37,19 @@ from nodes.core.ready import (
     PeerRow,
     PutFindings,
     PutMemory,
+    PutSecondNote,
     Write,
 )
-from nodes.ports import Signer
+from nodes.ports import PostQuantumSigner, Signer
+
+if TYPE_CHECKING:
+    from ledger.keys import PostQuantumKey, SigningKey
 
 EQUIVOCATION: Final = "equivocation"
 CONVICTED: Final = "equivocation/"
 """Memory under this name and an origin holds the notes that convict the log."""
+ROLE_LINES_MAX: Final = (SIGNATURES_MAX - 2) // 2
+"""Of lines in one role in a note: what is left by the log's own lines, halved."""
 RESTING: Final = "resting"
 """Memory under this name, once there, says that the witness and mirror keys sign no more."""
 
@@ -52,10 +67,20 @@ class LogReader(Protocol):
 
 
 class SignedHead(NamedTuple):
-    """A checkpoint that its log signed, and the note with the log's own line alone."""
+    """A checkpoint that its log signed, and the note with the log's own Ed25519 line alone.
+
+    ``post_quantum`` is the log's ML-DSA-44 line where we have one, else empty. It goes to witnesses
+    and into second notes, and nowhere else: its bytes are another's each time.
+    """
 
     checkpoint: Checkpoint
     note: bytes
+    post_quantum: bytes = b""
+
+    @property
+    def submitted(self) -> bytes:
+        """The note with all of the log's own lines."""
+        return self.note + self.post_quantum
 
 
 class Known(NamedTuple):
@@ -71,7 +96,7 @@ class Known(NamedTuple):
 
 
 def open_head(data: bytes, roster: Roster) -> tuple[SignedHead, Note]:
-    """Read a note and check its log's signature; lines of others are left as they are.
+    """Read a note and check its log's signatures; lines of others are left as they are.
 
     Raises:
         MalformedError: It is no note, or no checkpoint.
@@ -80,8 +105,42 @@ def open_head(data: bytes, roster: Roster) -> tuple[SignedHead, Note]:
     """
     note = Note.decode(data)
     checkpoint = Checkpoint.decode(note.text)
-    (own,) = check_signed(note, (roster.log_key(checkpoint.origin),))
-    return SignedHead(checkpoint, Note(note.text, (own.signature,)).encode()), note
+    own, post_quantum = check_log(note, roster, checkpoint.origin)
+    return SignedHead(checkpoint, Note(note.text, (own,)).encode(), post_quantum), note
+
+
+def check_log(note: Note, roster: Roster, origin: str) -> tuple[Signature, bytes]:
+    """Check every line of a log's own keys on its note.
+
+    Returns:
+        The Ed25519 line, which must be there, and the ML-DSA-44 line, which may not be (empty).
+
+    Raises:
+        MalformedError: A key has signed twice.
+        NotFoundError: No member writes that log.
+        UnverifiedError: A line does not hold, or the Ed25519 line is missing.
+    """
+    keys = roster.log_keys(origin)
+    found = {line.key: line.signature for line in check_signed(note, keys)}
+    if keys[0] not in found:
+        raise UnverifiedError(f"no Ed25519 line of {origin}", code="unknown-key")
+    return found[keys[0]], b"".join(found[key].encode() for key in keys[1:] if key in found)
+
+
+def sign_head(
+    checkpoint: Checkpoint, log: Signer, post_quantum: PostQuantumSigner | None
+) -> SignedHead:
+    """Sign a checkpoint of our own log.
+
+    The ML-DSA-44 line is dated 0: it says that the tree is consistent, and not when it was the
+    largest, which the log's own clock could not prove.
+    """
+    origin, text = checkpoint.origin, checkpoint.text()
+    note = Note(text, (sign_ed25519(origin, cast("SigningKey", log), text),)).encode()
+    if post_quantum is None:
+        return SignedHead(checkpoint, note)
+    line = sign_post_quantum(origin, cast("PostQuantumKey", post_quantum), checkpoint, 0)
+    return SignedHead(checkpoint, note, line.encode())
 
 
 def line_bytes(signatures: Iterable[Signature]) -> list[bytes]:
@@ -130,11 +189,22 @@ def one_line(
 
 
 def line_signatures(roster: Roster, lines: Iterable[GoodLine], role: Role) -> tuple[Signature, ...]:
-    """Return lines as signature lines of a note."""
+    """Return lines as signature lines of a note, the latest of them if a note cannot hold all."""
     name = mirror_name if role == "mirror" else witness_name
+    chosen = list(lines)
+    if len(chosen) > ROLE_LINES_MAX:
+        chosen = sorted(chosen, key=lambda item: item.time_s)[-ROLE_LINES_MAX:]
     return tuple(
-        Line.decode(item.line).to_signature(name(roster.origin_of(item.region))) for item in lines
+        Line.decode(item.line).to_signature(name(roster.origin_of(item.region))) for item in chosen
     )
+
+
+def second_note(head: SignedHead) -> tuple[Write, ...]:
+    """Return the write that keeps the second note of our own log; none where it has none."""
+    if not head.post_quantum:
+        return ()
+    origin, size = head.checkpoint.origin, head.checkpoint.size
+    return (PutSecondNote(origin, "log", size, head.submitted),)
 
 
 @dataclass(slots=True)
@@ -215,6 +285,9 @@ class Heads:
         sizes: By origin: how many entries of each log are stored.
         lines: By role and origin: the last line given, as it stands in the store.
         memory: Small values of the core's own, by name.
+        witness_pq: Its witness's ML-DSA-44 key, if it has one.
+        mirror_pq: Its mirror's.
+        second: By role and origin: the second note of what was cosigned last.
     """
 
     def __init__(
@@ -224,10 +297,13 @@ class Heads:
         region: str,
         witness: Signer,
         mirror: Signer,
+        witness_pq: PostQuantumSigner | None = None,
+        mirror_pq: PostQuantumSigner | None = None,
         rows: Mapping[str, PeerRow],
         sizes: Mapping[str, int],
         lines: Mapping[tuple[str, str], tuple[int, bytes]],
         memory: Mapping[str, bytes],
+        second: Mapping[tuple[str, str], bytes] = MappingProxyType({}),
     ) -> None:
         self.roster = roster
         self.region = region
@@ -243,6 +319,11 @@ class Heads:
             "witness": self._key(witness_name(self.own), witness),
             "mirror": self._key(mirror_name(self.own), mirror),
         }
+        self._post_quantum: Mapping[str, tuple[str, PostQuantumSigner | None]] = {
+            "witness": (witness_name(self.own), witness_pq),
+            "mirror": (mirror_name(self.own), mirror_pq),
+        }
+        self._second = {key: Note.decode(data) for key, data in second.items()}
         self._rows = dict(rows)
         self._sizes = dict(sizes)
         self._copies: dict[str, Copy] = {}
@@ -311,6 +392,46 @@ class Heads:
         self._lines[role, row.origin] = (checkpoint.size, raw)
         issued = IssueLine(role, row.origin, checkpoint.size, checkpoint.root, raw)
         return (self.move(replace(row, time_s=time_s)), issued), line.to_signature(name)
+
+    def sign_second(
+        self, role: Role, data: bytes, post_quantum: bytes = b""
+    ) -> tuple[tuple[Write, ...], tuple[Signature, ...]]:
+        """Return our ML-DSA-44 line beside the one that ``sign`` has just given in a role.
+
+        It is dated like that one. The second note with it is kept for those who ask; what no key
+        asks for costs nothing.
+
+        Args:
+            role: In which ``sign`` was called.
+            data: The signed note, with the log's Ed25519 line.
+            post_quantum: The log's ML-DSA-44 line; empty where it did not come along.
+        """
+        name, signer = self._post_quantum[role]
+        if signer is None and not post_quantum and not self._second:
+            return (), ()
+        note = Note.decode(data)
+        checkpoint = Checkpoint.decode(note.text)
+        origin = checkpoint.origin
+        own: tuple[Signature, ...] = ()
+        if signer is not None:
+            time_s = self._rows[origin].time_s
+            own = (sign_post_quantum(name, cast("PostQuantumKey", signer), checkpoint, time_s),)
+        by_log = Signature.decode(post_quantum) if post_quantum else self._log_line(origin, note)
+        log = () if by_log is None else (by_log,)
+        if not own and not log:
+            return (), ()
+        second = self._second[role, origin] = note.with_signatures(*log, *own)
+        return (PutSecondNote(origin, role, checkpoint.size, second.encode()),), own
+
+    def _log_line(self, origin: str, note: Note) -> Signature | None:
+        """Return the log's ML-DSA-44 line on a text, if it came to either of our keys before."""
+        for role in ("witness", "mirror"):
+            known = self._second.get((role, origin))
+            if known is not None and known.text == note.text:
+                for signature in known.signatures[1:]:
+                    if signature.name == origin:
+                        return signature
+        return None
 
     def check_may_sign(self) -> None:
         """Check that our keys may sign at all.

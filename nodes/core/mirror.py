@@ -115,8 +115,11 @@ class Mirror:
             signed, signature = self._sign(row, upload.end, now_ms, reader)
         except UnavailableError as error:
             return Ready(writes=writes, replies=(Reply(event.request_id, refusal(error)),))
-        reply = PeerReply(200, encode_lines((signature,)))
-        return Ready(writes=(*writes, *signed), replies=(Reply(event.request_id, reply),))
+        moved = heads.row(origin)
+        assert moved is not None
+        beside, more = heads.sign_second("mirror", moved.mirrored)
+        reply = PeerReply(200, encode_lines((signature, *more)))
+        return Ready(writes=(*writes, *signed, *beside), replies=(Reply(event.request_id, reply),))
 
     def _packages(
         self, upload: Upload, row: PeerRow, reader: LogReader
@@ -242,7 +245,10 @@ class Mirror:
         return Ready(replies=(Reply(event.request_id, reply),))
 
     def read(self, event: PeerCalled, reader: LogReader) -> Ready:
-        """Answer the monitoring paths of the logs that we mirror: checkpoint, tiles, entries."""
+        """Answer the monitoring paths of the logs that we mirror: checkpoint, tiles, entries.
+
+        Tiles and entries of our own log are there as well, for whoever lacks them.
+        """
         try:
             reply = self._read(event.path, reader)
         except LedgerError as error:
@@ -253,10 +259,10 @@ class Mirror:
         name, _, what = path.removeprefix(MIRROR).partition("/")
         origin = self._hashes.get(name)
         row = None if origin is None else self._heads.row(origin)
-        if origin is None or row is None:
+        if origin is None or (row is None and origin != self._heads.own):
             raise NotFoundError("we do not mirror that log")
         if what == "checkpoint":
-            if not row.mirrored:
+            if row is None or not row.mirrored:
                 raise NotFoundError("we mirror nothing of that log yet")
             return PeerReply(200, self._with_lines(row.mirrored, origin, row.mirrored_size))
         tile = parse_tile_path(what)

@@ -20,6 +20,7 @@ from ledger.roster import Roster
 from ledger.views import BlockLines
 from nodes.core import recovery
 from nodes.core.candidate import Candidate, ForeignWitness
+from nodes.core.catchup import CatchUp, Pull
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -47,7 +48,7 @@ from nodes.core.ready import (
 )
 from nodes.core.submission import Outgoing, SendingLimits, Submission, backoff_ms
 from nodes.core.witness import Witness, refusal
-from nodes.ports import FenceMark, Signer
+from nodes.ports import FenceMark, PostQuantumSigner, Signer
 
 GRACE_MS: Final = 1_000
 """How long after a request's own time-out we still wait for the driver to say so."""
@@ -67,6 +68,8 @@ class NetworkState:
         own_notes: Our own newest note, and the newest finished one, with their lines.
         other_notes: The newest finished note of each other log.
         memory: Small values of the core's own, by name.
+        second_own: Second notes of our own log, by size.
+        second_given: Second notes of what was cosigned last, by role and origin.
     """
 
     rows: Mapping[str, PeerRow] = field(default_factory=dict)
@@ -75,6 +78,8 @@ class NetworkState:
     own_notes: Sequence[bytes] = ()
     other_notes: Sequence[bytes] = ()
     memory: Mapping[str, bytes] = field(default_factory=dict)
+    second_own: Mapping[int, bytes] = field(default_factory=dict)
+    second_given: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class _Asking:
     """A question about our own log, at the start."""
 
 
-_Job = Outgoing | tuple[str, Outgoing] | Question | _Told | _Asking | recovery.Fetch
+_Job = Outgoing | tuple[str, Outgoing] | Question | _Told | _Asking | recovery.Fetch | Pull
 
 
 @dataclass(slots=True)
@@ -132,6 +137,8 @@ class Network:
         foreign: C2SP witnesses from the configuration.
         limits: Of what is sent.
         next_id: Numbers requests; must never repeat while answers may be under way.
+        witness_pq: Its witness's ML-DSA-44 key, if it has one.
+        mirror_pq: Its mirror's.
     """
 
     def __init__(
@@ -145,6 +152,8 @@ class Network:
         foreign: Sequence[ForeignWitness] = (),
         limits: SendingLimits | None = None,
         next_id: Callable[[], int] | None = None,
+        witness_pq: PostQuantumSigner | None = None,
+        mirror_pq: PostQuantumSigner | None = None,
     ) -> None:
         self._roster = roster
         self._limits = limits = SendingLimits() if limits is None else limits
@@ -158,11 +167,15 @@ class Network:
             sizes=state.sizes,
             lines=state.lines,
             memory=state.memory,
+            witness_pq=witness_pq,
+            mirror_pq=mirror_pq,
+            second=state.second_given,
         )
         self.witness = Witness(self.heads)
         self.mirror = Mirror(self.heads)
         self.finished = FinishedNotes(self.heads, state.other_notes)
         self.freshen = Freshen(self.heads, self.mirror, self.finished, limits)
+        self.catchup = CatchUp(self.heads, limits)
         self.candidate = Candidate(
             roster=roster,
             origin=self.heads.own,
@@ -171,6 +184,7 @@ class Network:
             limits=limits,
             notes=state.own_notes,
             memory=state.memory,
+            second=state.second_own,
         )
         self.rebuild: recovery.Rebuild | None = None
         """While entries of our own log are being fetched back; None otherwise."""
@@ -228,9 +242,15 @@ class Network:
             for peer, item in self.candidate.submissions.items()
         }
 
-    def publish(self, checkpoint: Checkpoint, note: bytes) -> None:
-        """Take the note of our own log that this batch publishes (the log's line alone)."""
-        self.candidate.publish(SignedHead(checkpoint, note))
+    def publish(self, checkpoint: Checkpoint, note: bytes, post_quantum: bytes = b"") -> None:
+        """Take the note of our own log that this batch publishes (the log's line alone).
+
+        Args:
+            checkpoint: What it says.
+            note: With the Ed25519 line.
+            post_quantum: The ML-DSA-44 line; empty where the log has no such key.
+        """
+        self.candidate.publish(SignedHead(checkpoint, note, post_quantum))
 
     def unrecorded(self) -> tuple[BlockLines, ...]:
         """Return the candidates whose mirror quorum no block record of ours holds yet."""
@@ -243,6 +263,17 @@ class Network:
     def want_fresh(self, origin: str, not_before_s: int) -> None:
         """Ask mirrors until a note of ``origin`` has a ``fresh_at`` from ``not_before_s`` on."""
         self.freshen.want(origin, not_before_s)
+
+    def catch_up(self, lacking: Mapping[str, SignedHead], reader: LogReader) -> tuple[Write, ...]:
+        """Pull what is lacking of other logs, each at least up to a head that its mirrors signed.
+
+        The newest such head is asked for too, so that one pull serves many views.
+        """
+        if not self.heads.halted:
+            for origin in lacking:
+                if origin not in self.finished.known:
+                    self.freshen.want(origin, 1)
+        return self.catchup.want(lacking, self.finished.known, reader)
 
     def halt(self, code: str) -> None:
         """Sign and send nothing from now on: ``behind-fence`` or ``behind-witnesses``."""
@@ -372,6 +403,8 @@ class Network:
                 if self.rebuild is None:
                     return ()
                 return self.rebuild.answered(peer, job, status, body, now_ms)
+            case Pull():
+                return self.catchup.answered(peer, job, status, body, now_ms, reader)
 
     # ---- our own log, as others know it ---------------------------------------------------------
 
@@ -454,6 +487,9 @@ class Network:
         if lane.told < self.candidate.finished_count:
             told = _Told(self.candidate.finished_count)
             return (self._send(lane, told, FINISHED, self.candidate.finished_note, now_ms),)
+        pull = self.catchup.next_pull(lane.peer, now_ms)
+        if pull is not None:
+            return (self._send(lane, pull, pull.path, b"", now_ms),)
         question = self.freshen.question(lane.peer, now_ms)
         if question is not None:
             return (self._send(lane, question, question.path, question.body, now_ms),)
@@ -483,6 +519,8 @@ class Network:
                     self.freshen.pushed(lane.peer, origin, None, now_ms)
             case recovery.Fetch() if self.rebuild is not None:
                 self.rebuild.answered(lane.peer, job, 0, b"no answer", now_ms)
+            case Pull():
+                self.catchup.failed(lane.peer, job, now_ms)
             case _:
                 pass
 
@@ -511,6 +549,7 @@ class Network:
         if not self.heads.halted:
             due += [item.due_ms for item in self.candidate.submissions.values()]
             due += [item.due_ms for item in self.freshen.pushes.values()]
+            due += self.catchup.wake_at_ms()
             waiting = (self.candidate, self.freshen, self.finished)
             due += [at for part in waiting if (at := part.wake_at_ms()) is not None]
         # What is due already has either been sent or waits for an answer.

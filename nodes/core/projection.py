@@ -50,6 +50,7 @@ from ledger.views import (
     decode_view,
     fresh_at,
 )
+from nodes.core.heads import SignedHead
 from nodes.core.ready import (
     AdvanceProjection,
     FindingRow,
@@ -78,13 +79,21 @@ class Wait(Exception):  # noqa: N818 - not a failure: the entry is judged later
         origin: Of the log of which more must be judged first; None when only time is missing.
         size: How much of it.
         until_s: When our clock allows a line in it; 0 when that is not the reason.
+        head: What a quorum of that log's mirrors signed, and so holds; None where nobody need.
     """
 
-    def __init__(self, origin: str | None, size: int = 0, until_s: int = 0) -> None:
+    def __init__(
+        self,
+        origin: str | None,
+        size: int = 0,
+        until_s: int = 0,
+        head: SignedHead | None = None,
+    ) -> None:
         super().__init__(f"{origin} {size}" if origin else f"until {until_s}")
         self.origin = origin
         self.size = size
         self.until_s = until_s
+        self.head = head
 
 
 @dataclass(slots=True)
@@ -530,7 +539,8 @@ class Projection:
             if view.origin != statement.subject or view.origin == state.origin:
                 raise MalformedError("a view is of the log that it is about", code="bad-field")
             if view.size > self._judged_size(view.origin):
-                raise Wait(view.origin, view.size)
+                viewed = Checkpoint(view.origin, view.size, view.root)
+                raise Wait(view.origin, view.size, head=SignedHead(viewed, view.note))
             if self.root(view.origin, view.size, reader) != view.root:
                 # The viewed log has shown two histories, and the view is of the one that we do not
                 # hold. That is no fault of this log's writer, so it waits and is not accused.

@@ -191,6 +191,20 @@ class PutNote:
 
 
 @dataclass(frozen=True, slots=True)
+class PutSecondNote:
+    """The second note of a checkpoint: the log's own lines, then ML-DSA-44 lines of cosigners.
+
+    ``role`` is ``log`` for our own log, whose notes keep the lines of all cosigners; ``witness`` or
+    ``mirror`` for the newest checkpoint of another log that we cosigned in that role.
+    """
+
+    origin: str
+    role: str
+    size: int
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PutMemory:
     """A small named value of the core's own (its candidate, its rests), replaced whole."""
 
@@ -208,6 +222,7 @@ Write = (
     | AdvancePeer
     | IssueLine
     | PutNote
+    | PutSecondNote
     | PutMemory
 )
 

@@ -278,19 +278,45 @@ def fetch_tree(
             yield from _fetch_below(level - 1, index * TILE_WIDTH + at, hash_, wanted)
 
 
+def fetch_path(
+    size: int, root: bytes, position: int
+) -> Generator[Need, Sequence[bytes], dict[tuple[int, int], bytes]]:
+    """Say what to fetch of a log to know what its tree was at ``position``; return those tiles.
+
+    They are the tiles at the right edge that the tree had then, and those at its edge now.
+    """
+    levels = -(-size.bit_length() // TILE_LEVELS)
+    widths = [partial_width(level, size) for level in range(levels)]
+    places = [(level, size >> (TILE_LEVELS * (level + 1))) for level in range(levels)]
+    paths = tuple(tile_path(*places[level], width) for level, width in enumerate(widths) if width)
+    found = iter((yield Need(paths, _edge_check(size, root, widths))))
+    tiles = {place: next(found) for place, width in zip(places, widths, strict=True) if width}
+    # From the top, so that what is above a tile says what it must be.
+    for level in range(levels - 1, -1, -1):
+        index = position >> (TILE_LEVELS * (level + 1))
+        if (level, index) in tiles or not partial_width(level, position):
+            continue
+        yield from _fetch_tile(level, index, tiles)
+    return tiles
+
+
+def _fetch_tile(
+    level: int, index: int, tiles: dict[tuple[int, int], bytes]
+) -> Generator[Need, Sequence[bytes], None]:
+    """Fetch a full tile, and those above it that are not there yet."""
+    above, at = divmod(index, TILE_WIDTH)
+    if (level + 1, above) not in tiles:
+        yield from _fetch_tile(level + 1, above, tiles)
+    root = tiles[level + 1, above][at * HASH_BYTES : (at + 1) * HASH_BYTES]
+    (tiles[level, index],) = yield Need((tile_path(level, index),), _tile_check(level, index, root))
+
+
 def _fetch_below(
     level: int, index: int, root: bytes, wanted: Wanted
 ) -> Generator[Need | Bundle | Tile, Sequence[bytes], None]:
     if not wanted(level, index, root):
         return
-
-    def check(files: Sequence[bytes]) -> Sequence[bytes]:
-        (tile,) = files
-        if len(tile) != TILE_BYTES or subtree_root(_split(tile)) != root:
-            raise UnverifiedError(f"tile {index} at level {level} has another root")
-        return files
-
-    (tile,) = yield Need((tile_path(level, index),), check)
+    (tile,) = yield Need((tile_path(level, index),), _tile_check(level, index, root))
     yield Tile(level, index, tile)
     if level == 0:
         yield from _fetch_bundle(index, tile)
@@ -313,6 +339,23 @@ def _fetch_bundle(
 
     entries = yield Need((entries_path(index, width),), check)
     yield Bundle(index * TILE_WIDTH, tuple(entries), tuple(_split(leaves)))
+
+
+def is_tile_of(tile: bytes, root: bytes) -> bool:
+    """Say whether these are all hashes of a full tile with this root."""
+    return len(tile) == TILE_BYTES and subtree_root(_split(tile)) == root
+
+
+def _tile_check(
+    level: int, index: int, root: bytes
+) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
+    def check(files: Sequence[bytes]) -> Sequence[bytes]:
+        (tile,) = files
+        if not is_tile_of(tile, root):
+            raise UnverifiedError(f"tile {index} at level {level} has another root")
+        return files
+
+    return check
 
 
 def _edge_check(

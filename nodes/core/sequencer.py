@@ -14,7 +14,6 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, RefusedError
 from ledger.judge import CORRECTS, kind_of, wants
 from ledger.kind import Draft, ViewFact
-from ledger.note import Note, sign_ed25519
 from ledger.roster import Roster
 from ledger.statement import (
     ROLE_VIEW,
@@ -37,7 +36,7 @@ from ledger.views import (
     view_body,
 )
 from nodes.core.duties import SETTLED_CODES, Duties, Duty
-from nodes.core.heads import Known, SignedHead
+from nodes.core.heads import Known, SignedHead, second_note, sign_head
 from nodes.core.limits import Limits
 from nodes.core.projection import (
     EMPTY_MAP_ROOT,
@@ -62,7 +61,7 @@ from nodes.core.ready import (
 )
 from nodes.core.sight import Sight
 from nodes.core.views import Shelf, should_renew
-from nodes.ports import Officers, Reader, Signer
+from nodes.ports import Officers, PostQuantumSigner, Reader, Signer
 
 if TYPE_CHECKING:
     from ledger.keys import SigningKey
@@ -132,12 +131,14 @@ class Sequencer:
     Args:
         means: What making a batch takes.
         log: Key that signs checkpoints.
+        log_pq: The ML-DSA-44 key that signs them too, if the log has one.
     """
 
-    def __init__(self, means: Means, log: Signer) -> None:
+    def __init__(self, means: Means, log: Signer, log_pq: PostQuantumSigner | None = None) -> None:
         self._means = means
         self._origin = means.roster.origin_of(means.region)
         self._log = log
+        self._log_pq = log_pq
         self.head = Head()
         self.state = means.projection.new_state(self._origin)
         self.grown_ms = 0
@@ -212,11 +213,9 @@ class Sequencer:
         frontier = self.head.frontier.extend(batch.leaves)
         root = frontier.root()
         checkpoint = Checkpoint(self._origin, update.size, root)
-        text = checkpoint.text()
-        signature = sign_ed25519(self._origin, cast("SigningKey", self._log), text)
-        note = Note(text, (signature,)).encode()
+        head = sign_head(checkpoint, self._log, self._log_pq)
         assert batch.state.size == update.size
-        self.head = Head(update.size, update.edge, frontier, SignedHead(checkpoint, note))
+        self.head = Head(update.size, update.edge, frontier, head)
         self._means.projection.remember_root(self._origin, update.size, root)
         self.grown_ms = now_ms
         tiles: Mapping[Tile, bytes] = update.tiles
@@ -226,7 +225,8 @@ class Sequencer:
         return (
             appended,
             *batch.effects.writes(batch.state),
-            PutNote(self._origin, update.size, note, finished=False),
+            PutNote(self._origin, update.size, head.note, finished=False),
+            *second_note(head),
         )
 
     def replies(self, batch: Batch) -> tuple[Reply, ...]:

@@ -235,15 +235,18 @@ class Settlement:
         if not changes or changes[-1].live:
             return _Standing(CONFIRMED_LATE, _withdrawn(use))
         ended: Fact | None = None
+        dated: list[Fact] = []
         for change in changes:
             seen = reader.seen_by(use.fact_origin, change.index)
             if seen is None:
                 # The grantor has recorded an end that its own log does not date yet.
                 return _Standing(use.status, (_undated(use, change),), use.fact_origin)
+            dated.append(change)
             if seen[0] > seen_by_s:
                 break
             ended = None if change.live else ended or change
-        undone = _withdrawn(use, *changes)
+        # Of these alone: for the date of a later end another use may still wait.
+        undone = _withdrawn(use, *dated)
         if ended is None:
             return _Standing(CONFIRMED_LATE, undone)
         return _Standing(UNAUTHORISED, (*undone, _unauthorised(use, ended, later, reader)))

@@ -114,6 +114,8 @@ class Submission:
     """The size that the peer has witnessed, as far as we know."""
     next_entry: int = 0
     ticket: bytes = b""
+    furthest: int = 0
+    """How far uploads of this head have brought the peer: what it forgets again is no progress."""
     conflicts: int = 0
     failures: int = 0
     due_ms: int = 0
@@ -132,6 +134,7 @@ class Submission:
         """Send ``head`` from now on, from its checkpoint up; also to refresh the one before."""
         self.head = head
         self.stage = "checkpoint"
+        self.furthest = 0
         self.conflicts = 0
 
     def due(self, now_ms: int) -> bool:
@@ -157,7 +160,7 @@ class Submission:
             if key not in self.bodies:
                 proof = prove_consistency(old, size, node_reader(reader, origin))
                 self.bodies[key] = encode_add_checkpoint(
-                    old, () if old == size else proof, head.note
+                    old, () if old == size else proof, head.submitted
                 )
             return Outgoing(head, "checkpoint", ADD_CHECKPOINT, self.bodies[key])
         start = min(self.next_entry, size)
@@ -232,7 +235,8 @@ class Submission:
             self._reach(sent, "done", now_ms)
             return Gained("mirror", sent.head, signatures)
         info = MirrorInfo.decode(body)
-        progress = self.next_entry < info.next_entry <= size
+        progress = max(self.next_entry, self.furthest) < info.next_entry <= size
+        self.furthest = max(self.furthest, info.next_entry)
         self.next_entry, self.ticket = min(info.next_entry, size), info.ticket
         if info.next_entry >= size:
             # It holds all of it and gives no line: its keys rest.

@@ -16,7 +16,7 @@ from ledger.errors import (
     UnverifiedError,
 )
 from ledger.hashing import EMPTY_ROOT
-from ledger.note import Note, check_signed
+from ledger.note import Note
 from ledger.proofs import check_consistency
 from nodes.core.exchange import (
     SIZE_TYPE,
@@ -25,7 +25,7 @@ from nodes.core.exchange import (
     encode_size,
     split_add_checkpoint,
 )
-from nodes.core.heads import Heads, convicts
+from nodes.core.heads import Heads, check_log, convicts
 from nodes.core.ready import PeerCalled, PeerReply, PeerRow, Ready, Reply, Write
 
 _EMPTY_LINE = b"\n0\n"
@@ -61,7 +61,7 @@ class Witness:
         In the order of the specification, with its statuses:
 
         1. The log is one that we witness (404).
-        2. It signed the note (403).
+        2. It signed the note, with every key of its own that stands there (403).
         3. The request is well-formed, and its old size not beyond the checkpoint (400).
         4. The old size is that of our row (409, with our size).
         5. The empty tree has its one root, and the new tree begins with the old one (422).
@@ -87,7 +87,7 @@ class Witness:
             raise NotFoundError(f"we do not witness {origin[:80]!r}")
         note = Note.decode(data)
         try:
-            (own,) = check_signed(note, (heads.roster.log_key(origin),))  # (2)
+            own, post_quantum = check_log(note, heads.roster, origin)  # (2)
         except UnverifiedError as error:
             raise RefusedError(str(error), code=error.code) from error
         old_size, proof = decode_old(header)  # (3)
@@ -108,7 +108,7 @@ class Witness:
             raise ConflictError(row.witnessed_size)
         if checkpoint is None:
             raise UnverifiedError("the empty tree has one root, and this is not it")
-        signed = Note(note.text, (own.signature,)).encode()
+        signed = Note(note.text, (own,)).encode()
         try:
             check_consistency(old_size, size, row.witnessed_root, checkpoint.root, proof)  # (5)
         except UnverifiedError as error:
@@ -128,7 +128,8 @@ class Witness:
         if heads.resting and not heads.halted:
             return (heads.move(new),), b""
         writes, signature = heads.sign("witness", new, checkpoint, now_ms)
-        return writes, encode_lines((signature,))
+        beside, more = heads.sign_second("witness", signed, post_quantum)
+        return (*writes, *beside), encode_lines((signature, *more))
 
     def _failed(
         self,
@@ -142,6 +143,8 @@ class Witness:
         heads = self._heads
         older = Checkpoint(row.origin, row.witnessed_size, row.witnessed_root)
         writes: tuple[Write, ...] = ()
+        if (checkpoint.size, checkpoint.root) == (older.size, older.root):
+            return error  # the very tree that we hold: what is wrong stands beside the note
         if row.pending and checkpoint.size == older.size:
             writes = heads.convict(row.origin, checkpoint.size, (row.pending, signed))
         elif row.pending and convicts(older, checkpoint.root, checkpoint.size, proof):

@@ -14,10 +14,11 @@ from nodes.core.ready import (
     PutFindings,
     PutMemory,
     PutNote,
+    PutSecondNote,
     PutUses,
     Write,
 )
-from nodes.store import entries, facts, findings, notes, peers
+from nodes.store import entries, facts, findings, notes, peers, second_notes
 from nodes.store.entries import LogIDs
 
 
@@ -54,5 +55,7 @@ def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
             notes.put_note(
                 connection, ids, write.origin, write.size, write.note, finished=write.finished
             )
+        case PutSecondNote():
+            second_notes.put(connection, ids, write)
         case PutMemory():
             notes.put_memory(connection, write.name, write.value)

@@ -1,11 +1,13 @@
 """Signed notes, how far logs are judged, small memories, and the number of the last commit."""
 
+import base64
 from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ledger.errors import ConflictError
+from ledger.note import KEY_ID_BYTES, SIGNATURES_MAX
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs
@@ -75,18 +77,26 @@ def put_note(
 
 
 def merge_lines(newer: bytes, older: bytes) -> bytes:
-    """Return ``newer`` with the signature lines that only ``older`` has at its end.
+    """Return ``newer`` with the signature lines by keys that only ``older`` has at its end.
 
-    Two notes of one size may differ in their text, if their log has lied; then the newer stays.
+    Of one key the newer line alone is kept, or readers would refuse the note; and of all of them as
+    many as a note may hold. Two notes of one size may differ in their text, if their log has lied;
+    then the newer stays.
     """
     text, _, lines = newer.rpartition(b"\n\n")
     old_text, _, old_lines = older.rpartition(b"\n\n")
     if text != old_text:
         return newer
-    have = lines.splitlines(keepends=True)
-    return newer + b"".join(
-        line for line in old_lines.splitlines(keepends=True) if line not in have
-    )
+    have = {_signer(line) for line in lines.splitlines()}
+    room = SIGNATURES_MAX - lines.count(b"\n")
+    only_old = [line for line in old_lines.splitlines(keepends=True) if _signer(line) not in have]
+    return newer + b"".join(only_old[:room])
+
+
+def _signer(line: bytes) -> tuple[bytes, bytes]:
+    """Return name and key id of a signature line."""
+    name, _, encoded = line.rpartition(b" ")
+    return name, base64.b64decode(encoded[:8])[:KEY_ID_BYTES]
 
 
 def load_newest_note(

@@ -31,3 +31,14 @@ lines = Table(
     sqlite_with_rowid=False,
 )
 """Every line this node ever gave. Two of one second, size and role are the same bytes."""
+
+second_notes = Table(
+    "second_notes",
+    metadata,
+    Column("origin", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("size", BigInteger, primary_key=True),
+    Column("note", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Checkpoints with ML-DSA-44 lines: of our own log (``log``), and the last that we cosigned."""

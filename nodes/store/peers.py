@@ -14,6 +14,7 @@ from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs, load_sizes
 from nodes.store.notes import load_cosigned, load_memory, load_newest_note
 from nodes.store.peer_schema import lines, peer_rows
+from nodes.store.second_notes import load_given, load_own
 
 LINES_ROWS_MAX: Final = 1_000
 
@@ -153,4 +154,6 @@ def load_state(connection: Connection, ids: LogIDs, own: str) -> NetworkState:
         own_notes=load_cosigned(connection, ids, own),
         other_notes=[found[1] for found in other_notes if found is not None],
         memory=load_memory(connection),
+        second_own=load_own(connection, own),
+        second_given=load_given(connection),
     )

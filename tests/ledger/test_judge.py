@@ -184,8 +184,9 @@ VIEW_CITED, GRANT_CITED = CITATIONS
         (replace(VIEW_CITED, index=10), GRANT_CITED),
         (*CITATIONS, Citation("corrects", SICHUAN, 10, LEAF)),
         (*CITATIONS, Citation("corrects", SICHUAN, 11, LEAF)),
-        (*CITATIONS, Citation("offer", TIBET, 6, LEAF)),
-        (*CITATIONS, Citation("offer", "southwest-five.example/500000", 0, LEAF)),
+        (*CITATIONS, Citation("corrects", TIBET, 6, LEAF)),
+        (*CITATIONS, Citation("corrects", "southwest-five.example/500000", 0, LEAF)),
+        (*CITATIONS, Citation("offer", SICHUAN, 9, LEAF)),
     ],
 )
 def test_a_citation_that_is_not_the_very_one_is_void(citations: tuple[Citation, ...]) -> None:
@@ -194,7 +195,7 @@ def test_a_citation_that_is_not_the_very_one_is_void(citations: tuple[Citation, 
 
 
 def test_citations_below_the_act_and_within_views_hold() -> None:
-    more = (Citation("corrects", SICHUAN, 9, LEAF), Citation("offer", TIBET, 5, LEAF))
+    more = (Citation("corrects", SICHUAN, 9, LEAF), Citation("corrects", TIBET, 5, LEAF))
     judge.judge(KIND, acting(citations=CITATIONS + more))
 
 

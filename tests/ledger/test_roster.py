@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -93,6 +93,45 @@ def test_post_quantum_keys_are_kept_where_they_are() -> None:
     assert read.tlog_policy(SICHUAN, "mirror").count("\nlog ") == 2
     with pytest.raises(MalformedError):
         MemberKeys(**keys, witness_pq=bytes(32))
+
+
+def with_post_quantum(regions: Sequence[str], *roles: str) -> Roster:
+    """The genesis with ML-DSA-44 keys for some roles of some regions."""
+    members = dict(GENESIS.members)
+    for at, region in enumerate(regions):
+        named = {role: bytes([at + 1]) * 1311 + role[:1].encode() for role in roles}
+        keys = replace(members[region].keys, **named)
+        members[region] = replace(members[region], keys=keys)
+    return roster(members=members)
+
+
+@pytest.mark.parametrize("role", ["witness", "mirror"])
+def test_the_post_quantum_policy_asks_for_the_same_quorum_and_no_other_keys(role: Any) -> None:
+    made = with_post_quantum(list(GENESIS.members), "log_pq", "witness_pq", "mirror_pq")
+    text = made.post_quantum_policy(SICHUAN, role).encode()
+    policy = Policy.decode(text, faulty_max=made.faulty_max(SICHUAN))
+    assert [log.key for log in policy.logs] == [made.log_keys(SICHUAN)[1]]
+    for witness in policy.witnesses:
+        assert witness.key == made.post_quantum_key(witness.name, role)
+        assert witness.key.name == f"{made.origin_of(witness.name)}/{role}"
+    assert [witness.name for witness in policy.witnesses] == list(made.witnesses_of(SICHUAN))
+    assert policy.groups[0].threshold == made.quorum(SICHUAN)
+
+
+def test_a_post_quantum_policy_needs_a_quorum_of_such_keys() -> None:
+    others = GENESIS.witnesses_of(SICHUAN)
+    quorum = GENESIS.quorum(SICHUAN)
+    enough = with_post_quantum(others[:quorum], "witness_pq")
+    text = enough.post_quantum_policy(SICHUAN, "witness").encode()
+    policy = Policy.decode(text, faulty_max=GENESIS.faulty_max(SICHUAN))
+    # A log without such a key is known by the one it has.
+    assert [log.key for log in policy.logs] == [GENESIS.log_key(SICHUAN)]
+    assert len(policy.witnesses) == quorum
+    with pytest.raises(NotFoundError) as caught:
+        with_post_quantum(others[: quorum - 1], "witness_pq").post_quantum_policy(
+            SICHUAN, "witness"
+        )
+    assert caught.value.code == "no-key"
 
 
 @given(st.integers(0, 8 * len(SIGNED.encode()) - 1))

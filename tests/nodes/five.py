@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 import pytest
 
 from ledger.errors import NotFoundError
-from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import Founded, found_network, southwest_five
 from nodes.api.serve import Running, running
 from nodes.cli.demo.cast import HOMES, MATERIALS, RIGHTS_ALL, Home
@@ -42,10 +41,11 @@ DAY_S = 86_400
 
 # What nodes must agree on, as a function of the logs alone; rows are told by origin.
 PROJECTED: Mapping[str, str] = {
-    "facts": "object, leaf, state",
-    "mentions": "object",
-    "findings": "code, subject, severity, detail, evidence",
-    "uses": "fact_origin, fact_object, fact_index, view_size, fresh_at_s, staleness_s, status",
+    "facts": '"index", object, leaf, state',
+    "mentions": '"index", object',
+    "findings": '"index", code, subject, severity, detail, evidence',
+    "uses": '"index", fact_origin, fact_object, fact_index, view_size, fresh_at_s, status',
+    "evidence": "low, high, seen_by_s, at",
 }
 
 
@@ -117,8 +117,8 @@ class Five:
         path = self.founded.configs[home.code].parent / "data" / "node.db"
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             found = database.execute(
-                f'SELECT origin, "index", {PROJECTED[table]} FROM {table} JOIN logs USING (log_id)'  # noqa: S608
-                f" ORDER BY 1, 2, 3, 4"
+                f"SELECT origin, {PROJECTED[table]} FROM {table} JOIN logs USING (log_id)"  # noqa: S608 - our own words
+                " ORDER BY 1, 2, 3"
             )
             return list(found)
 
@@ -152,6 +152,7 @@ class Five:
         kind: str,
         subject: str,
         body: Mapping[str, Any],
+        *,
         wait: Word = "accepted",
         timeout_ms: int = 15_000,
     ) -> Acted:
@@ -168,11 +169,12 @@ class Five:
         kind: str,
         subject: str,
         body: Mapping[str, Any],
+        *,
         wait: Word = "accepted",
         timeout_ms: int = 15_000,
     ) -> Acted:
         """As ``do``, from a test."""
-        return self.run(self.do(party, kind, subject, body, wait, timeout_ms))
+        return self.run(self.do(party, kind, subject, body, wait=wait, timeout_ms=timeout_ms))
 
     def status(self, home: Home) -> dict[str, Any]:
         """Return what a node says of itself."""
@@ -205,9 +207,7 @@ class Five:
         client = await self.client(home.code)
         async with asyncio.timeout(20):
             while True:
-                log = (await client.status())["logs"][acted.origin]
-                known = log.get("known", {}).get("size", 0)
-                if min(known, log.get("judged_size", 0)) > acted.index:
+                if reach(await client.status(), acted.origin) > acted.index:
                     return
                 await asyncio.sleep(0.02)
 
@@ -288,6 +288,13 @@ class Five:
         return Lent(self, owner, grantee, item, grant)
 
 
+def reach(status: Mapping[str, Any], origin: str) -> int:
+    """Return how far a node can rely on another log: the newest note, once it is judged."""
+    log = status["logs"][origin]
+    size: int = log.get("known", {}).get("size", 0)
+    return size if size <= log.get("judged_size", 0) else 0
+
+
 @dataclass(frozen=True)
 class Lent:
     """An item of one region that another region's window may take in."""
@@ -341,11 +348,7 @@ class Lent:
         size = five.status(giver)["size"]
         origin = five.origin(giver)
 
-        def within_sight() -> bool:
-            log = five.status(taker)["logs"][origin]
-            return min(log.get("known", {}).get("size", 0), log.get("judged_size", 0)) >= size
-
-        five.until(within_sight)
+        five.until(lambda: reach(five.status(taker), origin) >= size)
 
     def finish(self, case: str) -> None:
         """Deliver the result and close the case."""

@@ -49,14 +49,15 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def found(folder: Path, regions: int) -> Founded:
+def found(folder: Path, regions: int, *, post_quantum: bool = False) -> Founded:
     founding = southwest_five()
     ports = free_ports(2 * regions)
     places = tuple(
         dataclasses.replace(place, public_port=ports[2 * at], peer_port=ports[2 * at + 1])
         for at, place in enumerate(founding.places[:regions])
     )
-    return found_network(folder, dataclasses.replace(founding, places=places), NOW_S)
+    founding = dataclasses.replace(founding, places=places, post_quantum=post_quantum)
+    return found_network(folder, founding, NOW_S)
 
 
 @contextlib.contextmanager
@@ -65,9 +66,11 @@ def live(
     regions: int = 1,
     clock: Clock | None = None,
     environment: dict[str, str] | None = None,
+    *,
+    post_quantum: bool = False,
 ) -> Iterator[Live]:
     """Found a network of the first few regions and have all its nodes serve."""
-    founded = found(folder, regions)
+    founded = found(folder, regions, post_quantum=post_quantum)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="nodes", daemon=True)
     thread.start()

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, Engine
 
 from ledger.checkpoint import Checkpoint
 from ledger.hashing import hash_leaf
-from ledger.keys import SigningKey
+from ledger.keys import PostQuantumKey, SigningKey
 from ledger.names import origin_for
 from ledger.note import Note, sign_ed25519
 from ledger.roster import Constants, Member, MemberKeys, Roster
 from ledger.tiles import extend_tiles, frontier_from_edge
 from nodes.core.candidate import ForeignWitness
+from nodes.core.heads import second_note, sign_head
 from nodes.core.network import Network, NetworkState
 from nodes.core.ready import (
     AppendEntries,
@@ -43,9 +44,19 @@ def key(region: str, role: str) -> SigningKey:
     return SigningKey(sha256(f"{region} {role}".encode()).digest())
 
 
+def post_quantum_key(region: str, role: str) -> PostQuantumKey:
+    return PostQuantumKey(sha256(f"{region} {role}".encode()).digest())
+
+
 def make_roster(
-    regions: Iterable[str] = REGIONS, *, faulty_max: int | None = None, **constants: int
+    regions: Iterable[str] = REGIONS,
+    *,
+    faulty_max: int | None = None,
+    post_quantum: Iterable[str] = (),
+    **constants: int,
 ) -> Roster:
+    """Make a roster; ``post_quantum`` names the roles, such as ``log_pq``, that have such keys."""
+    more = tuple(post_quantum)
     regions = tuple(regions)
     members = {
         region: Member(
@@ -55,7 +66,10 @@ def make_roster(
             url=f"http://{region}.example",
             peer=f"http://{region}.example",
             tls=None,
-            keys=MemberKeys(**{role: key(region, role).public for role in ROLES}),
+            keys=MemberKeys(
+                **{role: key(region, role).public for role in ROLES},
+                **{role: post_quantum_key(region, role).public for role in more},
+            ),
             faulty_max=faulty_max,
         )
         for region in regions
@@ -161,7 +175,14 @@ class Host:
             foreign=self.foreign,
             limits=self.limits,
             next_id=lambda: next(self.ids),
+            witness_pq=self.post_quantum("witness_pq"),
+            mirror_pq=self.post_quantum("mirror_pq"),
         )
+
+    def post_quantum(self, role: str) -> PostQuantumKey | None:
+        """Return our ML-DSA-44 key of a role that the roster gives one."""
+        has_one = getattr(self.roster.member(self.region).keys, role) is not None
+        return post_quantum_key(self.region, role) if has_one else None
 
     def step(
         self,
@@ -206,12 +227,15 @@ class Host:
             leaves = tuple(hash_leaf(entry) for entry in entries)
             update = extend_tiles(start, edge, leaves)
             self.log.entries += entries
-            note = self.log.note()
-            self.network.publish(self.log.checkpoint(), note)
+            head = sign_head(
+                self.log.checkpoint(), key(self.region, "log"), self.post_quantum("log_pq")
+            )
+            self.network.publish(head.checkpoint, head.note, head.post_quantum)
             return Ready(
                 writes=(
                     AppendEntries(self.origin, start, entries, leaves, update.tiles),
-                    PutNote(self.origin, len(self.log.entries), note, finished=False),
+                    PutNote(self.origin, len(self.log.entries), head.note, finished=False),
+                    *second_note(head),
                 )
             )
 

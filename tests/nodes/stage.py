@@ -1,4 +1,4 @@
-"""A small network to be mistreated: nodes that start and stop one by one, called over plain HTTP."""
+"""A small network to be mistreated: nodes that start and stop one by one, and plain HTTP."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ class Shifted:
 
 @dataclass
 class Station:
-    """Nodes of one network in a thread of their own, each started and stopped when the test says so."""
+    """Nodes of one network in a thread of their own, started and stopped as the test says."""
 
     founded: Founded
     loop: asyncio.AbstractEventLoop
@@ -198,7 +198,9 @@ def send(
 
 
 @contextlib.contextmanager
-def station(folder: Path, regions: int = 2, environment: dict[str, str] | None = None) -> Iterator[Station]:
+def station(
+    folder: Path, regions: int = 2, environment: dict[str, str] | None = None
+) -> Iterator[Station]:
     """Found a network of the first few regions; nothing runs yet."""
     founded = found(folder, regions)
     loop = asyncio.new_event_loop()

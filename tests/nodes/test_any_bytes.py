@@ -1,4 +1,4 @@
-"""Any bytes to any address of a real node: a refusal that says what to mend, and nothing is changed."""
+"""Any bytes to any address of a real node: refusals that say what to mend, and no change."""
 
 import contextlib
 import gzip
@@ -10,7 +10,6 @@ import sqlite3
 import ssl
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -72,7 +71,7 @@ class Target(NamedTuple):
     def __repr__(self) -> str:
         return "Target"
 
-    def send(self, peer: bool, data: bytes) -> Answer:
+    def send(self, data: bytes, *, peer: bool) -> Answer:
         """Send bytes as they are, and read the answer."""
         member = self.station.founded.roster.members[HERE]
         base = urlsplit(member.peer if peer else member.url)
@@ -95,7 +94,7 @@ class Target(NamedTuple):
         lines = [address.method.encode() + b" " + target + b" HTTP/1.1", b"Host: node"]
         lines += [name + b": " + value for name, value in headers.items()]
         lines += [b"Content-Length: %d" % len(body), b"Connection: close"]
-        return self.send(address.peer, b"\r\n".join(lines) + b"\r\n\r\n" + body)
+        return self.send(b"\r\n".join(lines) + b"\r\n\r\n" + body, peer=address.peer)
 
     def held(self) -> str:
         """A digest of all that is stored, but for what a node writes by itself as time goes on."""
@@ -142,9 +141,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
             "/v1/tokens": [b'{"party":"999999","role":"auditor","label":"x","days":3}'],
             "/v1/officers": [b'{"party":"999999/officer/x"}'],
             "/v1/check": [
-                json.dumps(
-                    {"window": desk.window, "right": "intake", "item": desk.item}
-                ).encode()
+                json.dumps({"window": desk.window, "right": "intake", "item": desk.item}).encode()
             ],
         }
         values = {
@@ -158,7 +155,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         # Alone from here on, so that whatever changes was changed by what we send.
         made.stop(THERE)
         service = made.nodes[HERE].service
-        yield Target(made, desk, addresses(service), tokens, bodies, values, made.transport(THERE, HERE))
+        yield Target(
+            made, desk, addresses(service), tokens, bodies, values, made.transport(THERE, HERE)
+        )
 
 
 def peer_bodies(made: Station) -> dict[str, list[bytes]]:
@@ -185,6 +184,10 @@ def check_answer(address: Address, answer: Answer) -> None:
     """The answer is a success or a refusal in the form that callers there understand."""
     assert 200 <= answer.status < 500 or answer.status == 503, (address, answer)
     if answer.status < 400:
+        return
+    if answer.status == 417:
+        # Where no address fits, aiohttp says this before anything of ours is asked.
+        assert b"Expect" in answer.body
         return
     if address.peer and address.path.startswith(("/c2sp/", "/peer/")):
         # What the specifications ask for: a status, and words or a size.
@@ -278,7 +281,15 @@ HEADERS = st.fixed_dictionaries(
     },
 )
 AUTHORIZATIONS = st.sampled_from(
-    [b"", b"Bearer", b"Bearer ", b"Bearer \xff\xfe", b"bearer x", b"Basic eDp5", b"Bearer " + b"a" * 4_000]
+    [
+        b"",
+        b"Bearer",
+        b"Bearer ",
+        b"Bearer \xff\xfe",
+        b"bearer x",
+        b"Basic eDp5",
+        b"Bearer " + b"a" * 4_000,
+    ]
 )
 QUERIES = st.one_of(
     st.just(b""),
@@ -306,7 +317,9 @@ QUERIES = st.one_of(
 )
 PIECES = st.one_of(
     st.binary(min_size=1, max_size=12).map(lambda data: b"".join(b"%%%02X" % it for it in data)),
-    st.sampled_from([b"..", b"%2e%2e%2f", b"%", b"%zz", b"%ff", b"%00", b"~", b"a" * 3_000, b"9" * 40]),
+    st.sampled_from(
+        [b"..", b"%2e%2e%2f", b"%", b"%zz", b"%ff", b"%00", b"~", b"a" * 3_000, b"9" * 40]
+    ),
     st.text("0123456789abcdefx/.-_%", min_size=1, max_size=40).map(str.encode),
 )
 
@@ -364,7 +377,9 @@ def test_a_method_that_an_address_does_not_have_is_refused(
     target: Target, data: st.DataObject
 ) -> None:
     address = data.draw(st.sampled_from(target.addresses))
-    method = data.draw(st.sampled_from(["PUT", "PATCH", "DELETE", "POST", "OPTIONS", "TRACE", "BREW"]))
+    method = data.draw(
+        st.sampled_from(["PUT", "PATCH", "DELETE", "POST", "OPTIONS", "TRACE", "BREW"])
+    )
     known = {it.method for it in target.addresses if it.path == address.path}
     if method not in known and "{" not in address.path:
         other = Address(address.peer, method, address.path)
@@ -386,8 +401,7 @@ def test_a_method_that_an_address_does_not_have_is_refused(
                 b"POST /entries HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
                 b"POST /entries HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
                 b"POST /entries HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                b"POST /entries HTTP/1.1\r\nHost: a\r\nContent-Type: application/cose\r\n"
-                b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\nzz\r\n\r\n",
+                b"POST /entries HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx",
                 b"GET /v1/status\x00 HTTP/1.1\r\nHost: a\r\n\r\n",
                 b"GET \xff HTTP/1.1\r\nHost: a\r\n\r\n",
                 b"GET http://[::1 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -441,7 +455,7 @@ def test_a_huge_body_is_refused_wherever_it_is_sent(target: Target, size: int) -
         lines = [b"POST " + address.path.encode() + b" HTTP/1.1", b"Host: node"]
         lines += [name + b": " + value for name, value in headers.items()]
         lines += [b"Transfer-Encoding: chunked", b"Connection: close", b"", b""]
-        answer = target.send(address.peer, b"\r\n".join(lines) + chunk)
+        answer = target.send(b"\r\n".join(lines) + chunk, peer=address.peer)
         assert answer.status in {400, 413}, (address, answer)
     assert target.held() == before
 

@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import base64
+import contextlib
 import json
 import os
 import string
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from aiohttp import web
+from aiohttp.web import AppRunner
 from sqlalchemy import update
 
 from ledger.checkpoint import Checkpoint
@@ -27,15 +31,24 @@ from ledger.errors import (
 from ledger.hashing import hash_leaf
 from ledger.judge import kind_of
 from ledger.note import Note, sign_ed25519
-from ledger.tiles import TILE_BYTES, extend_tiles
+from ledger.tiles import (
+    TILE_BYTES,
+    EntryBundleID,
+    encode_entry_bundle,
+    extend_tiles,
+    parse_tile_path,
+)
 from ledger.tree import Frontier
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.keystore import KeyStore, Unlock
 from nodes.adapters.network import Founded, found_network, southwest_five
 from nodes.adapters.random import randomness
-from nodes.cli import acts, audit, main, network, processes, repair, telling, verify
+from nodes.cli import acts, audit, fsck, main, network, processes, repair, telling, verify
 from nodes.cli.demo import cast, lags, terminal, texts, trouble
+from nodes.cli.demo.relay import Relay
+from nodes.cli.demo.world import free_ports
 from nodes.cli.show import console
+from nodes.client import Client
 from nodes.core.kinds import KINDS
 from nodes.store import schema
 from nodes.store.engine import WRITER, create_schema, open_sqlite
@@ -107,6 +120,9 @@ def test_it_does_not_run_without_its_assertions() -> None:
         "fsck DIR",
         "repair DIR",
         "status",
+        "officer-key 510000/officer/w1",
+        "token issue 510000/officer/w1 --role window -o F",
+        "token revoke 00",
         "demo",
     ],
 )
@@ -147,6 +163,15 @@ def test_a_folder_that_holds_no_node_is_not_found(
 
 def test_a_node_that_is_not_there_is_unavailable(founded: Founded) -> None:
     assert main.main(["status", "--node", str(founded.folder / REGION)]) == 5
+
+
+def test_a_token_that_is_not_given_leaves_no_file(founded: Founded, tmp_path: Path) -> None:
+    path = tmp_path / "w1.token"
+    words = ["token", "issue", f"{REGION}/officer/w1", "--role", "window", "-o", str(path)]
+    assert main.main([*words, "--node", str(founded.folder / REGION)]) == 5
+    assert not path.exists()
+    path.touch()
+    assert main.main([*words, "--node", str(founded.folder / REGION)]) == main.USAGE
 
 
 # ---- network init --------------------------------------------------------------------------------
@@ -417,6 +442,115 @@ def test_a_running_node_is_not_repaired(founded: Founded) -> None:
         assert caught.value.code == "fence-in-use"
     finally:
         fence.close()
+
+
+async def serve(folder: Path, founded: Founded, entries: list[bytes]) -> tuple[str, AppRunner]:
+    """Serve a log of Sichuan's as its node does; the other logs have no entries."""
+    copy = Copy(founded.roster.origin_of(REGION), entries)
+    with audit.StoredLogs(folder) as logs:
+        note = await logs.log(copy.origin).note()
+
+    async def answer(request: web.Request) -> web.Response:
+        path = request.path
+        if path == "/v1/status":
+            return web.json_response({"origin": copy.origin})
+        if path == "/v1/roster":
+            signed = base64.b64encode((founded.folder / "genesis.roster").read_bytes()).decode()
+            sha256 = founded.roster.sha256.hex()
+            return web.json_response({"signed": [signed], "sha256": sha256, "version": 1})
+        if path == "/log/checkpoint":
+            return web.Response(body=note)
+        if not path.startswith("/log/"):
+            return web.Response(status=404)
+        tile = parse_tile_path(path.removeprefix("/log/"))
+        if isinstance(tile, EntryBundleID):
+            start = tile.index * 256
+            bundle = await copy.entries(start, start + tile.width)
+            return web.Response(body=encode_entry_bundle(bundle))
+        return web.Response(body=await copy.tile(tile.level, tile.index, tile.width))
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    return f"http://127.0.0.1:{runner.addresses[0][1]}", runner
+
+
+@pytest.mark.parametrize("size", [1, 257])
+def test_a_served_log_is_checked_over_http(tmp_path: Path, founded: Founded, size: int) -> None:
+    path = tmp_path / "node.db"
+    entries = made_entries(size)
+    origin = store(path, founded, entries)
+    genesis = founded.folder / "genesis.roster"
+
+    async def look(served: list[bytes]) -> list[fsck.Finding]:
+        url, runner = await serve(path, founded, served)
+        try:
+            return await fsck.check_url(url, None, REGION, genesis)
+        finally:
+            await runner.cleanup()
+
+    [found] = run(look(entries))
+    assert found.is_sound
+    assert (found.report.origin, found.report.size) == (origin, size)
+    [found] = run(look([b"another", *entries[1:]]))
+    assert not found.is_sound
+    assert "another root than its note" in found.report.trouble
+
+
+def test_a_copy_on_disk_is_compared_with_a_served_one(tmp_path: Path, founded: Founded) -> None:
+    path = tmp_path / "node.db"
+    entries = made_entries(300)
+    origin = store(path, founded, entries)
+
+    async def look() -> audit.Difference:
+        url, runner = await serve(path, founded, [*entries[:280], b"another", *entries[281:]])
+        try:
+            async with Client(url) as client:
+                with audit.StoredLogs(path) as logs:
+                    served = audit.ServedLog(client, origin, is_own=True)
+                    return await audit.compare(logs.log(origin), served)
+        finally:
+            await runner.cleanup()
+
+    assert run(look()) == audit.Difference(origin, 300, 280)
+
+
+# ---- a link that can be cut ----------------------------------------------------------------------
+
+
+def test_a_relay_carries_bytes_until_it_is_cut_and_again_when_it_is_joined() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    async def scene() -> list[bytes]:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        [port] = free_ports(1)
+        relay = Relay(port, server.sockets[0].getsockname()[1])
+        await relay.join()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"before")
+        heard = [await reader.read(100)]
+        await relay.cut()
+        with contextlib.suppress(ConnectionError):
+            heard.append(await reader.read(100))
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", port)
+        await relay.join()
+        again, second = await asyncio.open_connection("127.0.0.1", port)
+        second.write(b"after")
+        heard.append(await again.read(100))
+        for each in (writer, second):
+            each.close()
+        await relay.cut()
+        server.close()
+        return [it for it in heard if it]
+
+    assert run(scene()) == [b"before", b"after"]
 
 
 # ---- verify --------------------------------------------------------------------------------------

@@ -304,3 +304,14 @@ def test_other_writing_is_done_in_the_writer_thread() -> None:
         assert await driver.write(threading.get_ident) in node.threads
 
     run(story)
+
+
+def test_stopping_with_events_in_the_inbox_takes_no_longer_than_their_step() -> None:
+    async def story(driver: Driver, node: FakeNode, peers: FakePeers) -> None:
+        asked = asyncio.create_task(driver.ask(call(b"last")))
+        await asyncio.sleep(0)  # It is in the inbox, and the loop has not woken yet.
+        async with asyncio.timeout(2):
+            await driver.stop()
+        assert await asked == PeerReply(200, b"last")
+
+    run(story)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from sqlalchemy import event
@@ -170,7 +170,7 @@ class Load:
         ]
         self._threads = [threading.Thread(target=self._guard, args=(work,)) for work in works]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -305,9 +305,7 @@ def test_kill_nine_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: P
                 seen[head.size] = head.root
                 assert roots_at(leaves, set(seen)) == seen, (seed, death)
                 for older in heads:
-                    proof = prove_consistency(
-                        older.size, head.size, served_tree(fetch, head.size)
-                    )
+                    proof = prove_consistency(older.size, head.size, served_tree(fetch, head.size))
                     check_consistency(older.size, head.size, older.root, head.root, proof)
                 heads.append(head)
                 status = stage.call(HERE, "GET", "/v1/status")
@@ -327,7 +325,9 @@ def test_kill_nine_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: P
         sent = [entries[load.known[leaf]] for leaf in again if load.known[leaf] < head.size]
         answer = load.send("POST", "/v1/ingest", encode(sent), CBOR)[1]
         assert decode(answer)["results"] == [[0, load.known[hash_leaf(entry)]] for entry in sent]
-        final = stage.act(HERE, "party.enrol", f"{HERE}/department/z", {"name": "末局"}, wait="replicated")
+        final = stage.act(
+            HERE, "party.enrol", f"{HERE}/department/z", {"name": "末局"}, wait="replicated"
+        )
         assert final["finality"] == "replicated"
     check_at_rest(home, tmp_path / "end")
     assert stored(tmp_path / "end")[0] == fence_of(tmp_path / "end" / "fence").commit
@@ -355,9 +355,7 @@ class Town:
     def cases(self, count: int) -> list[bytes]:
         self.count += count
         now_s = self.station.clock.now_s()
-        return [
-            self.desk.open_case(f"t{self.count - at}", now_s).entry for at in range(count)
-        ]
+        return [self.desk.open_case(f"t{self.count - at}", now_s).entry for at in range(count)]
 
     def act(self) -> Answer:
         self.count += 1
@@ -396,7 +394,7 @@ class Town:
     def check_unavailable_and_back(
         self, code: str, mend: Callable[[], object], *names: str
     ) -> None:
-        """While nothing can be written, everyone is told so and everything is read; then it goes on."""
+        """While nothing can be written, all are told so and all is read; then it goes on."""
         station = self.station
         size = station.size()
         batch = self.cases(25)
@@ -501,7 +499,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
 
 
 def keep(town: Town) -> Path:
-    """Copy the first region's database and fence aside while it rests, then let it go on a little."""
+    """Copy the first region's database and fence aside, then let it go on a little."""
     home = town.station.home(HERE)
     kept = home / "kept"
     town.station.stop(HERE)

@@ -13,7 +13,7 @@ from ledger.errors import (
     UnavailableError,
     UnverifiedError,
 )
-from ledger.keys import SigningKey, verify
+from ledger.keys import SigningKey, verify, verify_post_quantum
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.keystore import KeyStore, StoredOfficers, Unlock, check_opens
 from nodes.adapters.random import randomness
@@ -111,6 +111,27 @@ def test_missing_keys_are_said_at_the_start(store: KeyStore) -> None:
     for role in ("witness", "mirror", "receipt", "issuer"):
         store.make(f"role/{role}")
     check_opens(store)
+
+
+def test_a_post_quantum_key_comes_back_and_signs(store: KeyStore) -> None:
+    public = store.make_post_quantum("log_pq").public
+    key = reopened(store).load_post_quantum("log_pq")
+    assert key.public == public
+    verify_post_quantum(public, b"message", key.sign(b"message"))
+    assert store.make_post_quantum("log_pq").public == public
+
+
+def test_a_key_of_one_sort_is_none_of_the_other(store: KeyStore) -> None:
+    for attempt in (
+        lambda: store.make("role/log_pq"),
+        lambda: store.load("role/log_pq"),
+        lambda: store.make_post_quantum("log"),
+        lambda: store.make_post_quantum("../log_pq"),
+    ):
+        with pytest.raises(MalformedError):
+            attempt()
+    # An officer may be called anything.
+    assert store.make("officer/510000/officer/a_pq").public
 
 
 def test_officers_have_keys_of_their_own_and_strangers_none(store: KeyStore) -> None:

@@ -94,6 +94,22 @@ def test_the_token_is_kept_by_its_hash(founded: Founded) -> None:
     )
 
 
+def test_post_quantum_keys_and_their_policies_are_made_where_asked_for(
+    founded: Founded, tmp_path: Path
+) -> None:
+    assert not list(founded.folder.rglob("*pq*"))
+    made = found(tmp_path / "pq", 3, post_quantum=True)
+    for region, config in made.configs.items():
+        home, keys = config.parent, made.roster.member(region).keys
+        secret = (home / "unlock.secret").read_bytes()
+        store = KeyStore.open(home / "keys", secret, randomness)
+        for role in ("log_pq", "witness_pq", "mirror_pq"):
+            assert store.load_post_quantum(role).public == getattr(keys, role)
+        for role in ("witness", "mirror"):
+            policy = Policy.decode((home / "policy" / f"{role}-1.pq.policy").read_bytes())
+            assert {entry.key.kind for entry in (*policy.logs, *policy.witnesses)} == {0x06}
+
+
 def test_policy_files_name_the_other_members_and_their_quorum(founded: Founded) -> None:
     home = founded.configs["510000"].parent
     for role in ("witness", "mirror"):

@@ -1,7 +1,7 @@
 """Whole nodes on real stores, joined by calls: what leaves one arrives at once, or not at all."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
@@ -95,9 +95,13 @@ class Town:
         *regions: str,
         folder: Path | None = None,
         kinds: Kinds = KINDS,
+        post_quantum: Iterable[str] = (),
         **constants: int,
     ) -> None:
-        self.roster: Roster = neighbours.make_roster(regions, **constants)
+        self.post_quantum = tuple(post_quantum)
+        self.roster: Roster = neighbours.make_roster(
+            regions, post_quantum=self.post_quantum, **constants
+        )
         governance = {region: neighbours.key(region, "governance") for region in regions}
         self.signed = sign_roster(self.roster, governance).encode()
         self.clock = Clock()
@@ -121,10 +125,11 @@ class Town:
                 role: neighbours.key(region, role)
                 for role in ("log", "witness", "mirror", "receipt", "issuer")
             }
+            more = {role: neighbours.post_quantum_key(region, role) for role in self.post_quantum}
             ports = Ports(
                 clock=self.clock,
                 fence=house.fence,
-                keys=RoleKeys(**keys),
+                keys=RoleKeys(**keys, **more),
                 officers=house.officers,
                 engine=house.engine,
             )

@@ -153,7 +153,7 @@ SICHUAN: Final = Home(
     name_en="Sichuan",
     city=("成都市", "Chengdu"),
     place="chengdu",
-    competent=("四川省医疗保障局", "Sichuan healthcare security"),
+    competent=("四川省医疗保障局", "Sichuan healthcare"),
     office="ybj",
     items=("R014",),
 )
@@ -163,7 +163,7 @@ CHONGQING: Final = Home(
     name_en="Chongqing",
     city=("重庆市", "Chongqing"),
     place="chongqing",
-    competent=("重庆市公安局", "Chongqing public security"),
+    competent=("重庆市公安局", "Chongqing police"),
     office="gaj",
     items=("R025",),
 )
@@ -193,7 +193,7 @@ TIBET: Final = Home(
     name_en="Tibet",
     city=("拉萨市", "Lhasa"),
     place="lhasa",
-    competent=("西藏自治区人力资源和社会保障厅", "Tibet human resources"),
+    competent=("西藏自治区人力资源和社会保障厅", "Tibet social security"),
     office="rst",
     items=("R016", "R006"),
 )

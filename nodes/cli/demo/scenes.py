@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.errors import LedgerError
 from nodes.cli.demo.cast import (
@@ -25,10 +26,13 @@ from nodes.cli.demo.terminal import Steps, Terminal
 from nodes.cli.demo.world import World, now_s
 from nodes.cli.show import reason, short, table
 
-CONCURRENT_CASES: int = 12
-QUIET_ACTS: int = 10
-REVOKED_S: float = 5.0
-YEAR_S: int = 366 * 86_400
+if TYPE_CHECKING:
+    from nodes.client import Word
+
+CONCURRENT_CASES: Final = 12
+QUIET_ACTS: Final = 10
+REVOKED_S: Final = 5.0
+YEAR_S: Final = 366 * 86_400
 
 
 async def enrol(world: World, terminal: Terminal) -> None:
@@ -43,6 +47,18 @@ async def enrol(world: World, terminal: Terminal) -> None:
         for office in world.all()
     }
     total = sum(_enrolments(office.home) for office in world.all())
+    shown = table(*terminal.text("enrol.columns").split("|"))
+    for office in world.all():
+        home, at = office.home, 0 if terminal.language == "zh" else 1
+        shown.add_row(
+            (home.name, home.name_en)[at],
+            home.city[at],
+            home.window,
+            short(home.receiver),
+            home.competent[at],
+            short(home.decider),
+        )
+    terminal.show(shown)
     terminal.expect("enrol.held", all(counted.values()), count=total, regions=len(counted))
 
 
@@ -200,6 +216,7 @@ async def cases(world: World, terminal: Terminal, count: int) -> list[Plan]:
     terminal.expect(
         "cases.closed", not failed, count=len(plans) - len(failed), acts=acts, took=took_s
     )
+    _tell_directions(world, terminal, plans)
     _tell_lags(world, terminal)
     await everyone_agrees(world, terminal, plans)
     return plans
@@ -223,6 +240,18 @@ def make_plans(world: World, count: int) -> list[Plan]:
             )
         )
     return plans
+
+
+def _tell_directions(world: World, terminal: Terminal, plans: Sequence[Plan]) -> None:
+    """Show how many cases each region took in for each other."""
+    at = 0 if terminal.language == "zh" else 1
+    names = {it.code: (it.home.name, it.home.name_en)[at] for it in world.all()}
+    counts = Counter((plan.window.code, plan.owner.code) for plan in plans)
+    head = terminal.text("cases.directions")
+    shown = table(head, *names.values(), right=range(1, len(names) + 1))
+    for window, name in names.items():
+        shown.add_row(name, *(str(counts[window, owner] or "·") for owner in names))
+    terminal.show(shown)
 
 
 def _tell_lags(world: World, terminal: Terminal) -> None:
@@ -276,8 +305,12 @@ def is_settled(world: World) -> bool:
 async def quiet(world: World, terminal: Terminal) -> None:
     """One act at a time: how long the three words take when nobody else asks for anything."""
     tibet = world.office(TIBET.code)
-    name = f"{TIBET.code}/basis/2021-21"
-    for word, taken in (("accepted", world.quiet.accepted), ("replicated", world.quiet.replicated)):
+    taken: tuple[tuple[Word, list[float]], ...] = (
+        ("accepted", world.quiet.accepted),
+        ("witnessed", world.quiet.witnessed),
+        ("replicated", world.quiet.replicated),
+    )
+    for word, times in taken:
         for number in range(QUIET_ACTS):
             fields = {
                 "title": "西南五省政务服务“跨省通办”工作实施方案",
@@ -285,23 +318,26 @@ async def quiet(world: World, terminal: Terminal) -> None:
                 "valid_from": 1_624_464_000,
                 "valid_until": now_s() + YEAR_S,
             }
+            basis = f"{TIBET.code}/basis/2021-21-{word}-{number}"
             sent_s = time.monotonic()
             acted = await tibet.act(
-                "basis.publish", f"{name}-{word[0]}{number}", fields, officer=TIBET.grantor,
-                wait="replicated" if word == "replicated" else "accepted",
-            )  # fmt: skip
+                "basis.publish", basis, fields, officer=TIBET.grantor, wait=word
+            )
             if word in {acted.finality, "accepted"}:
-                taken.append((time.monotonic() - sent_s) * 1000)
-            if word == "accepted":
-                await tibet.until(lambda status, at=acted.index: status["replicated_size"] > at)  # type: ignore[misc]
+                times.append((time.monotonic() - sent_s) * 1000)
+            await tibet.until(_replicates(acted.index))
     tibet.forget_pending()
     figures = world.quiet.fields()
     terminal.say(
-        "quiet.figures",
-        accepted=figures["accepted"]["p50"],
-        replicated=figures["replicated"]["p50"],
-        count=QUIET_ACTS,
+        "quiet.figures", count=QUIET_ACTS, **{word: row["p50"] for word, row in figures.items()}
     )
+
+
+def _replicates(index: int) -> Callable[[Mapping[str, Any]], bool]:
+    def holds(status: Mapping[str, Any]) -> bool:
+        return bool(status["replicated_size"] > index)
+
+    return holds
 
 
 async def refuse(world: World, terminal: Terminal) -> None:

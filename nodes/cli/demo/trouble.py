@@ -144,7 +144,7 @@ async def audit(world: World, terminal: Terminal, plan: Plan) -> None:
         code: (office.home.name if terminal.language == "zh" else office.home.name_en)
         for code, office in world.offices.items()
     }
-    tell_fields(terminal.out, told, terminal.language, names)
+    tell_fields(terminal.out, told, terminal.language, names, indent=2)
     denied = None
     try:
         await client.act("case.note", plan.name, {"remark": "x"}, officer=GUIZHOU.auditor)

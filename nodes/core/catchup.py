@@ -1,0 +1,358 @@
+"""Bytes of other logs that judging waits for, pulled from whoever holds them.
+
+As a rule a log's writer brings its entries. But a node that was cut off, or has lost its store, may
+hold views of entries that it does not have, and their writer may have nothing new to send for long.
+A valid view says that honest regions hold them (protocol.md section 4), so they are asked.
+
+What comes is believed only as far as it hashes to a head that a quorum of mirrors has signed, or
+that our own row is at already. The row moves there first, and only along its own tree, so what is
+stored is always on the row's branch; nothing is signed. Such a head was its log's candidate, so
+moving to it scatters nobody's candidates.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import LedgerError, MalformedError
+from ledger.hashing import EMPTY_ROOT
+from ledger.proofs import Reader as NodeReader
+from ledger.proofs import prove_roots, root_at
+from ledger.tiles import TILE_LEVELS, extend_tiles, read_nodes
+from nodes.core.exchange import MIRROR, origin_hash
+from nodes.core.heads import Heads, Known, LogReader, SignedHead, convicts
+from nodes.core.ready import AppendEntries, PeerRow, Write
+from nodes.core.recovery import Bundle, Need, Tile, fetch_path, fetch_tree, is_tile_of
+from nodes.core.submission import SendingLimits, backoff_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A request to one holder of a log, as it must be remembered until its answer."""
+
+    origin: str
+    path: str
+    about: Need
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """The target is known to extend the row, which goes there before anything is stored."""
+
+
+_MOVE: Final = _Move()
+_Plan = Generator[Need | Bundle | Tile | _Move, Sequence[bytes], None]
+
+
+class _OffBranchError(Exception):
+    """The target is not on the tree that our row is on.
+
+    Args:
+        tiles: Of the target's tree, as far as they are needed to compare the two; empty where what
+            is stored tells.
+    """
+
+    def __init__(self, tiles: Mapping[tuple[int, int], bytes] | None = None) -> None:
+        super().__init__("another branch")
+        self.tiles = {} if tiles is None else tiles
+
+
+@dataclass(slots=True)
+class _Job:
+    """One log that is being pulled.
+
+    Invariant: at most one holder, ``source``, is asked at a time; ``files`` are those of ``need``
+    that it has given.
+    """
+
+    target: SignedHead
+    row: PeerRow | None
+    plan: _Plan
+    need: Need | None = None
+    source: str | None = None
+    files: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Holder:
+    """How a region has answered for one log."""
+
+    failures: int = 0
+    due_ms: int = 0
+
+
+class CatchUp:
+    """Pulls what is lacking of other logs; does nothing while nothing is.
+
+    Bounded by the logs that we mirror: one job a log, one request in flight and one bundle in
+    memory a job.
+    """
+
+    def __init__(self, heads: Heads, limits: SendingLimits) -> None:
+        self._heads = heads
+        self._limits = limits
+        self._jobs: dict[str, _Job] = {}
+        self._lacking: Mapping[str, SignedHead] = {}
+        self._holders: dict[tuple[str, str], _Holder] = {}
+        """By origin and region; kept while the log is lacking, so that a new job asks no sooner."""
+        self._off_branch: dict[str, Checkpoint] = {}
+        """By origin, the last target that was not on our row's tree: not tried again."""
+        self._reader: LogReader | None = None
+        """Of the transaction that a plan runs in."""
+
+    @property
+    def pulled(self) -> tuple[str, ...]:
+        """The origins that are being pulled."""
+        return tuple(self._jobs)
+
+    def want(
+        self, lacking: Mapping[str, SignedHead], known: Mapping[str, Known], reader: LogReader
+    ) -> tuple[Write, ...]:
+        """Pull these logs at least up to these heads, each of which a quorum of mirrors signed.
+
+        Args:
+            lacking: All that is lacking now; what was and is not any more is dropped when the next
+                request for it fails, or all of it is here.
+            known: Notes with a quorum of mirror lines; a larger one is aimed at instead.
+            reader: Of the store.
+        """
+        self._lacking = lacking
+        if not lacking and not self._jobs:
+            if self._holders:
+                self._holders.clear()
+            return ()
+        writes: tuple[Write, ...] = ()
+        if self._heads.halted:
+            return ()
+        for origin, head in lacking.items():
+            if origin not in self._heads.logs:
+                continue
+            target = self._target(head, known.get(origin))
+            job = self._jobs.get(origin)
+            if job is not None:
+                # What nobody gives may be had under a larger head.
+                larger = target.checkpoint.size > job.target.checkpoint.size
+                if job.source is not None or not larger:
+                    continue
+            if self._off_branch.get(origin) != target.checkpoint:
+                writes += self._begin(target, reader)
+        return writes
+
+    def next_pull(self, peer: str, now_ms: int) -> Pull | None:
+        """Return what to ask of a region now; None: nothing."""
+        if self._heads.halted:
+            return None
+        for origin, job in self._jobs.items():
+            # One holder at a time: it is left only when it fails.
+            if job.source not in {None, peer} or not self._may_hold(peer, origin):
+                continue
+            holder = self._holders.get((origin, peer))
+            if holder and 0 < holder.due_ms - now_ms <= self._limits.backoff_ms_max:
+                continue
+            assert job.need is not None
+            job.source = peer
+            path = f"{MIRROR}{origin_hash(origin)}/{job.need.paths[len(job.files)]}"
+            return Pull(origin, path, job.need)
+        return None
+
+    def answered(  # noqa: PLR0917 - peer, request, answer, time, store: no two alike
+        self, peer: str, pull: Pull, status: int, body: bytes, now_ms: int, reader: LogReader
+    ) -> tuple[Write, ...]:
+        """Take a holder's answer."""
+        job = self._jobs.get(pull.origin)
+        if job is None or job.need is not pull.about or job.source != peer or self._heads.halted:
+            return ()  # asked before the last failure, or for a job that is over
+        try:
+            if status != 200:
+                raise MalformedError(f"answered {status}")
+            job.files.append(body)
+            if len(job.files) < len(pull.about.paths):
+                return ()
+            given = pull.about.check(job.files)
+        except LedgerError:
+            self.failed(peer, pull, now_ms)
+            return ()
+        self._holders.pop((pull.origin, peer), None)
+        return self._go_on(job, given, reader)
+
+    def failed(self, peer: str, pull: Pull, now_ms: int) -> None:
+        """Leave a holder that gave nothing or nonsense; others are asked at once."""
+        job = self._jobs.get(pull.origin)
+        if job is None or job.need is not pull.about or job.source != peer:
+            return
+        job.files, job.source = [], None
+        holder = self._holders.setdefault((pull.origin, peer), _Holder())
+        holder.failures += 1
+        salt = f"{self._heads.region}\n{peer}\npull"
+        holder.due_ms = now_ms + backoff_ms(self._limits, salt, holder.failures)
+        if pull.origin not in self._lacking:
+            del self._jobs[pull.origin]
+
+    def wake_at_ms(self) -> list[int]:
+        """Return when holders may be asked again."""
+        return [
+            holder.due_ms for (origin, _), holder in self._holders.items() if origin in self._jobs
+        ]
+
+    def _may_hold(self, peer: str, origin: str) -> bool:
+        return peer == self._heads.logs[origin] or peer in self._heads.roster.witnesses_of(origin)
+
+    def _target(self, head: SignedHead, known: Known | None) -> SignedHead:
+        """Return the head to aim at: the largest known, or our row's where that is beyond it."""
+        origin = head.checkpoint.origin
+        if known is not None and known.size > head.checkpoint.size:
+            head = SignedHead(Checkpoint(origin, known.size, known.root), known.note)
+        row = self._heads.row(origin)
+        if row is not None and row.pending and row.witnessed_size > head.checkpoint.size:
+            head = SignedHead(
+                Checkpoint(origin, row.witnessed_size, row.witnessed_root), row.pending
+            )
+        return head
+
+    def _begin(self, target: SignedHead, reader: LogReader) -> tuple[Write, ...]:
+        origin = target.checkpoint.origin
+        row = self._heads.row(origin)
+        job = self._jobs[origin] = _Job(target, row, self._plan(target.checkpoint, row))
+        return self._go_on(job, None, reader)
+
+    def _plan(self, target: Checkpoint, row: PeerRow | None) -> _Plan:
+        """Say what to fetch, and when the row moves.
+
+        1. The target's tree begins with our row's.
+        2. The row moves to the target.
+        3. Tiles and bundles come, from the root down and from left to right.
+        """
+        size, root = target.size, target.root
+        had = 0 if row is None else row.witnessed_size
+        if row is not None and 0 < had < size:  # (1)
+            tiles = yield from fetch_path(size, root, had)
+            if root_at(had, _read(tiles)) != row.witnessed_root:
+                raise _OffBranchError(tiles)
+        elif row is not None and had == size and row.witnessed_root != root:
+            raise _OffBranchError
+        if had < size:  # (2)
+            yield _MOVE
+
+        def is_wanted(level: int, index: int, hash_: bytes) -> bool:
+            return self._is_wanted(target.origin, level, index, hash_)
+
+        yield from fetch_tree(size, root, is_wanted)  # (3)
+
+    def _go_on(
+        self, job: _Job, given: Sequence[bytes] | None, reader: LogReader
+    ) -> tuple[Write, ...]:
+        """Go on with a job's plan up to its next need, and store what comes out.
+
+        Args:
+            job: Which.
+            given: What its need is answered with; None at its start.
+            reader: Of the store.
+        """
+        origin = job.target.checkpoint.origin
+        writes: list[Write] = []
+        self._reader = reader
+        job.files = []
+        try:
+            item = next(job.plan) if given is None else job.plan.send(given)
+            while not isinstance(item, Need):
+                if isinstance(item, Bundle):
+                    writes += self._store(origin, item, reader)
+                elif isinstance(item, _Move):
+                    if not self._is_at(job.row, self._heads.row(origin)):
+                        # The log's writer came first. What it showed us must be compared as well.
+                        return self._begin(self._target(job.target, None), reader)
+                    writes.append(self._move(job.target))
+                item = next(job.plan)
+            job.need = item
+        except StopIteration:
+            del self._jobs[origin]
+        except _OffBranchError as error:
+            del self._jobs[origin]
+            self._off_branch[origin] = job.target.checkpoint
+            return self._convict(job, error.tiles)
+        finally:
+            self._reader = None
+        return tuple(writes)
+
+    def _is_wanted(self, origin: str, level: int, index: int, root: bytes) -> bool:
+        """Say whether anything of a full tile is not stored yet."""
+        reader = self._reader
+        assert reader is not None
+        if (index + 1) << (TILE_LEVELS * (level + 1)) > self._heads.stored_size(origin):
+            return True
+        tile = reader.tiles(origin, [(level, index)]).get((level, index), b"")
+        if not is_tile_of(tile, root):
+            raise _OffBranchError
+        return False
+
+    def _store(self, origin: str, bundle: Bundle, reader: LogReader) -> tuple[Write, ...]:
+        """Append what is new in a bundle; its writer may have brought some of it meanwhile."""
+        copy = self._heads.copy(origin, reader)
+        have = copy.size - bundle.start
+        if have >= len(bundle.entries):
+            return ()
+        edge = copy.edge[0] if copy.edge else b""
+        if have < 0 or edge != b"".join(bundle.leaves[:have]):
+            raise _OffBranchError
+        entries, leaves = bundle.entries[have:], bundle.leaves[have:]
+        update = extend_tiles(copy.size, copy.edge, leaves)
+        start = copy.size
+        copy.frontier = copy.frontier.extend(leaves)
+        copy.size, copy.edge = update.size, update.edge
+        return (AppendEntries(origin, start, entries, leaves, update.tiles),)
+
+    def _move(self, target: SignedHead) -> Write:
+        """Move the row to the target, and sign nothing."""
+        checkpoint = target.checkpoint
+        row = self._heads.row(checkpoint.origin) or PeerRow(
+            origin=checkpoint.origin,
+            witnessed_size=0,
+            witnessed_root=EMPTY_ROOT,
+            mirrored_size=0,
+            time_s=0,
+            pending=b"",
+            heard_ms=0,
+        )
+        return self._heads.move(
+            replace(
+                row,
+                witnessed_size=checkpoint.size,
+                witnessed_root=checkpoint.root,
+                pending=target.note,
+            )
+        )
+
+    def _is_at(self, before: PeerRow | None, now: PeerRow | None) -> bool:
+        """Say whether a row is still where it was."""
+        if before is None or now is None:
+            return before is now
+        return (before.witnessed_size, before.witnessed_root) == (
+            now.witnessed_size,
+            now.witnessed_root,
+        )
+
+    def _convict(self, job: _Job, tiles: Mapping[tuple[int, int], bytes]) -> tuple[Write, ...]:
+        """Keep the bytes that show two histories, where they do."""
+        row, new = job.row, job.target
+        if row is None or not row.pending:
+            return ()
+        older = Checkpoint(row.origin, row.witnessed_size, row.witnessed_root)
+        size, root = new.checkpoint.size, new.checkpoint.root
+        if older.size == size:
+            if older.root == root:
+                return ()
+            return self._heads.convict(row.origin, size, (row.pending, new.note))
+        if not tiles:
+            return ()
+        try:
+            hashes = prove_roots(older.size, size, _read(tiles))
+        except LedgerError:
+            return ()  # the path holds too little: the note alone shows nothing
+        if not convicts(older, root, size, hashes):
+            return ()
+        return self._heads.convict(row.origin, size, (row.pending, new.note), hashes)
+
+
+def _read(tiles: Mapping[tuple[int, int], bytes]) -> NodeReader:
+    return read_nodes(lambda _wanted: tiles)
