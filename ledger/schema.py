@@ -28,6 +28,7 @@ ANY_SUBJECT: Final = "any"
 PARTY_SUBJECT: Final = "party"
 PARTY_TYPES: Final = ("department", "hall", "window", "officer")
 
+_parts = re.compile(r"[._/:-]").split
 _is_code = re.compile(r"[0-9A-Za-z._/:-]+").fullmatch
 # A control character hides what a reader sees; line breaks are of no use in one field of a form.
 _has_control = re.compile(r"[\x00-\x1f\x7f\u0085\u2028-\u202e\u2066-\u2069\ud800-\udfff]").search
@@ -135,7 +136,14 @@ def _check_choice(name: str, field: Field, value: object) -> None:
 
 
 def _is_personal(text: str) -> bool:
-    return is_mobile_number(text) or is_resident_identity(text)
+    """Return whether a code or the last part of a name is such a number.
+
+    An identity is found between separators too. A mobile number is not: serial numbers of eleven
+    digits behind a year look alike, and are legal.
+    """
+    if is_mobile_number(text) or is_resident_identity(text):
+        return True
+    return len(text) > 18 and any(map(is_resident_identity, _parts(text)))
 
 
 def _text_problem(value: object) -> str | None:

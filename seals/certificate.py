@@ -6,6 +6,7 @@ it. Whether anyone should trust a certificate is ``seals.trust``'s business.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ledger.errors import MalformedError
@@ -78,6 +79,8 @@ class Certificate:
         return display_name(self.subject)
 
 
+# The same few certificates come with every seal; reading one costs a third of a verification.
+@lru_cache(maxsize=1024)
 def decode_certificate(data: bytes) -> Certificate:
     """Read a certificate.
 
@@ -246,6 +249,7 @@ def _authority_key(extensions: dict[str, tuple[bool, bytes]]) -> bytes | None:
     return at.body(0x80) if at.tag() == 0x80 else None
 
 
+@lru_cache(maxsize=1024)
 def display_name(name: bytes) -> str:
     """Return the common name in a Name, else its organisation, else all of it in hexadecimal.
 

@@ -11,6 +11,7 @@ Source: X.690 sections 8, 10 and 11.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from ledger.errors import MalformedError
@@ -216,6 +217,8 @@ def _is_fraction(text: bytes, *, generalized: bool) -> bool:
     )
 
 
+# Few are in use, and they stand everywhere.
+@lru_cache(maxsize=512)
 def dotted(body: bytes) -> str:
     """Return the dotted form of an object identifier's content."""
     if not 1 <= len(body) <= OID_BYTES_MAX or body[-1] & 0x80:
@@ -325,6 +328,11 @@ def certificate_time(time_s: int) -> bytes:
     if 1950 <= moment.year < 2050:
         return element(UTC_TIME, moment.strftime("%y%m%d%H%M%SZ").encode())
     return generalized_time(time_s)
+
+
+def moment(time_s: int) -> str:
+    """Return a time as people read it: ISO 8601 in UTC."""
+    return _moment(time_s).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _moment(time_s: int) -> datetime:

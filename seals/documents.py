@@ -31,7 +31,7 @@ LINK_BYTES_MAX: Final = 120
 
 _LEFT_MM: Final = 24.0
 _RIGHT_MM: Final = 186.0
-_TOP_MM: Final = 30.0
+_TOP_MM: Final = 25.0
 _FOOT_MM: Final = 272.0
 _CLOSING: Final = "，。、；：？！）》」』】”’,.;:?!)]"
 _DIGITS: Final = "〇一二三四五六七八九"
@@ -279,9 +279,7 @@ def _receipt(facts: AcceptanceReceipt) -> Paper:
     ]
     owed = [material.name for material in facts.materials if "容缺" in material.note]
     if owed:
-        paragraphs.insert(
-            1, f"以下材料按容缺受理办理，应在领取结果前一次补齐：{'、'.join(owed)}。"
-        )
+        paragraphs.insert(1, f"以下材料按容缺受理办理，应在领取结果前一次补齐：{'、'.join(owed)}。")
     if facts.telephone:
         paragraphs.append(f"办理进度可扫描下方二维码查询，或致电 {facts.telephone}。")
     return Paper(
@@ -535,7 +533,7 @@ class _Setter:
 
     def closing(self, paper: Paper, proof: Proof, seal: Drawing) -> tuple[float, float]:
         """Set code, issuer, day, and return where the seal goes."""
-        self._room(max(50.0, seal.height_mm + 6))
+        self._room(max(46.0, seal.height_mm + 5))
         sheet = self.sheets[-1]
         top = self.y + 6
         sheet.bars += [
@@ -567,9 +565,7 @@ class _Setter:
             paper.issuer,
         )
         day = show_day(paper.time_s)
-        self._line(
-            middle - self.faces.serif.width(day) * 4.4 / 2, top + 28.5, 4.4, "serif", day
-        )
+        self._line(middle - self.faces.serif.width(day) * 4.4 / 2, top + 28.5, 4.4, "serif", day)
         # The seal stands on the day and the issuer's name, as the rules for papers ask (骑年盖月).
         return middle - seal.width_mm / 2, top + 21 - seal.height_mm / 2
 

@@ -36,6 +36,7 @@ POINTS_PER_MM: Final = 72 / 25.4
 DIAMETERS_MM: Final = (38.0, 60.0)  # smallest and largest round seal that the rules know
 NAME_CHARACTERS_MAX: Final = 28
 _SUBSETS_MAX: Final = 64
+_FONT_TIME: Final = 3_660_681_600  # 2020-01-01, as fonts count: seconds since 1904
 # A circle drawn with four cubic curves is off by less than 0.03 % of its radius.
 _KAPPA: Final = 0.5522847498
 
@@ -169,7 +170,7 @@ class Font:
             metrics[name] = (advance, min((x for x, _ in corners), default=0))
         builder = FontBuilder(self._em, isTTF=True)
         # The times in the head table come from the clock unless they are given.
-        builder.updateHead(created=0, modified=0)
+        builder.updateHead(created=_FONT_TIME, modified=_FONT_TIME)
         builder.font.recalcTimestamp = False
         builder.setupGlyphOrder(list(glyphs))
         builder.setupCharacterMap(names)

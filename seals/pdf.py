@@ -13,26 +13,26 @@ Source: ISO 32000-2 section 12.8; ETSI EN 319 142-1; GB/T 38540-2020.
 """
 
 import hashlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from asn1crypto import x509
 from fpdf import FPDF
-from fpdf.enums import XPos, YPos
 from fpdf.fonts import TTFFont
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.content import RawContent
 from pyhanko.pdf_utils.embed import EmbeddedFileObject, FileSpec, embed_file
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.layout import BoxConstraints, Margins, SimpleBoxLayoutRule
+from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
-from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, Signer
-from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner
-from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko.sign.signers.pdf_cms import Signer
+from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
+from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator import ValidationContext
@@ -41,16 +41,17 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from ledger.errors import LedgerError, MalformedError
 from seals.documents import EVIDENCE_NAME, PAGE_MM, Face, Faces, LaidOut
 from seals.drawing import POINTS_PER_MM
+from seals.report import Outcome, Report, Step
+from seals.ses import decode_signature
 from seals.sm2 import SM2, sm3
 from seals.trust import Trust
-from seals.verify import Report, Step, verify_signature
+from seals.verify import verify_signature
 
 SEAL_NAME: Final = "seal.der"
 FILE_BYTES_MAX: Final = 32 * 1024 * 1024
 ATTACHMENT_BYTES_MAX: Final = 16 * 1024 * 1024
 _SIGNATURE_BYTES: Final = 6_144  # room for the CMS signature and its certificates, before hex
 _FIELD: Final = "Seal1"
-_T = TypeVar("_T")
 
 
 class PaperKey(Protocol):
@@ -127,9 +128,11 @@ def seal_pdf(base: bytes, paper: LaidOut, key: PaperKey, *, ses: bytes | None = 
     Args:
         base: What ``write_pdf`` returned for ``paper``.
         paper: The same paper: where its seal goes, and when it was issued.
-        key: Signs the finished file.
+        key: Signs the finished file. It is asked once.
         ses: SES_Signature over ``sm3(base)``, with ``base_info(base)`` as its property info, to be
             carried in the file; None if one over the finished file will lie beside it.
+
+    Call it outside any event loop (pyHanko starts one of its own), in a thread of its own.
     """
     writer = IncrementalPdfFileWriter(BytesIO(base))
     if ses is not None:
@@ -147,8 +150,9 @@ def seal_pdf(base: bytes, paper: LaidOut, key: PaperKey, *, ses: bytes | None = 
         )
     left, top = paper.seal_at
     right, bottom = left + paper.seal.width_mm, top + paper.seal.height_mm
-    signer = PdfSigner(
-        PdfSignatureMetadata(
+    signer = _DatedSigner(
+        at=paper.created,
+        signature_meta=PdfSignatureMetadata(
             field_name=_FIELD,
             md_algorithm="sha256",
             subfilter=SigSeedSubFilter.PADES,
@@ -162,28 +166,17 @@ def seal_pdf(base: bytes, paper: LaidOut, key: PaperKey, *, ses: bytes | None = 
         new_field_spec=SigFieldSpec(
             _FIELD,
             on_page=len(paper.sheets) - 1,
-            # Whole points are what the type asks for; PDF itself takes any number.
-            box=_whole(
-                left * POINTS_PER_MM,
-                (PAGE_MM[1] - bottom) * POINTS_PER_MM,
-                right * POINTS_PER_MM,
-                (PAGE_MM[1] - top) * POINTS_PER_MM,
+            box=(
+                round(left * POINTS_PER_MM),
+                round((PAGE_MM[1] - bottom) * POINTS_PER_MM),
+                round(right * POINTS_PER_MM),
+                round((PAGE_MM[1] - top) * POINTS_PER_MM),
             ),
         ),
     )
-    session = signer.init_signing_session(writer)
-    session.system_time = paper.created
-    document = session.prepare_tbs_document(
-        validation_info=None, bytes_reserved=2 * _SIGNATURE_BYTES
-    )
-    digest, out = document.digest_tbs_document()
-    _run(
-        document.perform_signature(
-            document_digest=digest.document_digest,
-            pdf_cms_signed_attrs=PdfCMSSignedAttributes(signing_time=paper.created),
-        )
-    )
-    return out.getvalue() if isinstance(out, BytesIO) else bytes(out.getbuffer())
+    out = BytesIO()
+    signer.sign_pdf(writer, bytes_reserved=2 * _SIGNATURE_BYTES, output=out)
+    return out.getvalue()
 
 
 def base_info(base: bytes) -> str:
@@ -199,9 +192,279 @@ def _stamp(paper: LaidOut) -> StaticStampStyle:
         border_width=0,
         background=RawContent(paper.seal.pdf(), box=box),
         background_layout=SimpleBoxLayoutRule(
-            *SimpleBoxLayoutRule.substitute_margins_defaults(Margins.uniform(0))
-        )
-        if False
-        else _tight(),
+            x_align=AxisAlignment.ALIGN_MID, y_align=AxisAlignment.ALIGN_MID
+        ),
         background_opacity=0.88,
     )
+
+
+class _PortSigner(Signer):
+    """Lets pyHanko sign with a key that stays behind its port."""
+
+    def __init__(self, key: PaperKey) -> None:
+        store = SimpleCertificateStore()
+        store.register_multiple(x509.Certificate.load(der) for der in key.chain)
+        super().__init__(signing_cert=x509.Certificate.load(key.certificate), cert_registry=store)
+        self._key = key
+
+    async def async_sign_raw(
+        self,
+        data: bytes,
+        digest_algorithm: str,
+        dry_run: bool = False,  # noqa: FBT001, FBT002  # pyHanko's signature
+    ) -> bytes:
+        assert digest_algorithm == "sha256"
+        # The room for the signature is fixed, so no dry run is ever asked for; if one were, the
+        # key would sign outside the recorded path.
+        assert not dry_run
+        return self._key.sign(data)
+
+
+class _DatedSigner(PdfSigner):
+    """Dates the signature with the paper's time, not the clock's."""
+
+    def __init__(self, *, at: datetime, **settings: Any) -> None:  # noqa: ANN401  # pyHanko's own
+        super().__init__(**settings)
+        self._at = at
+
+    def init_signing_session(
+        self,
+        pdf_out: BasePdfFileWriter,
+        existing_fields_only: bool = False,  # noqa: FBT001, FBT002  # pyHanko's signature
+    ) -> PdfSigningSession:
+        session = super().init_signing_session(pdf_out, existing_fields_only)
+        session.system_time = self._at
+        return session
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPDF:
+    """What a PDF file holds, nothing of it verified.
+
+    Args:
+        digest: SHA-256 of the file, as seal uses on the ledger name it.
+        sm3: SM3 of the file, as an SES_Signature beside it names it.
+        attachments: Attached files by name.
+        signatures: How many PDF signatures it has.
+    """
+
+    digest: bytes
+    sm3: bytes
+    attachments: Mapping[str, bytes]
+    signatures: int
+
+    @property
+    def ses(self) -> bytes | None:
+        """The SES_Signature that the file carries; None if it carries none."""
+        return self.attachments.get(SEAL_NAME)
+
+    @property
+    def evidence(self) -> bytes | None:
+        """The evidence bundle; None if the file carries none."""
+        return self.attachments.get(EVIDENCE_NAME)
+
+
+def read(data: bytes) -> SealedPDF:
+    """Read a PDF file.
+
+    Raises:
+        MalformedError: ``pdf-form`` or ``pdf-too-long``.
+    """
+    return _opened(data)[0]
+
+
+def _opened(data: bytes) -> tuple[SealedPDF, list[EmbeddedPdfSignature]]:
+    if len(data) > FILE_BYTES_MAX:
+        raise MalformedError(f"a PDF has at most {FILE_BYTES_MAX} bytes", code="pdf-too-long")
+    try:
+        reader = PdfFileReader(BytesIO(data))
+        signatures = list(reader.embedded_regular_signatures)
+        attachments = _attachments(reader)
+    except LedgerError:
+        raise
+    except Exception as error:  # the parser names no bound for what it raises on hostile bytes
+        raise MalformedError("not a PDF that we read", code="pdf-form") from error
+    sealed = SealedPDF(hashlib.sha256(data).digest(), sm3(data), attachments, len(signatures))
+    return sealed, signatures
+
+
+def _attachments(reader: PdfFileReader) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    names = reader.root.get("/Names", generic.DictionaryObject())
+    entries = list(names.get("/EmbeddedFiles", generic.DictionaryObject()).get("/Names", ()))
+    room = ATTACHMENT_BYTES_MAX
+    for index in range(0, len(entries) - 1, 2):
+        name, described = str(entries[index]), entries[index + 1]
+        if isinstance(described, generic.IndirectObject):
+            described = described.get_object()
+        if name in found:
+            raise MalformedError(f"two attachments are called {name!r}", code="pdf-form")
+        stream = described["/EF"]["/F"]
+        content = bytes(stream.data)
+        room -= len(content)
+        if room < 0:
+            raise MalformedError("the attachments are too long", code="pdf-too-long")
+        found[name] = content
+    return found
+
+
+# ---- checking -----------------------------------------------------------------------------------
+
+
+def verify_pdf(
+    data: bytes, *, sm2: SM2, trust: Trust, at_s: int, signature: bytes | None = None
+) -> list[Report]:
+    """Check every signature of a PDF file, and say what was found.
+
+    Steps of a PDF signature: ``pdf-coverage`` (it covers all bytes but its own), ``pdf-digest`` (no
+    covered byte was changed), ``pdf-signature``, ``pdf-chain``. An SES_Signature has the steps of
+    the standard, and one in the file itself first ``pdf-revision``: what was added after the bytes
+    that it covers is covered by a good PDF signature.
+
+    Args:
+        signature: The SES_Signature that lies beside the file; None if there is none.
+
+    Returns:
+        One report for each signature; none for a PDF without any.
+
+    Raises:
+        MalformedError: ``pdf-form`` or ``pdf-too-long``.
+    """
+    sealed, signatures = _opened(data)
+    steps = [_pades_steps(data, found, trust, at_s) for found in signatures]
+    reports = [
+        Report("pdf", tuple(one), _facts(found))
+        for one, found in zip(steps, signatures, strict=True)
+    ]
+    if sealed.ses is not None:
+        base = _base(data, sealed.ses)
+        report = verify_signature(
+            sealed.ses, sm2=sm2, trust=trust, at_s=at_s, original_digest=sm3(base)
+        )
+        reports.append(report.extended([_revision_step(base, steps)], of="pdf"))
+    if signature is not None:
+        reports.append(
+            verify_signature(signature, sm2=sm2, trust=trust, at_s=at_s, original_digest=sealed.sm3)
+        )
+    return reports
+
+
+def _facts(signature: EmbeddedPdfSignature) -> dict[str, Any]:
+    """Return who the signature says made it, and when."""
+    try:
+        at = signature.self_reported_timestamp
+        signer = signature.signer_cert.subject.human_friendly
+    except Exception:  # noqa: BLE001  # see _opened
+        return {}
+    return {"signer": signer, "time": "" if at is None else at.astimezone(UTC).isoformat()}
+
+
+def _base(data: bytes, ses: bytes) -> bytes:
+    """Return the bytes that an SES_Signature in the file says it covers, or none of them."""
+    try:
+        info = decode_signature(ses).property_info
+    except LedgerError:
+        return b""
+    head, _, tail = info.partition(":0 ")
+    if head != "byte-range" or not tail.isdecimal() or len(tail) > 9:
+        return b""
+    base = data[: int(tail)]
+    return base if base_info(base) == info and base.rstrip().endswith(b"%%EOF") else b""
+
+
+def _revision_step(base: bytes, steps: list[list[Step]]) -> Step:
+    name = "pdf-revision"
+    if not base:
+        return Step.failed(name, "pdf-revision", "the seal names no revision of this file")
+    good = [one for one in steps if all(step.outcome is not Outcome.FAILED for step in one)]
+    if not good:
+        return Step.failed(
+            name, "pdf-revision", "no good signature covers what was added after the seal"
+        )
+    if not any(all(step.outcome is Outcome.PASSED for step in one) for one in good):
+        return Step.unchecked(
+            name, "pdf-revision", "who signed what was added after the seal is not known"
+        )
+    return Step.passed(name)
+
+
+def _pades_steps(
+    data: bytes, signature: EmbeddedPdfSignature, trust: Trust, at_s: int
+) -> list[Step]:
+    try:
+        signer = signature.signer_cert
+        issuers = {signer.issuer.dump()}
+        issuers |= {one.issuer.dump() for one in signature.other_embedded_certs}
+        issuers |= {other.issuer for other in trust.others}
+        anchors = [
+            x509.Certificate.load(anchor.raw)
+            for anchor in trust.anchors
+            if anchor.subject in issuers or anchor.raw == signer.dump()
+        ]
+        status = validate_pdf_signature(
+            signature,
+            ValidationContext(
+                # With no anchor that could lead here, the signer stands in for one, so that the
+                # other steps are taken; its chain then counts as unchecked.
+                trust_roots=anchors or [signer],
+                other_certs=[x509.Certificate.load(other.raw) for other in trust.others],
+                moment=datetime.fromtimestamp(at_s, UTC),
+                allow_fetching=False,
+            ),
+        )
+        covered = _covers_all(data, signature)
+    except Exception as error:  # noqa: BLE001  # see _opened
+        return [Step.failed("pdf-signature", "pdf-signature", f"it cannot be read: {error}")]
+    steps = [
+        Step.passed("pdf-coverage")
+        if covered
+        else Step.failed("pdf-coverage", "pdf-coverage", "bytes of the file are not covered"),
+        Step.passed("pdf-digest")
+        if status.intact
+        else Step.failed("pdf-digest", "pdf-digest", "covered bytes were changed"),
+        Step.passed("pdf-signature")
+        if status.valid
+        else Step.failed("pdf-signature", "pdf-signature", "the signature does not hold"),
+    ]
+    if anchors and status.trusted:
+        steps.append(Step.passed("pdf-chain"))
+    else:
+        subject = signer.subject.human_friendly
+        detail = f"no anchor given leads to {subject}"
+        steps.append(
+            Step.failed("pdf-chain", "pdf-chain", f"the chain of {subject} does not hold")
+            if anchors
+            else Step.unchecked("pdf-chain", "pdf-chain", detail)
+        )
+    return steps
+
+
+def _covers_all(data: bytes, signature: EmbeddedPdfSignature) -> bool:
+    """Say whether only the signature itself is left out, and that in its one spelling.
+
+    A reader takes any hexadecimal letters and ignores what follows the signature in its room, so
+    those bytes could be changed unseen.
+    """
+    start, before, after, rest = (int(part) for part in signature.byte_range)
+    content = bytes(signature.pkcs7_content)
+    gap = data[before:after]
+    inside = gap[1:-1]
+    return (
+        start == 0
+        and after + rest == len(data)
+        and gap[:1] == b"<"
+        and gap[-1:] == b">"
+        and inside in {content.hex().encode(), content.hex().upper().encode()}
+        and not any(content[_der_length(content) :])
+    )
+
+
+def _der_length(content: bytes) -> int:
+    """Return how many bytes the first DER value of ``content`` takes."""
+    if len(content) < 2 or content[1] < 0x80:
+        return 2 + content[1] if len(content) >= 2 else 0
+    count = content[1] & 0x7F
+    return 2 + count + int.from_bytes(content[2 : 2 + count], "big")

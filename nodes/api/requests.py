@@ -1,15 +1,19 @@
 """Reading what callers send: bodies within their limits, JSON in one meaning, query values."""
 
+import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any, Never
+from typing import Any, Final, Never
 
 from aiohttp import web
 
 from ledger.errors import MalformedError
 from nodes.api.problem import TooLargeError
 
-JSON_DEPTH_MAX = 16
+BODY_S_MAX: Final = 60
+"""How long a caller may take to send a body."""
+
+_ENCODINGS: Final = frozenset({"", "identity", "gzip"})
 
 
 async def read_body(request: web.Request, bytes_max: int) -> bytes:
@@ -17,7 +21,11 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
 
     Raises:
         TooLargeError: It has more than ``bytes_max`` bytes, after decompression.
+        MalformedError: It is compressed in another way than gzip, or does not come to an end.
     """
+    if request.headers.get("Content-Encoding", "identity").lower() not in _ENCODINGS:
+        # For some of the others aiohttp never says that the bytes are none of that encoding.
+        raise MalformedError("a body comes as it is, or as gzip")
     if (request.content_length or 0) > bytes_max:
         raise TooLargeError(f"the body has more than {bytes_max} bytes")
     if request.content.is_eof():
@@ -27,11 +35,15 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
             raise TooLargeError(f"the body has more than {bytes_max} bytes")
         return body
     parts, total = [], 0
-    async for part in request.content.iter_any():
-        total += len(part)
-        if total > bytes_max:
-            raise TooLargeError(f"the body has more than {bytes_max} bytes")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            async for part in request.content.iter_any():
+                total += len(part)
+                if total > bytes_max:
+                    raise TooLargeError(f"the body has more than {bytes_max} bytes")
+                parts.append(part)
+    except TimeoutError as error:
+        raise MalformedError(f"the body did not come within {BODY_S_MAX} s") from error
     return b"".join(parts)
 
 

@@ -29,6 +29,7 @@ from nodes.adapters.keystore import (
 from nodes.adapters.peers_http import HTTPPeers
 from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
+from nodes.api import protocol
 from nodes.api.app import peer_app, public_app
 from nodes.api.check import Recalled
 from nodes.api.context import Service
@@ -49,8 +50,6 @@ SWITCH_S: Final = 0.0005
 
 # How long open requests may take to end once the node is told to stop.
 SHUTDOWN_S: Final = 2.0
-
-_BACKLOG: Final = 1_024
 
 _log: Final = logging.getLogger(__name__)
 
@@ -173,10 +172,8 @@ async def running(
             )
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            site = web.TCPSite(
-                runner, host, port, ssl_context=context, backlog=_BACKLOG, reuse_address=True
-            )
-            await site.start()
+            listener = await protocol.listen(runner, host, port, context)
+            stack.callback(listener.close)
         _log.info("region %s serves at %s:%d", region, listen.public_host, listen.public_port)
         yield Running(service, driver)
 

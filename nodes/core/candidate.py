@@ -398,6 +398,10 @@ class Candidate:
                 continue
             is_new = foreign.name not in made.foreign
             made.foreign[foreign.name] = signature
+            if is_new and made is self._current:
+                # No count of ours waits for it, so no other commit would come for its sake, and
+                # once the next candidate has begun nobody is served this note any more.
+                return self._put(made)
             made.is_unwritten = made.is_unwritten or is_new
             return ()
         self._unusable(foreign.peer, now_ms, "no usable line came back")

@@ -96,8 +96,8 @@ class CatchUp:
         self._lacking: Mapping[str, SignedHead] = {}
         self._holders: dict[tuple[str, str], _Holder] = {}
         """By origin and region; kept while the log is lacking, so that a new job asks no sooner."""
-        self._off_branch: dict[str, Checkpoint] = {}
-        """By origin, the last target that was not on our row's tree: not tried again."""
+        self._given_up: dict[str, Checkpoint] = {}
+        """By origin, the last target that does not fit what we hold: not tried again."""
         self._reader: LogReader | None = None
         """Of the transaction that a plan runs in."""
 
@@ -126,7 +126,8 @@ class CatchUp:
         if self._heads.halted:
             return ()
         for origin, head in lacking.items():
-            if origin not in self._heads.logs:
+            is_here = self._heads.stored_size(origin) >= head.checkpoint.size
+            if origin not in self._heads.logs or is_here:
                 continue
             target = self._target(head, known.get(origin))
             job = self._jobs.get(origin)
@@ -135,7 +136,7 @@ class CatchUp:
                 larger = target.checkpoint.size > job.target.checkpoint.size
                 if job.source is not None or not larger:
                     continue
-            if self._off_branch.get(origin) != target.checkpoint:
+            if self._given_up.get(origin) != target.checkpoint:
                 writes += self._begin(target, reader)
         return writes
 
@@ -261,19 +262,26 @@ class CatchUp:
                 elif isinstance(item, _Move):
                     if not self._is_at(job.row, self._heads.row(origin)):
                         # The log's writer came first. What it showed us must be compared as well.
-                        return self._begin(self._target(job.target, None), reader)
+                        again = self._begin(self._target(job.target, None), reader)
+                        return (*writes, *again)
                     writes.append(self._move(job.target))
                 item = next(job.plan)
             job.need = item
         except StopIteration:
             del self._jobs[origin]
         except _OffBranchError as error:
-            del self._jobs[origin]
-            self._off_branch[origin] = job.target.checkpoint
-            return self._convict(job, error.tiles)
+            self._give_up(job)
+            writes += self._convict(job, error.tiles)
+        except LedgerError:
+            self._give_up(job)  # our own copy cannot be read: nothing that others could mend
         finally:
             self._reader = None
         return tuple(writes)
+
+    def _give_up(self, job: _Job) -> None:
+        checkpoint = job.target.checkpoint
+        del self._jobs[checkpoint.origin]
+        self._given_up[checkpoint.origin] = checkpoint
 
     def _is_wanted(self, origin: str, level: int, index: int, root: bytes) -> bool:
         """Say whether anything of a full tile is not stored yet."""

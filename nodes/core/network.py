@@ -123,6 +123,7 @@ class _Lane:
     due_ms: int = 0
     unreachable: bool = False
     told: int = 0
+    pulls_next: bool = False
 
 
 class Network:
@@ -487,10 +488,14 @@ class Network:
         if lane.told < self.candidate.finished_count:
             told = _Told(self.candidate.finished_count)
             return (self._send(lane, told, FINISHED, self.candidate.finished_note, now_ms),)
-        pull = self.catchup.next_pull(lane.peer, now_ms)
+        # A long pull and questions take turns: their answers may give it a larger head to aim at.
+        lane.pulls_next = not lane.pulls_next
+        question = None if lane.pulls_next else self.freshen.question(lane.peer, now_ms)
+        pull = None if question is not None else self.catchup.next_pull(lane.peer, now_ms)
         if pull is not None:
             return (self._send(lane, pull, pull.path, b"", now_ms),)
-        question = self.freshen.question(lane.peer, now_ms)
+        if question is None:
+            question = self.freshen.question(lane.peer, now_ms)
         if question is not None:
             return (self._send(lane, question, question.path, question.body, now_ms),)
         return ()

@@ -68,6 +68,8 @@ LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND})
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
 EMPTY_MAP_ROOT: Final = bytes(32)
 ROOTS_CACHED_MAX: Final = 1_024
+NO_TIME_S: Final = 0
+"""Stands for the declared time of bytes that are no statement: never later than they were seen."""
 # A line's time stands behind its key id.
 _LINE_TIME: Final = slice(4, 12)
 
@@ -237,7 +239,7 @@ class Projection:
                 try:
                     loaded.note_time(at, decode_statement(entry).time_s)
                 except LedgerError:
-                    continue  # no statement, and so no time
+                    loaded.note_time(at, NO_TIME_S)
         return loaded
 
     def remember_root(self, origin: str, size: int, root: bytes) -> None:
@@ -268,7 +270,7 @@ class Projection:
             unverified = decode_statement(entry)
         except LedgerError as error:  # (1)
             _find(effects, state, index, error, subject=state.origin)
-            state.size = state.others_size = index + 1
+            state.grow(NO_TIME_S, is_block=False)
             return
         try:
             self.check_signature(state.origin, unverified, reader)

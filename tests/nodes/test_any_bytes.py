@@ -360,7 +360,7 @@ def test_the_table_holds_every_address_that_the_fuzzing_knows(target: Target) ->
     assert len(paths) > 20
 
 
-@settings(max_examples=1_500)
+@settings(max_examples=1_000)
 @given(data=st.data())
 def test_any_request_is_answered_or_refused_and_changes_nothing(
     target: Target, data: st.DataObject

@@ -548,6 +548,22 @@ def test_a_foreign_witness_is_sent_notes_and_its_line_is_kept_but_not_counted() 
     assert FOREIGN_KEY.name in [item.name for item in Note.decode(found[1]).signatures]
 
 
+@pytest.mark.parametrize("count", [0, 4])
+def test_a_foreign_line_that_comes_alone_is_served_at_once(count: int) -> None:
+    peers = Peers(foreign=[ForeignWitness("w1", FOREIGN_KEY)])
+    peers.append(b"one")
+    (request,) = [item for item in peers.open.values() if item.to == "witness:w1"]
+    for region in OTHERS[:count]:
+        peers.serve(peers.of(ADD_CHECKPOINT, region)[0])
+        peers.serve(peers.of(ADD_ENTRIES, region)[0])
+    line = sign_line(FOREIGN_KEY.name, key("foreign", "log"), peers.head(request), START_MS // 1000)
+    peers.answer(request, 200, encode_lines((line.to_signature(FOREIGN_KEY.name),)))
+    with peers.host.engine.begin() as connection:
+        found = load_newest_note(connection, LogIDs(), peers.host.origin)
+    assert found is not None
+    assert FOREIGN_KEY.name in [item.name for item in Note.decode(found[1]).signatures]
+
+
 def test_a_foreign_witness_that_lies_is_not_kept() -> None:
     peers = Peers(foreign=[ForeignWitness("w1", FOREIGN_KEY)])
     peers.append(b"one")

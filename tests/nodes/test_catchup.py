@@ -9,28 +9,28 @@ from typing import Any
 
 import pytest
 
-from ledger.checkpoint import Checkpoint
 from ledger.errors import UnavailableError
+from ledger.proofs import prove_consistency, root_at
 from ledger.statement import Act, sign_statement
-from ledger.tiles import decode_entry_bundle, encode_entry_bundle
-from nodes.core.exchange import MIRROR, NEWEST, origin_hash
-from nodes.core.heads import SignedHead
+from ledger.tiles import decode_entry_bundle, encode_entry_bundle, read_nodes
+from nodes.core.exchange import MIRROR, encode_add_checkpoint, origin_hash
+from nodes.core.heads import SignedHead, node_reader
 from nodes.core.ready import (
     PeerAnswered,
     PeerCalled,
     PeerReply,
     PeerRow,
-    PutNote,
     Ready,
     Reply,
 )
 from nodes.core.recovery import REBUILDING, check_all, fetch_path
-from nodes.node import Verifier
+from nodes.node import Node, Verifier
+from nodes.store.notes import load_memory
 from nodes.store.peers import load_row
 from nodes.store.reader import StoreReader
-from tests.nodes.neighbours import REGIONS, START_MS, Host, Log, Neighbours
-from tests.nodes.town import Town, furnish, lend, officer_key, open_case
+from tests.nodes.neighbours import REGIONS, Host, Log, LogReader, Neighbours
 from tests.nodes.test_recovery import entries, files
+from tests.nodes.town import Town, furnish, lend, officer_key, open_case
 
 A, B, C, D, E = REGIONS
 LOG, LATE = B, E
@@ -168,14 +168,14 @@ def test_the_newest_head_with_a_quorum_is_asked_for_so_that_one_pull_serves_many
     world.cut = {(LOG, LATE), (LATE, LOG)}  # its writer is out of reach, and its mirrors are not
     log, late = world.hosts[LOG].log, world.hosts[LATE]
     world.run(6_000, 500)
-    for size in (10, 500, 590):
-        want(world, head_of(log, size))
-    world.run(3_000)
+    want(world, head_of(log, 10))
     assert late.network.known[log.origin].size == 600
-    want(world, head_of(log, 591))
-    assert len(held(late, log.origin)) >= 591
+    for size in (20, 300, 590):
+        want(world, head_of(log, size))
+    assert len(held(late, log.origin)) == 600
+    # Once for the first view and once for all the rest, which compares it with the row as well.
     edges = [path for _, path in pulls(world) if path.endswith("/tile/1/000.p/2")]
-    assert 1 <= len(edges) <= 3
+    assert len(edges) == 2
 
 
 def lying(lie: str) -> Callable[[PeerCalled, Ready], Ready]:
@@ -200,9 +200,7 @@ def lying(lie: str) -> Callable[[PeerCalled, Ready], Ready]:
 
 
 @pytest.mark.parametrize("lie", ["entries", "tiles", "refused", "empty", "dead"])
-def test_of_all_holders_one_honest_one_is_enough(
-    lie: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_all_holders_one_honest_one_is_enough(lie: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = quiet(700)
     let_answers_pass(world)
     for region in (A, B, C):  # the writer too
@@ -259,7 +257,7 @@ def fork(size: int, at: int) -> Log:
     return Log(LOG, [*entries(at), *entries(size, "forked")[at:]])
 
 
-@pytest.mark.parametrize(("old", "size"), [(300, 700), (700, 700), (10, 300), (513, 1_300)])
+@pytest.mark.parametrize(("old", "size"), [(300, 700), (10, 300), (513, 1_300)])
 def test_nothing_of_another_branch_than_the_rows_is_stored_and_the_two_notes_convict(
     old: int, size: int
 ) -> None:
@@ -281,9 +279,21 @@ def test_nothing_of_another_branch_than_the_rows_is_stored_and_the_two_notes_con
     assert [item for who, item in world.sent[sent:] if who == LATE and MIRROR in item.path] == []
 
 
+def test_a_view_of_the_rows_size_with_another_root_convicts_and_stores_nothing() -> None:
+    world = Neighbours()
+    log, other = Log(LOG, entries(400)), fork(400, 200)
+    late = world.hosts[LATE]
+    call = PeerCalled(1, "/c2sp/add-checkpoint", b"old 0\n\n" + log.note(), LOG)
+    late.step([call], world.now_ms)
+    before = row_of(late, log.origin)
+    want(world, head_of(other))
+    assert log.origin in late.network.heads.convicted
+    assert row_of(late, log.origin) == before
+    assert held(late, log.origin) == []
+
+
 def served(world: Neighbours, log: Log) -> None:
     """Let every other node serve this log in place of what it holds."""
-    from tests.nodes.neighbours import LogReader  # noqa: PLC0415 - used here alone
 
     for region, host in world.hosts.items():
         if region == LATE:
@@ -334,10 +344,6 @@ def test_a_writer_that_comes_first_while_a_pull_is_under_way_is_compared_as_well
         ),
     )
     # Before any answer, the row moves to 300 by the writer's own proof.
-    from ledger.proofs import prove_consistency  # noqa: PLC0415 - used here alone
-    from nodes.core.exchange import encode_add_checkpoint  # noqa: PLC0415
-    from nodes.core.heads import node_reader  # noqa: PLC0415
-    from tests.nodes.neighbours import LogReader  # noqa: PLC0415
 
     proof = prove_consistency(100, 300, node_reader(LogReader(log), log.origin))
     body = encode_add_checkpoint(100, proof, log.note(300))
@@ -374,7 +380,7 @@ def test_a_dead_network_is_asked_seldom_and_nothing_piles_up() -> None:
     for _ in range(300):
         want(world, head_of(log))
         world.tick(200)
-    asked = [item for who, item in world.sent[sent:] if who == LATE and NEWEST not in item.path]
+    asked = [item for who, item in world.sent[sent:] if who == LATE]
     # 60 s, between 2.5 s and 5 s between two tries once they are many, four peers.
     assert 4 * 12 <= len(asked) <= 4 * 40
     assert late.network.catchup.pulled == (log.origin,)
@@ -385,8 +391,6 @@ def test_a_dead_network_is_asked_seldom_and_nothing_piles_up() -> None:
 
 
 def test_the_tiles_on_a_path_lead_to_the_root_of_before() -> None:
-    from ledger.proofs import root_at  # noqa: PLC0415 - used here alone
-    from ledger.tiles import read_nodes  # noqa: PLC0415
 
     log = Log(LOG, entries(1_300))
     for size in (257, 700, 1_024, 1_300):
@@ -403,6 +407,24 @@ def test_the_tiles_on_a_path_lead_to_the_root_of_before() -> None:
                 tiles: Mapping[tuple[int, int], bytes] = end.value
             root = root_at(position, read_nodes(lambda _wanted, tiles=tiles: tiles))
             assert root == log.checkpoint(position).root
+
+
+def test_a_node_serves_the_tiles_and_entries_of_its_own_log_to_whoever_lacks_them() -> None:
+    world = Neighbours()
+    world.append(LOG, *entries(3))
+    log = world.hosts[LOG].log
+
+    def get(what: str) -> PeerReply:
+        path = f"{MIRROR}{origin_hash(log.origin)}/{what}"
+        ready = world.hosts[LOG].step([PeerCalled(1, path, b"", A)], world.now_ms)
+        value = ready.replies[0].value
+        assert isinstance(value, PeerReply)
+        return value
+
+    assert decode_entry_bundle(get("tile/entries/000.p/3").body, 3) == log.entries
+    assert get("tile/0/000.p/3").body == log.tiles()[0, 0]
+    assert get("tile/entries/000.p/4").status == 404
+    assert get("checkpoint").status == 404  # only a mirror's own line stands there
 
 
 # ---- whole nodes --------------------------------------------------------------------------------
@@ -537,7 +559,7 @@ def test_a_node_that_was_cut_off_judges_a_log_whose_writer_it_cannot_hear(tmp_pa
     assert snapshot.logs[town.origin(C)].stored_size == town.node(C).snapshot.size
 
 
-@pytest.mark.parametrize("at", range(0, 40, 3))
+@pytest.mark.parametrize("at", range(1, 26, 4))
 def test_a_crash_at_any_step_of_coming_back_only_delays_it(tmp_path: Path, at: int) -> None:
     town = Town(A, B, E, folder=tmp_path)
     town.start()
@@ -571,7 +593,7 @@ def test_a_crash_at_any_step_of_coming_back_only_delays_it(tmp_path: Path, at: i
     assert (snapshot.state, snapshot.size, snapshot.resting) == ("serving", size, True)
 
 
-@pytest.mark.parametrize("at", range(0, 24, 2))
+@pytest.mark.parametrize("at", range(8))
 def test_a_commit_that_fails_while_coming_back_only_delays_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -585,7 +607,6 @@ def test_a_commit_that_fails_while_coming_back_only_delays_it(
     before, mark = town.node(B).snapshot, town.houses[B].fence.mark
     assert mark is not None
     wipe(town, tmp_path, B)
-    from nodes.node import Node  # noqa: PLC0415 - only patched here
 
     commits, honest = count(), Node._commit_now
     failed = []
@@ -604,12 +625,11 @@ def test_a_commit_that_fails_while_coming_back_only_delays_it(
     assert (snapshot.state, snapshot.size) == ("serving", before.size)
     assert snapshot.commit >= mark.commit
     assert snapshot.resting
+    print("COMMITS", next(commits), failed)
     monkeypatch.setattr(Node, "_commit_now", honest)
     open_case(town, B, E, grant, "2")
     assert town.node(B).snapshot.commit > mark.commit
     with town.houses[B].engine.connect() as connection:
-        from nodes.store.notes import load_memory  # noqa: PLC0415 - used here alone
-
         assert not load_memory(connection).get(REBUILDING)
 
 

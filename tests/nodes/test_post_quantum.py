@@ -1,5 +1,6 @@
 """ML-DSA-44 keys beside Ed25519: who signs with them, and where their lines go and never go."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from ledger.note import SIGNATURES_MAX, Note, sign_ed25519
 from ledger.policy import Policy, PolicyResult
 from ledger.roster import Role, Roster
 from ledger.views import GoodLine
+from nodes.adapters.clock import SystemClock
+from nodes.adapters.keystore import KeyStore
+from nodes.adapters.random import randomness
+from nodes.api.serve import running
+from nodes.cli import main
+from nodes.config import load_config
 from nodes.core.candidate import Round
 from nodes.core.exchange import ADD_CHECKPOINT, encode_add_checkpoint, origin_hash
 from nodes.core.heads import SignedHead, check_log, open_head
@@ -85,7 +92,11 @@ def test_every_finished_checkpoint_of_five_has_a_quorum_of_lines_that_a_policy_a
         busy += snapshot.size > 5
         assert snapshot.replicated_size == snapshot.size
         note = second(house.engine, origin)
-        assert note.text == finished(house.engine, origin).text
+        counts = finished(house.engine, origin)
+        assert note.text == counts.text
+        # Each is dated like the Ed25519 line beside it.
+        dated = {item.name: item.blob[:8] for item in note.signatures[2:]}
+        assert dated == {item.name: item.blob[:8] for item in counts.signatures[1:]}
         for role in ROLES:
             result = check_second(story.roster, origin, role, note)
             assert len(result.witnesses) >= story.roster.quorum(origin)
@@ -408,3 +419,42 @@ def test_nodes_founded_with_the_option_serve_both_notes(tmp_path: Path) -> None:
         assert key is not None
         given = Note.decode(found[role])
         assert key.check(given.text, given.signatures[-1].blob)
+
+
+def test_without_the_option_a_node_has_no_second_note_to_serve(tmp_path: Path) -> None:
+    with live(tmp_path, 1) as nodes:
+        (region,) = nodes.founded.configs
+
+        async def ask(path: str) -> None:
+            async with nodes.client(region) as client:
+                await client.fetch(path)
+
+        for path in ("/log/checkpoint.pq", f"/mirror/{'0' * 64}/checkpoint.pq"):
+            with pytest.raises(NotFoundError):
+                nodes.run(ask(path))
+
+
+@pytest.mark.parametrize("role", ALL)
+def test_a_node_whose_post_quantum_key_is_gone_or_another_does_not_start(
+    tmp_path: Path, role: str
+) -> None:
+    status = main.main(
+        ["network", "init", str(tmp_path / "net"), "--regions", A, "--post-quantum", "--json"]
+    )
+    assert status == 0
+    home = tmp_path / "net" / A
+    config = load_config(home / "node.toml", {})
+
+    async def start() -> None:
+        async with running(config, {}, SystemClock()):
+            pass
+
+    (home / "keys" / "roles" / f"{role}.key").unlink()
+    with pytest.raises(NotFoundError) as gone:
+        asyncio.run(start())
+    assert gone.value.code == "no-key"
+    secret = (home / "unlock.secret").read_bytes()
+    KeyStore.open(home / "keys", secret, randomness).make_post_quantum(role)
+    with pytest.raises(UnverifiedError) as other:
+        asyncio.run(start())
+    assert other.value.code == "wrong-key"
