@@ -10,7 +10,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/shouxin demo $(ARGS)
 
 test: $(VENV)/.development check
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.development
 	@$(BIN)/ruff check .

@@ -144,7 +144,8 @@ class Snapshot:
         witnessed_size: Entries that a quorum of witnesses has signed for.
         replicated_size: Entries that a quorum of mirrors holds as well.
         views: The newest view of each other log that the own log records.
-        known: The best note of each other log with q mirror lines, which may not be recorded yet.
+        known: The best note of each other log with q mirror lines that our own judged copy agrees
+            with; it may not be recorded yet.
         logs: Every log of the roster, the own one too.
         resting: Whether the witness and mirror keys sign no more.
         commit: Number of the last commit.
@@ -675,7 +676,8 @@ class Node:
             )
         known = {
             origin: KnownNote(size=note.size, root=note.root, fresh_at_s=note.fresh_at_s)
-            for origin, note in network.known.items()
+            for origin in network.known
+            if (note := self._shelf.get(origin)) is not None
         }
         checkpoint = None if published is None else published.checkpoint
         return Snapshot(

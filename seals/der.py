@@ -145,7 +145,12 @@ class Reader:
     def flags(self) -> int:
         """Return the next element, a named-bit BIT STRING, as an integer whose bit n is bit n."""
         value = self.body(BIT_STRING)
-        if not 1 <= len(value) <= 9 or value[0] > 7 or (len(value) == 1 and value[0]):
+        if (
+            not 1 <= len(value) <= 9
+            or value[0] > 7
+            or (len(value) == 1 and value[0])
+            or value[-1] & ((1 << value[0]) - 1)
+        ):
             raise MalformedError("a list of bits has no good form", code="der-value")
         return int("0" + f"{int.from_bytes(value[1:], 'big'):0{8 * len(value) - 8}b}"[::-1], 2)
 

@@ -226,19 +226,23 @@ def compose(facts: Facts) -> Paper:
     Raises:
         MalformedError: ``paper-text``: a control character, or nothing where something must stand.
     """
-    match facts:
-        case AcceptanceReceipt():
-            paper = _receipt(facts)
-        case OneTimeNotice():
-            paper = _notice(facts)
-        case CaseResult():
-            paper = _result(facts)
+    paper = _worded(facts)
     for text in paper.text():
         if any(not (character.isprintable()) for character in text):
             raise MalformedError(f"a paper holds printable text: {text!r}", code="paper-text")
     if not all((facts.number, facts.item, facts.authority, facts.issuer)):
         raise MalformedError("a paper names case, item, authority and issuer", code="paper-text")
     return paper
+
+
+def _worded(facts: Facts) -> Paper:
+    match facts:
+        case AcceptanceReceipt():
+            return _receipt(facts)
+        case OneTimeNotice():
+            return _notice(facts)
+        case CaseResult():
+            return _result(facts)
 
 
 def show_time(time_s: int) -> str:
@@ -454,7 +458,7 @@ def lay_out(paper: Paper, proof: Proof, seal: Drawing, faces: Faces) -> LaidOut:
     setter.box(paper.fields)
     if paper.table:
         setter.table(paper.table, paper.table_widths)
-    setter.space(5.0)
+    setter.space(7.0)
     for paragraph in paper.paragraphs:
         setter.paragraph(paragraph)
     seal_at = setter.closing(paper, proof, seal)

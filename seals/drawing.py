@@ -18,11 +18,11 @@ from io import BytesIO
 from typing import Any, Final, Literal, TypeAlias
 
 import segno
-from fontTools.fontBuilder import FontBuilder
-from fontTools.pens.cu2quPen import Cu2QuPen
-from fontTools.pens.recordingPen import DecomposingRecordingPen
-from fontTools.pens.ttGlyphPen import TTGlyphPen
-from fontTools.ttLib import TTFont, TTLibError
+from fontTools.fontBuilder import FontBuilder  # type: ignore[import-untyped]
+from fontTools.pens.cu2quPen import Cu2QuPen  # type: ignore[import-untyped]
+from fontTools.pens.recordingPen import DecomposingRecordingPen  # type: ignore[import-untyped]
+from fontTools.pens.ttGlyphPen import TTGlyphPen  # type: ignore[import-untyped]
+from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
 from PIL import Image, ImageDraw
 
 from ledger.errors import MalformedError
@@ -258,13 +258,13 @@ class Drawing:
         return out.getvalue()
 
 
-def _number(value: float) -> str:
-    text = f"{value:.3f}".rstrip("0").rstrip(".")
+def _number(value: float, digits: int = 3) -> str:
+    text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
-def _points(points: tuple[Point, ...]) -> str:
-    return " ".join(f"{_number(x)} {_number(y)}" for x, y in points)
+def _points(points: tuple[Point, ...], digits: int = 3) -> str:
+    return " ".join(f"{_number(x, digits)} {_number(y, digits)}" for x, y in points)
 
 
 def _svg_segment(operator: str, points: tuple[Point, ...]) -> str:
@@ -272,7 +272,8 @@ def _svg_segment(operator: str, points: tuple[Point, ...]) -> str:
 
 
 def _pdf_segment(operator: str, points: tuple[Point, ...]) -> str:
-    return f"{_points(points)} {_PDF_OPERATORS[operator]}".lstrip()
+    # A hundredth of a point is finer than any printer.
+    return f"{_points(points, 2)} {_PDF_OPERATORS[operator]}".lstrip()
 
 
 _PDF_OPERATORS: Final[Mapping[str, str]] = {"M": "m", "L": "l", "C": "c", "Z": "h"}

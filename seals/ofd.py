@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import groupby
 from typing import Final
-from xml.etree import ElementTree as ET  # noqa: S405  # see _xml
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
@@ -55,6 +55,8 @@ def write_ofd(
     """Return the paper as a sealed OFD file.
 
     Args:
+        paper: What is written.
+        faces: What it is set in.
         seal: DER SESeal, whose picture readers show at the paper's seal place.
         sign: Takes the SM3 to be sealed and the property info, and returns a DER SES_Signature
             made with ``seal``. It is called once.

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, Final, Protocol
 
-from asn1crypto import x509
+from asn1crypto import x509  # type: ignore[import-untyped]
 from fpdf import FPDF
 from fpdf.fonts import TTFFont
 from pyhanko.pdf_utils import generic
@@ -50,7 +50,7 @@ from seals.verify import verify_signature
 SEAL_NAME: Final = "seal.der"
 FILE_BYTES_MAX: Final = 32 * 1024 * 1024
 ATTACHMENT_BYTES_MAX: Final = 16 * 1024 * 1024
-_SIGNATURE_BYTES: Final = 6_144  # room for the CMS signature and its certificates, before hex
+_SIGNATURE_BYTES: Final = 1_536  # room for a CMS signature beside its certificates
 _FIELD: Final = "Seal1"
 
 
@@ -175,7 +175,9 @@ def seal_pdf(base: bytes, paper: LaidOut, key: PaperKey, *, ses: bytes | None = 
         ),
     )
     out = BytesIO()
-    signer.sign_pdf(writer, bytes_reserved=2 * _SIGNATURE_BYTES, output=out)
+    # Fixed room, in hexadecimal digits: no dry run, so the key signs once.
+    room = _SIGNATURE_BYTES + len(key.certificate) + sum(map(len, key.chain))
+    signer.sign_pdf(writer, bytes_reserved=2 * room, output=out)
     return out.getvalue()
 
 
@@ -202,7 +204,7 @@ class _PortSigner(Signer):
     """Lets pyHanko sign with a key that stays behind its port."""
 
     def __init__(self, key: PaperKey) -> None:
-        store = SimpleCertificateStore()
+        store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
         store.register_multiple(x509.Certificate.load(der) for der in key.chain)
         super().__init__(signing_cert=x509.Certificate.load(key.certificate), cert_registry=store)
         self._key = key
@@ -293,13 +295,14 @@ def _opened(data: bytes) -> tuple[SealedPDF, list[EmbeddedPdfSignature]]:
 
 def _attachments(reader: PdfFileReader) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    names = reader.root.get("/Names", generic.DictionaryObject())
-    entries = list(names.get("/EmbeddedFiles", generic.DictionaryObject()).get("/Names", ()))
+    nothing: dict[str, Any] = {}
+    names: Any = reader.root.get("/Names", nothing)
+    entries = list(names.get("/EmbeddedFiles", nothing).get("/Names", ()))
     room = ATTACHMENT_BYTES_MAX
     for index in range(0, len(entries) - 1, 2):
         name, described = str(entries[index]), entries[index + 1]
         if isinstance(described, generic.IndirectObject):
-            described = described.get_object()
+            described = described.get_object()  # type: ignore[no-untyped-call]
         if name in found:
             raise MalformedError(f"two attachments are called {name!r}", code="pdf-form")
         stream = described["/EF"]["/F"]
@@ -325,6 +328,10 @@ def verify_pdf(
     that it covers is covered by a good PDF signature.
 
     Args:
+        data: The file.
+        sm2: Checks the electronic seal.
+        trust: Anchors, for both kinds of signature.
+        at_s: As seen at this time.
         signature: The SES_Signature that lies beside the file; None if there is none.
 
     Returns:

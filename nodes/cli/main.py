@@ -100,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     _trace(commands)
     _bundle(commands)
     _verify(commands)
+    _seal(commands)
     _fsck(commands)
     _repair(commands)
     _status(commands)
@@ -251,6 +252,51 @@ def _verify(commands: "_Commands[argparse.ArgumentParser]") -> None:
     verify.add_argument("--roster", type=Path, required=True, metavar="GENESIS")
     _json(verify)
     _language(verify)
+
+
+def _seal(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    seal = commands.add_parser("seal", help="check electronic seals, and make some for trials")
+    parts = seal.add_subparsers(metavar="COMMAND", required=True)
+    verify = _command(
+        parts,
+        "verify",
+        "seal:verify",
+        "check the seals of a PDF, OFD, .esl or SES_Signature file, step by step",
+        description=(
+            "Check the seals of a PDF, OFD, .esl or SES_Signature file, ours or foreign, step by "
+            "step. Status 0 only if every step holds; a chain is followed only to roots given."
+        ),
+    )
+    verify.add_argument("file", type=Path, metavar="FILE")
+    verify.add_argument(
+        "--trust",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE|DIR",
+        help="roots, other certificates and revocation lists, PEM or DER",
+    )
+    verify.add_argument("--at", metavar="TIME", help="as of this ISO 8601 time (default: now)")
+    verify.add_argument(
+        "--original", type=Path, metavar="FILE", help="what a bare signature was made over"
+    )
+    verify.add_argument(
+        "--signature", type=Path, metavar="FILE", help="the SES_Signature beside a PDF"
+    )
+    _json(verify)
+    _language(verify)
+    trial = _command(
+        parts, "trial", "seal:trial", "make a root, a maker, a signer and a seal for trials"
+    )
+    trial.add_argument("folder", type=Path, metavar="DIR")
+    trial.add_argument("--name", required=True, help="what the seal says")
+    trial.add_argument("--id", required=True, help="14 digits: county code and serial number")
+    trial.add_argument("--picture", type=Path, required=True, metavar="PNG")
+    trial.add_argument("--size-mm", type=int, default=42, help="across (default: 42)")
+    trial.add_argument(
+        "--passphrase", type=Path, required=True, metavar="FILE", help="encrypts the keys"
+    )
+    _json(trial)
 
 
 def _fsck(commands: "_Commands[argparse.ArgumentParser]") -> None:

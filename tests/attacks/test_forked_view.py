@@ -54,3 +54,4 @@ def test_a_quorum_on_another_branch_than_ours_is_not_recorded_as_a_view() -> Non
     ask(town, FINISHED, Note.decode(left.note()).with_signatures(*lines).encode())
     town.act(HERE, "party.enrol", f"{HERE}/hall/h", {"name": "大厅"})
     assert left.origin not in town.node(HERE).snapshot.views
+    assert left.origin not in town.node(HERE).snapshot.known

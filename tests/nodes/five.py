@@ -239,15 +239,19 @@ class Five:
     # ---- the domain -----------------------------------------------------------------------------
 
     async def enrol(self, home: Home) -> None:
-        """Enrol a region's hall, windows, departments and officers."""
-        for unit, fields in home.units():
-            await self.do(home.code, "party.enrol", unit, fields)
+        """Enrol a region's departments, hall and windows, and then its officers."""
         operator = await self.client(home.code)
-        for officer, unit, roles, role in home.officers():
-            key = await operator.make_officer_key(officer)
+
+        async def officer(name: str, unit: str, roles: tuple[str, ...], role: str) -> None:
+            key = await operator.make_officer_key(name)
             fields = {"unit": unit, "key": key, "holder": "region", "roles": list(roles)}
-            await self.do(home.code, "party.enrol", officer, fields)
-            self.tokens[officer] = (await operator.issue_token(officer, role))["token"]
+            await self.do(home.code, "party.enrol", name, fields)
+            self.tokens[name] = (await operator.issue_token(name, role))["token"]
+
+        for type_ in ("department", "hall", "window"):
+            units = [it for it in home.units() if f"/{type_}/" in it[0]]
+            await asyncio.gather(*(self.do(home.code, "party.enrol", *unit) for unit in units))
+        await asyncio.gather(*(officer(*it) for it in home.officers()))
 
     def publish(self, owner: Home, name: str) -> str:
         """Have a department publish an item, and return its name."""

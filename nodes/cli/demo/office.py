@@ -214,7 +214,8 @@ class Office:
             known = log.get("known", {}).get("size", 0)
             # A note counts once all that it covers is judged; till then an older one is used.
             usable = known if known <= log.get("judged_size", 0) else 0
-            return max(usable, log.get("view", {}).get("size", 0)) > index
+            reached: int = max(usable, log.get("view", {}).get("size", 0))
+            return reached > index
 
         if not await self.until(holds):
             raise UnavailableError(f"{self.code} did not see {origin} {index}", code="not-seen")

@@ -1,0 +1,313 @@
+"""``shouxin seal``: electronic seals checked step by step, and seals for trials made.
+
+A bare seal (``.esl``), a signature made with one (``SignedValue.dat``), a PDF or an OFD, ours or
+foreign, is told by its first bytes. Nothing here touches a network; whom to believe comes as files.
+"""
+
+import argparse
+import base64
+import binascii
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from ledger.errors import MalformedError
+from nodes.adapters.clock import SystemClock
+from nodes.adapters.random import randomness
+from nodes.adapters.sm2_libcrypto import LibcryptoSM2
+from nodes.cli.show import Language, console, plain, print_json, table
+from seals.authority import Profile, issue, issue_list, issue_root
+from seals.certificate import Certificate, decode_certificate
+from seals.report import Outcome, Report, Verdict
+from seals.revocation import RevocationList, decode_revocation_list
+from seals.ses import Picture, is_signature
+from seals.signing import make_seal
+from seals.sm2 import sm3
+from seals.trust import Trust
+from seals.verify import verify_seal, verify_signature
+
+FILE_BYTES_MAX: Final = 64 << 20
+TRUST_FILES_MAX: Final = 1000
+
+YEAR_S: Final = 365 * 86_400
+
+_PEM: Final = re.compile(
+    rb"-----BEGIN (CERTIFICATE|X509 CRL)-----\s+([A-Za-z0-9+/=\s]+?)-----END \1-----"
+)
+
+# Libraries for files are large; each is imported when such a file comes.
+_CONTAINERS: Final = {b"%PDF-": "seals.pdf:verify_pdf", b"PK\x03\x04": "seals.ofd:verify_ofd"}
+
+
+def verify(given: argparse.Namespace) -> int:
+    """Check a file's seals, print the steps, and return 0 if all of them are valid, else 1."""
+    data = _read(given.file)
+    trust = load_trust(given.trust)
+    at_s = _time(given.at) if given.at else SystemClock().now_ms() // 1000
+    beside = _read(given.signature) if given.signature else None
+    original = _read(given.original) if given.original else None
+    reports = check(
+        data, sm2=LibcryptoSM2(), trust=trust, at_s=at_s, original=original, beside=beside
+    )
+    valid = bool(reports) and all(one.verdict is Verdict.VALID for one in reports)
+    if given.json:
+        print_json({"valid": valid, "reports": [one.fields() for one in reports]})
+    else:
+        _print(reports, given.lang)
+    return 0 if valid else 1
+
+
+def check(
+    data: bytes,
+    *,
+    sm2: LibcryptoSM2,
+    trust: Trust,
+    at_s: int,
+    original: bytes | None = None,
+    beside: bytes | None = None,
+) -> list[Report]:
+    """Check all that is sealed in ``data``; one report for each seal or signature.
+
+    Args:
+        data: The file.
+        sm2: Checks the signatures.
+        trust: Whom to believe.
+        at_s: The present, or the time asked about.
+        original: For a bare signature, the bytes that it was made over; None where not at hand.
+        beside: For a PDF, the SES_Signature that travels beside it; None for none.
+
+    Raises:
+        MalformedError: ``seal-file``: it is none of the files we know, or has a bad form.
+    """
+    for start, run in _CONTAINERS.items():
+        if data.startswith(start):
+            module, _, name = run.partition(":")
+            checker: Callable[..., list[Report]] = getattr(import_module(module), name)
+            extra: dict[str, Any] = {"signature": beside} if name == "verify_pdf" else {}
+            return checker(data, sm2=sm2, trust=trust, at_s=at_s, **extra)
+    try:
+        signed = is_signature(data)
+    except MalformedError as error:
+        raise MalformedError(
+            f"neither PDF, OFD, seal nor signature: {error}", code="seal-file"
+        ) from error
+    if not signed:
+        return [verify_seal(data, sm2=sm2, trust=trust, at_s=at_s)]
+    digest = None if original is None else sm3(original)
+    return [verify_signature(data, sm2=sm2, trust=trust, at_s=at_s, original_digest=digest)]
+
+
+def load_trust(paths: list[Path]) -> Trust:
+    """Read certificates and revocation lists from files or folders, PEM or DER.
+
+    Certificates that their own subject issued are roots; all others may link a chain.
+
+    Raises:
+        MalformedError: ``trust-file``: a file holds neither.
+    """
+    anchors: list[Certificate] = []
+    others: list[Certificate] = []
+    lists: list[RevocationList] = []
+    for path in _trust_files(paths):
+        for one in _trust_parts(path):
+            if isinstance(one, RevocationList):
+                lists.append(one)
+            elif one.subject == one.issuer:
+                anchors.append(one)
+            else:
+                others.append(one)
+    return Trust(tuple(anchors), tuple(others), tuple(lists))
+
+
+def _trust_files(paths: list[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(
+                one for one in path.iterdir() if one.suffix in {".pem", ".crt", ".cer", ".crl"}
+            )
+        else:
+            files.append(path)
+    if len(files) > TRUST_FILES_MAX:
+        raise MalformedError("there are too many files of trust", code="trust-file")
+    return files
+
+
+def _trust_parts(path: Path) -> Iterator[Certificate | RevocationList]:
+    data = _read(path)
+    try:
+        if b"-----BEGIN " not in data:
+            yield _certificate_or_list(data)
+            return
+        for label, body in _PEM.findall(data):
+            content = base64.b64decode(b"".join(body.split()), validate=True)
+            yield (
+                decode_certificate(content)
+                if label == b"CERTIFICATE"
+                else decode_revocation_list(content)
+            )
+    except (MalformedError, binascii.Error) as error:
+        raise MalformedError(
+            f"{path} holds no certificate or revocation list: {error}", code="trust-file"
+        ) from error
+
+
+def _certificate_or_list(data: bytes) -> Certificate | RevocationList:
+    try:
+        return decode_certificate(data)
+    except MalformedError as error:
+        try:
+            return decode_revocation_list(data)
+        except MalformedError:
+            raise error from None
+
+
+def trial(given: argparse.Namespace) -> int:
+    """Make a root, a maker, a signer and a seal, all for trials, and return 0."""
+    folder: Path = given.folder
+    picture = _read(given.picture)
+    passphrase = _read(given.passphrase).strip()
+    sm2 = LibcryptoSM2()
+    from_s = SystemClock().now_ms() // 1000
+    until_s = from_s + YEAR_S
+    keys = {name: sm2.generate(randomness) for name in ("root", "maker", "signer")}
+    period = {"from_s": from_s, "until_s": until_s}
+    root = issue_root("授信试验根证书", key=keys["root"], serial=1, **period)
+    maker, signer = (
+        issue(
+            issuer=root,
+            issuer_key=keys["root"],
+            name=name,
+            organisation=given.name,
+            public=keys[role].public,
+            serial=serial,
+            profile=Profile.SEAL,
+            **period,
+        )
+        for serial, role, name in ((2, "maker", "试验制章人"), (3, "signer", given.name))
+    )
+    listed = issue_list(
+        issuer=root, issuer_key=keys["root"], this_s=from_s, next_s=until_s, revoked={}
+    )
+    seal = make_seal(
+        seal_id=given.id,
+        name=given.name,
+        vendor="shouxin",
+        kind=1,
+        picture=Picture("PNG", picture, given.size_mm, given.size_mm),
+        certificates=[signer],
+        made_s=from_s,
+        maker_certificate=maker,
+        maker_key=keys["maker"],
+        **period,
+    )
+    files = {
+        "root.cer": root,
+        "maker.cer": maker,
+        "signer.cer": signer,
+        "root.crl": listed,
+        "Seal.esl": seal,
+        **{f"{name}.p8": key.encrypted(passphrase, randomness) for name, key in keys.items()},
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            # Never over an older key: what it signed could no longer be signed again.
+            mode = 0o600 if name.endswith(".p8") else 0o644
+            made = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(made, "wb") as file:
+                file.write(content)
+    except OSError as error:
+        raise MalformedError(f"cannot write {folder}: {error.strerror}", code="no-file") from error
+    if given.json:
+        print_json({"files": sorted(files)})
+    else:
+        for name in sorted(files):
+            print(folder / name)
+    return 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
+    if len(data) > FILE_BYTES_MAX:
+        raise MalformedError(f"{path} is larger than {FILE_BYTES_MAX} bytes", code="too-large")
+    return data
+
+
+def _time(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise MalformedError(f"not an ISO 8601 time: {text}", code="bad-time") from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+STEPS: Final = {
+    "form": ("格式", "form"),
+    "signature": ("签章值", "signature's value"),
+    "signer-chain": ("签章人证书链", "signer's chain"),
+    "signer-usage": ("签章人密钥用法", "signer's key usage"),
+    "signer-listed": ("印章所列签章人", "signer named by the seal"),
+    "signing-time": ("签章时间", "signing time"),
+    "signer-revocation": ("签章人证书撤销", "signer's revocation"),
+    "digest": ("原文杂凑", "original's digest"),
+    "seal-signature": ("印章签名值", "maker's signature on the seal"),
+    "maker-chain": ("制章人证书链", "maker's chain"),
+    "maker-usage": ("制章人密钥用法", "maker's key usage"),
+    "maker-period": ("制章人证书有效期", "maker's period"),
+    "maker-revocation": ("制章人证书撤销", "maker's revocation"),
+    "seal-period": ("印章有效期", "seal's period"),
+    "seal-timestamp": ("印章时间戳", "seal's time stamp"),
+    "timestamp": ("签章时间戳", "time stamp"),
+}
+"""What people call each step, in Chinese and English; a container's steps stand under their own."""
+
+_VERDICTS: Final = {
+    Verdict.VALID: ("[bold green]有效[/]", "[bold green]Valid[/]"),
+    Verdict.INVALID: ("[bold red]无效[/]", "[bold red]Invalid[/]"),
+    Verdict.UNPROVEN: (
+        "[bold yellow]未证实[/]：无一步不通过，但有的步骤无从核对",
+        "[bold yellow]Unproven[/]: no step failed, but some could not be taken",
+    ),
+}
+_MARKS: Final = {
+    Outcome.PASSED: ("✓", "green"),
+    Outcome.FAILED: ("✗", "bold red"),
+    Outcome.UNCHECKED: ("?", "yellow"),
+}
+_NONE: Final = ("没有电子印章。", "There is no seal in it.")
+
+
+def _print(reports: list[Report], language: Language) -> None:
+    out = console()
+    pick = 0 if language == "zh" else 1
+    if not reports:
+        out.print(_NONE[pick])
+    for number, report in enumerate(reports):
+        if number:
+            out.print()
+        _print_one(out, report, pick)
+
+
+def _print_one(out: Console, report: Report, pick: int) -> None:
+    out.print(_VERDICTS[report.verdict][pick])
+    heads = (("步骤", "代码", "说明"), ("step", "code", "what was seen"))[pick]
+    shown = table("", *heads)
+    for step in report.steps:
+        mark, style = _MARKS[step.outcome]
+        name = STEPS.get(step.name, (step.name, step.name))[pick]
+        shown.add_row(Text(mark, style), Text(name), Text(step.code), Text(step.detail))
+    out.print(shown)
+    for name, value in report.facts.items():
+        out.print(f"{name}: {plain(value)}", markup=False, style="dim")
