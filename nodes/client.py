@@ -182,8 +182,8 @@ class Client:
 
         Raises:
             RefusedError: A rule forbids it; ``code`` names the rule.
-            UnavailableError: ``unknown-outcome``: the connection broke after the request was sent.
-                Look at the subject before you act again.
+            UnavailableError: ``unknown-outcome``: the connection broke after the request was sent,
+                or the node ended while it worked on it. Look at the subject before you act again.
             LedgerError: As the node says.
         """
         asked: dict[str, Any] = {
@@ -352,7 +352,8 @@ class Client:
         """Send a request until it is answered, or patience ends.
 
         503 says that nothing was changed, and a connection that was refused carried nothing: both
-        are always tried again. One that broke later is tried again only where that does no harm.
+        are always tried again. One that broke later is tried again only where that does no harm,
+        and so is what the node itself does not know the outcome of.
         """
         patience = self._patience
         for attempt in range(1, patience.attempts_max + 1):
@@ -360,12 +361,13 @@ class Client:
                 async with asyncio.timeout((patience.timeout_ms + wait_ms) / 1000):
                     return await self._once(method, path, body, content_type)
             except (UnavailableError, aiohttp.ClientConnectorError) as error:
-                if attempt == patience.attempts_max:
+                is_unknown = isinstance(error, UnavailableError) and error.code == UNKNOWN_OUTCOME
+                if (is_unknown and not repeatable) or attempt == patience.attempts_max:
                     raise _unavailable(error) from error
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if not repeatable:
                     raise UnavailableError(
-                        f"the connection broke, {error!r}", code="unknown-outcome"
+                        f"the connection broke, {error!r}", code=UNKNOWN_OUTCOME
                     ) from error
                 if attempt == patience.attempts_max:
                     raise _unavailable(error) from error

@@ -16,10 +16,13 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from ledger.errors import FatalError, LedgerError, UnavailableError
 from nodes.core.ready import (
+    Compose,
     Event,
     PeerAnswered,
+    PeerCalled,
     PeerReply,
     PeerRequest,
+    Register,
     RegisterReply,
     Reply,
     Tick,
@@ -149,7 +152,8 @@ class Driver:
             make: Makes the event for a request id.
 
         Raises:
-            UnavailableError: ``busy`` when the inbox is full, ``stopping``, or what the node says.
+            UnavailableError: ``busy`` when the inbox is full, ``stopping``, or what the node says;
+                ``unknown-outcome`` when it ended in the step that had taken the event.
             LedgerError: The node refused it.
         """
         if self._stopping:
@@ -294,9 +298,24 @@ class Driver:
         self._arrived.set()
 
     def _give_up(self, why: str) -> None:
-        for future in self._asked.values():
-            if not future.done():
+        """Answer whoever still waits.
+
+        What stands in the inbox was not begun. Of what a step has taken nobody can say here whether
+        it is on disk: the start after this one finds out.
+        """
+        untouched = {
+            event.request_id
+            for event in self._inbox
+            if isinstance(event, Register | Compose | PeerCalled)
+        }
+        for request_id, future in self._asked.items():
+            if future.done():
+                continue
+            if request_id in untouched:
                 future.set_exception(UnavailableError(why, code="stopping"))
+            else:
+                unknown = f"{why}, and it is not known whether this was done"
+                future.set_exception(UnavailableError(unknown, code="unknown-outcome"))
         for waiting in self._waiting.values():
             for _, _, waiter in waiting:
                 if not waiter.done():

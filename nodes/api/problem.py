@@ -84,6 +84,8 @@ _MEND_CODE: Final[Mapping[str, str]] = MappingProxyType(
         "wrong-party": "use a token that is bound to the one in whose name this is done",
         "busy": "wait as long as Retry-After says and send the same request again",
         "disk": "the node cannot write; its operator must make room; try again later",
+        "unknown-outcome": "look whether it was done before you ask again; only a signed statement "
+        "may be sent again as it is, since the same bytes get the same index",
         "behind-fence": "the node lost records and writes nothing; its operator must act",
         "behind-witnesses": "the node lost records and writes nothing; its operator must act",
     }
@@ -117,6 +119,9 @@ _SCRAPI_STATUS: Final[Mapping[int, int]] = MappingProxyType({403: 400, 409: 400,
 
 def status_of(error: LedgerError) -> int:
     """Return the HTTP status of an error."""
+    if error.code == "unknown-outcome":
+        # To many callers and proxies 503 says that nothing was done and the request may go again.
+        return HTTPStatus.INTERNAL_SERVER_ERROR.value
     return STATUS[type(error)]
 
 
