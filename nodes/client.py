@@ -13,6 +13,7 @@ import secrets
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -38,6 +39,8 @@ from ledger.roster import Roster
 Word = Literal["accepted", "witnessed", "replicated"]
 
 ANSWER_BYTES_MAX: Final = 64 << 20
+UNKNOWN_OUTCOME: Final = "unknown-outcome"
+"""As a code: it may have been done, and it may not."""
 
 _CBOR: Final = "application/cbor"
 _COSE: Final = "application/cose"
@@ -441,6 +444,9 @@ def _error(status: int, content_type: str, data: bytes) -> LedgerError:
         conflict = ConflictError(0, code=code or None)
         conflict.args = (detail,)
         return conflict
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _CLASSES:
+        # Only 503 is the node's word that it did nothing; a mistake, or a proxy's answer, is not.
+        return UnavailableError(detail, code=UNKNOWN_OUTCOME)
     return _CLASSES.get(status, UnavailableError)(detail, code=code or None)
 
 

@@ -82,6 +82,10 @@ __all__ = [
 ]
 
 RETRY_MS: Final = 500
+ASKING_MS_MAX: Final = 1_500
+"""How long after its start a node waits for its witnesses' word before it writes."""
+HELD_MAX: Final = 4_096
+"""Acts that wait meanwhile; more are told to come again."""
 """How soon a node looks again whether its disk takes writes."""
 
 State = Literal["serving", "behind-fence", "behind-witnesses", "rebuilding"]
@@ -227,6 +231,8 @@ class Node:
         self._state: State = "serving"
         self._detail = ""
         self._is_loaded = True
+        self._asking_until_ms: int | None = None
+        self._held: tuple[Register | Compose, ...] = ()
         self._wrote = False
         self._commit = 0
         self._stored: dict[str, int] = {}
@@ -241,11 +247,14 @@ class Node:
         1. Every log's entries and tiles hash to the root that was signed.
         2. The store is at or past the fence; where it is past, the fence is moved up. A store that
            is gone while the fence is there is fetched back from the mirrors.
-        3. What others know of the own log is asked, and compared as the answers come.
+        3. What others know of the own log is asked, and compared as the answers come. A store that
+           was restored together with its fence looks whole from here, so nothing new is signed into
+           the log before each witness has been asked once, or the time for that is up.
 
         Raises:
             FatalError: The fence cannot be written.
         """
+        self._asking_until_ms = now_ms + ASKING_MS_MAX
         with self._ports.engine.connect() as connection:
             self._load(connection, now_ms)
             reader = StoreReader(connection, self._ids)
@@ -421,6 +430,7 @@ class Node:
         Raises:
             FatalError: It is not known what is on disk.
         """
+        held = self._held
         try:
             with self._ports.engine.connect() as plain:
                 connection = plain.execution_options(**{WRITER: True})
@@ -439,7 +449,8 @@ class Node:
         except self._errors as error:
             # Rolled back: nothing of this step is on disk.
             self._is_loaded = False
-            return self._unavailable(events, error, now_ms)
+            self._held = ()
+            return self._unavailable((*held, *events), error, now_ms)
         except ConflictError as error:
             # Memory says one thing and the store another, and we cannot tell which is right.
             raise FatalError(f"the store does not hold what we wrote: {error}") from error
@@ -470,7 +481,7 @@ class Node:
         self._wrote = False
         replies: list[Reply] = []
         asked: list[Register | Compose] = []
-        for event in events:
+        for event in (*self._held, *events):
             if isinstance(event, Register | Compose):
                 asked.append(event)
             else:
@@ -486,7 +497,12 @@ class Node:
         self._follow(reader, now_ms)
         if self._state == "rebuilding" and not self._network.halted:
             self._end_rebuilding(reader, now_ms)
-        if self._state == "serving":
+        self._held = ()
+        if self._state == "serving" and self._is_asking(now_ms):
+            self._held = tuple(asked[:HELD_MAX])
+            busy = UnavailableError("the node has just started, and asks its witnesses", code="busy")
+            replies += [Reply(event.request_id, busy) for event in asked[HELD_MAX:]]
+        elif self._state == "serving":
             replies += self._sequence(asked, reader, now_ms)
         else:
             stopped = UnavailableError(
@@ -501,6 +517,21 @@ class Node:
             self._commit += 1
         wake_at_ms = self._wake_at_ms(ready.wake_at_ms, now_ms)
         return Outbox(tuple(replies), ready.requests, wake_at_ms)
+
+    def _is_asking(self, now_ms: int) -> bool:
+        """Say whether the witnesses' word on our own log is still awaited after the start.
+
+        Once it has come, or been waited for in vain, it is not waited for again: a region that is
+        cut off goes on writing.
+        """
+        until_ms = self._asking_until_ms
+        if until_ms is None:
+            return False
+        # A clock that was set back meanwhile ends it too.
+        if self._network.is_heard or not 0 < until_ms - now_ms <= ASKING_MS_MAX:
+            self._asking_until_ms = None
+            return False
+        return True
 
     def _follow(self, reader: StoreReader, now_ms: int) -> None:
         """Judge what is stored of all logs, and settle the uses that it bears on."""
@@ -645,6 +676,7 @@ class Node:
         due = [network_ms, self._follower.wake_at_ms()]
         if self._state == "serving":
             due.append(self._sequencer.closing_at_ms(self._network.unrecorded()))
+            due.append(self._asking_until_ms)
         if self._follower.is_behind(stored):
             due.append(now_ms)
         return min((at for at in due if at is not None), default=None)

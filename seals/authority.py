@@ -45,9 +45,7 @@ class Profile(Enum):
     """Of the pair that Chinese authorities give out, the one that must not sign."""
 
 
-def issue_root(
-    name: str, *, key: SigningKey, serial: int, from_s: int, until_s: int
-) -> bytes:
+def issue_root(name: str, *, key: SigningKey, serial: int, from_s: int, until_s: int) -> bytes:
     """Return a certificate that an authority makes for itself."""
     subject = encode_name(name)
     return _issue(
@@ -206,9 +204,7 @@ def _sign(signed: bytes, key: SigningKey) -> bytes:
 
 
 def _extension(oid: str, value: bytes, *, critical: bool = False) -> bytes:
-    return der.sequence(
-        der.oid(oid), *([der.boolean(True)] if critical else []), der.octets(value)
-    )
+    return der.sequence(der.oid(oid), *([der.boolean(True)] if critical else []), der.octets(value))
 
 
 def _authority_key(public: bytes) -> bytes:

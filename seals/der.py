@@ -69,9 +69,7 @@ class Reader:
     def finish(self) -> None:
         """Check that nothing is left."""
         if self._at != self._end:
-            raise MalformedError(
-                f"{self._end - self._at} bytes are left over", code="der-trailing"
-            )
+            raise MalformedError(f"{self._end - self._at} bytes are left over", code="der-trailing")
 
     def _take(self, tag: int) -> tuple[int, int, int]:
         """Return where the next element's head, body and end are, and step over it."""

@@ -403,9 +403,7 @@ def _pades_steps(
 ) -> list[Step]:
     try:
         signer = signature.signer_cert
-        issuers = {signer.issuer.dump()}
-        issuers |= {one.issuer.dump() for one in signature.other_embedded_certs}
-        issuers |= {other.issuer for other in trust.others}
+        issuers = _issuers(signature, trust)
         anchors = [
             x509.Certificate.load(anchor.raw)
             for anchor in trust.anchors
@@ -436,17 +434,29 @@ def _pades_steps(
         if status.valid
         else Step.failed("pdf-signature", "pdf-signature", "the signature does not hold"),
     ]
-    if anchors and status.trusted:
-        steps.append(Step.passed("pdf-chain"))
-    else:
-        subject = signer.subject.human_friendly
-        detail = f"no anchor given leads to {subject}"
+    subject = signer.subject.human_friendly
+    if not (status.intact and status.valid):
+        steps.append(Step.unchecked("pdf-chain", "pdf-chain", "no signature to ask it for"))
+    elif not anchors:
         steps.append(
-            Step.failed("pdf-chain", "pdf-chain", f"the chain of {subject} does not hold")
-            if anchors
-            else Step.unchecked("pdf-chain", "pdf-chain", detail)
+            Step.unchecked("pdf-chain", "pdf-chain", f"no anchor given leads to {subject}")
         )
+    elif not status.trusted:
+        detail = f"the chain of {subject} does not hold"
+        steps.append(Step.failed("pdf-chain", "pdf-chain", detail))
+    else:
+        steps.append(Step.passed("pdf-chain", subject))
     return steps
+
+
+def _issuers(signature: EmbeddedPdfSignature, trust: Trust) -> set[bytes]:
+    """Return the names above the signer, as far as the certificates at hand lead."""
+    above = {signature.signer_cert.issuer.dump()}
+    known = [(one.subject.dump(), one.issuer.dump()) for one in signature.other_embedded_certs]
+    known += [(other.subject, other.issuer) for other in trust.others]
+    for _ in known:  # each round climbs one step at least, or none is left
+        above |= {issuer for subject, issuer in known if subject in above}
+    return above
 
 
 def _covers_all(data: bytes, signature: EmbeddedPdfSignature) -> bool:

@@ -289,9 +289,7 @@ def _loose_time(content: bytes) -> int | None:
         return None
 
 
-def _signers(
-    at: Reader, kind: ListKind
-) -> tuple[tuple[bytes, ...], tuple[tuple[str, bytes], ...]]:
+def _signers(at: Reader, kind: ListKind) -> tuple[tuple[bytes, ...], tuple[tuple[str, bytes], ...]]:
     certificates: list[bytes] = []
     digests: list[tuple[str, bytes]] = []
     while at.more():

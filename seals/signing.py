@@ -53,9 +53,7 @@ def make_seal(
         kind_of = der.ascii_string(OID_SM3, der.PRINTABLE_STRING)
         listed = [der.sequence(kind_of, der.octets(sm3(one))) for one in certificates]
     info = der.sequence(
-        der.sequence(
-            der.ascii_string("ES"), der.integer(Version.V4), der.ascii_string(vendor)
-        ),
+        der.sequence(der.ascii_string("ES"), der.integer(Version.V4), der.ascii_string(vendor)),
         der.ascii_string(seal_id),
         der.sequence(
             der.integer(kind),
@@ -113,7 +111,9 @@ def make_signature(
     if opened.version is not Version.V4:
         raise RefusedError("only seals of version 4 are signed with", code="seal-version")
     if not opened.from_s <= time_s <= opened.until_s:
-        raise RefusedError("the seal is not valid at the time of signing", code="seal-out-of-period")
+        raise RefusedError(
+            "the seal is not valid at the time of signing", code="seal-out-of-period"
+        )
     if not signer.from_s <= time_s <= signer.until_s:
         raise RefusedError(
             "the certificate is not valid at the time of signing", code="certificate-out-of-period"

@@ -46,10 +46,12 @@ REJECTION: Final = 2
 _BAD_ALGORITHM: Final = 0
 _BAD_DATA_FORMAT: Final = 5
 
-_DIGESTS: Final = {
-    OID_SM3: sm3,
-    OID_SHA256: lambda data: hashlib.sha256(data).digest(),
-}
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+_DIGESTS: Final = {OID_SM3: sm3, OID_SHA256: _sha256}
 _SM3_ALGORITHM: Final = der.sequence(der.oid(OID_SM3))
 
 
@@ -243,10 +245,9 @@ def check_token(data: bytes, signature: bytes, *, sm2: SM2, trust: Trust) -> int
     _check_imprint(token, signature)  # (2)
     if token.digest_algorithm != OID_SM3 or token.algorithm not in {OID_SIGN, OID_SM2_BARE}:
         raise UnverifiedError("the token is not of SM2 and SM3", code="timestamp-algorithm")
-    if (
-        token.attributes.get(OID_CONTENT_TYPE) != der.oid(OID_TST_INFO)
-        or token.attributes.get(OID_MESSAGE_DIGEST) != der.octets(sm3(token.content))
-    ):  # (3)
+    if token.attributes.get(OID_CONTENT_TYPE) != der.oid(OID_TST_INFO) or token.attributes.get(
+        OID_MESSAGE_DIGEST
+    ) != der.octets(sm3(token.content)):  # (3)
         raise UnverifiedError(
             "the signed attributes name another content", code="timestamp-attributes"
         )
@@ -259,7 +260,10 @@ def check_token(data: bytes, signature: bytes, *, sm2: SM2, trust: Trust) -> int
         raise UnverifiedError(
             f"the service did not sign the token: {error}", code="timestamp-signature"
         ) from error
-    if certificate.extended_usage != (OID_TIME_STAMPING,) or not certificate.extended_usage_critical:
+    if (
+        certificate.extended_usage != (OID_TIME_STAMPING,)
+        or not certificate.extended_usage_critical
+    ):
         raise UnverifiedError(
             "the certificate is not one of a time-stamp service", code="timestamp-usage"
         )  # (5)
@@ -300,9 +304,7 @@ def _service(token: Token, trust: Trust) -> Certificate:
             and candidate.public is not None
         ):
             return candidate
-    raise UnverifiedError(
-        "the service's certificate is not at hand", code="timestamp-certificate"
-    )
+    raise UnverifiedError("the service's certificate is not at hand", code="timestamp-certificate")
 
 
 def _readable(data: bytes) -> Certificate | None:
@@ -319,9 +321,7 @@ def _check_named(token: Token, certificate: Certificate) -> None:
     if value is not None:
         first = Reader(value).inside().inside().inside()
         algorithm = (
-            decode_algorithm(first.raw(der.SEQUENCE))
-            if first.tag() == der.SEQUENCE
-            else OID_SHA256
+            decode_algorithm(first.raw(der.SEQUENCE)) if first.tag() == der.SEQUENCE else OID_SHA256
         )
         digest = _DIGESTS.get(algorithm)
         if digest is not None and first.octets() == digest(certificate.raw):
@@ -409,9 +409,7 @@ def _sign_content(
     signed_data = der.sequence(
         der.integer(3),
         der.set_of(_SM3_ALGORITHM),
-        der.sequence(
-            der.oid(OID_TST_INFO), der.element(der.context(0), der.octets(content))
-        ),
+        der.sequence(der.oid(OID_TST_INFO), der.element(der.context(0), der.octets(content))),
         *([der.element(der.context(0), certificate)] if with_certificate else []),
         der.set_of(
             der.sequence(

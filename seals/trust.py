@@ -144,6 +144,8 @@ class _Search:
             for issuer in issuers:
                 if issuer.subject != certificate.issuer or not _keys_agree(certificate, issuer):
                     continue
+                if issuer == certificate or issuer in below:  # no ring leads to an anchor
+                    continue
                 if self._is_fit(certificate, issuer, len(below)):
                     if final:
                         return (issuer,)
@@ -153,15 +155,13 @@ class _Search:
         return None
 
     def _is_fit(self, certificate: Certificate, issuer: Certificate, below: int) -> bool:
-        if below + 2 > CHAIN_MAX or self._tries_left == 0 or (
-            issuer.path_max is not None and below > issuer.path_max
+        if (
+            below + 2 > CHAIN_MAX
+            or self._tries_left == 0
+            or (issuer.path_max is not None and below > issuer.path_max)
         ):
             return self._fail("chain-length", f"too many authorities below {issuer.name}")
-        if (
-            not issuer.authority
-            or issuer.unknown_critical
-            or not issuer.allows(KEY_CERT_SIGN)
-        ):
+        if not issuer.authority or issuer.unknown_critical or not issuer.allows(KEY_CERT_SIGN):
             return self._fail("chain-usage", f"{issuer.name} may not sign certificates")
         if not issuer.from_s <= self._at_s <= issuer.until_s:
             return self._fail("chain-period", f"{issuer.name} was not valid then")

@@ -4,8 +4,8 @@ A signature (签章): (a) form; (b) the signature's value; (c) the signer's cert
 and whether the seal lists it; (d) the signing time against the certificate's period and
 revocation; (e) the sealed original's digest; (f) the seal itself, at the signing time; (g) the time
 stamp, if there is one.
-A seal (印章): (a) form; (b) the maker's signature; (c) the maker's certificate: chain, usage, period,
-revocation; (d) the seal's own period.
+A seal (印章): (a) form; (b) the maker's signature; (c) the maker's certificate: chain, usage,
+period, revocation; (d) the seal's own period.
 After a bad form nothing else is looked at. Any other failure leaves the later steps to be taken, so
 that a report names all that is wrong.
 
@@ -188,7 +188,9 @@ def is_listed(seal: Seal, certificate: bytes) -> bool:
         return True
     for kind, _ in seal.digests:
         if kind not in _SM3_NAMES:
-            raise MalformedError(f"a digest of a kind that we do not know: {kind}", code="list-digest")
+            raise MalformedError(
+                f"a digest of a kind that we do not know: {kind}", code="list-digest"
+            )
     return False
 
 
@@ -207,7 +209,7 @@ def _time_step(signed: SignedSeal, signer: Certificate | Step, at_s: int) -> Ste
     return Step.passed(name, moment(signed.time_s))
 
 
-def _revocation_step(
+def _revocation_step(  # noqa: PLR0917 - the same order as in all its neighbours
     who: str,
     certificate: Certificate,
     chain: tuple[Certificate, ...],

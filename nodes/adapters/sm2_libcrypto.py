@@ -150,7 +150,9 @@ class LibcryptoSM2:
             raise UnavailableError(f"no usable libcrypto: {error}", code="no-libcrypto") from error
         version = self._library.OpenSSL_version_num()
         if not _VERSION_MIN <= version < _VERSION_END:
-            raise UnavailableError(f"libcrypto is not of OpenSSL 3: {version:#x}", code="no-libcrypto")
+            raise UnavailableError(
+                f"libcrypto is not of OpenSSL 3: {version:#x}", code="no-libcrypto"
+            )
         self._sm3 = self._library.EVP_sm3()
         if not self._sm3:
             raise UnavailableError("libcrypto was built without SM3", code="no-libcrypto")

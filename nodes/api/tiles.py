@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from ledger.errors import MalformedError, NotFoundError
 from ledger.hashing import HASH_BYTES
+from ledger.roster import Role
 from ledger.tiles import (
     TILE_WIDTH,
     EntryBundleID,
@@ -18,14 +19,18 @@ from ledger.tiles import (
     parse_tile_path,
 )
 from nodes.api.context import SERVICE, Service
+from nodes.api.requests import check_query, query_number
 from nodes.core.exchange import MIRROR, NEWEST
 from nodes.core.ready import PeerCalled, PeerReply
 from nodes.store.entries import LogIDs, load_entries, load_tiles
 from nodes.store.notes import load_newest_note
+from nodes.store.peers import LINES_ROWS_MAX, GivenLine, load_lines
 from nodes.store.second_notes import load_newest
 
 CHECKPOINT_TYPE: Final = "text/plain; charset=utf-8"
 TILE_TYPE: Final = "application/octet-stream"
+LINES_TYPE: Final = "application/octet-stream"
+NUMBER_MAX: Final = 2**62
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _FOR_A_SECOND: Final = "public, max-age=1"
@@ -101,6 +106,46 @@ async def witness_second_note(request: web.Request) -> web.Response:
     """Give the newest checkpoint of another log that we cosigned with ML-DSA-44."""
     service = request.app[SERVICE]
     return _second_note(service, _origin(service, request), "witness")
+
+
+@routes.get("/witness/{log}/lines")
+async def witness_lines(request: web.Request) -> web.Response:
+    """Give a page of the lines that our witness key ever signed for another log."""
+    return await _lines(request, "witness")
+
+
+@routes.get("/mirror/{log}/lines")
+async def mirror_lines(request: web.Request) -> web.Response:
+    """Give a page of the lines that our mirror key ever signed for another log."""
+    return await _lines(request, "mirror")
+
+
+async def _lines(request: web.Request, role: Role) -> web.Response:
+    """Give lines in the order of time; where a page is full, the next one begins after its last.
+
+    So anyone can see whether this node ever signed for less than before, or for two histories.
+    """
+    service = request.app[SERVICE]
+    origin = _origin(service, request)
+    check_query(request, "since", "after", "rows")
+    since_s = query_number(request, "since", default=0, most=NUMBER_MAX)
+    after = query_number(request, "after", default=-1, most=NUMBER_MAX)
+    rows_max = query_number(request, "rows", default=LINES_ROWS_MAX, most=LINES_ROWS_MAX)
+
+    def read(connection: Connection) -> list[GivenLine]:
+        return load_lines(
+            connection, origin, role, since_s=since_s, after_size=after, rows_max=rows_max
+        )
+
+    given = await service.readers.run(read)
+    return web.Response(
+        body=b"".join(it.size.to_bytes(8) + it.root + it.line for it in given),
+        headers={
+            "Content-Type": LINES_TYPE,
+            "Cache-Control": _FOR_A_SECOND,
+            "Access-Control-Allow-Origin": "*",
+        },
+    )
 
 
 def _second_note(service: Service, origin: str, role: str) -> web.Response:

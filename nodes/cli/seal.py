@@ -178,8 +178,7 @@ def trial(given: argparse.Namespace) -> int:
     from_s = SystemClock().now_ms() // 1000
     until_s = from_s + YEAR_S
     keys = {name: sm2.generate(randomness) for name in ("root", "maker", "signer")}
-    period = {"from_s": from_s, "until_s": until_s}
-    root = issue_root("授信试验根证书", key=keys["root"], serial=1, **period)
+    root = issue_root("授信试验根证书", key=keys["root"], serial=1, from_s=from_s, until_s=until_s)
     maker, signer = (
         issue(
             issuer=root,
@@ -189,7 +188,8 @@ def trial(given: argparse.Namespace) -> int:
             public=keys[role].public,
             serial=serial,
             profile=Profile.SEAL,
-            **period,
+            from_s=from_s,
+            until_s=until_s,
         )
         for serial, role, name in ((2, "maker", "试验制章人"), (3, "signer", given.name))
     )
@@ -206,7 +206,8 @@ def trial(given: argparse.Namespace) -> int:
         made_s=from_s,
         maker_certificate=maker,
         maker_key=keys["maker"],
-        **period,
+        from_s=from_s,
+        until_s=until_s,
     )
     files = {
         "root.cer": root,

@@ -62,8 +62,8 @@ class _OffBranchError(Exception):
 class _Job:
     """One log that is being pulled.
 
-    Invariant: at most one holder, ``source``, is asked at a time; ``files`` are those of ``need``
-    that it has given.
+    Invariant: at most one holder, ``source``, is asked at a time, for all of a need; ``files`` are
+    those of ``need`` that it has given.
     """
 
     target: SignedHead
@@ -72,6 +72,8 @@ class _Job:
     need: Need | None = None
     source: str | None = None
     files: list[bytes] = field(default_factory=list)
+    has_failed: bool = False
+    """Whether the last answer was none, or nonsense."""
 
 
 @dataclass(slots=True)
@@ -132,9 +134,10 @@ class CatchUp:
             target = self._target(head, known.get(origin))
             job = self._jobs.get(origin)
             if job is not None:
-                # What nobody gives may be had under a larger head.
+                # What nobody gives may be had under a larger head. While it comes, a log that grows
+                # all the time must not make us begin again all the time.
                 larger = target.checkpoint.size > job.target.checkpoint.size
-                if job.source is not None or not larger:
+                if not job.has_failed or not larger:
                     continue
             if self._given_up.get(origin) != target.checkpoint:
                 writes += self._begin(target, reader)
@@ -145,7 +148,6 @@ class CatchUp:
         if self._heads.halted:
             return None
         for origin, job in self._jobs.items():
-            # One holder at a time: it is left only when it fails.
             if job.source not in {None, peer} or not self._may_hold(peer, origin):
                 continue
             holder = self._holders.get((origin, peer))
@@ -182,7 +184,7 @@ class CatchUp:
         job = self._jobs.get(pull.origin)
         if job is None or job.need is not pull.about or job.source != peer:
             return
-        job.files, job.source = [], None
+        job.files, job.source, job.has_failed = [], None, True
         holder = self._holders.setdefault((pull.origin, peer), _Holder())
         holder.failures += 1
         salt = f"{self._heads.region}\n{peer}\npull"
@@ -253,7 +255,7 @@ class CatchUp:
         origin = job.target.checkpoint.origin
         writes: list[Write] = []
         self._reader = reader
-        job.files = []
+        job.files, job.source, job.has_failed = [], None, False
         try:
             item = next(job.plan) if given is None else job.plan.send(given)
             while not isinstance(item, Need):

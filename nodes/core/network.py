@@ -195,6 +195,7 @@ class Network:
         self._submit = {peer: _Lane(peer) for peer in (*others, *foreign_peers)}
         self._ask = {peer: _Lane(peer) for peer in others}
         self._unasked = set(roster.witnesses_of(self.heads.own))
+        self._unheard = set(self._unasked)
         self._flying: dict[int, _Lane] = {}
 
     # ---- what the node reads and says -----------------------------------------------------------
@@ -219,6 +220,11 @@ class Network:
         """What we have witnessed and mirrored, by origin; logs not heard of are left out."""
         found = ((origin, self.heads.row(origin)) for origin in self.heads.logs)
         return {origin: row for origin, row in found if row is not None}
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether each witness has been asked once for our own log: it answered, or failed."""
+        return not self._unheard
 
     @property
     def resting(self) -> bool:
@@ -413,6 +419,7 @@ class Network:
         self, lane: _Lane, status: int, body: bytes, now_ms: int, reader: LogReader
     ) -> tuple[Write, ...]:
         """Take a witness's newest note of our own log."""
+        self._unheard.discard(lane.peer)
         if status == 404:
             self._unasked.discard(lane.peer)
             return ()
@@ -526,6 +533,8 @@ class Network:
                 self.rebuild.answered(lane.peer, job, 0, b"no answer", now_ms)
             case Pull():
                 self.catchup.failed(lane.peer, job, now_ms)
+            case _Asking():
+                self._unheard.discard(lane.peer)
             case _:
                 pass
 

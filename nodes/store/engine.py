@@ -1,22 +1,33 @@
 """Opens the database, and prepares statements once for calls without SQLAlchemy's per-call cost.
 
 The tables and every statement are SQLAlchemy Core; on hot paths only the compiled text is handed to
-the driver. Whoever owns the write connection is the single writer: SQLite sees to it with its lock.
+the driver. Whoever owns the write connection is the single writer: SQLite sees to it with its lock,
+PostgreSQL with an election. What the two databases do differently is decided here and nowhere else.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.elements import ClauseElement
 
+from ledger.errors import FatalError
 from nodes.store import schema
+from nodes.store.postgresql import (
+    Election,
+    create_writer_schema,
+    lock_schema,
+    of_each,
+    of_many,
+    open_reading,
+)
 
 BUSY_TIMEOUT_MS: Final = 2_000
 CACHE_KIB: Final = 16_384
@@ -25,6 +36,63 @@ PAGE_BYTES: Final = 8192
 
 WRITER: Final = "shouxin_writer"
 """Execution option of the one connection that writes."""
+
+_POSTGRESQL: Final = "postgresql"
+
+
+class LostCommitError(Exception):
+    """The session ended inside a commit. Whoever writes next sees whether it happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A node's database, as one process uses it.
+
+    Args:
+        writing: For the one thread that writes.
+        reading: For everyone beside it.
+        election: Who writes, where several processes share the database; None where none can.
+    """
+
+    writing: Engine
+    reading: Engine
+    election: Election | None = None
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.reading.dispose()
+        self.writing.dispose()
+
+
+def open_store(
+    path: Path,
+    url: str = "",
+    *,
+    hold: Callable[[], None] = lambda: None,
+    let_go: Callable[[], None] = lambda: None,
+) -> Store:
+    """Open the database: PostgreSQL where there is a URL, else SQLite.
+
+    Args:
+        path: SQLite's file.
+        url: Of a PostgreSQL database.
+        hold: Called when this process wins the right to write to a database that others share.
+        let_go: Called when it has lost it.
+
+    Raises:
+        MalformedError: ``bad-config``.
+    """
+    if not url:
+        engine = open_sqlite(path)
+        return Store(engine, engine)
+    election = Election(url, hold, let_go)
+
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(WRITER, False):
+            election.begin(connection)
+
+    event.listen(election.engine, "begin", begin)
+    return Store(election.engine, open_reading(url), election)
 
 
 def open_sqlite(path: Path | None) -> Engine:
@@ -50,9 +118,86 @@ def open_sqlite(path: Path | None) -> Engine:
 def create_schema(engine: Engine) -> None:
     """Create the tables that are not there yet."""
     with engine.begin() as connection:
-        schema.metadata.create_all(connection)
+        create_tables(connection, schema.metadata)
         if connection.execute(select(schema.commits.c.number)).first() is None:
             connection.execute(insert(schema.commits).values(id=1, number=0))
+        if connection.dialect.name == _POSTGRESQL:
+            create_writer_schema(connection)
+
+
+def create_tables(connection: Connection, tables: MetaData) -> None:
+    """Create those of the tables that are not there yet."""
+    if connection.dialect.name == _POSTGRESQL:
+        lock_schema(connection)
+    tables.create_all(connection)
+
+
+# ---- what went wrong -----------------------------------------------------------------------------
+
+
+def driver_errors(engine: Engine) -> tuple[type[Exception], ...]:
+    """Return the errors after which a transaction that is rolled back did not happen."""
+    driver = engine.dialect.loaded_dbapi
+    errors = (DBAPIError, driver.OperationalError, LostCommitError)
+    # Of a connection that is gone already, this driver says that it was used wrongly.
+    return (*errors, driver.InterfaceError) if engine.dialect.name == _POSTGRESQL else errors
+
+
+def check_undone(connection: Connection, error: Exception) -> None:
+    """Return if a commit that failed certainly did not happen.
+
+    Raises:
+        LostCommitError: It may have; the database will tell, once it is back.
+        FatalError: Nobody can tell.
+    """
+    if connection.dialect.name == _POSTGRESQL:
+        if is_lost(error):
+            raise LostCommitError("the session ended inside a commit") from error
+        return  # the server has answered that it rolled back
+    raw = connection.connection.driver_connection
+    if getattr(raw, "in_transaction", False):
+        # The database says that it is still open: so it did not happen.
+        connection.connection.rollback()
+    elif getattr(_raw(error), "sqlite_errorname", "") != "SQLITE_FULL":
+        raise FatalError(f"it is not known whether the commit happened: {error}") from error
+    # SQLite has rolled back by itself: the frame that would have committed had no room.
+
+
+def is_lost(error: BaseException) -> bool:
+    """Say whether a session with a server has ended, or could not begin."""
+    raw = _raw(error)
+    names = {base.__name__ for base in type(raw).__mro__}
+    if not hasattr(raw, "sqlstate") or not names & {"OperationalError", "InterfaceError"}:
+        return False
+    # Without a state it is not the server who speaks; 08: connection, 57P: it shuts down or starts.
+    return raw.sqlstate is None or raw.sqlstate.startswith(("08", "57P"))
+
+
+def trouble(error: BaseException) -> tuple[str, str] | None:
+    """Return code and words for an error of the database; None for any other error."""
+    if isinstance(error, LostCommitError):
+        return "lost-answer", "the database went away; it is not known whether this was recorded"
+    if is_lost(error):
+        return "busy", "the database cannot be reached"
+    raw = _raw(error)
+    name = str(getattr(raw, "sqlite_errorname", ""))
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "busy", f"the database is in use, {name}"
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return "disk", f"the database takes no writes, {name}"
+    state = str(getattr(raw, "sqlstate", ""))
+    if state.startswith(("53100", "58030")):
+        return "disk", f"the database takes no writes, {state}"
+    if state.startswith(("25006", "40", "53", "55P03", "57014")):
+        return "busy", f"the database is in use, {state}"
+    return None
+
+
+def _raw(error: BaseException) -> Any:  # noqa: ANN401 - a driver's error
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+# ---- SQLite --------------------------------------------------------------------------------------
 
 
 def _set_up(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
@@ -77,6 +222,9 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+# ---- statements ----------------------------------------------------------------------------------
+
+
 class Prepared:
     """A Core statement as the text and parameter order that the driver wants.
 
@@ -84,12 +232,13 @@ class Prepared:
     their values.
     """
 
-    __slots__ = ("_compiled", "_names", "_statement")
+    __slots__ = ("_compiled", "_each", "_names", "_statement")
 
     def __init__(self, statement: ClauseElement, names: Sequence[str]) -> None:
         self._statement = statement
         self._names = tuple(names)
         self._compiled: dict[str, tuple[str, _Arrange | None]] = {}
+        self._each: Prepared | None = None
 
     def _text(self, dialect: Dialect) -> tuple[str, "_Arrange | None"]:
         """Return the text, and what puts values into the driver's form; None: as they are."""
@@ -117,14 +266,26 @@ class Prepared:
     def run(self, connection: Connection, values: Sequence[object] = ()) -> Any:  # noqa: ANN401
         """Execute once and return the driver's cursor."""
         text, arrange = self._text(connection.dialect)
-        cursor = connection.connection.cursor()
+        cursor = _cursor(connection)
         cursor.execute(text, values if arrange is None else arrange(values))
         return cursor
 
     def run_each(
-        self, connection: Connection, wanted: Iterable[Sequence[object]]
+        self, connection: Connection, wanted: Sequence[Sequence[object]]
     ) -> list[tuple[Any, ...] | None]:
-        """Execute once for each and return the first row of every result."""
+        """Execute for each and return the first row of every result.
+
+        The first column of a row is never null.
+        """
+        if connection.dialect.name == _POSTGRESQL:
+            # A round trip for all of them, where SQLite has none.
+            if not wanted:
+                return []
+            if self._each is None:
+                self._each = Prepared(of_each(self._statement, self._names), self._names)
+            columns = list(map(list, zip(*wanted, strict=True)))
+            found = self._each.run(connection, columns).fetchall()
+            return [None if row[0] is None else row for row in found]
         text, arrange = self._text(connection.dialect)
         cursor = connection.connection.cursor()
         execute, first = cursor.execute, cursor.fetchone
@@ -139,7 +300,7 @@ class Prepared:
         if not rows:
             return 0
         text, arrange = self._text(connection.dialect)
-        cursor = connection.connection.cursor()
+        cursor = _cursor(connection)
         arranged: Any = rows if arrange is None else list(map(arrange, rows))
         cursor.executemany(text, arranged)
         changed: int = cursor.rowcount
@@ -147,6 +308,13 @@ class Prepared:
 
 
 _Arrange = Callable[[Sequence[object]], Any]
+
+
+def _cursor(connection: Connection) -> Any:  # noqa: ANN401 - a driver's cursor
+    # This driver begins by itself; SQLAlchemy must know, or it would not end what has begun.
+    if connection.dialect.name == _POSTGRESQL and not connection.in_transaction():
+        connection.begin()
+    return connection.connection.cursor()
 
 
 def _with(more: tuple[object, ...]) -> _Arrange:
@@ -165,32 +333,51 @@ def _by_name(names: Sequence[str], more: tuple[object, ...]) -> _Arrange:
     return lambda values: dict(zip(names, (*values, *more), strict=True))
 
 
-class Upsert:
-    """Insert rows, replacing some columns where the key is there already."""
+class Rows:
+    """Inserts rows into a table.
 
-    __slots__ = ("_names", "_prepared", "_replaced", "_table")
+    Args:
+        table: Where; values stand in the order of its columns.
+        replaced: Columns that take the new value where the key is there already; empty to leave the
+            row as it is; None: the key must not be there.
+    """
 
-    def __init__(self, table: Table, *, replaced: Sequence[str]) -> None:
+    __slots__ = ("_keys", "_names", "_prepared", "_replaced", "_table")
+
+    def __init__(self, table: Table, *, replaced: Sequence[str] | None) -> None:
         self._table = table
         self._names = tuple(column.name for column in table.columns)
-        self._replaced = tuple(replaced)
+        self._keys = [self._names.index(column.name) for column in table.primary_key]
+        self._replaced = replaced
         self._prepared: dict[str, Prepared] = {}
 
-    def run_many(self, connection: Connection, rows: Sequence[Sequence[object]]) -> int:
-        """Write the rows, whose values stand in the order of the table's columns."""
+    def run_many(self, connection: Connection, rows: Sequence[Sequence[object]]) -> None:
+        """Write the rows, the later over the earlier."""
+        if not rows:
+            return
         name = connection.dialect.name
         prepared = self._prepared.get(name)
         if prepared is None:
-            make = insert_postgresql if name == "postgresql" else insert_sqlite
-            statement = make(self._table)
-            keys = [column.name for column in self._table.primary_key]
-            chosen = (
-                statement.on_conflict_do_update(
-                    index_elements=keys,
-                    set_={column: statement.excluded[column] for column in self._replaced},
-                )
-                if self._replaced
-                else statement.on_conflict_do_nothing(index_elements=keys)
-            )
-            prepared = self._prepared[name] = Prepared(chosen, self._names)
-        return prepared.run_many(connection, rows)
+            make = of_many if name == _POSTGRESQL else _sqlite_insert
+            statement = make(self._table, self._replaced)
+            prepared = self._prepared[name] = Prepared(statement, self._names)
+        if name == _POSTGRESQL:
+            if self._replaced is not None:
+                # One statement writes all, and none writes a row twice.
+                keys = self._keys
+                rows = list({tuple(row[at] for at in keys): row for row in rows}.values())
+            prepared.run(connection, list(map(list, zip(*rows, strict=True))))
+        else:
+            prepared.run_many(connection, rows)
+
+
+def _sqlite_insert(table: Table, replaced: Sequence[str] | None) -> ClauseElement:
+    if replaced is None:
+        return insert(table)
+    made = insert_sqlite(table)
+    keys = [column.name for column in table.primary_key]
+    if not replaced:
+        return made.on_conflict_do_nothing(index_elements=keys)
+    return made.on_conflict_do_update(
+        index_elements=keys, set_={column: made.excluded[column] for column in replaced}
+    )

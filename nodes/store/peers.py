@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, fields
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
 
 from ledger.cosignature import Line
 from ledger.errors import ConflictError
@@ -114,12 +114,25 @@ def load_lines(
     role: str,
     *,
     since_s: int = 0,
+    after_size: int | None = None,
     rows_max: int = LINES_ROWS_MAX,
 ) -> list[GivenLine]:
-    """Return the lines that this node gave for a log, from ``since_s`` on, in the order of time."""
+    """Return the lines that this node gave for a log, in the order of time, then of size.
+
+    Args:
+        connection: Open.
+        origin: Of the log.
+        role: Of the key, witness or mirror.
+        since_s: Lines dated from then on.
+        after_size: Of the lines dated ``since_s`` itself, only those on larger trees; None for all.
+        rows_max: At most so many.
+    """
+    in_time: ColumnElement[bool] = lines.c.time_s >= since_s
+    if after_size is not None:
+        in_time = and_(in_time, or_(lines.c.time_s > since_s, lines.c.size > after_size))
     query = (
         select(lines)
-        .where(lines.c.origin == origin, lines.c.role == role, lines.c.time_s >= since_s)
+        .where(lines.c.origin == origin, lines.c.role == role, in_time)
         .order_by(lines.c.time_s, lines.c.size)
         .limit(rows_max)
     )

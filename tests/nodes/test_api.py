@@ -27,9 +27,11 @@ from ledger.note import Note, check_signed
 from ledger.policy import Policy
 from ledger.proofs import check_inclusion
 from ledger.receipt import check_inclusion_receipt
+from ledger.roster import Role
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.tiles import decode_entry_bundle, entries_path, tile_path
 from ledger.tlog_proof import TlogProof
+from ledger.views import collect_lines
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.tls import make_certificate, peer_client
 from nodes.api import app as app_module
@@ -604,6 +606,42 @@ def test_another_region_serves_what_it_mirrors_and_cosigned(filled: Town) -> Non
     own = origin_hash(roster.members[THERE].origin)
     assert filled.call("GET", f"/witness/{own}/checkpoint", region=THERE).status == 404
     assert filled.call("GET", f"/mirror/{'0' * 64}/checkpoint", region=THERE).status == 404
+
+
+@pytest.mark.parametrize("role", ["witness", "mirror"])
+def test_every_line_that_a_region_gave_is_there_for_anyone(filled: Town, role: Role) -> None:
+    roster = filled.live.founded.roster
+    path = f"/{role}/{origin_hash(filled.origin)}/lines"
+    whole = filled.call("GET", path, region=THERE)
+    assert (whole.status, whole.type) == (200, "application/octet-stream")
+    given = [whole.body[at : at + 116] for at in range(0, len(whole.body), 116)]
+    assert len(given) > 2
+    places = []
+    for record in given:
+        checkpoint = Checkpoint(filled.origin, int.from_bytes(record[:8]), record[8:40])
+        (line,) = collect_lines(roster, filled.origin, checkpoint, [record[40:]], role)
+        assert line.region == THERE
+        places.append((line.time_s, checkpoint.size))
+    assert places == sorted(set(places))
+    # Page by page they are the same.
+    paged, since, after = b"", 0, 0
+    while page := filled.call(
+        "GET", f"{path}?since={since}&after={after}&rows=2", region=THERE
+    ).body:
+        assert len(page) <= 2 * 116
+        paged += page
+        after, since = int.from_bytes(page[-116:-108]), int.from_bytes(page[-72:-64])
+    assert paged.startswith(whole.body)
+
+
+def test_pages_of_lines_are_bounded_and_of_known_logs_alone(filled: Town) -> None:
+    path = f"/witness/{origin_hash(filled.origin)}/lines"
+    assert filled.call("GET", f"{path}?rows=1001", region=THERE).status == 400
+    assert filled.call("GET", f"{path}?after=x", region=THERE).status == 400
+    assert filled.call("GET", f"{path}?page=2", region=THERE).status == 400
+    assert filled.call("GET", f"{path}?since={2**62}&after={2**62}", region=THERE).body == b""
+    assert filled.call("GET", path).body == b""  # nobody witnesses their own log
+    assert filled.call("GET", f"/mirror/{'0' * 64}/lines", region=THERE).status == 404
 
 
 def test_an_entry_is_in_the_tree_that_its_proof_names(filled: Town) -> None:

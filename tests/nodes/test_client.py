@@ -105,6 +105,33 @@ def test_a_refusal_is_not_asked_again(error: LedgerError) -> None:
     assert len(against(handler, story)) == 1
 
 
+@pytest.mark.parametrize("gateway", [False, True])
+def test_an_act_that_a_dying_node_had_taken_is_not_sent_twice(
+    gateway: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if gateway:
+            return web.Response(status=502)
+        return problem(UnavailableError("stopped", code="unknown-outcome"))
+
+    async def act(client: Client) -> None:
+        with pytest.raises(UnavailableError) as caught:
+            await client.act("party.enrol", "510000/hall/h", {})
+        assert caught.value.code == "unknown-outcome"
+
+    async def ask(client: Client) -> None:
+        with pytest.raises(UnavailableError):
+            await client.findings()
+
+    assert len(against(handler, act)) == 1
+    assert len(against(handler, ask)) == QUICK.attempts_max
+
+
+def test_no_answer_about_an_unknown_outcome_invites_to_send_it_again() -> None:
+    answer = problem(UnavailableError("stopped", code="unknown-outcome"))
+    assert (answer.status, "Retry-After" in answer.headers) == (500, False)
+
+
 async def cut(request: web.Request) -> web.Response:
     """Break the connection after the request was taken."""
     assert request.transport is not None

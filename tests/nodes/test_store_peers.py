@@ -99,6 +99,8 @@ def test_every_line_is_kept_in_the_order_of_time_and_the_last_is_found(engine: E
         assert [item.line for item in found] == [item.line for item in lines]
         since = load_lines(connection, ROW.origin, "witness", since_s=160, rows_max=2)
         assert [item.size for item in since] == [5, 7]
+        after = load_lines(connection, ROW.origin, "witness", since_s=160, after_size=5)
+        assert [item.size for item in after] == [7, 9]
         assert load_last_lines(connection) == {
             ("witness", ROW.origin): (9, lines[3].line),
             ("mirror", ROW.origin): (3, given_line(3, 150, "mirror").line),

@@ -82,9 +82,7 @@ class Office:
             path_max=self.middle_path_max if self.middle_profile is Profile.AUTHORITY else None,
         )
 
-    def leaf(
-        self, name: str, serial: int, profile: Profile, from_s: int, until_s: int
-    ) -> bytes:
+    def leaf(self, name: str, serial: int, profile: Profile, from_s: int, until_s: int) -> bytes:
         return _issue(
             issuer=self.middle,
             issuer_key=key("middle"),

@@ -82,7 +82,9 @@ class Paperkey:
         else:
             self._key = rsa.generate_private_key(65_537, 2_048)
         root = ec.derive_private_key(7, ec.SECP256R1())
-        self.root = _certificate("授信测试文件根", "授信测试文件根", root.public_key(), root, ca=True)
+        self.root = _certificate(
+            "授信测试文件根", "授信测试文件根", root.public_key(), root, ca=True
+        )
         self.certificate = _certificate(
             ISSUER, "授信测试文件根", self._key.public_key(), root, ca=False
         )
@@ -93,9 +95,7 @@ class Paperkey:
         self.signed += 1
         if isinstance(self._key, rsa.RSAPrivateKey):
             return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        return self._key.sign(
-            data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-        )
+        return self._key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
 
 
 def _certificate(

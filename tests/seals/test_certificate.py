@@ -1,4 +1,4 @@
-"""Certificates, revocation lists and chains: another library's reading, and every way to be wrong."""
+"""Certificates, revocation lists and chains: another library's reading, and each way to fail."""
 
 import pytest
 from asn1crypto import crl, x509
@@ -18,6 +18,7 @@ from tests.strategies import flip
 
 SignedDigestAlgorithmId._map[OID_SIGN] = "sm2_sm3"
 SignedDigestAlgorithmId._reverse_map = None
+LIST = OFFICE.but(revoked={4: NOW_S}).lists[1]
 SIGNER = decode_certificate(OFFICE.signer)
 
 
@@ -236,9 +237,7 @@ def test_a_key_that_is_not_sm2_is_read_and_belongs_to_nobody() -> None:
 
 def test_names_that_are_no_text_are_shown_all_the_same() -> None:
     def name(tag: int, value: bytes) -> bytes:
-        return der.sequence(
-            der.set_of(der.sequence(der.oid("2.5.4.3"), der.element(tag, value)))
-        )
+        return der.sequence(der.set_of(der.sequence(der.oid("2.5.4.3"), der.element(tag, value))))
 
     assert display_name(name(der.IA5_STRING, "昆明".encode())) == "昆明"
     assert display_name(name(der.PRINTABLE_STRING, "昆".encode("gbk"))) == "\\xc0\\xa5"
@@ -249,9 +248,7 @@ def test_names_that_are_no_text_are_shown_all_the_same() -> None:
 
 def test_a_missing_usage_allows_nothing() -> None:
     assert SIGNER.allows(DIGITAL_SIGNATURE)
-    forged = decode_certificate(
-        OFFICE.signer.replace(der.oid("2.5.29.15"), der.oid("2.5.29.99"))
-    )
+    forged = decode_certificate(OFFICE.signer.replace(der.oid("2.5.29.15"), der.oid("2.5.29.99")))
     assert forged.key_usage is None
     assert not forged.allows(*range(9))
 
@@ -264,20 +261,15 @@ def test_any_bytes_are_no_certificate_and_no_list(data: bytes) -> None:
         decode_revocation_list(data)
 
 
-@given(st.data())
-def test_one_turned_bit_never_makes_a_certificate_or_list_good(data: st.DataObject) -> None:
-    for whole, decode in (
-        (OFFICE.signer, decode_certificate),
-        (OFFICE.but(revoked={4: NOW_S}).lists[1], decode_revocation_list),
-    ):
-        bit = data.draw(st.integers(0, 8 * len(whole) - 1))
+@given(st.integers(0, 8 * 600))
+def test_one_turned_bit_never_makes_a_certificate_or_list_good(at: int) -> None:
+    for whole, decode in ((OFFICE.signer, decode_certificate), (LIST, decode_revocation_list)):
         try:
-            read = decode(flip(whole, bit))
+            read = decode(flip(whole, at % (8 * len(whole))))
         except MalformedError:
             continue
         middle = decode_certificate(OFFICE.middle)
-        signed = OFFICE.trust.is_signed_by(middle, read.signed, read.signature, sm2=SM2)
-        assert not signed or read.algorithm != OID_SIGN or bit < 8 * 4
+        assert not OFFICE.trust.is_signed_by(middle, read.signed, read.signature, sm2=SM2)
 
 
 @given(st.integers(0, 400))
@@ -329,9 +321,7 @@ def _reencoded(data: bytes, old: bytes, new: bytes) -> bytes:
     while body.tag() != der.context(0):
         parts.append(body.raw())
     extensions = _each(body.inside(der.context(0)).inside())
-    changed = [
-        der.sequence(one[2:].replace(old, new)) if old in one else one for one in extensions
-    ]
+    changed = [der.sequence(one[2:].replace(old, new)) if old in one else one for one in extensions]
     tagged = der.element(der.context(0), der.sequence(*changed))
     return der.sequence(der.sequence(*parts, tagged), outer.raw(), outer.raw())
 

@@ -102,7 +102,9 @@ def test_lines_lose_nothing_and_fit_their_room(text: str) -> None:
 def test_no_line_begins_with_a_closing_mark() -> None:
     setter = documents._Setter(faces())
     for room in range(20, 60):
-        lines = setter._wrapped("依法需要勘验、评审、听证等程序的，所需时间不计。" * 3, 3.9, "serif", room)
+        lines = setter._wrapped(
+            "依法需要勘验、评审、听证等程序的，所需时间不计。" * 3, 3.9, "serif", room
+        )
         assert not any(line[0] in "，。、" for line in lines)
 
 
