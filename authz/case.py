@@ -185,12 +185,13 @@ def _check_trained(signer: Fact, training: str | None) -> None:
 
 
 def open_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
-    """Return what every act on a case needs, the item, and how often the grant was used."""
+    """Return what every act on a case needs, the item and its version, and the grant's count."""
     body = draft.body
     item = body["item"]
     needs = (
         *act_needs(draft, own),
         Need("item", item, origin=item[:6]),
+        Need("version", version_object(item, body["item_version"]), origin=item[:6]),
     )
     if "grant" in body:
         needs += (Need("quota", quota_object(draft.issuer[:6], body["grant"])),)
@@ -221,6 +222,9 @@ def open_case(acting: Acting) -> Judgement:
         raise RefusedError(
             f"version {body['item_version']} of {item.object} is not in force", code="item-not-live"
         )
+    if item.origin != acting.origin:
+        # It may have ended unseen, like a grant; the version's own row says when.
+        uses += (Use("version", acting.roster.constants.staleness_s),)
     if body["department"] != row["dept"]:
         raise RefusedError(f"{row['dept']} decides on {item.object}", code="not-competent")
     _check_trained(signer, item.state.get("train"))

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from authz.calendar import calendar_of
+from authz.deadline import Timing, version_days
+from authz.evidence import block_covers, block_fresh_at, block_seen_by
 from authz.party import key_object_of_kid
 from authz.trace import Trace, TraceEntry, trace
 from ledger import judge
@@ -26,11 +29,10 @@ from ledger.statement import (
     UnverifiedStatement,
     verify_statement,
 )
-from ledger.views import VIEW_KIND, decode_view, seen_by
+from ledger.views import BLOCK_KIND, VIEW_KIND, Cover, decode_block, decode_view, seen_by
 
 GENESIS: Final = "log.genesis"
-BLOCK: Final = "log.block"
-_LOG_KINDS: Final = frozenset({GENESIS, BLOCK, VIEW_KIND})
+_LOG_KINDS: Final = frozenset({GENESIS, BLOCK_KIND, VIEW_KIND})
 _NAMES: Final = frozenset({FieldType.PARTY, FieldType.OBJECT, FieldType.PARTIES})
 
 AnyStatement = Statement | UnverifiedStatement
@@ -54,16 +56,17 @@ class Reader(Protocol):
         """Return an entry as a statement; None where it is not held."""
 
 
-def wanted(case: str, reader: Reader, kinds: Kinds) -> list[Place]:
+def wanted(case: str, reader: Reader, kinds: Kinds, also: Iterable[Place] = ()) -> list[Place]:
     """Return the places of all entries that a bundle of a case must hold, in order.
 
     They are the acts on the case and those that mention it, and from there on whatever an act
     cites (views among it), the life of its issuer, and the lives of the parties and objects that
-    its fields name; and the first entry of every log involved.
+    its fields name; and the first entry of every log involved. ``also`` is wanted besides, with
+    all that hangs on it: calendar years, and the entries that prove when the acts were done.
     """
     found: set[Place] = set()
     names = {case}
-    fresh = list(reader.trail(case))
+    fresh = [*reader.trail(case), *also]
     while fresh:
         place = fresh.pop()
         if place in found:
@@ -135,7 +138,8 @@ def judge_bundle(verified: VerifiedBundle, kinds: Kinds) -> Trace:
         if entry.statement.subject == verified.subject
         or verified.subject in replay.mentions.get(Place(entry.origin, entry.index), ())
     ]
-    return trace(verified.subject, entries, kinds)
+    timed = [replay.timed(entry) for entry in entries]
+    return trace(verified.subject, timed, kinds, replay.timing())
 
 
 class _Replay:
@@ -155,6 +159,7 @@ class _Replay:
         self._rows: dict[tuple[str, str], list[Fact]] = {}
         self._views: dict[Place, ViewFact] = {}
         self._decoded: dict[bytes, ViewFact] = {}
+        self._covers: dict[Place, tuple[Cover, ...]] = {}
         self.judged: list[TraceEntry] = []
         self.mentions: dict[Place, tuple[str, ...]] = {}
 
@@ -192,6 +197,8 @@ class _Replay:
         self._check_signature(place, made, log)  # (1)
         if made.act.kind == VIEW_KIND and self._is_own_word(place, made):
             self._take_view(place, made)  # (2)
+        if made.act.kind == BLOCK_KIND and self._is_own_word(place, made):
+            self._take_block(place, made)
         if made.act.kind in _LOG_KINDS:
             return
         judgement: Judgement | None = None
@@ -283,6 +290,54 @@ class _Replay:
                     "view", f"{_at(place)} does not agree with the note of {found.origin}"
                 )
         self._views[place] = replace(found, index=place.index)
+
+    # ---- times ----------------------------------------------------------------------------------
+
+    def _take_block(self, place: Place, made: AnyStatement) -> None:
+        roster = self._logs[place.origin].roster
+        try:
+            block = decode_block(made.act.body)
+        except MalformedError:
+            return  # void on every node, so it proves no time
+        self._covers[place] = block_covers(roster, place.origin, block)
+
+    def timed(self, entry: TraceEntry) -> TraceEntry:
+        """Return a judged entry with the times that the whole bundle proves of it.
+
+        Without a block record that covers it, the lines on the note of its log are all there is.
+        """
+        quorum = self._logs[entry.origin].roster.quorum(entry.origin)
+        seen, fresh = entry.seen_by_s, []
+        blocks = sorted(place for place in self._covers if place.origin == entry.origin)
+        for place in blocks:
+            if place.index < entry.index:
+                fresh.append(block_fresh_at(self._covers[place], quorum))
+                continue
+            found = block_seen_by(self._covers[place], quorum, entry.index)
+            if found is not None:
+                seen = found
+                break
+        fresh += [
+            view.fresh_at_s
+            for place, view in self._views.items()
+            if place.origin == entry.origin and place.index < entry.index
+        ]
+        base = max((it for it in fresh if it is not None), default=None)
+        return replace(entry, seen_by_s=seen, fresh_at_s=base)
+
+    def timing(self) -> Timing:
+        """Return what clocks count by, as of the latest time that a mirror of any log has given."""
+        constants = self._rosters[-1].constants
+        newest = [rows[-1] for rows in self._rows.values()]
+        times = [line.time_s for log in self._logs.values() for line in log.mirror]
+        times += [entry.statement.time_s for entry in self.judged if not times]
+        return Timing(
+            calendar=calendar_of(it for it in newest if "/calendar/" in it.object),
+            days_of=version_days(it for it in newest if "/item-version/" in it.object),
+            staleness_s=constants.staleness_s,
+            delta_s=constants.delta_s,
+            as_of_s=max(times, default=0),
+        )
 
     # ---- chain, rules ---------------------------------------------------------------------------
 

@@ -112,16 +112,16 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     # Of uses, which later views settle.
     "unauthorised-use": (
-        "办理时授权已被撤销，须复核。",
-        "The grant had ended before this use was seen. It is to be looked into.",
+        "办理时所依据的授权或事项版本已终止，须复核。",
+        "The grant or item version had ended before this use was seen. It is to be looked into.",
     ),
     "unproven-use": (
-        "未能在规定时间内确认授权，须复核。",
-        "The grant was not confirmed in time. It is to be looked into.",
+        "未能在规定时间内确认所依据的授权或事项版本，须复核。",
+        "The grant or item version was not confirmed in time. It is to be looked into.",
     ),
     "end-not-seen": (
-        "授权方未及时公布撤销的时间证据，须由授权方说明。",
-        "The grantor's region withholds the evidence of when the grant ended.",
+        "授权方未及时公布终止的时间证据，须由授权方说明。",
+        "The owning region withholds the evidence of when the grant or item version ended.",
     ),
     # Of entries of the log itself, and of time.
     "declared-time": (

@@ -1,9 +1,11 @@
 """Items and their versions: what is done, by whom it is decided, and which papers may be asked for.
 
 Rows: item ``{live, v, dept, train}``, with the newest version's number and the training it asks of
-an officer; and for each version an object of its own that never changes,
+an officer; and for each version an object of its own,
 ``<region>/item-version/<number>.<v>``: ``{dept, mat, tol, days}`` (materials, tolerable ones,
-working days). Running cases keep the version under which they were opened.
+working days), which only ever changes once: it ends (``live`` is False) with the next version or
+when the item is withdrawn. So a case that another region opens under a version relies on a row that
+later views settle. Running cases keep the version under which they were opened, ended or not.
 
 Source: domain.md rules 5 and 11; mechanisms 41, 42, 45.
 """
@@ -24,9 +26,16 @@ def version_object(item: str, version: int) -> str:
     return f"{region}/item-version/{number}.{version}"
 
 
-def publish_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
-    """Return the competent department."""
-    return (Need("department", draft.body["department"]),)
+def publish_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the competent department, and the version that this one follows."""
+    return (Need("department", draft.body["department"]), *withdraw_needs(draft, own))
+
+
+def withdraw_needs(_draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the version in force; none where the item is withdrawn or new."""
+    if own is None or not own.live:
+        return ()
+    return (Need("ended", version_object(own.object, own.state["v"])),)
 
 
 def publish(acting: Acting) -> Judgement:
@@ -64,6 +73,7 @@ def publish(acting: Acting) -> Judgement:
         (
             Change(subject, row),
             Change(version_object(subject, version), lists),
+            *_ended(acting),
         )
     )
 
@@ -76,7 +86,14 @@ def withdraw(acting: Acting) -> Judgement:
     if not own.live:
         raise RefusedError("the item is withdrawn already", code="wrong-state")
     _check_competent(acting, own.state["dept"])
-    return Judgement((Change(own.object, {**own.state, "live": False}),))
+    return Judgement((Change(own.object, {**own.state, "live": False}), *_ended(acting)))
+
+
+def _ended(acting: Acting) -> tuple[Change, ...]:
+    ended = acting.facts.get("ended")
+    if ended is None:
+        return ()
+    return (Change(ended.object, {**ended.state, "live": False}),)
 
 
 def _check_competent(acting: Acting, department: str) -> None:

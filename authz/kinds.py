@@ -188,6 +188,7 @@ _ITEM_KINDS: Final = (
         en="withdraw an item",
         subject="item",
         fields={"reason": _REASON},
+        needs=item.withdraw_needs,
         rule=item.withdraw,
         question="Was the item in force then?",
         source="45 事项动态管理",

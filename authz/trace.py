@@ -6,12 +6,13 @@ says which came first, the declared time does.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from authz.case import RIGHT_OF
 from authz.custody import holder_of
+from authz.deadline import Clock, Counted, Obligation, Standing, Step, Timing, clocks
 from ledger.kind import Kinds
 from ledger.names import region_of_origin
 from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement
@@ -27,6 +28,7 @@ class TraceEntry:
         confirmation: How its reliance on another log stands: ``open``, ``confirmed``,
             ``confirmed-late``, ``unauthorised``, ``unproven``; empty where it relies on none.
         seen_by_s: It existed by then; None while nothing shows that.
+        fresh_at_s: The latest time that its log proves below it; None where it proves none.
         asserted: Whether the region held the signing key, so that it is the region who says so.
         findings: Codes of the rules that it breaks.
     """
@@ -38,6 +40,7 @@ class TraceEntry:
     finality: str
     confirmation: str = ""
     seen_by_s: int | None = None
+    fresh_at_s: int | None = None
     asserted: bool = False
     findings: tuple[str, ...] = ()
 
@@ -48,9 +51,13 @@ class TraceLine:
 
     Args:
         time_s: As declared by who acted.
+        counted_s: The time by which it counts, where clocks are told.
+        proven: Whether evidence bears that time out.
         issuer: The officer, or the region itself.
         right: Which of the four it used for another place; None on own competence.
         holder: The department or window that holds the case after it; None where nobody does.
+        running: What is owed after it, in time yet when it was done.
+        overrun: What is owed after it, and was overdue when it was done.
     """
 
     origin: str
@@ -75,6 +82,10 @@ class TraceLine:
     finality: str
     confirmation: str
     findings: tuple[str, ...]
+    counted_s: int | None = None
+    proven: bool = False
+    running: tuple[Obligation, ...] = ()
+    overrun: tuple[Obligation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +95,16 @@ class Trace:
     Args:
         holder: Who holds it now; None where nobody does, or the entries do not say.
         stage: How far it has come; None where it was never opened within sight.
+        clocks: What was and is owed, by whom and until when; empty where no calendar was given.
+        as_of_s: The moment for which running clocks are told; None without clocks.
     """
 
     case: str
     lines: tuple[TraceLine, ...]
     holder: str | None
     stage: str | None
+    clocks: tuple[Clock, ...] = ()
+    as_of_s: int | None = None
 
     @property
     def findings(self) -> tuple[tuple[str, int, str], ...]:
@@ -97,11 +112,17 @@ class Trace:
         return tuple((it.origin, it.index, code) for it in self.lines for code in it.findings)
 
 
-def trace(case: str, entries: Iterable[TraceEntry], kinds: Kinds) -> Trace:
-    """Return the timeline of a case from all entries that are about it or mention it."""
+def trace(
+    case: str, entries: Iterable[TraceEntry], kinds: Kinds, timing: Timing | None = None
+) -> Trace:
+    """Return the timeline of a case from all entries that are about it or mention it.
+
+    Without ``timing`` no clocks are told.
+    """
     rows: dict[str, Mapping[str, Any]] = {}
     latest: Mapping[str, Any] = {}
     lines = []
+    steps = []
     for entry in in_order(list(entries)):
         region = region_of_origin(entry.origin)
         row = entry.changed.get(case)
@@ -109,8 +130,53 @@ def trace(case: str, entries: Iterable[TraceEntry], kinds: Kinds) -> Trace:
             rows[region] = row
             if "stage" in row:  # a receiver's answer does not say how far the case has come
                 latest = row
-        lines.append(_line(entry, region, latest, holder_of(rows), kinds))
-    return Trace(case=case, lines=tuple(lines), holder=holder_of(rows), stage=latest.get("stage"))
+        holder = holder_of(rows)
+        line = _line(entry, region, latest, holder, kinds)
+        if timing is not None:
+            at = timing.counted(line.time_s, entry.fresh_at_s, entry.seen_by_s)
+            line = replace(line, counted_s=at.time_s, proven=at.proven)
+            if row is not None:
+                steps.append(_step(entry, at, row, holder))
+        lines.append(line)
+    told = () if timing is None else clocks(steps, timing.calendar, timing.days_of)
+    return Trace(
+        case=case,
+        lines=tuple(_with_clocks(lines, told)),
+        holder=holder_of(rows),
+        stage=latest.get("stage"),
+        clocks=told,
+        as_of_s=None if timing is None else timing.as_of_s,
+    )
+
+
+def _step(entry: TraceEntry, at: Counted, row: Mapping[str, Any], holder: str | None) -> Step:
+    kind = entry.statement.act.kind
+    return Step(origin=entry.origin, index=entry.index, kind=kind, at=at, row=row, holder=holder)
+
+
+def _with_clocks(lines: Sequence[TraceLine], told: Sequence[Clock]) -> Iterator[TraceLine]:
+    places = {(line.origin, line.index): position for position, line in enumerate(lines)}
+    for position, line in enumerate(lines):
+        now_s = line.counted_s
+        if now_s is None:
+            yield line
+            continue
+        owed = [
+            clock
+            for clock in told
+            if places[clock.start] <= position
+            and (clock.end is None or places[clock.end] > position)
+        ]
+        standing = [
+            (it.obligation, replace(it, end=None, ended=None).standing(now_s)) for it in owed
+        ]
+        yield replace(
+            line,
+            running=tuple(
+                name for name, how in standing if how in {Standing.RUNNING, Standing.PAUSED}
+            ),
+            overrun=tuple(name for name, how in standing if how is Standing.OVERDUE),
+        )
 
 
 def _line(

@@ -20,6 +20,8 @@ ENV_PREFIX: Final = "SHOUXIN_"
 CONFIG_BYTES_MAX: Final = 1 << 20
 STATEMENT_BYTES_MAX: Final = 65_535
 
+POSTGRESQL_URL: Final = "postgresql+psycopg://"
+
 _PORT_MAX: Final = 65_535
 
 _T = TypeVar("_T")
@@ -38,6 +40,10 @@ class NodeSection:
         keys: Folder of the key store and the fence.
         operator: File with the SHA-256 of the first operator's token, in hexadecimal; None once
             other operators have theirs.
+        database_url: A PostgreSQL database (``postgresql+psycopg://…``) in place of the file.
+            Several processes of this region may share one: one writes, the others stand by.
+        fence_file: The fence, where it does not lie in ``keys``: processes that stand by for each
+            other on several machines need one that all of them see.
     """
 
     region: str
@@ -46,9 +52,14 @@ class NodeSection:
     data: Path = Path("data")
     keys: Path = Path("keys")
     operator: Path | None = None
+    # It may hold a password, which belongs in no message.
+    database_url: str = field(default="", repr=False)
+    fence_file: Path | None = None
 
     def __post_init__(self) -> None:
         check_region(self.region)
+        if self.database_url and not self.database_url.startswith(POSTGRESQL_URL):
+            raise _bad(f"node.database_url begins with {POSTGRESQL_URL}")
         if len(self.genesis) != 64 or not set(self.genesis) <= set("0123456789abcdef"):
             raise _bad("node.genesis is a SHA-256 in 64 lower-case hexadecimal digits")
         if self.data == self.keys:
@@ -62,7 +73,7 @@ class NodeSection:
     @property
     def fence(self) -> Path:
         """The fence's file."""
-        return self.keys / "fence"
+        return self.keys / "fence" if self.fence_file is None else self.fence_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

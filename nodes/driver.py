@@ -136,6 +136,11 @@ class Driver:
         self._let_go(sent)
         self._loop_task = loop.create_task(self._run(), name="driver")
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the node was started; before, it is asked for nothing."""
+        return self._loop_task is not None
+
     async def wait_failed(self) -> None:
         """Return when the driver was stopped.
 
@@ -152,10 +157,11 @@ class Driver:
             make: Makes the event for a request id.
 
         Raises:
-            UnavailableError: ``busy`` when the inbox is full, ``stopping``, or what the node says;
-                ``unknown-outcome`` when it ended in the step that had taken the event.
+            UnavailableError: ``busy`` when the inbox is full, ``stopping``, ``standby``, or what the
+                node says; ``unknown-outcome`` when it ended in the step that had taken the event.
             LedgerError: The node refused it.
         """
+        self._check_started()
         if self._stopping:
             raise UnavailableError("the node is stopping", code="stopping")
         if len(self._inbox) >= self._limits.inbox_events_max:
@@ -174,6 +180,7 @@ class Driver:
 
     async def write(self, work: Callable[[], _T]) -> _T:
         """Do other writing in the writer thread, so that it never meets the node's transaction."""
+        self._check_started()
         if self._stopping:
             raise UnavailableError("the node is stopping", code="stopping")
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
@@ -214,6 +221,12 @@ class Driver:
         await asyncio.gather(*self._sending, return_exceptions=True)
         self._give_up("the node is stopping")
         await asyncio.get_running_loop().run_in_executor(None, self._writer.shutdown)
+
+    def _check_started(self) -> None:
+        if not self.is_started:
+            raise UnavailableError(
+                "another process of this region writes; this one stands by", code="standby"
+            )
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

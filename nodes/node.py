@@ -6,14 +6,13 @@ again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from threading import Lock
 from types import MappingProxyType
 from typing import Final, Literal
 
 from sqlalchemy import Connection, Engine, RootTransaction
-from sqlalchemy.exc import DBAPIError
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import (
@@ -64,7 +63,7 @@ from nodes.core.views import Shelf, due_for_uses
 from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
 from nodes.store import entries, facts, notes, peers
 from nodes.store.apply import apply
-from nodes.store.engine import WRITER, create_schema
+from nodes.store.engine import WRITER, check_undone, create_schema, driver_errors, trouble
 from nodes.store.entries import LogIDs
 from nodes.store.reader import StoreReader
 
@@ -82,13 +81,13 @@ __all__ = [
 ]
 
 RETRY_MS: Final = 500
+"""How soon a node looks again whether its disk takes writes."""
 ASKING_MS_MAX: Final = 1_500
 """How long after its start a node waits for its witnesses' word before it writes."""
 HELD_MAX: Final = 4_096
 """Acts that wait meanwhile; more are told to come again."""
-"""How soon a node looks again whether its disk takes writes."""
 
-State = Literal["serving", "behind-fence", "behind-witnesses", "rebuilding"]
+State = Literal["serving", "behind-fence", "behind-witnesses", "rebuilding", "standby"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +235,7 @@ class Node:
         self._wrote = False
         self._commit = 0
         self._stored: dict[str, int] = {}
-        self._errors = _driver_errors(ports.engine)
+        self._errors = driver_errors(ports.engine)
         self.snapshot = Snapshot()
 
     # ---- start ----------------------------------------------------------------------------------
@@ -264,6 +263,14 @@ class Node:
             if self._state == "serving":
                 self._network.check_claim(reader, self._stored[self._own])  # (3)
         return self.step((), now_ms)
+
+    def follow(self, connection: Connection, now_ms: int) -> None:
+        """Show what another process of this region has committed; only before ``start``."""
+        if self.snapshot.state == "standby" and notes.load_commit(connection) == self._commit:
+            return
+        self._load(connection, now_ms)
+        detail = "another process of this region writes"
+        self.snapshot = replace(self._snapshot(), state="standby", detail=detail)
 
     def _load(self, connection: Connection, now_ms: int) -> None:
         """Make everything in memory anew from what is committed."""
@@ -437,6 +444,9 @@ class Node:
                 if not self._is_loaded:
                     self._load(connection, now_ms)
                     self._rebuild_again(StoreReader(connection, self._ids))
+                    if self._state == "serving":
+                        # A server that was away may have come back as an older copy.
+                        self._check_fence(StoreReader(connection, self._ids))
                     connection.rollback()
                     self._is_loaded = True
                 transaction = connection.begin()
@@ -464,15 +474,8 @@ class Node:
         try:
             transaction.commit()
         except self._errors as error:
-            raw = connection.connection.driver_connection
-            if getattr(raw, "in_transaction", False):
-                # The database says that it is still open: so it did not happen.
-                connection.connection.rollback()
-                raise
-            if _error_name(error) == "SQLITE_FULL":
-                # SQLite has rolled back by itself: the frame that would have committed had no room.
-                raise
-            raise FatalError(f"it is not known whether the commit happened: {error}") from error
+            check_undone(connection, error)
+            raise
 
     def _step(self, connection: Connection, events: Sequence[Event], now_ms: int) -> Outbox:
         """Do everything but the commit."""
@@ -684,7 +687,8 @@ class Node:
     def _unavailable(self, events: Sequence[Event], error: Exception, now_ms: int) -> Outbox:
         """Tell every asker that nothing was done."""
         code = "disk" if "full" in str(error) or "I/O" in str(error) else "busy"
-        refusal = UnavailableError(f"the database takes no writes: {error}", code=code)
+        code, words = trouble(error) or (code, f"the database takes no writes: {error}")
+        refusal = UnavailableError(words, code=code)
         refusal.__cause__ = error
         replies = tuple(
             Reply(event.request_id, refusal)
@@ -788,15 +792,3 @@ class Verifier:
             connection, LogIDs(), self._origin, unverified.subject, unverified.leaf
         )
         return found is not None
-
-
-def _error_name(error: BaseException) -> str:
-    """Return the driver's name for an error; empty where it has none."""
-    raw = error.orig if isinstance(error, DBAPIError) else error
-    return str(getattr(raw, "sqlite_errorname", ""))
-
-
-def _driver_errors(engine: Engine) -> tuple[type[Exception], ...]:
-    """Return the errors after which a transaction that is rolled back did not happen."""
-    driver = engine.dialect.loaded_dbapi
-    return (DBAPIError, driver.OperationalError)

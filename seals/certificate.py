@@ -80,7 +80,7 @@ class Certificate:
 
 
 # The same few certificates come with every seal; reading one costs a third of a verification.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def decode_certificate(data: bytes) -> Certificate:
     """Read a certificate.
 
@@ -249,7 +249,7 @@ def _authority_key(extensions: dict[str, tuple[bool, bytes]]) -> bytes | None:
     return at.body(0x80) if at.tag() == 0x80 else None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def display_name(name: bytes) -> str:
     """Return the common name in a Name, else its organisation, else all of it in hexadecimal.
 

@@ -312,7 +312,7 @@ _ONCE: Final = "除出现新的事实外，本机关不再就本办件要求补�
 def _notice(facts: OneTimeNotice) -> Paper:
     paragraphs = [
         f"请自收到本告知书之日起 {facts.days} 个工作日内一次补齐上列材料。{_ONCE}",
-        "逾期未补齐的，视为未提出申请，您可以在材料齐备后重新申请。",
+        "期限内未能补齐的，您可以在材料齐备后重新提出申请。",
     ]
     if facts.telephone:
         paragraphs.append(f"咨询电话：{facts.telephone}。")

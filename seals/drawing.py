@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import accumulate
 from typing import Any, Final, Literal, TypeAlias
 
 import segno
@@ -23,6 +24,7 @@ from fontTools.pens.cu2quPen import Cu2QuPen  # type: ignore[import-untyped]
 from fontTools.pens.recordingPen import DecomposingRecordingPen  # type: ignore[import-untyped]
 from fontTools.pens.ttGlyphPen import TTGlyphPen  # type: ignore[import-untyped]
 from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
+from fontTools.ttLib.tables.DefaultTable import DefaultTable  # type: ignore[import-untyped]
 from PIL import Image, ImageDraw
 
 from ledger.errors import MalformedError
@@ -52,6 +54,32 @@ class Outline:
     path: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """One glyph as TrueType holds it, in units of the typeface, ready to be written."""
+
+    advance: int
+    data: bytes
+    box: tuple[int, int, int, int]
+    points: int
+    contours: int
+
+
+_NO_SHAPE: Final = _Shape(advance=1000, data=b"", box=(0, 0, 0, 0), points=0, contours=0)
+_MAXIMA: Final = (
+    "maxCompositePoints",
+    "maxCompositeContours",
+    "maxTwilightPoints",
+    "maxStorage",
+    "maxFunctionDefs",
+    "maxInstructionDefs",
+    "maxStackElements",
+    "maxSizeOfInstructions",
+    "maxComponentElements",
+    "maxComponentDepth",
+)
+
+
 class Font:
     """One typeface, read once: the outlines and widths of characters, and fonts cut from it.
 
@@ -76,7 +104,7 @@ class Font:
             raise MalformedError("not a font that we read", code="font") from error
         self.name = name
         self._outlines: dict[str, Outline] = {}
-        self._quadratic: dict[str, Any] = {}
+        self._shapes: dict[str, _Shape] = {}
         self._cuts: dict[tuple[str, ...], bytes] = {}
 
     def has(self, character: str) -> bool:
@@ -125,6 +153,26 @@ class Font:
             )
         return self._glyphs[name]
 
+    def _shape(self, character: str) -> "_Shape":
+        found = self._shapes.get(character)
+        if found is None:
+            pen = TTGlyphPen(None)
+            self._glyph(character).draw(
+                Cu2QuPen(pen, max_err=self._em / 1000, reverse_direction=True)
+            )
+            glyph = pen.glyph()
+            data = glyph.compile(None)
+            empty = glyph.numberOfContours == 0
+            found = _Shape(
+                advance=round(self.outline(character).advance * self._em),
+                data=data + bytes(-len(data) % 4),
+                box=(0, 0, 0, 0) if empty else (glyph.xMin, glyph.yMin, glyph.xMax, glyph.yMax),
+                points=0 if empty else len(glyph.coordinates),
+                contours=glyph.numberOfContours,
+            )
+            self._shapes[character] = found
+        return found
+
     def _segments(self, drawn: list[tuple[str, tuple[Any, ...]]]) -> Iterator[Segment]:
         scale = 1 / self._em
         last = (0.0, 0.0)
@@ -151,33 +199,51 @@ class Font:
                 last = at[-1]
 
     def _cut(self, characters: tuple[str, ...]) -> bytes:
-        glyphs = {".notdef": TTGlyphPen(None).glyph()}
-        metrics = {".notdef": (1000, 0)}
-        names: dict[int, str] = {}
-        for character in characters:
-            name = f"u{ord(character):04X}"
-            glyph = self._quadratic.get(character)
-            if glyph is None:
-                pen = TTGlyphPen(None)
-                self._glyph(character).draw(
-                    Cu2QuPen(pen, max_err=1.0 * self._em / 1000, reverse_direction=True)
-                )
-                glyph = self._quadratic[character] = pen.glyph()
-            glyphs[name] = glyph
-            names[ord(character)] = name
-            advance = round(self.outline(character).advance * self._em)
-            corners = glyph.coordinates if glyph.numberOfContours else ()
-            metrics[name] = (advance, min((x for x, _ in corners), default=0))
+        shapes = [_NO_SHAPE, *(self._shape(character) for character in characters)]
+        names = [".notdef", *(f"u{ord(character):04X}" for character in characters)]
         builder = FontBuilder(self._em, isTTF=True)
-        # The times in the head table come from the clock unless they are given.
-        builder.updateHead(created=_FONT_TIME, modified=_FONT_TIME)
-        builder.font.recalcTimestamp = False
-        builder.setupGlyphOrder(list(glyphs))
-        builder.setupCharacterMap(names)
-        builder.setupGlyf(glyphs)
-        builder.setupHorizontalMetrics(metrics)
+        font = builder.font
+        # The glyphs are compiled once each and only strung together here; the library would
+        # unpack and measure each of them again.
+        font.recalcBBoxes = False
+        font.recalcTimestamp = False
+        builder.setupGlyphOrder(names)
+        builder.setupCharacterMap(
+            {ord(character): name for character, name in zip(characters, names[1:], strict=True)}
+        )
+        places = [0, *accumulate(len(shape.data) for shape in shapes)]
+        for tag, data in (
+            ("glyf", b"".join(shape.data for shape in shapes)),
+            ("loca", b"".join(place.to_bytes(4) for place in places)),
+        ):
+            font[tag] = DefaultTable(tag)
+            font[tag].data = data
+        builder.updateHead(
+            # The times come from the clock unless they are given.
+            created=_FONT_TIME,
+            modified=_FONT_TIME,
+            indexToLocFormat=1,
+            xMin=min(shape.box[0] for shape in shapes),
+            yMin=min(shape.box[1] for shape in shapes),
+            xMax=max(shape.box[2] for shape in shapes),
+            yMax=max(shape.box[3] for shape in shapes),
+        )
+        builder.setupMaxp()
+        for name in _MAXIMA:
+            setattr(font["maxp"], name, 0)
+        font["maxp"].maxZones = 1
+        font["maxp"].maxPoints = max(shape.points for shape in shapes)
+        font["maxp"].maxContours = max(shape.contours for shape in shapes)
+        builder.setupHorizontalMetrics(
+            {name: (shape.advance, shape.box[0]) for name, shape in zip(names, shapes, strict=True)}
+        )
         ascent, descent = round(0.88 * self._em), -round(0.12 * self._em)
-        builder.setupHorizontalHeader(ascent=ascent, descent=descent)
+        builder.setupHorizontalHeader(
+            ascent=ascent,
+            descent=descent,
+            advanceWidthMax=max(shape.advance for shape in shapes),
+            numberOfHMetrics=len(shapes),
+        )
         builder.setupNameTable(
             {
                 "familyName": self.name,

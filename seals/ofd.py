@@ -274,6 +274,7 @@ class SealedOFD:
         parts: All parts by name.
         attachments: Attached files by name.
         signatures: Its signatures, in their order.
+        signing_parts: The parts that signatures are made of, which none need cover.
     """
 
     digest: bytes
@@ -312,7 +313,9 @@ def read(data: bytes) -> SealedOFD:
             for entry in _xml(parts, index).iter(f"{_NS}Signature"):
                 signature, used = _signature(parts, _place(index, entry.get("BaseLoc", "")))
                 signatures.append(signature)
-                signing |= used
+                # Only what lies among the signatures may pass as a part of one and go uncovered.
+                folder = index.rpartition("/")[0] + "/"
+                signing |= {part for part in used if part.startswith(folder)}
     return SealedOFD(
         digest=hashlib.sha256(data).digest(),
         parts=parts,

@@ -34,6 +34,7 @@ from pyhanko.sign.signers.pdf_cms import Signer
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
@@ -341,7 +342,11 @@ def verify_pdf(
         MalformedError: ``pdf-form`` or ``pdf-too-long``.
     """
     sealed, signatures = _opened(data)
-    steps = [_pades_steps(data, found, trust, at_s) for found in signatures]
+    whole = [_covers_all(data, found) for found in signatures]
+    steps = [
+        _pades_steps(found, trust, at_s, covers=covers, covered_later=any(whole))
+        for found, covers in zip(signatures, whole, strict=True)
+    ]
     reports = [
         Report("pdf", tuple(one), _facts(found))
         for one, found in zip(steps, signatures, strict=True)
@@ -399,7 +404,12 @@ def _revision_step(base: bytes, steps: list[list[Step]]) -> Step:
 
 
 def _pades_steps(
-    data: bytes, signature: EmbeddedPdfSignature, trust: Trust, at_s: int
+    signature: EmbeddedPdfSignature,
+    trust: Trust,
+    at_s: int,
+    *,
+    covers: bool,
+    covered_later: bool,
 ) -> list[Step]:
     try:
         signer = signature.signer_cert
@@ -420,12 +430,16 @@ def _pades_steps(
                 allow_fetching=False,
             ),
         )
-        covered = _covers_all(data, signature)
     except Exception as error:  # noqa: BLE001  # see _opened
         return [Step.failed("pdf-signature", "pdf-signature", f"it cannot be read: {error}")]
     steps = [
         Step.passed("pdf-coverage")
-        if covered
+        if covers
+        # A file with several signatures grew after the first, which is how PDF does it.
+        else Step.unchecked("pdf-coverage", "pdf-added", "a later signature covers what was added")
+        if covered_later
+        and status.docmdp_ok
+        and status.coverage is SignatureCoverageLevel.ENTIRE_REVISION
         else Step.failed("pdf-coverage", "pdf-coverage", "bytes of the file are not covered"),
         Step.passed("pdf-digest")
         if status.intact
@@ -465,6 +479,8 @@ def _covers_all(data: bytes, signature: EmbeddedPdfSignature) -> bool:
     A reader takes any hexadecimal letters and ignores what follows the signature in its room, so
     those bytes could be changed unseen.
     """
+    if len(signature.byte_range) != 4:
+        return False
     start, before, after, rest = (int(part) for part in signature.byte_range)
     content = bytes(signature.pkcs7_content)
     gap = data[before:after]

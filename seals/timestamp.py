@@ -12,6 +12,8 @@ from typing import Final
 from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from seals import der
 from seals.certificate import (
+    DIGITAL_SIGNATURE,
+    NON_REPUDIATION,
     OID_TIME_STAMPING,
     Certificate,
     decode_algorithm,
@@ -174,8 +176,13 @@ def decode_token(data: bytes) -> Token:
     info.finish()
     body = tagged.inside()
     tagged.finish()
-    body.integer()
-    body.raw(der.SET)
+    # No signature covers these numbers and names; a token has them in one way only all the same.
+    # 3 is RFC 5652's number for a content of its own kind, 1 what GB/T 35275 writes.
+    if body.integer() not in {1, 3}:
+        raise MalformedError("no such version of signed data", code="timestamp-form")
+    named = body.inside(der.SET)
+    named_digest = decode_algorithm(named.raw(der.SEQUENCE))
+    named.finish()
     held = body.inside()
     if held.oid() != OID_TST_INFO:
         raise MalformedError("the token does not hold a time stamp", code="timestamp-form")
@@ -196,11 +203,14 @@ def decode_token(data: bytes) -> Token:
     body.finish()
     signer = signers.inside()
     signers.finish()  # RFC 3161 section 2.4.2: one signature, the service's own.
-    signer.integer()
+    if signer.integer() != 1:
+        raise MalformedError("no such version of a signer", code="timestamp-form")
     named = signer.inside()
     issuer, certificate_serial = named.raw(der.SEQUENCE), named.integer()
     named.finish()
     digest_algorithm = decode_algorithm(signer.raw(der.SEQUENCE))
+    if digest_algorithm != named_digest:
+        raise MalformedError("the token names another digest", code="timestamp-form")
     attributes_raw = signer.raw(der.context(0))
     algorithm = decode_algorithm(signer.raw(der.SEQUENCE))
     signature = signer.octets()
@@ -263,6 +273,7 @@ def check_token(data: bytes, signature: bytes, *, sm2: SM2, trust: Trust) -> int
     if (
         certificate.extended_usage != (OID_TIME_STAMPING,)
         or not certificate.extended_usage_critical
+        or not certificate.allows(DIGITAL_SIGNATURE, NON_REPUDIATION)
     ):
         raise UnverifiedError(
             "the certificate is not one of a time-stamp service", code="timestamp-usage"

@@ -102,7 +102,8 @@ class Trust:
     ) -> int | None:
         """Return when a certificate was revoked; None where a list says that it is not.
 
-        Of the lists that speak for ``at_s`` the newest counts.
+        Of the lists that speak for ``at_s`` the newest counts. One made after the certificate ended
+        says nothing by leaving it out: issuers drop what has ended.
 
         Raises:
             UnverifiedError: ``no-revocation-list``: none of this issuer's lists speaks for then.
@@ -120,8 +121,11 @@ class Trust:
         )
         if issuer.key_usage is None or issuer.allows(CRL_SIGN):
             for one in speaking:
-                if self.is_signed_by(issuer, one.signed, one.signature, sm2=sm2):
-                    return one.revoked.get(certificate.serial)
+                if not self.is_signed_by(issuer, one.signed, one.signature, sm2=sm2):
+                    continue
+                revoked_s = one.revoked.get(certificate.serial)
+                if revoked_s is not None or one.this_s <= certificate.until_s:
+                    return revoked_s
         raise UnverifiedError("no revocation list speaks for that time", code="no-revocation-list")
 
 

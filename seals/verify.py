@@ -74,6 +74,31 @@ def verify_signature(
     return Report("signature", steps, signature_facts(signed))
 
 
+def verify_signer(seal: bytes, certificate: bytes, *, sm2: SM2, trust: Trust, at_s: int) -> Report:
+    """Verify, before a seal is used, that the seal is good and this certificate may sign with it.
+
+    Both standards ask for it before every signature; ``seals.signing`` itself only looks at what
+    needs no trust. Never raises for what the bytes hold.
+    """
+    try:
+        opened = decode_seal(seal)
+    except MalformedError as error:
+        return Report("signer", (Step.failed("form", error.code, str(error)),))
+    steps = [Step.passed("form"), *_seal_steps(opened, sm2=sm2, trust=trust, at_s=at_s)]
+    signer = _certificate("signer-form", certificate)
+    if isinstance(signer, Step):
+        return Report("signer", (*steps, signer), seal_facts(opened))
+    chain, chained = _chain_step("signer", signer, sm2, trust, at_s)
+    steps += [chained, _usage_step("signer", signer), _listed_step(opened, certificate)]
+    if signer.from_s <= at_s <= signer.until_s:
+        steps.append(Step.passed("signer-period"))
+    else:
+        steps.append(Step.failed("signer-period", "outside-certificate", _period(signer)))
+    if chain is not None:
+        steps.append(_revocation_step("signer", signer, chain, sm2, trust, at_s))
+    return Report("signer", tuple(steps), seal_facts(opened))
+
+
 def _signature_steps(
     signed: SignedSeal, sm2: SM2, trust: Trust, at_s: int, original_digest: bytes | None
 ) -> Iterator[Step]:
@@ -274,8 +299,8 @@ def _timestamp_step(
     if isinstance(signer, Certificate) and chain:
         try:
             revoked_s = trust.revoked_s(signer, chain[0], at_s=stamped_s, sm2=sm2)
-        except UnverifiedError:
-            revoked_s = None
+        except UnverifiedError as error:
+            return Step.unchecked(name, error.code, f"{moment(stamped_s)}: {error}")
         if revoked_s is not None and revoked_s <= stamped_s:
             return Step.failed(
                 name, "timestamp-after-revocation", f"revoked at {moment(revoked_s)}"

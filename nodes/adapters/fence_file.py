@@ -104,3 +104,51 @@ class FileFence:
         at = len(_MAGIC)
         commit, size = int.from_bytes(body[at : at + 8]), int.from_bytes(body[at + 8 : at + 16])
         return FenceMark(commit, size, body[at + 16 :])
+
+
+class SharedFence:
+    """The fence in a file that several processes of one region see, of whom one writes.
+
+    Whoever has the right to write holds it, and reads it anew when they take it: what a process
+    that stood by remembered of it would be old.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held: FileFence | None = None
+
+    def hold(self) -> None:
+        """Take the file.
+
+        Raises:
+            UnavailableError: As ``FileFence.open``.
+        """
+        if self._held is None:
+            self._held = FileFence.open(self._path)
+
+    def let_go(self) -> None:
+        """Leave the file to others, if it was held."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def load(self) -> FenceMark | None:
+        """Return the newest mark; None where there is no good one, which counts as behind.
+
+        Raises:
+            FatalError: It is not held.
+        """
+        return self._file().load()
+
+    def store(self, mark: FenceMark) -> None:
+        """Make ``mark`` durable before returning.
+
+        Raises:
+            FatalError: It is not held, or as ``FileFence.store``.
+        """
+        self._file().store(mark)
+
+    def _file(self) -> FileFence:
+        if self._held is None:
+            raise FatalError("the fence is not ours: another process may write now")
+        return self._held

@@ -5,11 +5,18 @@ loop, where a change of threads would cost more than they do.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine
+
+from ledger.errors import UnavailableError
+from nodes.store.engine import is_lost
+
+AWAY_S: Final = 0.5
+"""How long nobody asks a server again that could not be reached: the loop would wait for it."""
 
 _T = TypeVar("_T")
 
@@ -21,6 +28,7 @@ class Readers:
         self._engine = engine
         self._threads = ThreadPoolExecutor(threads_max, "reader")
         self._here: Connection | None = None
+        self._away_until_s = 0.0
 
     async def run(self, read: Callable[[Connection], _T]) -> _T:
         """Read in a thread, as one transaction."""
@@ -32,21 +40,67 @@ class Readers:
 
     def here(self, read: Callable[[Connection], _T]) -> _T:
         """Read in the calling thread, which must always be the same; for short queries."""
-        if self._here is None:
-            self._here = self._engine.connect()
         try:
-            return read(self._here)
-        finally:
-            # Else a transaction that a query began would show the past to every later one.
-            if self._here.in_transaction():
-                self._here.rollback()
+            return self._read_here(read)
+        except Exception as error:
+            if not is_lost(error):
+                raise
+        # A server that was started again has ended every session; a new one may do.
+        return self._read_here(read)
 
     def close(self) -> None:
         """Wait for what is under way, and let go of the connections."""
         self._threads.shutdown()
-        if self._here is not None:
-            self._here.close()
+        self._drop()
+
+    def _read_here(self, read: Callable[[Connection], _T]) -> _T:
+        self._check_away()
+        try:
+            if self._here is None:
+                self._here = self._engine.connect()
+            try:
+                return read(self._here)
+            finally:
+                # Else a transaction that a query began would show the past to every later one.
+                if self._here.in_transaction():
+                    self._here.rollback()
+        except Exception as error:
+            if is_lost(error):
+                self._lose()
+            raise
 
     def _read(self, read: Callable[[Connection], _T]) -> _T:
-        with self._engine.connect() as connection:
-            return read(connection)
+        try:
+            return self._read_once(read)
+        except Exception as error:
+            if not is_lost(error):
+                raise
+        return self._read_once(read)
+
+    def _read_once(self, read: Callable[[Connection], _T]) -> _T:
+        self._check_away()
+        connection: Connection | None = None
+        try:
+            with self._engine.connect() as connection:
+                return read(connection)
+        except Exception as error:
+            if is_lost(error):
+                self._engine.dispose()
+                if connection is None:
+                    self._away_until_s = time.monotonic() + AWAY_S
+            raise
+
+    def _check_away(self) -> None:
+        if time.monotonic() < self._away_until_s:
+            raise UnavailableError("the database cannot be reached", code="busy")
+
+    def _lose(self) -> None:
+        if self._here is None:
+            self._away_until_s = time.monotonic() + AWAY_S
+        self._drop()
+        self._engine.dispose()
+
+    def _drop(self) -> None:
+        if self._here is not None:
+            self._here.close()
+            self._here = None

@@ -20,6 +20,7 @@ from ledger.roster import Role, Roster
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import VIEW_KIND, collect_lines
 from nodes.api.answers import as_of
+from nodes.api.clocks import fresh_below, load_calendar, timing
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
@@ -58,6 +59,10 @@ async def case_of(request: web.Request) -> web.Response:
             "holder": told.holder,
             "stage": told.stage,
             "lines": plain(lines),
+            "clocks": [
+                clock.fields(told.as_of_s) for clock in told.clocks if told.as_of_s is not None
+            ],
+            "clocks_as_of_s": told.as_of_s,
             "findings": [list(found) for found in told.findings],
             "as_of": as_of(service),
         }
@@ -102,7 +107,15 @@ def tell(service: Service, connection: Connection, case: str) -> Trace:
         _trace_entry(service, connection, ids, case, origin, index, finished[origin])
         for origin, index in places
     ]
-    return trace(case, entries, service.kinds)
+    rows = [entry.changed[case] for entry in entries if case in entry.changed]
+    count = timing(
+        service,
+        connection,
+        ids,
+        [(row["item"], row["v"]) for row in rows],
+        [it for entry in entries for it in (entry.statement.time_s, entry.seen_by_s) if it],
+    )
+    return trace(case, entries, service.kinds, count)
 
 
 def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows the question
@@ -119,6 +132,7 @@ def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows th
     [signer] = newest(connection, ids, [(origin, made.issuer, index)])
     rows = between(connection, ids, origin, case, index, index + 1)
     seen = seen_by(connection, ids, origin, index)
+    fresh = fresh_below(service, connection, ids, origin, index)
     if origin == service.origin:
         finality: str = service.driver.finality(index)
     else:
@@ -131,6 +145,7 @@ def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows th
         finality=finality,
         confirmation=_confirmation(load_uses(connection, ids, origin, index)),
         seen_by_s=None if seen is None else seen[0],
+        fresh_at_s=None if fresh is None else fresh.time_s,
         asserted=signer is not None and signer.state.get("holder") == "region",
         findings=tuple(row.code for row in load_findings_of(connection, ids, origin, index)),
     )
@@ -213,6 +228,44 @@ class _Held:
             self.entries[place] = found[0]
         return made
 
+    def timed(self, case: str) -> list[Place]:
+        """Return the places of what the clocks of a case count by, as far as proven.
+
+        The evidence of times is no part of what the case rests on: where some of it is not proven
+        yet, the times are told as unproven, and the bundle stands all the same.
+        """
+        service, connection, ids = self._service, self._connection, self._ids
+        found: list[Place] = []
+        times_s: list[int] = []
+        for place in self.trail(case):
+            origin, index = place.origin, place.index
+            made = self.statement(place)
+            if made is None:
+                continue
+            times_s.append(made.time_s)
+            seen = seen_by(connection, ids, origin, index)
+            fresh = fresh_below(service, connection, ids, origin, index)
+            if seen is not None:
+                times_s.append(seen[0])
+                found.append(Place(origin, seen[1]))
+            if fresh is not None:
+                found.append(Place(origin, fresh.at))
+        years = load_calendar(service, connection, ids, times_s)
+        found += [Place(it.origin, it.index) for it in years]
+        return [place for place in dict.fromkeys(found) if self._is_proven(place)]
+
+    def _is_proven(self, place: Place) -> bool:
+        try:
+            made = self.statement(place)
+            if made is None or place.index >= self.note(place.origin)[0]:
+                return False
+            if made.act.kind != VIEW_KIND:
+                return True
+            viewed = Checkpoint.decode(Note.decode(made.act.body["note"]).text)
+            return viewed.size <= self.note(viewed.origin)[0]
+        except UnavailableError:
+            return False
+
     def prove(self, origin: str, indexes: Iterable[int], roster: Roster) -> ProvenLog:
         """Return the entries of one log with their proofs."""
         size, data = self.note(origin)
@@ -249,7 +302,7 @@ def prove(service: Service, connection: Connection, case: str) -> Bundle:
         UnavailableError: ``not-replicated``: what it rests on is not all proven yet; ask again.
     """
     held = _Held(service, connection)
-    places = wanted(case, held, service.kinds)
+    places = wanted(case, held, service.kinds, also=held.timed(case))
     if not places:
         raise NotFoundError(f"nothing proven is held here about {case}", code="unknown-object")
     indexes: dict[str, list[int]] = {}

@@ -8,10 +8,10 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerError, UnavailableError
 from nodes.api.problem import concise_problem, concise_problem_status, problem, problem_status
+from nodes.store.engine import trouble
 
 _log: Final = logging.getLogger(__name__)
 
@@ -63,10 +63,5 @@ def _unavailable(error: Exception) -> UnavailableError | None:
     if isinstance(error, OSError):
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         return UnavailableError("the disk is full", code="disk") if full else None
-    raw = error.orig if isinstance(error, DBAPIError) else error
-    name = str(getattr(raw, "sqlite_errorname", ""))
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return UnavailableError(f"the database is in use, {name}", code="busy")
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return UnavailableError(f"the database takes no writes, {name}", code="disk")
-    return None
+    found = trouble(error)
+    return None if found is None else UnavailableError(found[1], code=found[0])

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+from sqlalchemy.exc import DBAPIError
 
-from ledger.errors import MalformedError, UnverifiedError
+from ledger.errors import MalformedError, UnavailableError, UnverifiedError
 from ledger.names import check_region
 from ledger.roster import Roster, SignedRoster, check_genesis
 from nodes import node as node_module
 from nodes.adapters import tls
 from nodes.adapters.clock import SystemClock
-from nodes.adapters.fence_file import FileFence
+from nodes.adapters.fence_file import FileFence, SharedFence
 from nodes.adapters.keystore import (
     POST_QUANTUM_ROLES,
     KeyStore,
@@ -33,13 +34,14 @@ from nodes.api import protocol
 from nodes.api.app import peer_app, public_app
 from nodes.api.check import Recalled
 from nodes.api.context import Service
+from nodes.api.standby import Standby
 from nodes.api.tokens import DAY_S, Role, TokenBook, add_first_operator
 from nodes.config import Config
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Settings
 from nodes.driver import Driver, DriverLimits
 from nodes.ports import Clock, RoleKeys
-from nodes.store.engine import open_sqlite
+from nodes.store.engine import is_lost, open_store
 from nodes.store.tokens import TokenRow, create_token_schema
 
 FIRST_OPERATOR_DAYS: Final = 366
@@ -60,6 +62,15 @@ class Running:
 
     service: Service
     driver: Driver
+    standby: Standby | None = None
+
+    async def wait_failed(self) -> None:
+        """Return when the node was stopped.
+
+        Raises:
+            FatalError: It stopped by itself.
+        """
+        await (self.driver if self.standby is None else self.standby).wait_failed()
 
 
 async def serve(
@@ -73,7 +84,7 @@ async def serve(
     """
     async with running(config, environment, SystemClock()) as node:
         ready()
-        await node.driver.wait_failed()
+        await node.wait_failed()
 
 
 @asynccontextmanager
@@ -87,11 +98,28 @@ async def running(
     async with AsyncExitStack() as stack:
         keys = _open_keys(config, environment, roster)
         config.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fence = FileFence.open(config.node.fence)
-        stack.callback(fence.close)
-        engine = open_sqlite(config.node.database)
-        stack.callback(engine.dispose)
-        create_token_schema(engine)
+        # Held all the time where nobody else can write, else from when this process may.
+        fence: FileFence | SharedFence
+        if config.node.database_url:
+            fence = shared = SharedFence(config.node.fence)
+            stack.callback(shared.let_go)
+            store = open_store(
+                config.node.database,
+                config.node.database_url,
+                hold=shared.hold,
+                let_go=shared.let_go,
+            )
+        else:
+            fence = FileFence.open(config.node.fence)
+            stack.callback(fence.close)
+            store = open_store(config.node.database)
+        stack.callback(store.close)
+        try:
+            create_token_schema(store.writing)
+        except DBAPIError as error:
+            if not is_lost(error):
+                raise
+            raise UnavailableError("the database cannot be reached", code="busy") from error
         officers = StoredOfficers(keys)
         role_keys = RoleKeys(
             log=keys.load("role/log"),
@@ -110,7 +138,7 @@ async def running(
             foreign_witnesses={witness.name: witness.vkey for witness in config.witnesses},
         )
         ports = node_module.Ports(
-            clock=clock, fence=fence, keys=role_keys, officers=officers, engine=engine
+            clock=clock, fence=fence, keys=role_keys, officers=officers, engine=store.writing
         )
         node = node_module.build(settings, roster, signed, ports)
         contexts, peer_tls = _transport(config, roster)
@@ -121,10 +149,13 @@ async def running(
             answer_bytes_max=config.limits.peer_body_bytes_max,
         )
         stack.push_async_callback(peers.close)
-        readers = Readers(engine, config.limits.reader_threads_max)
+        readers = Readers(store.reading, config.limits.reader_threads_max)
         stack.callback(readers.close)
-        tokens = TokenBook(engine, readers, config.limits.token_cache_ms)
-        _first_operator(config, tokens, readers, clock)
+        tokens = TokenBook(store.writing, readers, config.limits.token_cache_ms)
+
+        def first() -> None:
+            _first_operator(config, tokens, readers, clock)
+
         driver = Driver(
             node,
             clock,
@@ -139,7 +170,14 @@ async def running(
         interval_s = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
         stack.callback(sys.setswitchinterval, interval_s)
-        await driver.start()
+        standby = None
+        if store.election is None:
+            first()
+            await driver.start()
+        else:
+            standby = Standby(store, store.election, node, driver, clock, first)
+            stack.push_async_callback(standby.stop)
+            await standby.start()
         service = Service(
             region=region,
             origin=member.origin,
@@ -175,7 +213,7 @@ async def running(
             listener = await protocol.listen(runner, host, port, context)
             stack.callback(listener.close)
         _log.info("region %s serves at %s:%d", region, listen.public_host, listen.public_port)
-        yield Running(service, driver)
+        yield Running(service, driver, standby)
 
 
 def load_roster(config: Config) -> tuple[bytes, Roster]:

@@ -260,6 +260,7 @@ STEPS: Final = {
     "signer-chain": ("签章人证书链", "signer's chain"),
     "signer-usage": ("签章人密钥用法", "signer's key usage"),
     "signer-listed": ("印章所列签章人", "signer named by the seal"),
+    "signer-period": ("签章人证书有效期", "signer's period"),
     "signing-time": ("签章时间", "signing time"),
     "signer-revocation": ("签章人证书撤销", "signer's revocation"),
     "digest": ("原文杂凑", "original's digest"),
@@ -308,7 +309,13 @@ def _print_one(out: Console, report: Report, pick: int) -> None:
     for step in report.steps:
         mark, style = _MARKS[step.outcome]
         name = STEPS.get(step.name, (step.name, step.name))[pick]
-        shown.add_row(Text(mark, style), Text(name), Text(step.code), Text(step.detail))
+        cells = (name, step.code, step.detail)
+        shown.add_row(Text(mark, style), *(Text(_printable(one)) for one in cells))
     out.print(shown)
     for name, value in report.facts.items():
-        out.print(f"{name}: {plain(value)}", markup=False, style="dim")
+        out.print(_printable(f"{name}: {plain(value)}"), markup=False, style="dim")
+
+
+def _printable(text: str) -> str:
+    """Return the text with what would steer a terminal, or turn its lines round, escaped."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

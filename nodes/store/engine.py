@@ -22,6 +22,8 @@ from ledger.errors import FatalError
 from nodes.store import schema
 from nodes.store.postgresql import (
     Election,
+    LostCommitError,
+    LostSessionError,
     create_writer_schema,
     lock_schema,
     of_each,
@@ -31,17 +33,13 @@ from nodes.store.postgresql import (
 
 BUSY_TIMEOUT_MS: Final = 2_000
 CACHE_KIB: Final = 16_384
-CHECKPOINT_PAGES: Final = 4_000
+CHECKPOINT_PAGES: Final = 2_000
 PAGE_BYTES: Final = 8192
 
 WRITER: Final = "shouxin_writer"
 """Execution option of the one connection that writes."""
 
 _POSTGRESQL: Final = "postgresql"
-
-
-class LostCommitError(Exception):
-    """The session ended inside a commit. Whoever writes next sees whether it happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,7 @@ def create_tables(connection: Connection, tables: MetaData) -> None:
 def driver_errors(engine: Engine) -> tuple[type[Exception], ...]:
     """Return the errors after which a transaction that is rolled back did not happen."""
     driver = engine.dialect.loaded_dbapi
-    errors = (DBAPIError, driver.OperationalError, LostCommitError)
+    errors = (DBAPIError, driver.OperationalError, LostSessionError)
     # Of a connection that is gone already, this driver says that it was used wrongly.
     return (*errors, driver.InterfaceError) if engine.dialect.name == _POSTGRESQL else errors
 
@@ -176,8 +174,8 @@ def is_lost(error: BaseException) -> bool:
 def trouble(error: BaseException) -> tuple[str, str] | None:
     """Return code and words for an error of the database; None for any other error."""
     if isinstance(error, LostCommitError):
-        return "lost-answer", "the database went away; it is not known whether this was recorded"
-    if is_lost(error):
+        return "unknown-outcome", "the database went away; it is not known whether this was recorded"
+    if isinstance(error, LostSessionError) or is_lost(error):
         return "busy", "the database cannot be reached"
     raw = _raw(error)
     name = str(getattr(raw, "sqlite_errorname", ""))
@@ -333,8 +331,8 @@ def _by_name(names: Sequence[str], more: tuple[object, ...]) -> _Arrange:
     return lambda values: dict(zip(names, (*values, *more), strict=True))
 
 
-class Rows:
-    """Inserts rows into a table.
+class Upsert:
+    """Inserts rows into a table, or replaces some columns where the key is there already.
 
     Args:
         table: Where; values stand in the order of its columns.
@@ -362,7 +360,7 @@ class Rows:
             statement = make(self._table, self._replaced)
             prepared = self._prepared[name] = Prepared(statement, self._names)
         if name == _POSTGRESQL:
-            if self._replaced is not None:
+            if self._replaced:
                 # One statement writes all, and none writes a row twice.
                 keys = self._keys
                 rows = list({tuple(row[at] for at in keys): row for row in rows}.values())

@@ -11,7 +11,7 @@ from ledger.tiles import TILE_WIDTH, Tile
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 
-_INSERT_ENTRIES: Final = Prepared(insert(schema.entries), ("key", "entry"))
+_INSERT_ENTRIES: Final = Upsert(schema.entries, replaced=None)
 _PUT_TILES: Final = Upsert(schema.tiles, replaced=("hashes",))
 _TILE: Final = Prepared(
     select(schema.tiles.c.hashes).where(schema.tiles.c.key == bindparam("key")), ("key",)

@@ -1,13 +1,13 @@
 """The tables of what this node has witnessed and mirrored for others."""
 
-from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, LargeBinary, Table
 
-from nodes.store.schema import metadata
+from nodes.store.schema import Words, metadata
 
 peer_rows = Table(
     "peer_rows",
     metadata,
-    Column("origin", Text, primary_key=True),
+    Column("origin", Words, primary_key=True),
     Column("witnessed_size", BigInteger, nullable=False),
     Column("witnessed_root", LargeBinary, nullable=False),
     Column("mirrored_size", BigInteger, nullable=False),
@@ -22,8 +22,8 @@ peer_rows = Table(
 lines = Table(
     "lines",
     metadata,
-    Column("origin", Text, primary_key=True),
-    Column("role", Text, primary_key=True),
+    Column("origin", Words, primary_key=True),
+    Column("role", Words, primary_key=True),
     Column("time_s", BigInteger, primary_key=True),
     Column("size", BigInteger, primary_key=True),
     Column("root", LargeBinary, nullable=False),
@@ -35,8 +35,8 @@ lines = Table(
 second_notes = Table(
     "second_notes",
     metadata,
-    Column("origin", Text, primary_key=True),
-    Column("role", Text, primary_key=True),
+    Column("origin", Words, primary_key=True),
+    Column("role", Words, primary_key=True),
     Column("size", BigInteger, primary_key=True),
     Column("note", LargeBinary, nullable=False),
     sqlite_with_rowid=False,

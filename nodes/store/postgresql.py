@@ -42,7 +42,7 @@ from sqlalchemy.types import String, TypeEngine
 from ledger.errors import FatalError, MalformedError, UnavailableError
 
 CONNECT_S_MAX: Final = 3
-READERS_MAX: Final = 10
+READERS_KEPT: Final = 5
 
 # A server must notice within seconds that a writer's machine is gone, and we that the server's is.
 _SILENT_S: Final = 5
@@ -70,7 +70,6 @@ _WEAK_COMMITS: Final = frozenset({"off", "local", "remote_write"})
 _SCHEMA_LOCK: Final = 0x5348_4F55_5849_4E00
 _WRITER_LOCK: Final = 0x5348_4F55_0000_0000
 
-_PID: Final = "shouxin_pid"
 _TERM: Final = "shouxin_term"
 
 _log: Final = logging.getLogger(__name__)
@@ -92,7 +91,7 @@ def open_reading(url: str) -> Engine:
     Raises:
         MalformedError: ``bad-config``: the URL is none, or the driver is not installed.
     """
-    return _open(url, "REPEATABLE READ", pool_size=READERS_MAX, max_overflow=0)
+    return _open(url, "REPEATABLE READ", pool_size=READERS_KEPT, max_overflow=-1)
 
 
 def _open(url: str, isolation_level: str, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's
@@ -133,6 +132,14 @@ def lock_schema(connection: Connection) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
 
 
+class LostSessionError(Exception):
+    """The writer's session ended, and another has its place; what is in memory may be old."""
+
+
+class LostCommitError(LostSessionError):
+    """It ended inside a commit. Whoever writes next sees whether that happened."""
+
+
 class Election:
     """This process's right to write, and the one session it writes in. For one thread at a time.
 
@@ -149,6 +156,7 @@ class Election:
         self._hold = hold
         self._let_go = let_go
         self._pid: int | None = None
+        self._was_lost = False
         self.engine = _open(url, "READ COMMITTED", pool_size=1, max_overflow=0)
         event.listen(self.engine, "connect", self._set_up)
         event.listen(self.engine, "close", self._closed)
@@ -167,9 +175,12 @@ class Election:
 
         Raises:
             FatalError: Another process has it.
+            LostSessionError: Once after our session was lost.
         """
-        if _TERM not in connection.info and not self._win_again(connection):
-            raise FatalError("another process of this region writes now; start again to stand by")
+        self._keep(connection)
+        if self._was_lost:
+            self._was_lost = False
+            raise LostSessionError("the database was away")
         cursor = connection.connection.cursor()
         cursor.execute(
             "SELECT 1 FROM writer WHERE id = 1 AND term = %s FOR UPDATE", (connection.info[_TERM],)
@@ -182,14 +193,18 @@ class Election:
 
         Raises:
             FatalError: Another process writes now.
-            Exception: The driver's: the database cannot be reached.
+            DBAPIError: The database cannot be reached.
         """
         with self.engine.connect() as connection:
-            if _TERM not in connection.info and not self._win_again(connection):
-                raise FatalError(
-                    "another process of this region writes now; start again to stand by"
-                )
             connection.execute(text("SELECT 1"))
+            self._keep(connection)
+
+    def _keep(self, connection: Connection) -> None:
+        if _TERM in connection.info:
+            return
+        if not self._win_again(connection):
+            raise FatalError("another process of this region writes now; start again to stand by")
+        self._was_lost = True
 
     def _win_again(self, connection: Connection) -> bool:
         """Take the right back after our session was lost, unless someone else has it.

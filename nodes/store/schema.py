@@ -27,11 +27,14 @@ TILE_LEVEL_BITS: Final = 4
 # SQLite's rowid is fast only under the name INTEGER; it holds 64 bits all the same.
 _Key = BigInteger().with_variant(Integer, "sqlite")
 
+# Ordered by its bytes, whatever language a server was set up for.
+Words = Text().with_variant(Text(collation="C"), "postgresql")
+
 logs = Table(
     "logs",
     metadata,
     Column("log_id", _Key, primary_key=True),
-    Column("origin", Text, nullable=False, unique=True),
+    Column("origin", Words, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
 )
 """Every log we store, and how many of its entries."""
@@ -54,7 +57,7 @@ tiles = Table(
 facts = Table(
     "facts",
     metadata,
-    Column("object", Text, primary_key=True),
+    Column("object", Words, primary_key=True),
     Column("log_id", BigInteger, primary_key=True),
     Column("index", BigInteger, primary_key=True),
     Column("leaf", LargeBinary, nullable=False),
@@ -66,7 +69,7 @@ facts = Table(
 mentions = Table(
     "mentions",
     metadata,
-    Column("object", Text, primary_key=True),
+    Column("object", Words, primary_key=True),
     Column("log_id", BigInteger, primary_key=True),
     Column("index", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
@@ -77,10 +80,10 @@ findings = Table(
     metadata,
     Column("log_id", BigInteger, primary_key=True),
     Column("index", BigInteger, primary_key=True),
-    Column("code", Text, primary_key=True),
-    Column("subject", Text, primary_key=True),
-    Column("severity", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("code", Words, primary_key=True),
+    Column("subject", Words, primary_key=True),
+    Column("severity", Words, nullable=False),
+    Column("detail", Words, nullable=False),
     Column("evidence", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -90,13 +93,13 @@ uses = Table(
     metadata,
     Column("log_id", BigInteger, primary_key=True),
     Column("index", BigInteger, primary_key=True),
-    Column("fact_origin", Text, primary_key=True),
-    Column("fact_object", Text, primary_key=True),
+    Column("fact_origin", Words, primary_key=True),
+    Column("fact_object", Words, primary_key=True),
     Column("fact_index", BigInteger, nullable=False),
     Column("view_size", BigInteger, nullable=False),
     Column("fresh_at_s", BigInteger, nullable=False),
     Column("staleness_s", BigInteger, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("status", Words, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -146,7 +149,7 @@ notes = Table(
 memory = Table(
     "memory",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Words, primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
 

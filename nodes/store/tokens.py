@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 
 from ledger.errors import ConflictError, NotFoundError
 from nodes.store import token_schema
-from nodes.store.engine import Prepared
+from nodes.store.engine import Prepared, create_tables
 
 _tokens = token_schema.tokens.c
 _FIND: Final = Prepared(
@@ -42,7 +42,8 @@ class TokenRow:
 
 def create_token_schema(engine: Engine) -> None:
     """Create the table if it is not there yet."""
-    token_schema.metadata.create_all(engine)
+    with engine.begin() as connection:
+        create_tables(connection, token_schema.metadata)
 
 
 def add(connection: Connection, row: TokenRow) -> None:

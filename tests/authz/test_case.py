@@ -333,3 +333,9 @@ def test_closing_wants_a_role_too() -> None:
         world.do("case.close", keeper, CASE, {})
     with refused("not-holder"):
         world.do("case.close", CLERK_2, CASE, {})
+
+
+def test_a_case_goes_on_under_its_version_after_that_has_ended() -> None:
+    world = OPENED.copy()
+    world.do("item.withdraw", HEAD, ITEM, WHY)
+    world.do("case.notice", CLERK, CASE, NOTICE)

@@ -25,6 +25,7 @@ from tests.authz.world import (
     ITEM_BODY,
     OPEN_BODY,
     OUTSIDER,
+    ROSTER,
     SICHUAN,
     TIBET,
     UNTIL_S,
@@ -316,7 +317,10 @@ def test_an_act_for_another_place_without_a_grant_is_refused() -> None:
 
 def test_a_grant_is_used_through_a_view_that_later_ones_settle() -> None:
     judgement = LENT.copy().do("case.open", CLERK, CASE, OPEN_BODY)
-    assert [(use.need, use.staleness_s) for use in judgement.uses] == [("grant", 600)]
+    assert [(use.need, use.staleness_s) for use in judgement.uses] == [
+        ("grant", 600),
+        ("version", ROSTER.constants.staleness_s),
+    ]
 
 
 def test_under_an_old_view_a_revoked_grant_still_seems_live() -> None:

@@ -63,6 +63,19 @@ def test_a_version_keeps_its_lists_when_another_follows() -> None:
     world.do("item.publish", HEAD, ITEM, ITEM_BODY)
     first = world.state(TIBET, version_object(ITEM, 1))
     world.do("item.publish", HEAD, ITEM, ITEM_BODY | {"version": 2, "materials": ["proof"]})
-    assert world.state(TIBET, version_object(ITEM, 1)) == first
+    # It has ended, and those who work under it read it on.
+    assert world.state(TIBET, version_object(ITEM, 1)) == {**first, "live": False}
     assert world.state(TIBET, version_object(ITEM, 2))["mat"] == ["proof"]
     assert first["mat"] == ITEM_BODY["materials"]
+
+
+def test_a_version_ends_when_its_item_is_withdrawn_and_does_not_come_back() -> None:
+    world = ENROLLED.copy()
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY)
+    world.do("item.withdraw", HEAD, ITEM, WHY)
+    ended = world.newest(TIBET, version_object(ITEM, 1))
+    assert ended is not None
+    assert not ended.live
+    judgement = world.do("item.publish", HEAD, ITEM, ITEM_BODY | {"version": 2})
+    assert world.newest(TIBET, version_object(ITEM, 1)) == ended
+    assert len(judgement.changes) == 2

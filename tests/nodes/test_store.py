@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, Engine, bindparam, event, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -36,12 +37,10 @@ LOG, OTHER = "n.example/500000", "n.example/510000"
 
 
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    engine = open_sqlite(None)
+def connection(engine: Engine) -> Iterator[Connection]:
     create_schema(engine)
     with engine.connect() as connection:
         yield connection
-    engine.dispose()
 
 
 def appended(
@@ -196,19 +195,27 @@ def test_uses_are_unsettled_until_they_are_settled(connection: Connection) -> No
 
 
 def test_the_search_for_unsettled_uses_takes_their_small_index(connection: Connection) -> None:
-    apply(connection, LogIDs(), [PutUses((a_use(1, "open"),))])
-    raw = connection.connection.driver_connection
-    assert raw is not None
-    asked: list[str] = []
+    settled = tuple(a_use(index, "confirmed") for index in range(2, 2_000))
+    apply(connection, LogIDs(), [PutUses((a_use(1, "open"), *settled))])
+    asked: list[tuple[str, Any]] = []
+
+    def note_down(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        asked.append((statement, values))
+
+    event.listen(connection, "before_cursor_execute", note_down)
     reader = StoreReader(connection)
     for named in ({"fact_origin": OTHER}, {"origin": LOG, "fact_origin": OTHER, "high": 9}):
-        raw.set_trace_callback(asked.append)
         assert len(reader.unsettled(**named)) == 1
-        raw.set_trace_callback(None)
-    queries = [query for query in asked if "FROM uses" in query]
+    event.remove(connection, "before_cursor_execute", note_down)
+    queries = [it for it in asked if "FROM uses" in it[0]]
     assert len(queries) == 2
-    for query in queries:
-        assert "uses_unsettled" in str(raw.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
+    explain = "EXPLAIN QUERY PLAN"
+    if connection.dialect.name == "postgresql":
+        explain = "EXPLAIN"
+        connection.exec_driver_sql("ANALYZE uses")
+    for query, values in queries:
+        plan = connection.exec_driver_sql(f"{explain} {query}", values).fetchall()
+        assert "uses_unsettled" in str(plan)
 
 
 def a_note(size: int, *names: str) -> bytes:
@@ -293,4 +300,7 @@ def test_a_prepared_statement_takes_its_values_in_the_order_given(connection: Co
     for names, values in ((("value", "name"), (b"2", "b")), (("name", "value"), ("b", b"2"))):
         prepared = Prepared(query, names)
         assert prepared.run(connection, values).fetchone() == ("b",)
-        assert prepared.run_each(connection, [values, ("x", b"y")]) == [("b",), None]
+        assert prepared.run_each(connection, [values, values[::-1]][:1]) == [("b",)]
+        none = tuple(type(value)(b"x") if value != "b" else "x" for value in values)
+        assert prepared.run_each(connection, [none, values, none]) == [None, ("b",), None]
+        assert prepared.run_each(connection, []) == []

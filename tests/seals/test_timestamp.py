@@ -176,7 +176,8 @@ def test_a_token_whose_certificate_is_missing_or_another_is_refused() -> None:
 
 def test_another_algorithm_is_refused() -> None:
     sha = der.sequence(der.oid(OID_SHA256))
-    assert code(rebuilt(TOKEN, (*SIGNER_INFO, 2), [sha])) == "timestamp-algorithm"
+    both = rebuilt(TOKEN, (*SIGNER_INFO, 2), [sha])
+    assert code(rebuilt(both, (1, 0, 1), [der.set_of(sha)])) == "timestamp-algorithm"
     assert code(rebuilt(TOKEN, (*SIGNER_INFO, 4), [sha])) == "timestamp-algorithm"
 
 
@@ -184,6 +185,10 @@ def test_what_holds_no_stamp_or_two_signers_is_no_token() -> None:
     other = rebuilt(TOKEN, (1, 0, 2, 0), [der.oid("1.2.840.113549.1.7.1")])
     assert code(other) == "timestamp-form"
     assert code(rebuilt(TOKEN, (0,), [der.oid(OID_TST_INFO)])) == "timestamp-form"
+    sha = der.set_of(der.sequence(der.oid(OID_SHA256)))
+    assert code(rebuilt(TOKEN, (1, 0, 0), [der.integer(4)])) == "timestamp-form"
+    assert code(rebuilt(TOKEN, (1, 0, 1), [sha])) == "timestamp-form"
+    assert code(rebuilt(TOKEN, (*SIGNER_INFO, 0), [der.integer(2)])) == "timestamp-form"
     one = inner(TOKEN, SIGNER_INFO)
     assert code(rebuilt(TOKEN, SIGNER_INFO, [one, one])) == "der-trailing"
     assert code(rebuilt(TOKEN, (1, 0, 3, 0), [OFFICE.service] * 17)) == "timestamp-form"

@@ -16,7 +16,13 @@ from seals.report import Outcome, Report, Step, Verdict
 from seals.ses import ListKind, decode_seal, decode_signature
 from seals.sm2 import USER_ID, sm3
 from seals.trust import Trust
-from seals.verify import AHEAD_S_MAX, is_listed, verify_seal, verify_signature
+from seals.verify import (
+    AHEAD_S_MAX,
+    is_listed,
+    verify_seal,
+    verify_signature,
+    verify_signer,
+)
 from tests.seals.office import (
     DIGEST,
     NOW_S,
@@ -320,6 +326,41 @@ def test_a_seal_of_2025_has_its_own_time_stamp_checked() -> None:
     assert seal_report(der.sequence(*five)).verdict is Verdict.VALID
     assert seal_report(stamped(value)).verdict is Verdict.VALID
     assert seal_report(stamped(b"another")).codes == ("timestamp-imprint",)
+
+
+@pytest.mark.parametrize(
+    ("office", "codes"),
+    [
+        (OFFICE, []),
+        (OFFICE.but(seal_until_s=NOW_S - 1), ["seal-expired"]),
+        (OFFICE.but(signer_until_s=NOW_S - 1), ["outside-certificate"]),
+        (OFFICE.but(signer_profile=Profile.ENCIPHERMENT), ["signer-usage"]),
+        (OFFICE.but(maker_profile=Profile.ENCIPHERMENT), ["maker-usage"]),
+        (OFFICE.but(revoked={Office.SIGNER: NOW_S}), ["revoked-before-signing"]),
+        (OFFICE.but(revoked={Office.MAKER: NOW_S}), ["maker-revoked"]),
+    ],
+)
+def test_before_signing_seal_and_signer_are_verified(office: Office, codes: list[str]) -> None:
+    found = verify_signer(office.seal(), office.signer, sm2=SM2, trust=office.trust, at_s=NOW_S)
+    assert list(found.codes) == codes
+    assert (found.verdict is Verdict.VALID) is (not codes)
+
+
+def test_before_signing_another_certificate_or_rubbish_is_refused() -> None:
+    def codes(seal: bytes, certificate: bytes) -> tuple[str, ...]:
+        return verify_signer(seal, certificate, sm2=SM2, trust=TRUST, at_s=NOW_S).codes
+
+    assert codes(SEAL, OFFICE.maker) == ("not-in-list",)
+    assert codes(SEAL, b"rubbish") == ("certificate-form",)
+    assert codes(b"", OFFICE.signer) == ("der-truncated",)
+
+
+def test_where_no_list_speaks_for_the_stamp_it_is_unchecked() -> None:
+    office = OFFICE.but(list_until_s=NOW_S + 5)
+    found = report(office.sign(stamped_s=NOW_S + 6), trust=office.trust)
+    assert found.step("signer-revocation").outcome is Outcome.PASSED  # type: ignore[union-attr]
+    assert found.step("timestamp").code == "no-revocation-list"  # type: ignore[union-attr]
+    assert found.verdict is Verdict.UNPROVEN
 
 
 def test_a_container_puts_its_own_steps_first() -> None:

@@ -1,0 +1,389 @@
+"""Halls, windows and the people in them: who is responsible, reachable, trained and on duty."""
+
+from typing import Final
+
+from authz import training
+from authz.party import GRANT, MANAGE
+from authz.records import NEW, Acting, Change, Draft, Fact, Life, Need, Row, Side, Signer, Step
+from authz.tables.words import (
+    DIGEST,
+    DUE,
+    EVIDENCE,
+    REASON,
+    REMARK,
+    TO,
+    VERSION,
+    code,
+    codes,
+    date,
+    digest,
+    kind_of_step,
+    parties,
+    party_,
+    text,
+    yes,
+)
+from ledger.errors import RefusedError
+from ledger.kind import Kind
+
+
+def _versions(subject: str, event: str, end: str) -> Life:
+    """Return the life of something that is published again and again until it is withdrawn."""
+    return Life(
+        subject=subject,
+        steps={(NEW, event): "current", ("current", event): "current", ("current", end): "ended"},
+        ended=frozenset({"ended"}),
+    )
+
+
+REPRESENTATIVE: Final = _versions(
+    "representative", "representative.appoint", "representative.dismiss"
+)
+RESPONSIBLE: Final = _versions("responsible", "responsible.assign", "responsible.relieve")
+CONTACT: Final = _versions("contact", "contact.publish", "contact.withdraw")
+READINESS: Final = _versions("readiness", "readiness.attest", "readiness.withdraw")
+HOURS: Final = _versions("hours", "hours.publish", "hours.withdraw")
+EXCEPTION: Final = Life(
+    subject="exception",
+    steps={
+        (NEW, "exception.apply"): "applied",
+        ("applied", "exception.answer:approved"): "approved",
+        ("applied", "exception.answer:refused"): "refused",
+        ("approved", "exception.end"): "ended",
+    },
+    ended=frozenset({"refused", "ended"}),
+)
+PUBLIC_SERVICE: Final = Life(
+    subject="public-service",
+    steps={
+        (NEW, "public-service.include"): "proposed",
+        ("proposed", "public-service.supervise"): "supervised",
+        ("proposed", "public-service.exclude"): "ended",
+        ("supervised", "public-service.exclude"): "ended",
+    },
+    ended=frozenset({"ended"}),
+)
+LIVES: Final = (
+    REPRESENTATIVE,
+    RESPONSIBLE,
+    CONTACT,
+    READINESS,
+    HOURS,
+    EXCEPTION,
+    PUBLIC_SERVICE,
+)
+
+
+def _officer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    return (Need("officer", draft.body["officer"]),)
+
+
+def _check_officer(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that who is named is an officer in service here."""
+    officer = acting.facts["officer"]
+    if officer is None or "roles" not in officer.state or not officer.live:
+        raise RefusedError(
+            f"no live officer here: {acting.act.body['officer']}", code="officer-not-live"
+        )
+    return ()
+
+
+def _check_representative(acting: Acting, before: Row, after: Row) -> tuple[Change, ...]:
+    """Check that a department appoints one of its own, for a term."""
+    _check_officer(acting, before, after)
+    officer, signer, body = acting.facts["officer"], acting.signer, acting.act.body
+    assert officer is not None
+    if signer is not None and officer.state.get("dept") != signer.state["unit"]:
+        raise RefusedError(f"{officer.object} is of another department", code="not-competent")
+    if body["valid_until"] <= acting.statement.time_s:
+        raise RefusedError("the term is over already", code="outlives-basis")
+    return ()
+
+
+def _window_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    return (Need("window", draft.body["window"]),)
+
+
+def _check_window(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that the window is in service, and is one of the hall that speaks for it."""
+    window, signer = acting.facts["window"], acting.signer
+    if window is None or "hall" not in window.state or "/window/" not in window.object:
+        raise RefusedError(
+            f"no such window here: {acting.act.body['window']}", code="window-not-live"
+        )
+    if not window.live:
+        raise RefusedError(f"the window is not in service: {window.object}", code="window-not-live")
+    if signer is not None and signer.state["unit"] not in {window.object, window.state["hall"]}:
+        raise RefusedError(f"{window.state['hall']} speaks for the window", code="not-entitled")
+    return ()
+
+
+_HALL: Final = ("hall",)
+_WINDOW: Final = party_("窗口", "window")
+_OFFICER: Final = party_("人员", "officer")
+
+KINDS: Final[tuple[Kind, ...]] = (
+    kind_of_step(
+        Step(
+            life=REPRESENTATIVE,
+            event="representative.appoint",
+            signer=Signer.OFFICER,
+            roles=(GRANT,),
+            units=("department",),
+            versioned=True,
+            keep=("officer", "items", "valid_until"),
+            wants=_officer_needs,
+            check=_check_representative,
+        ),
+        "任命首席事务代表",
+        "appoint a chief representative",
+        {
+            "version": VERSION,
+            "officer": party_("首席事务代表", "chief representative"),
+            "deputy": party_("副代表", "deputy", optional=True),
+            "items": codes("综合授权事项", "codes of the items they may decide on site"),
+            "limits": text("权限限制", "limits", optional=True),
+            "valid_from": date("起", "from"),
+            "valid_until": date("止", "until"),
+        },
+        question="Who could decide on site, within what list?",
+        source="8 首席事务代表, 9 进必授权",
+    ),
+    kind_of_step(
+        Step(
+            life=REPRESENTATIVE,
+            event="representative.dismiss",
+            roles=(GRANT,),
+            units=("department",),
+        ),
+        "解除首席事务代表",
+        "end an appointment",
+        {"reason": REASON},
+        question="Until when could they decide?",
+        source="8 首席事务代表",
+    ),
+    kind_of_step(
+        Step(
+            life=RESPONSIBLE,
+            event="responsible.assign",
+            signer=Signer.BOTH,
+            versioned=True,
+            keep=("officer",),
+            wants=_officer_needs,
+            check=_check_officer,
+        ),
+        "指定专人负责",
+        "name who is responsible",
+        {
+            "version": VERSION,
+            "officer": _OFFICER,
+            "matter": text("负责事项", "what for"),
+            "valid_from": date("起", "from"),
+        },
+        question="Who was responsible on that day?",
+        source="12 专人负责制/人员配备",
+    ),
+    kind_of_step(
+        Step(life=RESPONSIBLE, event="responsible.relieve", signer=Signer.BOTH),
+        "解除专人负责",
+        "relieve who is responsible",
+        {"reason": REASON},
+        question="Until when were they responsible?",
+        source="12 专人负责制/人员配备",
+    ),
+    kind_of_step(
+        Step(
+            life=CONTACT,
+            event="contact.publish",
+            signer=Signer.BOTH,
+            versioned=True,
+            wants=_window_needs,
+            check=_check_window,
+        ),
+        "更新窗口联络清单",
+        "publish how to reach a window",
+        {
+            "version": VERSION,
+            "window": _WINDOW,
+            "address": text("地址", "address"),
+            "telephone": text("座机", "landline"),
+            "hours": text("办公时间", "hours"),
+        },
+        question="Was the contact right on that day?",
+        source="11 窗口联络清单",
+    ),
+    kind_of_step(
+        Step(life=CONTACT, event="contact.withdraw", signer=Signer.BOTH),
+        "撤下联络信息",
+        "withdraw a contact",
+        {"reason": REASON},
+        question="Until when was the contact good?",
+        source="11 窗口联络清单",
+    ),
+    kind_of_step(
+        Step(
+            life=READINESS,
+            event="readiness.attest",
+            signer=Signer.BOTH,
+            versioned=True,
+            keep=("window", "staff", "video", "scan", "print"),
+            wants=_window_needs,
+            check=_check_window,
+        ),
+        "窗口设备配备确认",
+        "attest what a window is equipped for",
+        {
+            "version": VERSION,
+            "window": _WINDOW,
+            "staff": yes("已配备专职人员", "has its own staff"),
+            "video": yes("高清摄像头、耳机、麦克风", "camera, headset and microphone"),
+            "scan": yes("高拍仪", "document camera"),
+            "print": yes("打证设备", "certificate printer"),
+            "evidence": EVIDENCE,
+        },
+        question="Was the window able to do video and scan?",
+        source="13 窗口设置与设备",
+    ),
+    kind_of_step(
+        Step(life=READINESS, event="readiness.withdraw", signer=Signer.BOTH),
+        "撤销配备确认",
+        "withdraw an attestation",
+        {"reason": REASON},
+        question="Since when was the window not ready?",
+        source="13 窗口设置与设备",
+    ),
+    kind_of_step(
+        Step(
+            life=HOURS,
+            event="hours.publish",
+            signer=Signer.BOTH,
+            units=_HALL,
+            versioned=True,
+        ),
+        "公布办公及延时服务时间",
+        "publish the hours of a hall",
+        {
+            "version": VERSION,
+            "windows": parties("适用窗口", "windows they are for"),
+            "days": codes("办公日", "days", "fri", "mon", "sat", "sun", "thu", "tue", "wed"),
+            "opens": code("开始(时:分)", "from, hours and minutes"),
+            "closes": code("结束(时:分)", "until, hours and minutes"),
+            "extra": text("错时、延时服务", "service beyond that", optional=True),
+        },
+        question="Were acts beyond the usual hours covered?",
+        source="72 延时/错时服务, 20 24小时自助",
+    ),
+    kind_of_step(
+        Step(life=HOURS, event="hours.withdraw", signer=Signer.BOTH, units=_HALL),
+        "废止办公时间",
+        "withdraw hours",
+        {"reason": REASON},
+        question="Until when were these the hours?",
+        source="72 延时/错时服务",
+    ),
+    kind_of_step(
+        Step(
+            life=EXCEPTION,
+            event="exception.apply",
+            signer=Signer.BOTH,
+            units=("department",),
+        ),
+        "申请设立分中心",
+        "apply for an exception",
+        {"to": TO, "due": DUE, "reason": REASON, "digest": DIGEST},
+        question="Who asked to stay outside the hall, and why?",
+        source="76 分中心例外批准, 9 进必授权",
+    ),
+    kind_of_step(
+        Step(
+            life=EXCEPTION,
+            event="exception.answer",
+            branch="outcome",
+            side=Side.ADDRESSEE,
+            signer=Signer.BOTH,
+            keep=("outcome", "valid_until"),
+        ),
+        "例外审批",
+        "answer an application for an exception",
+        {
+            "outcome": code("结果", "outcome", "approved", "refused"),
+            "valid_until": date("有效期至", "valid until"),
+            "digest": digest("批复摘要", "digest of the answer"),
+        },
+        question="Who approved the exception, until when?",
+        source="76 分中心例外批准",
+    ),
+    kind_of_step(
+        Step(life=EXCEPTION, event="exception.end", side=Side.EITHER, signer=Signer.REGION),
+        "终止例外",
+        "end an exception",
+        {"reason": REASON},
+        question="When did the exception end?",
+        source="76 分中心例外批准",
+    ),
+    kind_of_step(
+        Step(
+            life=PUBLIC_SERVICE,
+            event="public-service.include",
+            signer=Signer.BOTH,
+            keep=("unit",),
+        ),
+        "纳入公共服务单位",
+        "include a public service body",
+        {
+            "unit": party_("公共服务单位窗口", "window of the body"),
+            "class": code("类别", "class", "enterprise", "institution"),
+            "to": party_("指导监督部门", "department that supervises it"),
+            "due": DUE,
+            "digest": digest("依据文件摘要", "digest of the document it rests on"),
+        },
+        question="Which bodies outside government serve, and since when?",
+        source="80 社会公共服务单位纳入",
+    ),
+    kind_of_step(
+        Step(
+            life=PUBLIC_SERVICE,
+            event="public-service.supervise",
+            side=Side.ADDRESSEE,
+            signer=Signer.BOTH,
+        ),
+        "承担指导监督",
+        "take on the supervision of a public service body",
+        {"remark": REMARK},
+        question="Who supervises it?",
+        source="80 社会公共服务单位纳入",
+    ),
+    kind_of_step(
+        Step(life=PUBLIC_SERVICE, event="public-service.exclude", signer=Signer.BOTH),
+        "退出公共服务",
+        "end the service of a body",
+        {"reason": REASON},
+        question="Until when did it serve?",
+        source="80 社会公共服务单位纳入",
+    ),
+    Kind(
+        name="training.attest",
+        zh="培训合格",
+        en="attest a training",
+        subject="officer",
+        fields={
+            "course": code("课程", "course"),
+            "evidence": EVIDENCE,
+        },
+        rule=training.attest,
+        by_region=True,
+        question="Did an untrained officer act?",
+        source="69 业务培训",
+    ),
+    Kind(
+        name="training.lapse",
+        zh="培训失效",
+        en="end a training",
+        subject="officer",
+        fields={"course": code("课程", "course"), "reason": REASON},
+        rule=training.lapse,
+        by_region=True,
+        question="Until when did the training count?",
+        source="69 业务培训",
+    ),
+)

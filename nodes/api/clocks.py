@@ -1,0 +1,108 @@
+"""What the clocks of a case count by: calendar years, promised days, and the evidence of times.
+
+All of it is read from the logs, so two nodes that hold the same entries tell the same due dates.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from authz.calendar import calendar_names, calendar_of
+from authz.deadline import Timing, version_days
+from authz.evidence import block_covers, block_fresh_at
+from authz.item import version_object
+from ledger.errors import LedgerError
+from ledger.kind import Fact
+from ledger.statement import decode_statement
+from ledger.views import decode_block
+from nodes.api.context import Service
+from nodes.store.entries import LogIDs, load_entries
+from nodes.store.facts import newest
+
+_BLOCKS_MAX: Final = 8
+"""Block records without a whole quorum of lines that are passed over for an older one."""
+_PAST_ALL: Final = 2**40
+
+
+class Proof(NamedTuple):
+    """A time that an entry proves, and where in the same log that entry stands."""
+
+    time_s: int
+    at: int
+
+
+def timing(
+    service: Service,
+    connection: Connection,
+    ids: LogIDs,
+    rows: Iterable[tuple[str, int]],
+    times_s: Iterable[int],
+) -> Timing:
+    """Return what clocks count by.
+
+    Args:
+        service: The node's.
+        connection: Open.
+        ids: Of logs.
+        rows: Item and version that rows of the case name.
+        times_s: By which the acts of the case may count.
+    """
+    constants = service.roster.constants
+    versions = []
+    for item, version in dict.fromkeys(rows):
+        member = service.roster.members.get(item[:6])
+        if member is not None:
+            versions.append((member.origin, version_object(item, version), _PAST_ALL))
+    days = newest(connection, ids, versions)
+    return Timing(
+        calendar=calendar_of(load_calendar(service, connection, ids, times_s)),
+        days_of=version_days(it for it in days if it is not None),
+        staleness_s=constants.staleness_s,
+        delta_s=constants.delta_s,
+        as_of_s=service.now_s(),
+    )
+
+
+def load_calendar(
+    service: Service, connection: Connection, ids: LogIDs, times_s: Iterable[int]
+) -> list[Fact]:
+    """Return the rows of the calendar years that terms begun at these times can reach."""
+    members = service.roster.members
+    names = calendar_names(members, times_s)
+    wanted = [(members[name[:6]].origin, name, _PAST_ALL) for name in names]
+    return [fact for fact in newest(connection, ids, wanted) if fact is not None]
+
+
+def fresh_below(
+    service: Service, connection: Connection, ids: LogIDs, origin: str, index: int
+) -> Proof | None:
+    """Return the latest time that a log proves below one of its entries; None for none.
+
+    Views and block records prove one each (protocol.md section 4).
+    """
+    others = [it.origin for it in service.roster.members.values() if it.origin != origin]
+    views = newest(connection, ids, [(origin, other, index) for other in others])
+    found = [Proof(it.state["fresh_at"], it.index) for it in views if it is not None]
+    found += _block_below(service, connection, ids, origin, index)
+    return max(found, default=None)
+
+
+def _block_below(
+    service: Service, connection: Connection, ids: LogIDs, origin: str, index: int
+) -> Sequence[Proof]:
+    for _ in range(_BLOCKS_MAX):
+        [row] = newest(connection, ids, [(origin, origin, index)])
+        if row is None or row.index == 0:  # the genesis entry proves no time
+            return ()
+        [entry] = load_entries(connection, ids, origin, row.index, row.index + 1)
+        try:
+            block = decode_block(decode_statement(entry).act.body)
+        except LedgerError:
+            return ()
+        covers = block_covers(service.roster, origin, block)
+        time_s = block_fresh_at(covers, service.roster.quorum(origin))
+        if time_s is not None:
+            return (Proof(time_s, row.index),)
+        index = row.index
+    return ()

@@ -1,0 +1,30 @@
+"""What several files of tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from nodes.store.engine import open_sqlite, open_store
+from tests.nodes.postgres import Cluster
+from tests.nodes.postgres import cluster as running_cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The engine of an empty database that writes, of either kind."""
+    if request.param == "sqlite":
+        made = open_sqlite(None)
+        yield made
+        made.dispose()
+    else:
+        server: Cluster = request.getfixturevalue("cluster")
+        store = open_store(request.getfixturevalue("tmp_path"), server.new_database())
+        yield store.writing
+        store.close()
