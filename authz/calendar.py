@@ -25,7 +25,7 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 _LAST: Final = date.max.toordinal()
 
 OFF_DAYS_MAX: Final = 60
-"""Of a year. There were never more than 36; without a bound a steward could stop every clock."""
+"""Of a year. None since 2004 had more than 33; without a bound a steward could stop every clock."""
 ON_DAYS_MAX: Final = 20
 TERM_DAYS_MAX: Final = 1_000
 """Of working days in a term. What an item promises beyond four years is no promise."""

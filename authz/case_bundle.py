@@ -7,13 +7,16 @@ their ``previous`` links, but an end that came after the last act in the bundle 
 Source: docs/formats/own.md section 6.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from authz.calendar import calendar_of
+from authz.case import Event
+from authz.custody import Event as Custody
 from authz.deadline import Timing, version_days
-from authz.evidence import block_covers, block_fresh_at, block_seen_by
+from authz.evidence import block_fresh_at, block_seen_by
 from authz.party import key_object_of_kid
 from authz.trace import Trace, TraceEntry, trace
 from ledger import judge
@@ -29,7 +32,7 @@ from ledger.statement import (
     UnverifiedStatement,
     verify_statement,
 )
-from ledger.views import BLOCK_KIND, VIEW_KIND, Cover, decode_block, decode_view, seen_by
+from ledger.views import BLOCK_KIND, VIEW_KIND, Block, decode_block, decode_view, seen_by
 
 GENESIS: Final = "log.genesis"
 _LOG_KINDS: Final = frozenset({GENESIS, BLOCK_KIND, VIEW_KIND})
@@ -50,7 +53,10 @@ class Reader(Protocol):
     """What ``wanted`` asks of whoever holds the logs."""
 
     def trail(self, name: str) -> Iterable[Place]:
-        """Return the places of all entries, in every log held, that name or mention an object."""
+        """Return the places of all entries, in every log held, that changed an object."""
+
+    def mentions(self, name: str) -> Iterable[Place]:
+        """Return the places of all entries, in every log held, that only mention an object."""
 
     def statement(self, place: Place) -> AnyStatement | None:
         """Return an entry as a statement; None where it is not held."""
@@ -59,14 +65,16 @@ class Reader(Protocol):
 def wanted(case: str, reader: Reader, kinds: Kinds, also: Iterable[Place] = ()) -> list[Place]:
     """Return the places of all entries that a bundle of a case must hold, in order.
 
-    They are the acts on the case and those that mention it, and from there on whatever an act
+    They are the acts on the case and those that mention it and count, and from there on whatever an act
     cites (views among it), the life of its issuer, and the lives of the parties and objects that
     its fields name; and the first entry of every log involved. ``also`` is wanted besides, with
     all that hangs on it: calendar years, and the entries that prove when the acts were done.
     """
     found: set[Place] = set()
     names = {case}
-    fresh = [*reader.trail(case), *also]
+    trail = list(reader.trail(case))
+    acts = [(place, made) for place in trail if (made := reader.statement(place)) is not None]
+    fresh = [*trail, *counted(case, acts, reader.mentions(case)), *also]
     while fresh:
         place = fresh.pop()
         if place in found:
@@ -86,6 +94,50 @@ def wanted(case: str, reader: Reader, kinds: Kinds, also: Iterable[Place] = ()) 
                 fresh += [it for it in reader.trail(name) if _is_about(reader, it, name)]
     first = {Place(origin, 0) for origin in {place.origin for place in found}}
     return sorted(found | {place for place in first if reader.statement(place) is not None})
+
+
+def counted(
+    case: str, acts: Iterable[tuple[Place, AnyStatement]], mentions: Iterable[Place]
+) -> list[Place]:
+    """Return the mentions of a case that belong to its trail.
+
+    Anyone may write a case's name into an act about something else, as often as they like; else a
+    region that has no part in a case could bury it. So a mention counts where it stands in the log
+    of the region whose item it is, or of one that at that place of its log held the case or had
+    accepted it.
+
+    Args:
+        case: Its name.
+        acts: The acts on it that stand.
+        mentions: Entries that mention it, of which not one need be read.
+    """
+    owner = ""
+    held: dict[str, list[tuple[int, bool]]] = {}
+    offered_to: dict[str, str] = {}
+    for place, made in sorted(acts, key=lambda act: act[0]):
+        if made.subject != case:
+            continue
+        region, kind, body = region_of_origin(place.origin), made.act.kind, made.act.body
+        if kind == Event.OPEN:
+            owner = body["item"][:6]
+        elif kind == Custody.OFFER:
+            offered_to[region] = body["unit"][:6]
+        holds = True
+        if kind == Custody.RELEASE:
+            holds = offered_to.get(region) == region
+        elif kind == Custody.DECLINE:
+            holds = body["holder"] == region
+        held.setdefault(place.origin, []).append((place.index, holds))
+    found: list[Place] = []
+    for place in mentions:
+        if region_of_origin(place.origin) == owner:
+            found.append(place)
+            continue
+        stages = held.get(place.origin, [])
+        before = bisect_left(stages, (place.index, False))
+        if before and stages[before - 1][1]:
+            found.append(place)
+    return found
 
 
 def _is_about(reader: Reader, place: Place, name: str) -> bool:
@@ -132,11 +184,19 @@ def judge_bundle(verified: VerifiedBundle, kinds: Kinds) -> Trace:
     """
     replay = _Replay(verified, kinds)
     replay.run()
+    case = verified.subject
+    places = {Place(entry.origin, entry.index): entry for entry in replay.judged}
+    acts = [
+        (place, entry.statement)
+        for place, entry in places.items()
+        if entry.statement.subject == case and not entry.findings
+    ]
+    mentions = [place for place, named in replay.mentions.items() if case in named]
+    belongs = set(counted(case, acts, mentions))
     entries = [
         entry
-        for entry in replay.judged
-        if entry.statement.subject == verified.subject
-        or verified.subject in replay.mentions.get(Place(entry.origin, entry.index), ())
+        for place, entry in places.items()
+        if entry.statement.subject == case or place in belongs
     ]
     timed = [replay.timed(entry) for entry in entries]
     return trace(verified.subject, timed, kinds, replay.timing())
@@ -159,7 +219,7 @@ class _Replay:
         self._rows: dict[tuple[str, str], list[Fact]] = {}
         self._views: dict[Place, ViewFact] = {}
         self._decoded: dict[bytes, ViewFact] = {}
-        self._covers: dict[Place, tuple[Cover, ...]] = {}
+        self._blocks: dict[Place, tuple[Block, int | None]] = {}
         self.judged: list[TraceEntry] = []
         self.mentions: dict[Place, tuple[str, ...]] = {}
 
@@ -294,33 +354,33 @@ class _Replay:
     # ---- times ----------------------------------------------------------------------------------
 
     def _take_block(self, place: Place, made: AnyStatement) -> None:
-        roster = self._logs[place.origin].roster
         try:
             block = decode_block(made.act.body)
         except MalformedError:
             return  # void on every node, so it proves no time
-        self._covers[place] = block_covers(roster, place.origin, block)
+        fresh = block_fresh_at(self._logs[place.origin].roster, place.origin, block)
+        self._blocks[place] = (block, fresh)
 
     def timed(self, entry: TraceEntry) -> TraceEntry:
         """Return a judged entry with the times that the whole bundle proves of it.
 
         Without a block record that covers it, the lines on the note of its log are all there is.
         """
-        quorum = self._logs[entry.origin].roster.quorum(entry.origin)
+        origin, roster = entry.origin, self._logs[entry.origin].roster
         seen, fresh = entry.seen_by_s, []
-        blocks = sorted(place for place in self._covers if place.origin == entry.origin)
-        for place in blocks:
+        for place in sorted(place for place in self._blocks if place.origin == origin):
+            block, fresh_at_s = self._blocks[place]
             if place.index < entry.index:
-                fresh.append(block_fresh_at(self._covers[place], quorum))
+                fresh.append(fresh_at_s)
                 continue
-            found = block_seen_by(self._covers[place], quorum, entry.index)
+            found = block_seen_by(roster, origin, block, entry.index)
             if found is not None:
                 seen = found
                 break
         fresh += [
             view.fresh_at_s
             for place, view in self._views.items()
-            if place.origin == entry.origin and place.index < entry.index
+            if place.origin == origin and place.index < entry.index
         ]
         base = max((it for it in fresh if it is not None), default=None)
         return replace(entry, seen_by_s=seen, fresh_at_s=base)

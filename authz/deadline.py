@@ -64,7 +64,7 @@ class Standing(StrEnum):
     OVERDUE = "overdue"
     MET = "met"
     LATE = "late"
-    """Met, but after it was due."""
+    """Ended after it was due: met too late, or overtaken when it was late already."""
     MOOT = "moot"
     LAPSED = "lapsed"
     """Of the notice: the time to ask for more is over, and what came in counts as whole."""
@@ -279,16 +279,17 @@ class Clock:
 
     @property
     def late(self) -> bool:
-        """Whether what was owed came after it was due."""
-        return self.ended is Ended.MET and self._is_past(self.end_s)
+        """Whether it ended after it was due; a notice that nobody had to give cannot be late."""
+        is_owed = self.ended is Ended.MET or self.obligation is not Obligation.NOTICE
+        return self.ended is not None and is_owed and self._is_past(self.end_s)
 
     def standing(self, at_s: int) -> Standing:
         """Return how it stands at a moment that is not before any act that it knows."""
         past = self._is_past(at_s)
         if self.ended is not None:
-            if self.ended is Ended.MET:
-                return Standing.LATE if self.late else Standing.MET
-            return Standing.MOOT
+            if self.late:
+                return Standing.LATE
+            return Standing.MET if self.ended is Ended.MET else Standing.MOOT
         if self.due_s is None:
             return Standing.PAUSED
         if not past:

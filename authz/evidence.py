@@ -1,49 +1,50 @@
 """The times that a block record proves of its own log, for readers who hold but a few entries.
 
-A node settles these times as it goes through a whole log. Each candidate in a block record has a
-whole quorum of lines, so the first record that covers an entry says all there is about it, and
-whoever holds that record reads the same times from it.
+A node settles when entries were seen as it goes through a whole log. Each candidate in a block
+record has a whole quorum of lines, so the first record that covers an entry says all there is about
+it, and whoever holds that record reads the same time from it.
+
+That the lines are on the log's own tree is for the reader who holds that tree to see; a quorum of
+mirrors does not sign two of one size.
 
 Source: protocol.md section 4.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-
+from ledger.checkpoint import Checkpoint
 from ledger.roster import Roster
-from ledger.views import Block, Cover, check_block_lines, fresh_at, seen_by
+from ledger.views import Block, BlockLines, GoodLine, collect_lines, fresh_at, seen_by
 
 
-def block_covers(roster: Roster, origin: str, block: Block) -> tuple[Cover, ...]:
-    """Return what the good lines of a block record say, of each candidate with a quorum of them.
+def block_fresh_at(roster: Roster, origin: str, block: Block) -> int | None:
+    """Return the time that the largest candidate in a block record with a quorum of lines proves.
 
-    That the lines are on the log's own tree is for the reader who holds that tree to see; a quorum
-    of mirrors does not sign two of one size.
+    Mirrors date their lines in the order of the trees, so no smaller candidate proves a later one.
+    None where the record holds no quorum of good lines at all.
     """
-    covers = check_block_lines(roster, origin, block)
-    counts = Counter(cover.size for cover in covers)
     quorum = roster.quorum(origin)
-    return tuple(cover for cover in covers if counts[cover.size] >= quorum)
+    for item in reversed(block.lines):
+        found = fresh_at([line.time_s for line in _good(roster, origin, item)], quorum)
+        if found is not None:
+            return found
+    return None
 
 
-def block_fresh_at(covers: Sequence[Cover], quorum: int) -> int | None:
-    """Return the latest time that a block record proves; None where it has no quorum of lines."""
-    sizes = {cover.size for cover in covers}
-    found = [
-        fresh_at([cover.time_s for cover in covers if cover.size == size], quorum)
-        for size in sorted(sizes)
-    ]
-    return max((it for it in found if it is not None), default=None)
-
-
-def block_seen_by(covers: Sequence[Cover], quorum: int, index: int) -> int | None:
+def block_seen_by(roster: Roster, origin: str, block: Block, index: int) -> int | None:
     """Return by when a block record shows the entry at ``index`` to exist; None where it does not.
 
     Of each mirror counts the earliest line on a tree that holds the entry.
     """
+    quorum = roster.quorum(origin)
     earliest: dict[str, int] = {}
-    for cover in covers:
-        if cover.size > index:
-            known = earliest.get(cover.region, cover.time_s)
-            earliest[cover.region] = min(known, cover.time_s)
+    for item in block.lines:
+        if item.size <= index:
+            continue
+        good = _good(roster, origin, item)
+        for line in good if len(good) >= quorum else ():
+            earliest[line.region] = min(line.time_s, earliest.get(line.region, line.time_s))
     return seen_by(earliest.values(), quorum)
+
+
+def _good(roster: Roster, origin: str, item: BlockLines) -> tuple[GoodLine, ...]:
+    checkpoint = Checkpoint(origin, item.size, item.root)
+    return collect_lines(roster, origin, checkpoint, item.lines, "mirror")

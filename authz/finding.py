@@ -123,6 +123,11 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "授权方未及时公布终止的时间证据，须由授权方说明。",
         "The owning region withholds the evidence of when the grant or item version ended.",
     ),
+    "release-withheld": (
+        "移交已被接收，持有方未在时限内放行或取消，仍须对该办件负责。",
+        "The offer was accepted, and its holder neither released nor cancelled it in time. "
+        "The holder still answers for the case.",
+    ),
     # Of entries of the log itself, and of time.
     "declared-time": (
         "申报的时间与证据不符。",
@@ -141,13 +146,14 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 
-_FLAGS: Final = frozenset({"end-not-seen", "unproven-use"})
+_FLAGS: Final = frozenset({"end-not-seen", "release-withheld", "unproven-use"})
 
 # Where one side's fault shows in another's log. The rest is answered by whoever wrote the entry.
 _ANSWERS: Final[Mapping[str, str]] = {
     "unauthorised-use": "window",
     "unproven-use": "region",
     "end-not-seen": "region",
+    "release-withheld": "region",
     "unknown-key": "region",
     "bad-signature": "region",
     "bad-genesis": "region",

@@ -5,7 +5,10 @@ A new mechanism of the domain is a row here, and perhaps a rule function beside 
 
 from typing import Final
 
-from authz import basis, case, correction, custody, grant, item, party, token
+from authz import basis, calendar, case, correction, custody, grant, item, party, token
+from authz.mechanisms import MECHANISMS, Mechanism
+from authz.records import Side, Signer, Step
+from authz.tables import LIVES, RECORD_KINDS
 from ledger.kind import Field, FieldType, Kind, Kinds
 from ledger.schema import ANY_SUBJECT, PARTY_SUBJECT
 
@@ -562,22 +565,25 @@ KINDS: Final[Kinds] = {
     for kind in (
         *_PARTY_KINDS,
         *_ITEM_KINDS,
+        *calendar.KINDS.values(),
         *_GRANT_KINDS,
         *_CASE_KINDS,
         *_HANDOFF_KINDS,
         *_CORRECTION_KINDS,
         *_TOKEN_KINDS,
+        *RECORD_KINDS,
     )
 }
 
 
 def reference(kinds: Kinds) -> str:
-    """Return the table as a page of Markdown, in the order of the table."""
+    """Return the table as a page of Markdown: kinds, lives and mechanisms, each in its order."""
     lines = [
         "# Kinds of acts",
         "",
         "What can be recorded, by whom, and with which fields. A field in *italics* may be left",
-        "out. This page is made from the tables in `authz/kinds.py` and `seals/kinds.py`.",
+        "out. This page is made from the tables in `authz/kinds.py`, `authz/tables`,",
+        "`authz/mechanisms.py` and `seals/kinds.py`.",
         "",
     ]
     for kind in kinds.values():
@@ -594,13 +600,66 @@ def reference(kinds: Kinds) -> str:
             lines += ["| field | type | 说明 | meaning |", "|---|---|---|---|"]
             lines += [_row(name, field) for name, field in kind.fields.items()]
             lines.append("")
+    lines += [
+        "# Lives of records",
+        "",
+        "Which act may follow where a record stands, and where it leads. Nothing else is let in.",
+        "An act with a colon is one with that value in the field that decides.",
+        "",
+        "| record | stands | act | leads to |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {life.subject} | {state} | `{event}` | {after} |"
+        for life in LIVES
+        for (state, event), after in life.steps.items()
+    ]
+    lines += [
+        "",
+        "# Mechanisms",
+        "",
+        "What the five policy documents ask for, in their words, and the acts that record it.",
+        "",
+        "| | mechanism | documents | acts |",
+        "|---|---|---|---|",
+    ]
+    lines += [_mechanism(it) for it in MECHANISMS]
+    lines.append("")
     return "\n".join(lines)
 
 
+def step_of(kind: Kind) -> Step | None:
+    """Return the step of a record's life that a kind is; None for a rule of its own."""
+    step = getattr(kind.rule, "__self__", None)
+    return step if isinstance(step, Step) else None
+
+
 def _signer(kind: Kind) -> str:
-    if kind.by_region:
-        return "Signed by an officer or by the region."
-    return "Signed by an officer."
+    step = step_of(kind)
+    if step is None:
+        if kind.by_region:
+            return "Signed by an officer or by the region."
+        return "Signed by an officer."
+    if step.signer is Signer.REGION:
+        who = "the region"
+    else:
+        who = f"an officer ({' or '.join(step.roles)}{_units(step)})"
+        if step.signer is Signer.BOTH:
+            who += " or the region"
+    side = {
+        Side.OPENER: "" if step.opens else ", who opened it",
+        Side.ADDRESSEE: ", to whom it is addressed",
+        Side.EITHER: ", on either side",
+    }[step.side]
+    return f"Signed by {who}{side}.{_cites(step)}"
+
+
+def _units(step: Step) -> str:
+    return f"; of a {' or '.join(step.units)}" if step.units else ""
+
+
+def _cites(step: Step) -> str:
+    return f" Cites: {', '.join(step.rests_on)}." if step.rests_on else ""
 
 
 def _staleness(kind: Kind) -> str:
@@ -613,3 +672,9 @@ def _row(name: str, field: Field) -> str:
     shown = f"*`{name}`*" if field.optional else f"`{name}`"
     choices = f": {', '.join(field.choices)}" if field.choices else ""
     return f"| {shown} | {field.type.value}{choices} | {field.zh} | {field.en} |"
+
+
+def _mechanism(row: Mechanism) -> str:
+    asked = "; ".join(f"{document} “{phrase}”" for document, phrase in row.phrases)
+    acts = ", ".join(f"`{name}`" for name in row.kinds)
+    return f"| {row.number} | {row.name} | {asked} | {acts} |"

@@ -25,7 +25,7 @@ from typing import Any, Final
 from authz import party
 from authz.custody import HOLDING
 from ledger.errors import RefusedError
-from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need
+from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need, Use
 
 Row = Mapping[str, Any]
 
@@ -84,6 +84,8 @@ class Step:
 
     Args:
         branch: The field whose value decides where the step leads.
+        relay: The field that says in whose log the step before stands, where a record goes through
+            more than two hands.
         roles: The officer holds one of them.
         units: The types of unit that the officer may sit in; empty: any.
         about: What a ``case`` in the body must be.
@@ -92,6 +94,7 @@ class Step:
         once_per: Fields that together may occur once in a region's log.
         versioned: Whether the body's ``version`` counts the steps of the record, from 1.
         keep: Fields of the body that the row keeps.
+        relies_on: The need whose fact is a grant: a use of it that later views settle.
         timed: Whether the opener's own step is late after ``due``; the addressee's always is.
         wants: Further facts for ``check``.
         check: What more the domain asks, given the row before and the row after the step.
@@ -101,6 +104,7 @@ class Step:
     event: str
     branch: str = ""
     side: Side = Side.OPENER
+    relay: str = ""
     signer: Signer = Signer.OFFICER
     roles: tuple[str, ...] = (party.MANAGE,)
     units: tuple[str, ...] = ()
@@ -110,6 +114,7 @@ class Step:
     once_per: tuple[str, ...] = ()
     versioned: bool = False
     keep: tuple[str, ...] = ()
+    relies_on: str = ""
     timed: bool = False
     wants: Callable[[Draft, Fact | None], tuple[Need, ...]] | None = None
     check: Callable[[Acting, Row, Row], tuple[Change, ...]] | None = None
@@ -127,6 +132,8 @@ class Step:
         elsewhere = draft.subject[:6] if own is None else own.state.get("to", draft.subject)[:6]
         if draft.subject[:6] != region:
             elsewhere = draft.subject[:6]
+        if self.relay:
+            elsewhere = body[self.relay][:6]
         if elsewhere != region:  # the other side's row
             needs.append(Need(_THERE, draft.subject, elsewhere, cite=True))
         if self.about is not About.NOTHING and "case" in body:
@@ -172,8 +179,18 @@ class Step:
             changes.append(Change(self._once_object(acting.region, body), {"of": subject}))
         if self.check is not None:  # (5)
             changes += self.check(acting, before, row)
-        mentions = (row["case"],) if "case" in row else ()
-        return Judgement(tuple(changes), flags=_late(acting, self, before), mentions=mentions)
+        return Judgement(
+            tuple(changes),
+            uses=self._uses(acting),
+            flags=_late(acting, self, before),
+            mentions=(row["case"],) if "case" in row else (),
+        )
+
+    def _uses(self, acting: Acting) -> tuple[Use, ...]:
+        grant = acting.facts.get(self.relies_on)
+        if grant is None or grant.origin == acting.origin:
+            return ()
+        return (Use(self.relies_on, grant.state["stale"]),)
 
     def _event(self, acting: Acting) -> str:
         return f"{self.event}:{acting.act.body[self.branch]}" if self.branch else self.event
@@ -296,9 +313,7 @@ def check_case(acting: Acting, *, held: bool) -> Row:
     if held:
         row = found.state
         if row["at"] not in HOLDING:
-            raise RefusedError(
-                f"the case is not held here: it is {row['at']}", code="not-holder"
-            )
+            raise RefusedError(f"the case is not held here: it is {row['at']}", code="not-holder")
         if acting.signer is not None and acting.signer.state["unit"] != row["unit"]:
             raise RefusedError(f"{row['unit']} holds the case", code="not-holder")
     return found.state

@@ -157,8 +157,9 @@ class Driver:
             make: Makes the event for a request id.
 
         Raises:
-            UnavailableError: ``busy`` when the inbox is full, ``stopping``, ``standby``, or what the
-                node says; ``unknown-outcome`` when it ended in the step that had taken the event.
+            UnavailableError: ``busy`` when the inbox is full, ``stopping``, ``standby``, or what
+                the node says; ``unknown-outcome`` when it ended in the step that had taken the
+                event.
             LedgerError: The node refused it.
         """
         self._check_started()

@@ -60,6 +60,7 @@ from nodes.core.sequencer import Head, Means, Sequencer
 from nodes.core.settlement import Settlement
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
 from nodes.core.views import Shelf, due_for_uses
+from nodes.core.withheld import Withheld
 from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
 from nodes.store import entries, facts, notes, peers
 from nodes.store.apply import apply
@@ -322,6 +323,7 @@ class Node:
         self._shelf = Shelf()
         self._settlement = Settlement(self._own)
         self._settlement_is_new = True
+        self._withheld = Withheld(roster.constants.staleness_s, tuple(self._stored))
         self._wanted_fresh: dict[str, int] = {}
         self._published = self._load_published(connection)
         self._is_own_ready = False
@@ -503,7 +505,7 @@ class Node:
         self._held = ()
         if self._state == "serving" and self._is_asking(now_ms):
             self._held = tuple(asked[:HELD_MAX])
-            busy = UnavailableError("the node has just started, and asks its witnesses", code="busy")
+            busy = UnavailableError("just started, and asking the witnesses", code="busy")
             replies += [Reply(event.request_id, busy) for event in asked[HELD_MAX:]]
         elif self._state == "serving":
             replies += self._sequence(asked, reader, now_ms)
@@ -512,6 +514,8 @@ class Node:
                 f"this node writes nothing: {self._detail}", code=self._state
             )
             replies += [Reply(event.request_id, stopped) for event in asked]
+        if self._withheld.is_behind:
+            self._write(self._withheld.settle(reader))
         self._write(self._duties.writes())
         ready = self._network.flush(now_ms, reader)
         self._write(ready.writes)
@@ -550,7 +554,7 @@ class Node:
             self._duties.notice(found.origin, found.effects)
             judged.append((found.origin, found.effects))
         if judged:
-            self._write(self._settlement.step(judged, reader))
+            self._settle(judged, reader)
         for origin, known in self._network.known.items():
             if not self._shelf.is_better(origin, known, self._judged_size(origin)):
                 continue
@@ -558,6 +562,11 @@ class Node:
             if self._projection.root(origin, known.size, reader) == known.root:
                 self._shelf.put(origin, known)
         self._write(self._network.catch_up(self._follower.lacking(self._stored), reader))
+
+    def _settle(self, judged: Sequence[tuple[str, Effects]], reader: StoreReader) -> None:
+        """Take note of what newly judged entries show of uses and of accepted offers."""
+        self._write(self._settlement.step(judged, reader))
+        self._write(self._withheld.note(judged))
 
     def _sequence(
         self, asked: Sequence[Register | Compose], reader: StoreReader, now_ms: int
@@ -581,7 +590,7 @@ class Node:
             published = self._published = sequencer.head.published
             assert published is not None
             network.publish(published.checkpoint, published.note, published.post_quantum)
-            self._write(self._settlement.step([(self._own, batch.effects)], reader))
+            self._settle([(self._own, batch.effects)], reader)
             for view in batch.effects.views:
                 self._settlement.satisfied(view.origin, view.fresh_at_s)
         self._want_fresh(now_ms // 1000)
@@ -680,7 +689,7 @@ class Node:
         if self._state == "serving":
             due.append(self._sequencer.closing_at_ms(self._network.unrecorded()))
             due.append(self._asking_until_ms)
-        if self._follower.is_behind(stored):
+        if self._follower.is_behind(stored) or self._withheld.is_behind:
             due.append(now_ms)
         return min((at for at in due if at is not None), default=None)
 

@@ -100,6 +100,27 @@ class UseRow:
     status: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRow:
+    """An acceptance that cites the offer shown by entry (origin, index) of the holder's log."""
+
+    origin: str
+    index: int
+    case: str
+    answer_origin: str
+    answer_index: int
+    view_index: int | None
+    """The first view in the holder's log that covers it; None before there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateAnswer:
+    """An answer, and the first entry of the holder's log that was seen after it was due."""
+
+    answer: AnswerRow
+    index: int
+
+
 class Reader(Protocol):
     """Reads of the store that core steps ask for, inside the current transaction."""
 
@@ -136,3 +157,6 @@ class Reader(Protocol):
         rows_max: int | None = None,
     ) -> Sequence[UseRow]:
         """Return uses that are open or unproven, ascending by log and index."""
+
+    def late_answers(self, origin: str, before_s: int, rows_max: int) -> Sequence[LateAnswer]:
+        """Return answers to a log's offers, due before a time, that an entry seen later shows."""

@@ -87,7 +87,15 @@ _KINDS: Final = (
         zh="用印",
         en="use a seal",
         subject="seal-use",
-        fields=_USE_FIELDS,
+        fields={
+            **_USE_FIELDS,
+            "draft": Field(
+                type=FieldType.HASH,
+                zh="印章所签摘要",
+                en="digest that the seal signs (SM3)",
+                optional=True,
+            ),
+        },
         needs=usage.use_needs,
         rule=usage.use,
         receives_only=False,

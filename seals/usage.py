@@ -203,25 +203,57 @@ def use(acting: Acting) -> Judgement:
     """Judge ``seal.use``: a keeper seals one document for one case."""
     own = acting.own
     after = next_use(_use_stage(own), UseEvent.USE)
-    seal = _live_seal(acting)
-    keeper = acting.statement.issuer
+    seal, body = _live_seal(acting), acting.act.body
+    check_use(seal, None if own is None else own.state, body, keeper=acting.statement.issuer)
+    return _recorded(acting, after)
+
+
+def check_use(
+    seal: Mapping[str, Any],
+    approved: Mapping[str, Any] | None,
+    body: Mapping[str, Any],
+    *,
+    keeper: str,
+) -> None:
+    """Check that a keeper may use a seal as ``body`` says, before the key signs and at the act.
+
+    What was approved is the finished document, or the digest that the seal signs (``draft``): an
+    approver reads a paper before it is sealed, and only sealing it makes the finished file.
+
+    Args:
+        seal: The seal's newest row.
+        approved: The row of this use; None where nobody approved it.
+        body: Of the act.
+        keeper: Who seals.
+
+    Raises:
+        RefusedError: ``not-keeper`` or ``approval-missing``.
+    """
     if keeper not in seal["keep"]:
         raise RefusedError(f"{keeper} is no keeper of this seal", code="not-keeper")
-    body = acting.act.body
-    if own is None:
+    if approved is None:
         if seal["two"]:
             raise RefusedError(
                 "this seal wants a second person's approval", code="approval-missing"
             )
-    elif (own.state["seal"], own.state["doc"], own.state["case"]) != (
-        body["seal"],
-        body["document"],
-        body["case"],
-    ):
+    elif (approved["seal"], approved["case"]) != (body["seal"], body["case"]) or approved[
+        "doc"
+    ] not in {body["document"], body.get("draft")}:
         raise RefusedError("another document or case was approved", code="approval-missing")
-    elif own.state["by"] == keeper:
+    elif approved["by"] == keeper:
         raise RefusedError("the approval is a second person's", code="approval-missing")
-    return _recorded(acting, after)
+
+
+def check_live(name: str, seal: Mapping[str, Any], *, time_s: int) -> None:
+    """Check that a seal may be used at a time, by its newest row.
+
+    Raises:
+        RefusedError: ``seal-not-live``.
+    """
+    if not seal["live"] or seal["st"] != Life.LIVE:
+        raise RefusedError(f"the seal is {seal['st']}: {name}", code="seal-not-live")
+    if not seal["from"] <= time_s < seal["until"]:
+        raise RefusedError(f"the seal is out of its term: {name}", code="seal-not-live")
 
 
 def _live_seal(acting: Acting) -> Mapping[str, Any]:
@@ -229,12 +261,8 @@ def _live_seal(acting: Acting) -> Mapping[str, Any]:
     name, fact = acting.act.body["seal"], acting.facts["seal"]
     if fact is None or "/seal/" not in name:
         raise RefusedError(f"no such seal is issued here: {name}", code="unknown-object")
-    seal = fact.state
-    if not fact.live or seal["st"] != Life.LIVE:
-        raise RefusedError(f"the seal is {seal['st']}: {name}", code="seal-not-live")
-    if not seal["from"] <= acting.statement.time_s < seal["until"]:
-        raise RefusedError(f"the seal is out of its term: {name}", code="seal-not-live")
-    return seal
+    check_live(name, fact.state, time_s=acting.statement.time_s)
+    return fact.state
 
 
 def _recorded(acting: Acting, stage: UseStage) -> Judgement:

@@ -6,7 +6,7 @@ An agreement is proposed in one log and signed in the other's; each side's log k
 from typing import Final
 
 from authz.party import GRANT, MANAGE
-from authz.records import NEW, Acting, Change, Draft, Fact, Life, Need, Row, Side, Signer, Step
+from authz.records import NEW, Life, Row, Side, Signer, Step
 from authz.tables.words import (
     DIGEST,
     REASON,
@@ -19,7 +19,7 @@ from authz.tables.words import (
     text,
 )
 from ledger.errors import MalformedError, RefusedError
-from ledger.kind import Field, Kind
+from ledger.kind import Acting, Change, Draft, Fact, Field, Kind, Need
 
 _ROLES: Final = (GRANT, MANAGE)
 
@@ -93,7 +93,7 @@ _50: Final = "50 收件地/办理地职责, 15 异地代收代办"
 _59: Final = "59 业务互信互认"
 
 
-def _life(
+def _life(  # noqa: PLR0917 - in the order of a row of the table
     life: Life, zh: str, en: str, fields: dict[str, Field], question: str, source: str
 ) -> tuple[Kind, ...]:
     """Return the three steps that both lives share: propose, sign, decline."""

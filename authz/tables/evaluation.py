@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from authz import party
 from authz.party import DECIDE, MANAGE, RECEIVE
-from authz.records import NEW, About, Acting, Change, Life, Row, Side, Signer, Step
+from authz.records import NEW, About, Life, Row, Side, Signer, Step
 from authz.tables.words import (
     CASE,
     DUE,
@@ -16,7 +16,7 @@ from authz.tables.words import (
     text,
 )
 from ledger.errors import RefusedError
-from ledger.kind import Kind
+from ledger.kind import Acting, Change, Kind
 
 GRADES: Final = ("dissatisfied", "fair", "satisfied", "very-dissatisfied", "very-satisfied")
 """基本满意 is ``fair``. Source: GB/T 39735-2020."""

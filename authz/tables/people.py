@@ -3,8 +3,8 @@
 from typing import Final
 
 from authz import training
-from authz.party import GRANT, MANAGE
-from authz.records import NEW, Acting, Change, Draft, Fact, Life, Need, Row, Side, Signer, Step
+from authz.party import GRANT
+from authz.records import NEW, Life, Row, Side, Signer, Step
 from authz.tables.words import (
     DIGEST,
     DUE,
@@ -24,7 +24,7 @@ from authz.tables.words import (
     yes,
 )
 from ledger.errors import RefusedError
-from ledger.kind import Kind
+from ledger.kind import Acting, Change, Draft, Fact, Kind, Need
 
 
 def _versions(subject: str, event: str, end: str) -> Life:

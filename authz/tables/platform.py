@@ -3,7 +3,7 @@
 from typing import Final
 
 from authz.party import DECIDE, GRANT, MANAGE, RECEIVE
-from authz.records import NEW, About, Acting, Change, Life, Row, Side, Signer, Step
+from authz.records import NEW, About, Life, Row, Side, Signer, Step
 from authz.tables.words import (
     CASE,
     CASE_MAYBE,
@@ -27,7 +27,7 @@ from authz.tables.words import (
     yes,
 )
 from ledger.errors import MalformedError, RefusedError
-from ledger.kind import Field, Kind
+from ledger.kind import Acting, Change, Field, Kind
 
 _ANY_ROLE: Final = (DECIDE, MANAGE, RECEIVE)
 _PERCENT_MAX: Final = 100
@@ -98,9 +98,7 @@ PROCESS: Final = _published("process", "process")
 GUIDE: Final = _published("guide", "guide")
 FEE_POLICY: Final = _published("fee-policy", "fee-policy")
 ITEM_LIST: Final = _published("item-list", "item-list")
-CONSULTATION: Final = Life(
-    subject="consultation", steps={(NEW, "consultation.record"): "recorded"}
-)
+CONSULTATION: Final = Life(subject="consultation", steps={(NEW, "consultation.record"): "recorded"})
 
 LIVES: Final = (
     DEVICE,
@@ -171,7 +169,7 @@ def _check_term(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]
     return ()
 
 
-def _text_kinds(
+def _text_kinds(  # noqa: PLR0917 - in the order of a row of the table
     life: Life,
     zh: str,
     en: str,
@@ -200,9 +198,7 @@ def _text_kinds(
             source=source,
         ),
         kind_of_step(
-            Step(
-                life=life, event=f"{name}.withdraw", signer=Signer.BOTH, roles=(GRANT, MANAGE)
-            ),
+            Step(life=life, event=f"{name}.withdraw", signer=Signer.BOTH, roles=(GRANT, MANAGE)),
             f"废止{zh}",
             f"withdraw {en}",
             {"reason": REASON},

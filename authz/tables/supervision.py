@@ -1,9 +1,9 @@
-"""Supervision: 督办, incidents, grievances, tasks, milestones, assessments and what follows them."""
+"""Supervision: 督办, incidents, grievances, tasks, milestones, meetings and assessments."""
 
 from typing import Final
 
 from authz.party import DECIDE, MANAGE, RECEIVE
-from authz.records import NEW, Acting, Change, Life, Row, Side, Signer, Step
+from authz.records import NEW, Life, Row, Side, Signer, Step
 from authz.tables.words import (
     CASE_MAYBE,
     DIGEST,
@@ -24,7 +24,7 @@ from authz.tables.words import (
     text,
 )
 from ledger.errors import RefusedError
-from ledger.kind import Kind
+from ledger.kind import Acting, Change, Kind
 
 _ANY_ROLE: Final = (DECIDE, MANAGE, RECEIVE)
 
@@ -456,9 +456,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_63,
     ),
     kind_of_step(
-        Step(
-            life=ASSESSMENT, event="assessment.appeal", side=Side.ADDRESSEE, signer=Signer.BOTH
-        ),
+        Step(life=ASSESSMENT, event="assessment.appeal", side=Side.ADDRESSEE, signer=Signer.BOTH),
         "考核申诉",
         "appeal against an assessment",
         {"reason": REASON, "evidence": EVIDENCE},

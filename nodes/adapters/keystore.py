@@ -5,6 +5,7 @@ file is sealed with AES-256-GCM, and its name and public key are sealed in with 
 can stand in for another. A hardware module takes this module's place behind ``nodes.ports.Signer``.
 """
 
+import hmac
 import stat
 import threading
 from collections.abc import Callable, Mapping
@@ -94,8 +95,9 @@ class KeyStore:
     """
 
     def __init__(self, folder: Path, sealing_key: bytes, randomness: Randomness) -> None:
-        self._folder = folder
+        self.folder = folder
         self._cipher = AESGCM(sealing_key)
+        self._sealing_key = sealing_key
         self._randomness = randomness
         self._opened: dict[str, Key] = {}
         self._lock = threading.Lock()
@@ -191,6 +193,11 @@ class KeyStore:
         with self._lock:
             return self._load(f"role/{role}", PostQuantumKey)
 
+    def passphrase(self, name: str) -> bytes:
+        """Return what encrypts a key that lies here as PKCS #8; another for each name."""
+        bound = f"shouxin/passphrase/v1 {name}".encode()
+        return hmac.digest(self._sealing_key, bound, "sha256").hex().encode()
+
     def _make(self, name: str, kind: type[K]) -> K:
         with self._lock:
             try:
@@ -230,7 +237,7 @@ class KeyStore:
         path = self._path(name)
         if not path.parent.is_dir():
             path.parent.mkdir(mode=0o700)
-            sync_folder(self._folder)
+            sync_folder(self.folder)
         nonce = self._randomness(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, key.seed(), _bound(name, key.public))
         write_durably(path, encoding.encode([KEY_FORMAT, key.public, sealed]))
@@ -239,14 +246,14 @@ class KeyStore:
     def _path(self, name: str) -> Path:
         kind, _, rest = name.partition("/")
         if kind == "role" and rest.removesuffix(POST_QUANTUM_SUFFIX).isalpha():
-            return self._folder / "roles" / f"{rest}.key"
+            return self.folder / "roles" / f"{rest}.key"
         if kind == "governance":
             check_region(rest)
-            return self._folder / "governance" / f"{rest}.key"
+            return self.folder / "governance" / f"{rest}.key"
         if kind == "officer":
             check_party(rest)
             # A region is six digits and a type has no dot, so no two parties share a file.
-            return self._folder / "officers" / f"{rest.replace('/', '.')}.key"
+            return self.folder / "officers" / f"{rest.replace('/', '.')}.key"
         raise MalformedError(f"not the name of a key: {name!r}", code="bad-field")
 
 

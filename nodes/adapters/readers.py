@@ -8,15 +8,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from ledger.errors import UnavailableError
 from nodes.store.engine import is_lost
-
-AWAY_S: Final = 0.5
-"""How long nobody asks a server again that could not be reached: the loop would wait for it."""
 
 _T = TypeVar("_T")
 
@@ -54,10 +51,9 @@ class Readers:
         self._drop()
 
     def _read_here(self, read: Callable[[Connection], _T]) -> _T:
-        self._check_away()
         try:
             if self._here is None:
-                self._here = self._engine.connect()
+                self._here = self._connect()
             try:
                 return read(self._here)
             finally:
@@ -66,7 +62,8 @@ class Readers:
                     self._here.rollback()
         except Exception as error:
             if is_lost(error):
-                self._lose()
+                self._drop()
+                self._engine.dispose()
             raise
 
     def _read(self, read: Callable[[Connection], _T]) -> _T:
@@ -78,27 +75,29 @@ class Readers:
         return self._read_once(read)
 
     def _read_once(self, read: Callable[[Connection], _T]) -> _T:
-        self._check_away()
-        connection: Connection | None = None
         try:
-            with self._engine.connect() as connection:
+            with self._connect() as connection:
                 return read(connection)
         except Exception as error:
             if is_lost(error):
                 self._engine.dispose()
-                if connection is None:
-                    self._away_until_s = time.monotonic() + AWAY_S
             raise
 
-    def _check_away(self) -> None:
-        if time.monotonic() < self._away_until_s:
-            raise UnavailableError("the database cannot be reached", code="busy")
+    def _connect(self) -> Connection:
+        """Connect; as long as it took to find a server silent, it is not asked again.
 
-    def _lose(self) -> None:
-        if self._here is None:
-            self._away_until_s = time.monotonic() + AWAY_S
-        self._drop()
-        self._engine.dispose()
+        Else the loop would do nothing but wait for it.
+        """
+        begun_s = time.monotonic()
+        if begun_s < self._away_until_s:
+            raise UnavailableError("the database cannot be reached", code="busy")
+        try:
+            return self._engine.connect()
+        except Exception as error:
+            if is_lost(error):
+                now_s = time.monotonic()
+                self._away_until_s = now_s + (now_s - begun_s)
+            raise
 
     def _drop(self) -> None:
         if self._here is not None:

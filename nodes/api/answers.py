@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from authz.finding import SENTENCES, who_answers
+from authz.finding import who_answers
 from ledger.errors import NotFoundError
 from ledger.names import check_origin, check_subject
 from ledger.note import Note
@@ -23,6 +23,7 @@ from nodes.api.requests import check_query, query_number
 from nodes.api.scitt import locate
 from nodes.api.tokens import ANY, authorize
 from nodes.core.ready import FindingRow
+from nodes.core.sentences import SENTENCES
 from nodes.store.entries import LogIDs
 from nodes.store.facts import load_trace, newest
 from nodes.store.findings import load_findings

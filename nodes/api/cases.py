@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from authz.case_bundle import Place, wanted
+from authz.case_bundle import Place, counted, wanted
 from authz.trace import Trace, TraceEntry, trace
 from ledger.bundle import Bundle, ProvenEntry, ProvenLog
 from ledger.checkpoint import Checkpoint
@@ -20,14 +20,14 @@ from ledger.roster import Role, Roster
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import VIEW_KIND, collect_lines
 from nodes.api.answers import as_of
-from nodes.api.clocks import fresh_below, load_calendar, timing
+from nodes.api.clocks import BlockTimes, fresh_below, load_calendar, timing
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
 from nodes.api.tokens import ANY, authorize
 from nodes.ports import UseRow
 from nodes.store.entries import LogIDs, load_entries, stored_size
-from nodes.store.facts import between, load_trace, newest
+from nodes.store.facts import between, load_changes, load_mentions, newest
 from nodes.store.findings import load_findings_of, load_uses, seen_by
 from nodes.store.notes import load_finished_above, load_newest_note
 
@@ -95,7 +95,7 @@ def tell(service: Service, connection: Connection, case: str) -> Trace:
         NotFoundError: No log that is held here names it.
     """
     ids = LogIDs()
-    places = load_trace(connection, ids, case)
+    places = _story(connection, ids, case)
     if not places:
         raise NotFoundError(f"nothing is recorded here about {case}", code="unknown-object")
     finished = {
@@ -103,8 +103,9 @@ def tell(service: Service, connection: Connection, case: str) -> Trace:
         for origin in {origin for origin, _ in places}
         for note in [load_newest_note(connection, ids, origin, finished=True)]
     }
+    known: BlockTimes = {}
     entries = [
-        _trace_entry(service, connection, ids, case, origin, index, finished[origin])
+        _trace_entry(service, connection, ids, case, origin, index, finished[origin], known)
         for origin, index in places
     ]
     rows = [entry.changed[case] for entry in entries if case in entry.changed]
@@ -118,6 +119,17 @@ def tell(service: Service, connection: Connection, case: str) -> Trace:
     return trace(case, entries, service.kinds, count)
 
 
+def _story(connection: Connection, ids: LogIDs, case: str) -> list[tuple[str, int]]:
+    """Return (origin, index) of the acts on a case and of the mentions of it that count."""
+    changes = load_changes(connection, ids, case)
+    acts: list[tuple[Place, UnverifiedStatement]] = []
+    for origin, index in changes:
+        [entry] = load_entries(connection, ids, origin, index, index + 1)
+        acts.append((Place(origin, index), decode_statement(entry)))
+    mentions = [Place(*found) for found in load_mentions(connection, ids, case)]
+    return changes + [(it.origin, it.index) for it in counted(case, acts, mentions)]
+
+
 def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows the question
     service: Service,
     connection: Connection,
@@ -126,13 +138,14 @@ def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows th
     origin: str,
     index: int,
     finished_size: int,
+    known: BlockTimes,
 ) -> TraceEntry:
     [entry] = load_entries(connection, ids, origin, index, index + 1)
     made = decode_statement(entry)
     [signer] = newest(connection, ids, [(origin, made.issuer, index)])
     rows = between(connection, ids, origin, case, index, index + 1)
     seen = seen_by(connection, ids, origin, index)
-    fresh = fresh_below(service, connection, ids, origin, index)
+    fresh = fresh_below(service, connection, ids, origin, index, known)
     if origin == service.origin:
         finality: str = service.driver.finality(index)
     else:
@@ -201,12 +214,15 @@ class _Held:
         return all(len(_lines(roster, checkpoint, note, role)) >= quorum for role in roles)
 
     def trail(self, name: str) -> list[Place]:
-        """Return the places of the entries that name or mention an object, as far as proven."""
-        return [
-            Place(origin, index)
-            for origin, index in load_trace(self._connection, self._ids, name)
-            if index < self.note(origin)[0]
-        ]
+        """Return the places of the entries that changed an object, as far as proven."""
+        return self._proven(load_changes(self._connection, self._ids, name))
+
+    def mentions(self, name: str) -> list[Place]:
+        """Return the places of the entries that only mention an object, as far as proven."""
+        return self._proven(load_mentions(self._connection, self._ids, name))
+
+    def _proven(self, places: Iterable[tuple[str, int]]) -> list[Place]:
+        return [Place(*found) for found in places if found[1] < self.note(found[0])[0]]
 
     def statement(self, place: Place) -> UnverifiedStatement | None:
         """Return an entry as a statement; None where it is not held, or is none."""
@@ -237,14 +253,15 @@ class _Held:
         service, connection, ids = self._service, self._connection, self._ids
         found: list[Place] = []
         times_s: list[int] = []
-        for place in self.trail(case):
+        known: BlockTimes = {}
+        for place in self._proven(_story(connection, ids, case)):
             origin, index = place.origin, place.index
             made = self.statement(place)
             if made is None:
                 continue
             times_s.append(made.time_s)
             seen = seen_by(connection, ids, origin, index)
-            fresh = fresh_below(service, connection, ids, origin, index)
+            fresh = fresh_below(service, connection, ids, origin, index, known)
             if seen is not None:
                 times_s.append(seen[0])
                 found.append(Place(origin, seen[1]))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from authz.calendar import calendar_names, calendar_of
 from authz.deadline import Timing, version_days
-from authz.evidence import block_covers, block_fresh_at
+from authz.evidence import block_fresh_at
 from authz.item import version_object
 from ledger.errors import LedgerError
 from ledger.kind import Fact
@@ -74,35 +74,57 @@ def load_calendar(
     return [fact for fact in newest(connection, ids, wanted) if fact is not None]
 
 
-def fresh_below(
-    service: Service, connection: Connection, ids: LogIDs, origin: str, index: int
+BlockTimes = dict[tuple[str, int], int | None]
+"""What block records prove, by log and index, once their lines have been checked."""
+
+
+def fresh_below(  # noqa: PLR0917 - a connection, and a place
+    service: Service,
+    connection: Connection,
+    ids: LogIDs,
+    origin: str,
+    index: int,
+    known: BlockTimes,
 ) -> Proof | None:
     """Return the latest time that a log proves below one of its entries; None for none.
 
-    Views and block records prove one each (protocol.md section 4).
+    Views and block records prove one each (protocol.md section 4). ``known`` serves one request.
     """
     others = [it.origin for it in service.roster.members.values() if it.origin != origin]
     views = newest(connection, ids, [(origin, other, index) for other in others])
     found = [Proof(it.state["fresh_at"], it.index) for it in views if it is not None]
-    found += _block_below(service, connection, ids, origin, index)
+    found += _block_below(service, connection, ids, origin, index, known)
     return max(found, default=None)
 
 
-def _block_below(
-    service: Service, connection: Connection, ids: LogIDs, origin: str, index: int
+def _block_below(  # noqa: PLR0917 - as above
+    service: Service,
+    connection: Connection,
+    ids: LogIDs,
+    origin: str,
+    index: int,
+    known: BlockTimes,
 ) -> Sequence[Proof]:
     for _ in range(_BLOCKS_MAX):
         [row] = newest(connection, ids, [(origin, origin, index)])
         if row is None or row.index == 0:  # the genesis entry proves no time
             return ()
-        [entry] = load_entries(connection, ids, origin, row.index, row.index + 1)
-        try:
-            block = decode_block(decode_statement(entry).act.body)
-        except LedgerError:
-            return ()
-        covers = block_covers(service.roster, origin, block)
-        time_s = block_fresh_at(covers, service.roster.quorum(origin))
+        place = (origin, row.index)
+        if place not in known:
+            known[place] = _block_time(service, connection, ids, origin, row.index)
+        time_s = known[place]
         if time_s is not None:
             return (Proof(time_s, row.index),)
         index = row.index
     return ()
+
+
+def _block_time(
+    service: Service, connection: Connection, ids: LogIDs, origin: str, index: int
+) -> int | None:
+    [entry] = load_entries(connection, ids, origin, index, index + 1)
+    try:
+        block = decode_block(decode_statement(entry).act.body)
+    except LedgerError:
+        return None
+    return block_fresh_at(service.roster, origin, block)

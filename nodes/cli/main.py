@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     _fsck(commands)
     _repair(commands)
     _status(commands)
+    _calendar(commands)
     _admin(commands)
     _demo(commands)
     return top
@@ -348,6 +349,23 @@ def _status(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     _json(status)
     _caller(status)
+
+
+def _calendar(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    calendar = _command(
+        commands,
+        "calendar",
+        "calendar:calendar",
+        "publish the working days of a year, by which all clocks count",
+        description=(
+            "Publish the days off and worked weekends of a year, as the package chinesecalendar "
+            "knows them. Compare them with the official notice first: --dry-run prints them."
+        ),
+    )
+    calendar.add_argument("years", type=int, nargs="+", metavar="YEAR")
+    calendar.add_argument("--document", metavar="TEXT", help="the notice that sets the days")
+    calendar.add_argument("--dry-run", action="store_true", help="print the days, record nothing")
+    _caller(calendar)
 
 
 def _admin(commands: "_Commands[argparse.ArgumentParser]") -> None:

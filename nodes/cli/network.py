@@ -138,7 +138,7 @@ async def _serve(config: Config, *, leash: bool) -> None:
         service = node.service
         url = service.roster.member(service.region).url
         print(f"listening {url} region {service.region} {service.node.snapshot.state}", flush=True)
-        await node.driver.wait_failed()
+        await node.wait_failed()
 
 
 def _cancel_on_signals() -> None:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from authz.finding import SENTENCES
 from authz.right import Right
+from nodes.core.sentences import SENTENCES
 
 Language = Literal["zh", "en"]
 

@@ -1,6 +1,6 @@
 """A case's timeline, told to people: who did what, when, on what ground, and who held it after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -8,6 +8,8 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from authz.deadline import WORDS as OBLIGATIONS
+from authz.deadline import Obligation
 from authz.trace import Trace
 from nodes.cli.show import (
     RIGHT_ZH,
@@ -44,6 +46,10 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "marks": "● 已复制到法定数量的省  ◐ 已见证  ○ 仅本地已存  ″ 同上",
         "findings": "发现的问题",
         "none": "未发现问题",
+        "clocks": "时限",
+        "clock_columns": "事项|责任方|起|止（含当日）|现状|逾期期间持有",
+        "provisional": "* 暂定：所涉年度的工作日历尚未公布，按周一至周五推算。",
+        "unproven": "? 起止时间未全部得到佐证，按可佐证的最晚时间计。",
         "seal": "印章",
         "asserted": "† 私钥由地区代管：由该地区声明系此人所为。",
     },
@@ -57,10 +63,26 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "marks": "● replicated by a quorum  ◐ witnessed  ○ accepted only  ″ as above",
         "findings": "Findings",
         "none": "No findings",
+        "clocks": "Clocks",
+        "clock_columns": "owed|by|from|due (that day included)|stands|held while overdue",
+        "provisional": "* Provisional: the calendar of a year in it is not published yet.",
+        "unproven": "? Not all its times are borne out; the latest that evidence allows counts.",
         "seal": "seal",
         "asserted": "† The region holds the key: it is the region who says that they acted.",
     },
 }
+
+
+_STANDING_ZH: Final[Mapping[str, str]] = {
+    "running": "计时中",
+    "paused": "暂停",
+    "overdue": "已逾期",
+    "met": "按时完成",
+    "late": "逾期完成",
+    "moot": "已终止",
+    "lapsed": "已届满",
+}
+_STANDING_STYLE: Final[Mapping[str, str]] = {"overdue": "bold red", "late": "red", "met": "green"}
 
 
 def trace_fields(told: Trace) -> dict[str, Any]:
@@ -70,6 +92,10 @@ def trace_fields(told: Trace) -> dict[str, Any]:
         "holder": told.holder,
         "stage": told.stage,
         "lines": [plain(asdict(line)) for line in told.lines],
+        "clocks": [
+            plain(clock.fields(told.as_of_s)) for clock in told.clocks if told.as_of_s is not None
+        ],
+        "clocks_as_of_s": told.as_of_s,
         "findings": [list(found) for found in told.findings],
     }
 
@@ -132,12 +158,43 @@ def tell_fields(
     put(Text(words["marks"], style="dim"))
     if any(line["asserted"] for line in lines):
         put(Text(words["asserted"], style="dim"))
+    _put_clocks(put, told.get("clocks", ()), language, named)
     if not told["findings"]:
         put(Text(words["none"], style="green"))
         return
     put(Text(words["findings"], style="bold red"))
     for origin, index, code in told["findings"]:
         put(Text(f"  {origin} #{index} {code}: {reason(code, language)}"))
+
+
+def _put_clocks(
+    put: Callable[[RenderableType], None],
+    clocks: Sequence[Mapping[str, Any]],
+    language: Language,
+    named: Mapping[str, str],
+) -> None:
+    """Print what was owed, without what a later step ended before anything was late."""
+    shown = [clock for clock in clocks if clock["standing"] not in {"moot", "lapsed"}]
+    if not shown:
+        return
+    words = _WORDS[language]
+    put(Text(words["clocks"], style="bold"))
+    made = table(*words["clock_columns"].split("|"), padding=1)
+    for clock_ in shown:
+        standing = clock_["standing"]
+        marks = "*" * clock_["provisional"] + "?" * (not clock_["proven"])
+        made.add_row(
+            OBLIGATIONS[Obligation(clock_["obligation"])][0 if language == "zh" else 1],
+            _place(clock_["unit"], named),
+            clock(clock_["start_s"])[:5],
+            "–" if clock_["due_s"] is None else clock(clock_["due_s"] - 1)[:5] + marks,
+            Text(_zh(_STANDING_ZH, standing, language), style=_STANDING_STYLE.get(standing, "")),
+            ", ".join(_place(span["unit"], named) for span in clock_["held"]),
+        )
+    put(made)
+    for mark, name in (("provisional", "provisional"), ("unproven", "proven")):
+        if any(clock_[name] is (mark == "provisional") for clock_ in shown):
+            put(Text(words[mark], style="dim"))
 
 
 def _by(line: Mapping[str, Any], named: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from ledger.errors import LedgerError
 from ledger.kind import Fact
 from ledger.statement import Statement
-from nodes.ports import UseRow
+from nodes.ports import AnswerRow, UseRow
 
 # ---- events -------------------------------------------------------------------------------------
 
@@ -129,6 +129,41 @@ class PutEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PutAnswers:
+    """New answers to offers; one that is there already stays as it is."""
+
+    rows: tuple[AnswerRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewAnswers:
+    """The view at ``index`` of a log covers another's answers below ``size``, unless one did."""
+
+    origin: str
+    answer_origin: str
+    size: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class DateAnswers:
+    """The answers whose first view is one of the entries [low, high) are due by ``due_s``."""
+
+    origin: str
+    low: int
+    high: int
+    due_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropAnswers:
+    """Forget the answers to the offers at these indexes of a log."""
+
+    origin: str
+    indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AdvanceProjection:
     """The log is judged up to ``size``; ``state`` is the follower's own small memory of it."""
 
@@ -218,6 +253,10 @@ Write = (
     | PutFindings
     | PutUses
     | PutEvidence
+    | PutAnswers
+    | ViewAnswers
+    | DateAnswers
+    | DropAnswers
     | AdvanceProjection
     | AdvancePeer
     | IssueLine

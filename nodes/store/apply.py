@@ -8,7 +8,10 @@ from nodes.core.ready import (
     AdvancePeer,
     AdvanceProjection,
     AppendEntries,
+    DateAnswers,
+    DropAnswers,
     IssueLine,
+    PutAnswers,
     PutEvidence,
     PutFacts,
     PutFindings,
@@ -16,9 +19,10 @@ from nodes.core.ready import (
     PutNote,
     PutSecondNote,
     PutUses,
+    ViewAnswers,
     Write,
 )
-from nodes.store import entries, facts, findings, notes, peers, second_notes
+from nodes.store import answers, entries, facts, findings, notes, peers, second_notes
 from nodes.store.entries import LogIDs
 
 
@@ -45,6 +49,14 @@ def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
             findings.put_uses(connection, ids, write.rows)
         case PutEvidence():
             findings.put_evidence(connection, ids, [write])
+        case PutAnswers():
+            answers.put(connection, ids, write.rows)
+        case ViewAnswers():
+            answers.view(connection, ids, write)
+        case DateAnswers():
+            answers.date(connection, ids, write)
+        case DropAnswers():
+            answers.drop(connection, ids, write)
         case AdvanceProjection():
             notes.put_projection(connection, ids, write.origin, write.size, write.state)
         case AdvancePeer():

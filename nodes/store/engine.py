@@ -174,7 +174,7 @@ def is_lost(error: BaseException) -> bool:
 def trouble(error: BaseException) -> tuple[str, str] | None:
     """Return code and words for an error of the database; None for any other error."""
     if isinstance(error, LostCommitError):
-        return "unknown-outcome", "the database went away; it is not known whether this was recorded"
+        return "unknown-outcome", "the database went away; whether this was recorded is not known"
     if isinstance(error, LostSessionError) or is_lost(error):
         return "busy", "the database cannot be reached"
     raw = _raw(error)

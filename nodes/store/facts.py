@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import CompoundSelect, Connection, Select, Table, bindparam, select
 
 from ledger import encoding
 from ledger.kind import Fact
@@ -108,12 +108,29 @@ def find_leaf(
 
 def load_trace(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
     """Return (origin, index) of every entry that changed an object or mentions it, by key."""
-    queries = [
-        select(table.c.log_id, table.c.index).where(table.c.object == object_)
-        for table in (schema.facts, schema.mentions)
-    ]
-    found = queries[0].union(queries[1]).order_by("log_id", "index")
-    return [(ids.origin(connection, log_id), index) for log_id, index in connection.execute(found)]
+    changed, mentioned = (_places(table, object_) for table in (schema.facts, schema.mentions))
+    return _load(connection, ids, changed.union(mentioned))
+
+
+def load_changes(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
+    """Return (origin, index) of every entry that changed an object, by key."""
+    return _load(connection, ids, _places(schema.facts, object_))
+
+
+def load_mentions(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
+    """Return (origin, index) of every entry that mentions an object, by key."""
+    return _load(connection, ids, _places(schema.mentions, object_))
+
+
+def _places(table: Table, object_: str) -> Select[tuple[int, int]]:
+    return select(table.c.log_id, table.c.index).where(table.c.object == object_)
+
+
+def _load(
+    connection: Connection, ids: LogIDs, query: Select[tuple[int, int]] | CompoundSelect[Any]
+) -> list[tuple[str, int]]:
+    found = connection.execute(query.order_by("log_id", "index"))
+    return [(ids.origin(connection, log_id), index) for log_id, index in found]
 
 
 def _fact(origin: str, object_: str, row: Sequence[Any]) -> Fact:

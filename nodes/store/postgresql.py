@@ -117,7 +117,7 @@ def _open(url: str, isolation_level: str, **options: Any) -> Engine:  # noqa: AN
         ) from error
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         # Not what it says: it quotes the URL, and that may hold a password.
-        raise MalformedError("node.database_url is no database's URL", code="bad-config") from error
+        raise MalformedError("node.database_url is no database's URL", code="bad-config") from None
 
 
 def create_writer_schema(connection: Connection) -> None:
@@ -255,26 +255,48 @@ class Election:
         return True
 
     def _set_up(self, raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
-        cursor = raw.cursor()
-        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", ([
-            "fsync", "full_page_writes", "synchronous_commit", *_WRITER_SETTINGS,
-        ],))
-        found: dict[str, str] = dict(cursor.fetchall())
-        if found["fsync"] != "on" or found["full_page_writes"] != "on":
-            raise MalformedError(
-                "the database server runs without fsync or full_page_writes; what it commits may"
-                " be gone after a power cut",
-                code="bad-config",
-            )
-        wanted = {name: value for name, value in _WRITER_SETTINGS.items() if name in found}
-        if found["synchronous_commit"] in _WEAK_COMMITS:
-            wanted["synchronous_commit"] = "on"
-        for name, value in wanted.items():
-            cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
-        raw.commit()
+        try:
+            _make_durable(raw)
+        except BaseException:
+            # The pool knows it only from the end of this on.
+            raw.close()
+            raise
 
     def _closed(self, _raw: object, _record: object) -> None:
         self._let_go()
+
+
+def _make_durable(raw: Any) -> None:  # noqa: ANN401 - a driver's connection
+    """Have a session's commits survive what they must, and the session itself live on.
+
+    Raises:
+        MalformedError: ``bad-config``: the server keeps no promises.
+    """
+    cursor = raw.cursor()
+    cursor.execute(
+        "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)",
+        (
+            [
+                "fsync",
+                "full_page_writes",
+                "synchronous_commit",
+                *_WRITER_SETTINGS,
+            ],
+        ),
+    )
+    found: dict[str, str] = dict(cursor.fetchall())
+    if found["fsync"] != "on" or found["full_page_writes"] != "on":
+        raise MalformedError(
+            "the database server runs without fsync or full_page_writes; what it commits may"
+            " be gone after a power cut",
+            code="bad-config",
+        )
+    wanted = {name: value for name, value in _WRITER_SETTINGS.items() if name in found}
+    if found["synchronous_commit"] in _WEAK_COMMITS:
+        wanted["synchronous_commit"] = "on"
+    for name, value in wanted.items():
+        cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+    raw.commit()
 
 
 # ---- statements ----------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from sqlalchemy import Connection
 
 from ledger.kind import Fact
 from ledger.tiles import Tile
-from nodes.ports import UseRow
-from nodes.store import entries, facts, findings
+from nodes.ports import LateAnswer, UseRow
+from nodes.store import answers, entries, facts, findings
 from nodes.store.entries import LogIDs
 
 
@@ -74,3 +74,7 @@ class StoreReader:
             high=high,
             rows_max=rows_max,
         )
+
+    def late_answers(self, origin: str, before_s: int, rows_max: int) -> Sequence[LateAnswer]:
+        """Return answers to a log's offers, due before a time, that an entry seen later shows."""
+        return answers.late(self.connection, self.ids, origin, before_s, rows_max)

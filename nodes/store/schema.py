@@ -126,6 +126,27 @@ evidence = Table(
 )
 """``seen_by`` of the entries [low, high), fixed by the block record at ``at``."""
 
+answers = Table(
+    "answers",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    Column("case", Words, nullable=False),
+    Column("answer_log_id", BigInteger, nullable=False),
+    Column("answer_index", BigInteger, nullable=False),
+    Column("view_index", BigInteger),
+    Column("due_s", BigInteger),
+    sqlite_with_rowid=False,
+)
+"""Accepted offers whose holder may still release them in time. ``view_index`` is the holder's first
+view of the answer, ``due_s`` when that was seen and the time after it is up; NULL before."""
+
+Index(
+    "answers_viewed", answers.c.log_id, answers.c.view_index, answers.c.answer_log_id,
+    answers.c.answer_index,
+)  # fmt: skip
+Index("answers_due", answers.c.log_id, answers.c.due_s)
+
 projections = Table(
     "projections",
     metadata,

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from authz.calendar import (
     BEIJING_S,
-    KINDS,
     OFF_DAYS_MAX,
     ON_DAYS_MAX,
     Calendar,
@@ -21,9 +20,8 @@ from authz.calendar import (
 )
 from ledger.errors import MalformedError
 from ledger.kind import Fact
-from tests.authz import world as worlds
 from tests.authz.refusals import refused
-from tests.authz.world import CHIEF, CHONGQING, CLERK, ROSTER, SICHUAN, World
+from tests.authz.world import CHONGQING, CLERK_CQ, ROSTER, SICHUAN, WINDOW_CQ, World, officer
 
 STEWARD = ROSTER.steward
 YEAR_2026 = {
@@ -40,11 +38,6 @@ YEAR_2026 = {
     "on": ["2026-01-04", "2026-02-14", "2026-02-28", "2026-05-09", "2026-09-20", "2026-10-10"],
 }
 """As the State Council set it."""
-
-
-@pytest.fixture(autouse=True)
-def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worlds, "KINDS", {**worlds.KINDS, **KINDS})
 
 
 def publish(world: World, year: str = "2026", region: str = STEWARD, **changes: object) -> None:
@@ -131,17 +124,14 @@ def test_nobody_but_the_steward_sets_the_calendar() -> None:
         world.do("calendar.publish", STEWARD, f"{other}/calendar/2026", YEAR_2026)
 
 
-def test_an_officer_who_only_receives_papers_sets_no_calendar(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_officer_of_the_steward_sets_it_only_with_the_role_to_manage() -> None:
     world = World().enrol()
-    by_role = {CHIEF: "not-entitled", CLERK: "not-entitled"}
-    monkeypatch.setattr(type(ROSTER), "steward", SICHUAN, raising=False)
-    subject = f"{SICHUAN}/calendar/2026"
-    del by_role[CHIEF]
-    for officer, code in by_role.items():
-        with refused(code):
-            world.do("calendar.publish", officer, subject, YEAR_2026)
+    clerk = f"{CHONGQING}/officer/w1-02"
+    world.do("party.enrol", CHONGQING, clerk, officer(WINDOW_CQ, clerk, ["receive"]))
+    subject = f"{CHONGQING}/calendar/2026"
+    with refused("not-entitled"):
+        world.do("calendar.publish", clerk, subject, YEAR_2026)
+    world.do("calendar.publish", CLERK_CQ, subject, YEAR_2026)
 
 
 def test_a_later_version_has_a_greater_number() -> None:

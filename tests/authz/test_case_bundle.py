@@ -59,9 +59,13 @@ class Reader:
     def trail(self, name: str) -> Iterable[Place]:
         for origin, log in self.logs.items():
             for index, made in enumerate(log.statements):
-                judgement = self.judgements.get((origin, index))
-                if made.subject == name or (judgement and name in judgement.mentions):
+                if made.subject == name:
                     yield Place(origin, index)
+
+    def mentions(self, name: str) -> Iterable[Place]:
+        for (origin, index), judgement in self.judgements.items():
+            if name in judgement.mentions:
+                yield Place(origin, index)
 
     def statement(self, place: Place) -> Statement | UnverifiedStatement | None:
         log = self.logs.get(place.origin)

@@ -38,7 +38,9 @@ def test_every_code_a_rule_raises_has_its_sentence(path: Path) -> None:
 
 
 def test_every_code_that_seals_raise_has_its_sentence() -> None:
-    codes = {code for path in (ROOT / "seals").glob("*.py") for code in codes_in(path)}
+    # What a rule raises, a clerk reads; what a file's check finds has its words in its report.
+    rules = [ROOT / "seals" / name for name in ("usage.py", "kinds.py")]
+    codes = {code for path in rules for code in codes_in(path)}
     assert codes <= SEAL_SENTENCES.keys() | finding.SENTENCES.keys()
     assert not SEAL_SENTENCES.keys() & finding.SENTENCES.keys()
 

@@ -46,6 +46,7 @@ def test_every_event_of_the_tables_of_lives_is_a_kind() -> None:
         "token.issue",
         "token.revoke",
         "basis.publish",
+        "calendar.publish",
         "item.publish",
         "item.withdraw",
         "act.correct",

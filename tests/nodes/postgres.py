@@ -39,7 +39,7 @@ class Cluster:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=on"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
@@ -106,7 +106,15 @@ def cluster() -> Iterator[Cluster]:
         if os.geteuid() == 0:
             shutil.chown(folder, _SERVER_USER)
         made._run(
-            "initdb", "-D", "data", "-A", "trust", "-U", _SERVER_USER, "-E", "UTF8",
+            "initdb",
+            "-D",
+            "data",
+            "-A",
+            "trust",
+            "-U",
+            _SERVER_USER,
+            "-E",
+            "UTF8",
             "--locale=C.UTF-8",
         )
         made.start()

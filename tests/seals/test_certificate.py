@@ -10,7 +10,7 @@ from ledger.errors import MalformedError, UnverifiedError
 from seals import der
 from seals.authority import Profile, issue, issue_list, issue_root
 from seals.certificate import DIGITAL_SIGNATURE, decode_certificate, display_name
-from seals.revocation import decode_revocation_list
+from seals.revocation import LIST_BYTES_MAX, decode_revocation_list
 from seals.sm2 import OID_SIGN
 from seals.trust import CHAIN_MAX, Trust
 from tests.seals.office import DAY_S, NOW_S, OFFICE, SM2, YEAR_S, Office, key
@@ -296,6 +296,28 @@ def test_what_is_too_large_is_not_read() -> None:
     with pytest.raises(MalformedError) as caught:
         decode_certificate(bytes(100_000))
     assert caught.value.code == "certificate-too-large"
+    with pytest.raises(MalformedError) as refusal:
+        decode_revocation_list(bytes(LIST_BYTES_MAX + 1))
+    assert refusal.value.code == "list-too-large"
+
+
+def test_a_certificate_of_no_known_version_is_refused() -> None:
+    version = der.element(der.context(0), der.integer(2))
+    assert OFFICE.signer.count(version) == 1
+    with pytest.raises(MalformedError) as caught:
+        decode_certificate(
+            OFFICE.signer.replace(version, der.element(der.context(0), der.integer(3)))
+        )
+    assert caught.value.code == "certificate-version"
+
+
+def test_an_extension_stands_once() -> None:
+    usage = der.sequence(
+        der.oid("2.5.29.15"), der.boolean(True), der.octets(der.flags(DIGITAL_SIGNATURE, 5))
+    )
+    with pytest.raises(MalformedError) as caught:
+        decode_certificate(_with_extension(OFFICE.signer, usage))
+    assert caught.value.code == "certificate-extension"
 
 
 def _under(issuer: bytes, name: str) -> object:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ledger.errors import MalformedError, RefusedError
 from seals import der
 from seals.ses import (
+    EXTENSIONS_MAX,
     SEAL_BYTES_MAX,
     Extension,
     ListKind,
@@ -131,6 +132,18 @@ def test_extensions_come_back_tagged_or_not() -> None:
     written_out = rebuilt(seal, (0, 4, 0), [explicit])
     assert decode_seal(written_out).extensions == extensions
     assert explicit in decode_seal(written_out).signed
+
+
+def test_a_seal_has_few_extensions() -> None:
+    one = der.sequence(der.oid("1.2.3"), der.octets(b""))
+    info = children(SEAL)[0]
+    for count, code in ((EXTENSIONS_MAX, ""), (EXTENSIONS_MAX + 1, "seal-extensions")):
+        grown = der.sequence(*children(info), der.sequence(*[one] * count))
+        data = der.sequence(grown, *children(SEAL)[1:])
+        if code:
+            assert seal_code(data) == code
+        else:
+            assert len(decode_seal(data).extensions) == count
 
 
 def v1_seal() -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import FatalError, LedgerError, MalformedError, UnavailableError, UnverifiedError
 from nodes.adapters import sm2_libcrypto
-from nodes.adapters.sm2_libcrypto import LibcryptoSM2
+from nodes.adapters.sm2_libcrypto import LibcryptoKey, LibcryptoSM2
 from seals.sm2 import (
     ORDER,
     PRIME,
@@ -112,7 +112,8 @@ def other_forms() -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("signature", other_forms())
+# The key is drawn anew in each process, so the cases are told apart by number.
+@pytest.mark.parametrize("signature", other_forms(), ids=range(len(other_forms())))
 def test_every_other_form_of_a_signature_is_refused(signature: bytes) -> None:
     assert refused(KEY.public, b"message", signature) == "sm2-signature"
     with pytest.raises(UnverifiedError):
@@ -132,6 +133,7 @@ def test_every_other_form_of_a_signature_is_refused(signature: bytes) -> None:
         b"\x04" + PRIME.to_bytes(32, "big") + KEY.public[33:],
         b"\x04" + b"\xff" * 64,
     ],
+    ids=range(9),
 )
 def test_a_key_that_is_no_point_of_the_curve_is_refused(public: bytes) -> None:
     assert refused(public, b"message", SIGNATURE) == "sm2-key"
@@ -211,6 +213,23 @@ def test_a_library_that_answers_wrongly_is_not_used(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sm2_libcrypto, "_KNOWN_MESSAGE", b"another message")
     with pytest.raises(FatalError):
         LibcryptoSM2()
+
+
+def test_a_library_that_gives_another_public_key_is_not_used() -> None:
+    class Wrong(LibcryptoSM2):
+        def from_private(self, private: bytes) -> LibcryptoKey:
+            return super().from_private(private[:-1] + b"\x01")
+
+    with pytest.raises(FatalError):
+        Wrong()
+
+
+def test_a_key_file_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = _rest()
+    monkeypatch.setattr(sm2_libcrypto, "PKCS8_BYTES_MAX", len(rest) - 1)
+    with pytest.raises(MalformedError) as caught:
+        SM2.load(rest, PASSPHRASE)
+    assert caught.value.code == "sm2-key-file"
 
 
 def test_a_library_that_ignores_the_user_identifier_is_not_used(

@@ -83,6 +83,7 @@ def test_an_answer_to_another_request_is_refused() -> None:
         REQUEST + b"\x00",
         bytes(5000),
         rebuilt(REQUEST, (0,), [der.integer(2)]),
+        rebuilt(REQUEST, (1, 1), [der.octets(bytes(5000))]),
         REQUEST.replace(der.oid("1.2.156.10197.1.401"), der.oid("1.2.156.10197.1.499")),
     ],
 )
@@ -196,8 +197,23 @@ def test_what_holds_no_stamp_or_two_signers_is_no_token() -> None:
 
 def test_what_is_too_large_is_not_read() -> None:
     assert code(bytes(TOKEN_BYTES_MAX + 1)) == "timestamp-too-large"
-    with pytest.raises(MalformedError):
+    with pytest.raises(MalformedError) as caught:
         read_response(bytes(TOKEN_BYTES_MAX + 1), SIGNATURE, nonce=NONCE)
+    assert caught.value.code == "timestamp-too-large"
+
+
+def test_a_stamp_is_dated_with_a_generalized_time() -> None:
+    stamp = der.Reader(inner(TOKEN, CONTENT)).octets()
+    other = rebuilt(stamp, (4,), [der.certificate_time(NOW_S)])
+    assert code(rebuilt(TOKEN, CONTENT, [der.octets(other)])) == "timestamp-form"
+
+
+def test_an_attribute_stands_once_and_there_are_few() -> None:
+    attributes = children(inner(TOKEN, (*SIGNER_INFO, 3)))
+    many = [der.sequence(der.oid(f"1.2.{one}"), der.set_of(b"\x05\x00")) for one in range(30)]
+    for more in ([attributes[0]], many):
+        grown = der.element(der.context(0), *attributes, *more)
+        assert code(rebuilt(TOKEN, (*SIGNER_INFO, 3), [grown])) == "timestamp-form"
 
 
 @given(st.binary(max_size=200))

@@ -1,0 +1,30 @@
+"""The kinds that are records with a life, by subject; ``authz.kinds`` joins them to its table."""
+
+from typing import Final
+
+from authz.records import Life
+from authz.tables import (
+    agreements,
+    cases,
+    evaluation,
+    items,
+    people,
+    platform,
+    pushes,
+    supervision,
+)
+from ledger.kind import Kind
+
+_TABLES: Final = (
+    people,
+    items,
+    agreements,
+    platform,
+    cases,
+    pushes,
+    evaluation,
+    supervision,
+)
+
+RECORD_KINDS: Final[tuple[Kind, ...]] = tuple(kind for table in _TABLES for kind in table.KINDS)
+LIVES: Final[tuple[Life, ...]] = tuple(life for table in _TABLES for life in table.LIVES)

@@ -1,0 +1,449 @@
+"""The region's seals: their keys, sealed under the key store's secret, and what each has signed.
+
+No key leaves this module. ``SealStore.sign`` lends both keys of a seal for one paper: each signs
+once, the seal's key only what holds the digest that was announced, and neither signs again before
+the use is on the ledger. So signatures and recorded uses are counted against each other.
+
+A store can make seals for trials: a root of its own, certificates, and the electronic seal, all of
+which say that they are for trials. A production site brings its seals from a licensed maker, with
+its keys in a device behind ``seals.sm2.SigningKey``.
+"""
+
+import base64
+import textwrap
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from ledger import encoding
+from ledger.errors import MalformedError, NotFoundError, RefusedError, UnavailableError
+from ledger.names import check_object
+from nodes.adapters.files import sync_folder, write_durably
+from nodes.adapters.keystore import KeyStore
+from nodes.adapters.random import randomness
+from nodes.adapters.sm2_libcrypto import LibcryptoKey, LibcryptoSM2
+from seals.authority import Profile, issue, issue_list, issue_root
+from seals.ses import Picture
+from seals.signing import make_seal
+
+TRIAL: Final = "授信试验，无法律效力"
+"""Stands as organisation in every certificate of a trial, and as maker in its seals."""
+
+YEAR_S: Final = 366 * 86_400
+FILE_BYTES_MAX: Final = 1 << 20
+
+_AUTHORITY: Final = "authority"
+_SEAL: Final = "seal.esl"
+_SM2_KEY, _SM2_CERTIFICATE = "seal.p8", "seal.cer"
+_PAPER_KEY, _PAPER_CERTIFICATE = "paper.p8", "paper.cer"
+_LIST: Final = "seal.crl"
+_JOURNAL: Final = "signatures.cbor"
+_SERIAL_BYTES: Final = 8
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldSeal:
+    """What anybody may know of a seal that is held here: all DER.
+
+    Args:
+        certificate: Of the key that signs with the seal.
+        paper_certificate: Of the key that signs PDF files.
+        paper_chain: What leads from there to the anchor.
+    """
+
+    seal: bytes
+    certificate: bytes
+    paper_certificate: bytes
+    paper_chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A paper that was sealed, or begun to be, and whose use is not known to be recorded.
+
+    Args:
+        body: Of the act ``seal.use``; its document is the draft's digest until the file is made.
+    """
+
+    subject: str
+    officer: str
+    body: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """How often a seal's key has signed, and what of that is still to be recorded."""
+
+    signatures: int = 0
+    pending: Pending | None = None
+
+
+class SealKey:
+    """A seal's key for one paper; implements ``seals.sm2.SigningKey``."""
+
+    def __init__(self, key: LibcryptoKey, digest: bytes) -> None:
+        self._key: LibcryptoKey | None = key
+        self._digest = digest
+        self.public = key.public
+        self.signed = 0
+
+    def sign(self, message: bytes, *, user_id: bytes) -> bytes:
+        """Return the one signature.
+
+        Raises:
+            RefusedError: ``seal-key-bound``: another digest than the one announced;
+                ``seal-key-spent``: it has signed, or its time is over.
+        """
+        key = self._key
+        if key is None:
+            raise RefusedError("this key has signed its one paper", code="seal-key-spent")
+        if self._digest not in message:
+            raise RefusedError("this key signs another document", code="seal-key-bound")
+        self._key = None
+        self.signed += 1
+        return key.sign(message, user_id=user_id)
+
+    def end(self) -> None:
+        """Sign nothing from now on."""
+        self._key = None
+
+
+class PaperKey:
+    """A PDF key for one paper; implements ``seals.pdf.PaperKey``."""
+
+    def __init__(
+        self, key: ec.EllipticCurvePrivateKey, certificate: bytes, chain: tuple[bytes, ...]
+    ) -> None:
+        self._key: ec.EllipticCurvePrivateKey | None = key
+        self.certificate = certificate
+        self.chain = chain
+        self.signed = 0
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the one signature.
+
+        Raises:
+            RefusedError: ``seal-key-spent``: it has signed, or its time is over.
+        """
+        key, self._key = self._key, None
+        if key is None:
+            raise RefusedError("this key has signed its one paper", code="seal-key-spent")
+        self.signed += 1
+        return key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    def end(self) -> None:
+        """Sign nothing from now on."""
+        self._key = None
+
+
+class SealStore:
+    """The seals of one key store. Safe for threads."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self._folder = store.folder / "seals"
+        self._lock = threading.Lock()
+
+    @cached_property
+    def sm2(self) -> LibcryptoSM2:
+        """The provider; loaded at first use, since most nodes' first act is no seal's."""
+        return LibcryptoSM2()
+
+    def load(self, seal: str) -> HeldSeal:
+        """Return what is known of a seal.
+
+        Raises:
+            NotFoundError: ``no-seal-key``: it is not held here.
+        """
+        home = self._home(seal)
+        if not (home / _SEAL).is_file():
+            raise NotFoundError(f"the keys of {seal} are not held here", code="no-seal-key")
+        return HeldSeal(
+            seal=_read(home / _SEAL),
+            certificate=_read(home / _SM2_CERTIFICATE),
+            paper_certificate=_read(home / _PAPER_CERTIFICATE),
+            paper_chain=(_read(self._folder / _AUTHORITY / _PAPER_CERTIFICATE),),
+        )
+
+    def journal(self, seal: str) -> Journal:
+        """Return how often a seal has signed.
+
+        Raises:
+            MalformedError: ``bad-keystore``: the file was altered.
+        """
+        path = self._home(seal) / _JOURNAL
+        if not path.is_file():
+            return Journal()
+        match encoding.decode(_read(path)):
+            case [int(count), None]:
+                return Journal(signatures=count)
+            case [int(count), [str(subject), str(officer), dict(body)]]:
+                pending = Pending(subject=subject, officer=officer, body=body)
+                return Journal(signatures=count, pending=pending)
+            case _:
+                raise MalformedError(f"{path} counts no signatures", code="bad-keystore")
+
+    def sign(
+        self, seal: str, pending: Pending, work: Callable[[HeldSeal, SealKey, PaperKey], bytes]
+    ) -> bytes:
+        """Lend a seal's keys to ``work`` for one paper, and return the finished file.
+
+        What is to be recorded is on disk before a key signs; so is that it signed, after a crash.
+
+        Args:
+            seal: Which.
+            pending: The use to be recorded; its ``draft`` is the digest that may be signed.
+            work: Makes the file.
+
+        Raises:
+            UnavailableError: ``seal-unrecorded``: an earlier use is not on the ledger yet.
+        """
+        held = self.load(seal)
+        with self._lock:
+            journal = self.journal(seal)
+            if journal.pending is not None:
+                raise UnavailableError(
+                    f"{journal.pending.subject} is not recorded yet", code="seal-unrecorded"
+                )
+            draft = pending.body["draft"]
+            assert isinstance(draft, bytes)
+            key = SealKey(self._load_sm2(seal), draft)
+            paper_key = PaperKey(
+                self._load_paper(f"{seal} paper", self._home(seal) / _PAPER_KEY),
+                held.paper_certificate,
+                held.paper_chain,
+            )
+            begun = Journal(signatures=journal.signatures + 1, pending=pending)
+            self._write(seal, begun)
+            try:
+                file = work(held, key, paper_key)
+            finally:
+                key.end()
+                paper_key.end()
+                if not key.signed and not paper_key.signed:
+                    self._write(seal, journal)
+            if not key.signed:
+                raise RefusedError("nothing was signed", code="seal-key-bound")
+            body = pending.body | {"document": sha256(file).digest()}
+            done = Pending(subject=pending.subject, officer=pending.officer, body=body)
+            self._write(seal, Journal(signatures=begun.signatures, pending=done))
+            return file
+
+    def recorded(self, seal: str, subject: str) -> None:
+        """Note that the pending use is on the ledger."""
+        with self._lock:
+            journal = self.journal(seal)
+            if journal.pending is not None and journal.pending.subject == subject:
+                self._write(seal, Journal(signatures=journal.signatures))
+
+    def trust(self) -> bytes:
+        """Return the roots and the revocation list of the seals made here, as PEM."""
+        home = self._folder / _AUTHORITY
+        if not home.is_dir():
+            return b""
+        found = [
+            _pem("CERTIFICATE", _read(home / _SM2_CERTIFICATE)),
+            _pem("CERTIFICATE", _read(home / _PAPER_CERTIFICATE)),
+            _pem("X509 CRL", _read(home / _LIST)),
+        ]
+        return b"".join(found)
+
+    # ---- trials ---------------------------------------------------------------------------------
+
+    def make_trial(self, seal: str, *, name: str, code: str, picture: bytes, now_s: int) -> None:
+        """Make keys, certificates and the electronic seal of a seal, for trials.
+
+        Raises:
+            RefusedError: ``exists``: its keys are held already.
+        """
+        home = self._home(seal)
+        with self._lock:
+            if (home / _SEAL).exists():
+                raise RefusedError(f"the keys of {seal} are held already", code="exists")
+            self._make_authority(now_s)
+            authority = self._folder / _AUTHORITY
+            root_key = self._load_sm2(_AUTHORITY)
+            root = _read(authority / _SM2_CERTIFICATE)
+            maker_key, key = self.sm2.generate(randomness), self.sm2.generate(randomness)
+            term = {"from_s": now_s - 60, "until_s": now_s + YEAR_S}
+            maker, signer = (
+                issue(
+                    issuer=root,
+                    issuer_key=root_key,
+                    name=whose,
+                    organisation=TRIAL,
+                    public=one.public,
+                    serial=_serial(),
+                    profile=Profile.SEAL,
+                    **term,
+                )
+                for whose, one in (("试验制章人", maker_key), (name, key))
+            )
+            made = make_seal(
+                seal_id=code,
+                name=name,
+                vendor=TRIAL,
+                kind=1,
+                picture=Picture("PNG", picture, 42, 42),
+                certificates=[signer],
+                made_s=now_s - 60,
+                maker_certificate=maker,
+                maker_key=maker_key,
+                **term,
+            )
+            paper_root = self._load_paper(_AUTHORITY, authority / _PAPER_KEY)
+            paper_key = ec.generate_private_key(ec.SECP256R1())
+            home.mkdir(mode=0o700)
+            secret = self._store.passphrase(f"{seal} paper")
+            files = {
+                _SM2_KEY: key.encrypted(self._store.passphrase(seal), randomness),
+                _SM2_CERTIFICATE: signer,
+                _PAPER_KEY: _encrypted(paper_key, secret),
+                _PAPER_CERTIFICATE: _paper_certificate(
+                    name, paper_key.public_key(), f"{TRIAL}：文件根", paper_root, now_s
+                ),
+                _SEAL: made,  # the last: with it the seal is there
+            }
+            for file, data in files.items():
+                write_durably(home / file, data)
+            sync_folder(self._folder)
+
+    def _make_authority(self, now_s: int) -> None:
+        home = self._folder / _AUTHORITY
+        if (home / _LIST).exists():
+            return
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root_key = self.sm2.generate(randomness)
+        name = f"{TRIAL}：印章根"
+        term = {"from_s": now_s - 60, "until_s": now_s + 5 * YEAR_S}
+        root = issue_root(name, key=root_key, serial=_serial(), **term)
+        paper_key = ec.generate_private_key(ec.SECP256R1())
+        name = f"{TRIAL}：文件根"
+        files = {
+            _SM2_KEY: root_key.encrypted(self._store.passphrase(_AUTHORITY), randomness),
+            _SM2_CERTIFICATE: root,
+            _PAPER_KEY: _encrypted(paper_key, self._store.passphrase(_AUTHORITY)),
+            _PAPER_CERTIFICATE: _paper_certificate(
+                name, paper_key.public_key(), name, paper_key, now_s, is_root=True
+            ),
+            _LIST: issue_list(
+                issuer=root,
+                issuer_key=root_key,
+                this_s=now_s - 60,
+                next_s=now_s + YEAR_S,
+                revoked={},
+            ),
+        }
+        for file, data in files.items():
+            write_durably(home / file, data)
+
+    # ---- files ----------------------------------------------------------------------------------
+
+    def _home(self, seal: str) -> Path:
+        check_object(seal)
+        if seal.split("/")[1] != "seal":
+            raise MalformedError(f"not the name of a seal: {seal[:80]!r}", code="bad-field")
+        return self._folder / seal.replace("/", ".")
+
+    def _load_sm2(self, name: str) -> LibcryptoKey:
+        home = self._folder / _AUTHORITY if name == _AUTHORITY else self._home(name)
+        return self.sm2.load(_read(home / _SM2_KEY), self._store.passphrase(name))
+
+    def _load_paper(self, name: str, path: Path) -> ec.EllipticCurvePrivateKey:
+        try:
+            key = serialization.load_der_private_key(_read(path), self._store.passphrase(name))
+        except (ValueError, TypeError) as error:
+            raise MalformedError(f"{path} does not open", code="bad-keystore") from error
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return key
+
+    def _write(self, seal: str, journal: Journal) -> None:
+        it = journal.pending
+        pending = None if it is None else [it.subject, it.officer, it.body]
+        data = encoding.encode([journal.signatures, pending])
+        write_durably(self._home(seal) / _JOURNAL, data)
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > FILE_BYTES_MAX:
+        raise MalformedError(f"{path} is larger than a seal's file", code="bad-keystore")
+    return path.read_bytes()
+
+
+def _serial() -> int:
+    return int.from_bytes(randomness(_SERIAL_BYTES), "big") >> 1 | 1
+
+
+def _pem(label: str, data: bytes) -> bytes:
+    body = "\n".join(textwrap.wrap(base64.b64encode(data).decode(), 64))
+    return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()
+
+
+def _encrypted(key: ec.EllipticCurvePrivateKey, secret: bytes) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(secret),
+    )
+
+
+def _paper_certificate(  # noqa: PLR0917 - who for, by whom, and when
+    name: str,
+    public: ec.EllipticCurvePublicKey,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    now_s: int,
+    *,
+    is_root: bool = False,
+) -> bytes:
+    signs = not is_root
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(_name(issuer))
+        .public_key(public)
+        .serial_number(_serial())
+        .not_valid_before(datetime.fromtimestamp(now_s - 60, UTC))
+        .not_valid_after(datetime.fromtimestamp(now_s + (5 if is_root else 1) * YEAR_S, UTC))
+        .add_extension(
+            x509.BasicConstraints(ca=is_root, path_length=0 if is_root else None), critical=True
+        )
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=signs,
+                content_commitment=signs,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=is_root,
+                crl_sign=is_root,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+        .sign(issuer_key, hashes.SHA256())
+    )
+    return built.public_bytes(serialization.Encoding.DER)
+
+
+def _name(name: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, TRIAL),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )

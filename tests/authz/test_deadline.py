@@ -1,0 +1,475 @@
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authz.calendar import (
+    TERM_DAYS_MAX,
+    Calendar,
+    calendar_object,
+    calendar_of,
+    day_named,
+    day_of,
+    end_of_day,
+    is_weekend,
+)
+from authz.deadline import (
+    Clock,
+    Counted,
+    Due,
+    Ended,
+    Obligation,
+    Pause,
+    Span,
+    Standing,
+    Timing,
+    counted_time,
+    due,
+    version_days,
+)
+from authz.trace import Trace, TraceEntry, trace
+from ledger.kind import Fact
+from tests.authz.test_calendar import STEWARD, YEAR_2026
+from tests.authz.test_case import DELIVER, NOTICE, SUPPLEMENT, VERIFY
+from tests.authz.world import (
+    CASE,
+    CLERK,
+    DECIDE_BODY,
+    DECIDER,
+    HEAD,
+    HRSS,
+    ITEM,
+    KINDS,
+    SICHUAN,
+    WINDOW,
+    World,
+)
+
+# As the State Council set them.
+YEARS = {
+    2024: {
+        "off": [
+            "2024-01-01",
+            *(f"2024-02-{day}" for day in range(10, 18)),
+            *("2024-04-04", "2024-04-05", "2024-04-06"),
+            *(f"2024-05-0{day}" for day in range(1, 6)),
+            "2024-06-10",
+            *("2024-09-15", "2024-09-16", "2024-09-17"),
+            *(f"2024-10-0{day}" for day in range(1, 8)),
+        ],
+        "on": [
+            *("2024-02-04", "2024-02-18", "2024-04-07", "2024-04-28"),
+            *("2024-05-11", "2024-09-14", "2024-09-29", "2024-10-12"),
+        ],
+    },
+    2025: {
+        "off": [
+            "2025-01-01",
+            *(f"2025-01-{day}" for day in range(28, 32)),
+            *(f"2025-02-0{day}" for day in range(1, 5)),
+            *("2025-04-04", "2025-04-05", "2025-04-06"),
+            *(f"2025-05-0{day}" for day in range(1, 6)),
+            *("2025-05-31", "2025-06-01", "2025-06-02"),
+            *(f"2025-10-0{day}" for day in range(1, 9)),
+        ],
+        "on": ["2025-01-26", "2025-02-08", "2025-04-27", "2025-09-28", "2025-10-11"],
+    },
+    2026: YEAR_2026,
+}
+CALENDAR = calendar_of(
+    Fact("steward", calendar_object(STEWARD, year), 1, bytes(32), {"v": 1, **days})
+    for year, days in YEARS.items()
+)
+HOUR_S, DAY_S = 3_600, 86_400
+ALONE = Calendar()
+
+
+def at(text: str) -> int:
+    """A moment in Beijing."""
+    return int(datetime.fromisoformat(f"{text}+08:00").timestamp())
+
+
+def last_day(found: Due | None) -> str:
+    assert found is not None
+    return (datetime.fromtimestamp(found.due_s - 1, UTC) + timedelta(hours=8)).date().isoformat()
+
+
+# ---- working days -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "last"),
+    [
+        ("2024-02-07T09:00", 5, "2024-02-20"),  # Spring Festival, with the 18th worked
+        ("2024-02-02T09:00", 1, "2024-02-04"),  # a Sunday that is worked
+        ("2024-04-26T17:00", 1, "2024-04-28"),
+        ("2024-09-13T10:00", 2, "2024-09-18"),
+        ("2024-12-31T23:59", 1, "2025-01-02"),
+        ("2025-01-24T10:00", 3, "2025-02-05"),  # the 26th is worked
+        ("2025-09-26T10:00", 5, "2025-10-10"),
+        ("2025-09-30T10:00", 1, "2025-10-09"),
+        ("2026-02-13T10:00", 1, "2026-02-14"),
+        ("2026-02-14T10:00", 1, "2026-02-24"),
+        ("2026-09-30T23:59", 3, "2026-10-10"),
+        ("2026-10-01T00:00", 3, "2026-10-10"),
+        ("2026-11-20T10:00", 5, "2026-11-27"),
+        ("2026-11-20T10:00", 0, "2026-11-20"),
+    ],
+)
+def test_a_term_ends_with_the_last_working_day_of_the_published_years(
+    start: str, days: int, last: str
+) -> None:
+    found = due(CALENDAR, at(start), days)
+    assert last_day(found) == last
+    assert found is not None
+    assert not found.provisional
+
+
+def test_a_term_that_runs_into_an_unpublished_year_is_provisional() -> None:
+    assert due(CALENDAR, at("2026-12-30T10:00"), 1) == Due(at("2027-01-01T00:00"), False)
+    found = due(CALENDAR, at("2026-12-30T10:00"), 2)
+    assert found == Due(at("2027-01-02T00:00"), True)  # a Friday, as weekdays are assumed
+    assert due(CALENDAR, at("2027-03-01T10:00"), 0) == Due(at("2027-03-02T00:00"), True)
+
+
+def slow(start: date, days: int, off: set[date], on: set[date]) -> date:
+    worked = [start]
+    day = start
+    while len(worked) <= days:
+        day += timedelta(1)
+        if day in on or (day.weekday() < 5 and day not in off):
+            worked.append(day)
+    return worked[-1]
+
+
+@given(st.dates(date(2024, 1, 1), date(2026, 9, 1)), st.integers(0, 60), st.integers(0, DAY_S - 1))
+def test_terms_agree_with_a_slow_count_of_dates(start: date, days: int, second: int) -> None:
+    off = {date.fromisoformat(it) for year in YEARS.values() for it in year["off"]}
+    on = {date.fromisoformat(it) for year in YEARS.values() for it in year["on"]}
+    begun = end_of_day(day_named(start.isoformat()) - 1) + second
+    assert last_day(due(CALENDAR, begun, days)) == slow(start, days, off, on).isoformat()
+
+
+@given(st.integers(0, 253_402_300_799), st.integers(0, 2**53))
+def test_any_start_and_any_promise_have_an_end(start_s: int, days: int) -> None:
+    found = due(ALONE, start_s, days)
+    assert found is not None
+    assert found.provisional
+    assert found.due_s > start_s
+    assert day_of(found.due_s) - day_of(start_s) <= 1 + TERM_DAYS_MAX * 7 // 5 + 3
+
+
+def test_days_of_a_pause_are_not_counted() -> None:
+    start = at("2026-11-02T10:00")  # a Monday
+    pause = Pause(at("2026-11-04T09:00"), at("2026-11-06T09:00"))
+    assert last_day(due(CALENDAR, start, 5)) == "2026-11-09"
+    assert last_day(due(CALENDAR, start, 5, [pause])) == "2026-11-11"
+    assert last_day(due(CALENDAR, start, 1, [pause])) == "2026-11-03"
+
+
+def test_a_term_that_is_paused_has_no_end_yet() -> None:
+    start = at("2026-11-02T10:00")
+    lasting = Pause(at("2026-11-04T09:00"), None)
+    assert due(CALENDAR, start, 5, [lasting]) is None
+    assert last_day(due(CALENDAR, start, 1, [lasting])) == "2026-11-03"
+
+
+# ---- the time of an act -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "fresh", "seen", "expected"),
+    [
+        (1_000, 900, 1_100, Counted(1_000, True)),
+        (1_000, 500, 1_100, Counted(1_000, True)),
+        (1_000, 499, 1_100, Counted(1_100, False)),  # e - b > S
+        (1_110, 900, 1_100, Counted(1_110, True)),
+        (1_111, 900, 1_100, Counted(1_100, False)),  # later than it was seen
+        (890, 900, 1_100, Counted(890, True)),
+        (889, 900, 1_100, Counted(1_100, False)),  # earlier than what stands below it
+        (1_000, None, 1_100, Counted(1_100, False)),
+        (1_000, 900, None, Counted(1_000, False)),
+    ],
+)
+def test_a_declared_time_counts_where_evidence_narrows_it_down(
+    declared: int, fresh: int | None, seen: int | None, expected: Counted
+) -> None:
+    assert counted_time(declared, fresh, seen, staleness_s=600, delta_s=10) == expected
+
+
+# ---- the clocks of a case -----------------------------------------------------------------------
+
+
+class Days:
+    """A case that goes on as days pass, in a world of three regions."""
+
+    def __init__(self) -> None:
+        self.world = World().enrol()
+        self.world.do("calendar.publish", STEWARD, f"{STEWARD}/calendar/2026", YEAR_2026)
+        self.world.lend()
+        self.to("2026-10-27T10:00")  # a Tuesday
+
+    def to(self, text: str) -> "Days":
+        self.world.now_s = at(text)
+        return self
+
+    def do(self, kind: str, issuer: str, body: dict[str, Any] | None = None) -> "Days":
+        self.world.do(kind, issuer, CASE, body or {})
+        return self
+
+    def open(self) -> "Days":
+        self.world.open()
+        return self
+
+    def offer(self, giver: str = CLERK, unit: str = HRSS) -> "Days":
+        return self.do("handoff.offer", giver, {"unit": unit})
+
+    def accept(self, taker: str = HEAD, holder: str = SICHUAN) -> "Days":
+        self.do("handoff.accept", taker, {"holder": holder})
+        return self.do("handoff.release", holder)
+
+    def told(self, as_of: str, calendar: Calendar | None = None) -> Trace:
+        return trace(CASE, self.entries(), KINDS, self.timing(at(as_of), calendar))
+
+    def entries(self) -> list[TraceEntry]:
+        return [
+            TraceEntry(
+                origin=log.origin,
+                index=index,
+                statement=made,
+                changed={
+                    it.object: it.state for it in self.world.judgements[log.origin, index].changes
+                },
+                finality="replicated",
+                seen_by_s=made.time_s + 5,
+                fresh_at_s=made.time_s - 5,
+            )
+            for log in self.world.logs.values()
+            for index, made in enumerate(log.statements)
+            if made.subject == CASE
+        ]
+
+    def timing(self, as_of_s: int, calendar: Calendar | None) -> Timing:
+        rows = [rows[-1] for rows in self.world.facts.values()]
+        return Timing(
+            calendar=calendar_of(rows) if calendar is None else calendar,
+            days_of=version_days(it for it in rows if "/item-version/" in it.object),
+            staleness_s=600,
+            delta_s=10,
+            as_of_s=as_of_s,
+        )
+
+
+def clock(told: Trace, obligation: Obligation, number: int = 0) -> Clock:
+    return [it for it in told.clocks if it.obligation is obligation][number]
+
+
+def standings(told: Trace) -> dict[str, str]:
+    assert told.as_of_s is not None
+    return {it.obligation: it.standing(told.as_of_s) for it in told.clocks}
+
+
+def named(clocks: Iterable[Clock]) -> list[str]:
+    return [it.obligation for it in clocks]
+
+
+def test_intake_begins_the_promise_the_notice_and_the_push() -> None:
+    told = Days().open().told("2026-10-27T12:00")
+    assert standings(told) == dict.fromkeys(("notice", "promise", "push"), "running")
+    push, promise = clock(told, Obligation.PUSH), clock(told, Obligation.PROMISE)
+    assert (push.unit, push.due_s) == (WINDOW, at("2026-10-29T00:00"))
+    assert (promise.unit, promise.days, promise.due_s) == (HRSS, 5, at("2026-11-04T00:00"))
+    assert (push.proven, push.provisional) == (True, False)
+
+
+def test_a_case_that_goes_its_way_in_time_leaves_nobody_late() -> None:
+    days = Days().open().to("2026-10-28T16:00").offer()
+    days.to("2026-10-29T10:00").accept().to("2026-10-30T23:59")
+    days.do("case.verify", HEAD, _own(VERIFY))
+    days.to("2026-11-03T23:59").do("case.decide", DECIDER, DECIDE_BODY)
+    days.to("2026-11-04T09:00").offer(DECIDER, WINDOW).to("2026-11-05T09:00")
+    days.accept(CLERK, "540000").do("case.deliver", CLERK, DELIVER).do("case.close", CLERK)
+    told = days.told("2027-01-01T00:00")
+    assert standings(told) == {
+        "push": "met",
+        "notice": "moot",
+        "promise": "met",
+        "answer": "met",
+        "recheck": "met",
+        "post": "met",
+        "delivery": "met",
+    }
+    assert not any(it.held or it.late for it in told.clocks)
+    assert told.lines[-1].running == told.lines[-1].overrun == ()
+
+
+def _own(body: dict[str, Any]) -> dict[str, Any]:
+    """The body of an act that an authority does on its own competence."""
+    return {name: value for name, value in body.items() if name not in {"grant", "window"}}
+
+
+def test_who_held_the_case_while_a_promise_was_overdue_is_told_from_custody() -> None:
+    days = Days().open().to("2026-11-05T10:00").offer()
+    days.to("2026-11-09T10:00").accept().to("2026-11-10T10:00")
+    days.do("case.decide", DECIDER, DECIDE_BODY)
+    told = days.told("2026-11-11T00:00")
+    promise = clock(told, Obligation.PROMISE)
+    assert promise.standing(at("2026-11-11T00:00")) is Standing.LATE
+    assert promise.overdue_since(at("2026-11-11T00:00")) == at("2026-11-04T00:00")
+    assert promise.held == (
+        Span(unit=WINDOW, from_s=at("2026-11-04T00:00"), until_s=at("2026-11-09T10:00")),
+        Span(unit=HRSS, from_s=at("2026-11-09T10:00"), until_s=at("2026-11-10T10:00")),
+    )
+    push = clock(told, Obligation.PUSH)
+    assert (push.unit, push.late, push.due_s) == (WINDOW, True, at("2026-10-29T00:00"))
+    answer = clock(told, Obligation.ANSWER)
+    assert (answer.unit, answer.late, answer.due_s) == (HRSS, True, at("2026-11-07T00:00"))
+    offered = told.lines[1]
+    assert (offered.kind, offered.overrun) == ("handoff.offer", ("promise",))
+    assert offered.running == ("answer",)
+
+
+def test_what_is_still_owed_is_overdue_from_the_first_second_past_its_last_day() -> None:
+    days = Days().open()
+    push = clock(days.told("2026-10-28T12:00"), Obligation.PUSH)
+    assert push.standing(at("2026-10-29T00:00") - 1) is Standing.RUNNING
+    assert push.standing(at("2026-10-29T00:00")) is Standing.OVERDUE
+    assert push.overdue_since(at("2026-10-29T00:00") - 1) is None
+    assert push.held == (Span(unit=WINDOW, from_s=at("2026-10-29T00:00"), until_s=None),)
+
+
+def test_a_notice_in_time_sends_the_papers_back_and_the_supplement_begins_anew() -> None:
+    days = Days().open().to("2026-11-03T23:59").do("case.notice", CLERK, NOTICE)
+    days.to("2026-12-01T10:00")
+    assert standings(days.told("2026-12-01T10:00"))["promise"] == "moot"
+    days.world.now_s = at("2026-11-06T10:00")
+    days.do("case.supplement", CLERK, SUPPLEMENT)
+    told = days.told("2026-11-06T12:00")
+    first, second = (clock(told, Obligation.PROMISE, it) for it in (0, 1))
+    assert (first.ended, first.late) == (Ended.MOOT, False)
+    assert (second.start_s, second.due_s) == (at("2026-11-06T10:00"), at("2026-11-14T00:00"))
+    assert clock(told, Obligation.NOTICE).ended is Ended.MET
+    assert clock(told, Obligation.PUSH, 1).due_s == at("2026-11-10T00:00")
+
+
+def test_after_a_late_notice_the_case_counts_as_received_when_it_came_in() -> None:
+    days = Days().open().to("2026-11-04T00:00").do("case.notice", CLERK, NOTICE)
+    told = days.told("2026-11-05T00:00")
+    notice = clock(told, Obligation.NOTICE)
+    assert (notice.late, notice.unit) == (True, WINDOW)
+    assert notice.held == ()  # late by an instant
+    promise = clock(told, Obligation.PROMISE)
+    assert (promise.ended, promise.standing(at("2026-11-05T00:00"))) == (None, Standing.OVERDUE)
+
+
+def test_where_nothing_is_missing_the_time_for_a_notice_runs_out_and_nobody_is_late() -> None:
+    notice = clock(Days().open().told("2026-11-20T00:00"), Obligation.NOTICE)
+    assert notice.standing(at("2026-11-20T00:00")) is Standing.LAPSED
+    assert (notice.held, notice.overdue_since(at("2026-11-20T00:00"))) == ((), None)
+
+
+def test_an_offer_taken_back_leaves_the_window_to_hand_the_case_on() -> None:
+    days = Days().open().offer().to("2026-10-28T10:00")
+    days.do("handoff.cancel", CLERK, {"reason": "wrong place"})
+    told = days.told("2026-10-28T12:00")
+    assert clock(told, Obligation.ANSWER).ended is Ended.MOOT
+    assert clock(told, Obligation.PUSH, 1).due_s == at("2026-10-30T00:00")
+
+
+def test_papers_that_come_in_while_an_offer_is_open_begin_no_second_push() -> None:
+    days = Days().open().do("case.notice", CLERK, NOTICE).offer()
+    days.do("case.supplement", CLERK, SUPPLEMENT)
+    assert named(days.told("2026-10-28T12:00").clocks).count("push") == 1
+
+
+def test_a_withdrawn_case_owes_nothing() -> None:
+    ground = {"reason": "moved", "grant": "540000/grant/2026-000001", "window": WINDOW}
+    told = Days().open().do("case.withdraw", CLERK, ground).told("2026-12-31T00:00")
+    assert set(standings(told).values()) == {"moot"}
+    assert not any(it.held for it in told.clocks)
+
+
+def test_what_was_late_already_stays_late_though_a_later_step_ends_it() -> None:
+    days = Days().open().to("2026-10-30T10:00").offer().to("2026-11-03T10:00")
+    days.do("handoff.cancel", CLERK, {"reason": "no answer"})
+    told = days.told("2026-11-03T12:00")
+    answer = clock(told, Obligation.ANSWER)
+    assert (answer.ended, answer.late, answer.unit) == (Ended.MOOT, True, HRSS)
+    assert answer.standing(at("2026-11-03T12:00")) is Standing.LATE
+    assert answer.held == (
+        Span(unit=WINDOW, from_s=at("2026-11-03T00:00"), until_s=at("2026-11-03T10:00")),
+    )
+
+
+def test_a_correction_is_not_the_look_that_a_department_owes() -> None:
+    days = Days().open().offer().accept()
+    index = next(
+        at_ for at_, made in enumerate(days.world.logs["540000"].statements) if made.subject == CASE
+    )
+    days.world.do(
+        "act.correct",
+        "540000",
+        CASE,
+        {"index": index, "reason": "typing", "remark": "x"},
+        corrects=index,
+    )
+    told = days.told("2026-11-20T00:00")
+    assert clock(told, Obligation.RECHECK).standing(at("2026-11-20T00:00")) is Standing.OVERDUE
+    assert clock(told, Obligation.RECHECK).unit == HRSS
+
+
+def test_without_the_item_version_within_sight_no_promise_is_told() -> None:
+    days = Days().open()
+    timing = days.timing(0, None)
+    told = trace(
+        CASE,
+        days.entries(),
+        KINDS,
+        Timing(calendar=timing.calendar, days_of={}, staleness_s=600, delta_s=10, as_of_s=0),
+    )
+    assert Obligation.PROMISE not in named(told.clocks)
+    assert timing.days_of == {(ITEM, 1): 5}
+
+
+def test_without_calendar_acts_every_due_date_is_provisional() -> None:
+    told = Days().open().told("2026-10-27T12:00", ALONE)
+    assert all(it.provisional for it in told.clocks)
+
+
+def test_a_case_whose_times_nothing_shows_is_counted_by_what_was_declared_and_unproven() -> None:
+    days = Days().open()
+    entries = [
+        TraceEntry(
+            origin=it.origin,
+            index=it.index,
+            statement=it.statement,
+            changed=it.changed,
+            finality="accepted",
+        )
+        for it in days.entries()
+    ]
+    told = trace(CASE, entries, KINDS, days.timing(0, None))
+    assert not any(it.proven for it in told.clocks)
+    assert (told.lines[0].counted_s, told.lines[0].proven) == (at("2026-10-27T10:00"), False)
+
+
+def test_clocks_read_as_plain_fields() -> None:
+    told = Days().open().told("2026-11-20T00:00")
+    fields = clock(told, Obligation.PUSH).fields(at("2026-11-20T00:00"))
+    assert fields["standing"] == "overdue"
+    assert fields["overdue_since_s"] == at("2026-10-29T00:00")
+    assert fields["held"] == ({"unit": WINDOW, "from_s": at("2026-10-29T00:00"), "until_s": None},)
+    assert fields["end"] is None
+    assert fields["start"][0].endswith(SICHUAN)
+
+
+def test_weekends_are_weekends() -> None:
+    assert [is_weekend(day_named(f"2026-11-{day}")) for day in range(20, 24)] == [
+        False,
+        True,
+        True,
+        False,
+    ]

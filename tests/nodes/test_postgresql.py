@@ -1,0 +1,601 @@
+"""A region on PostgreSQL: one writer at a time, a standby behind it, and a server that goes away."""
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, RootTransaction, select
+
+from ledger.checkpoint import Checkpoint
+from ledger.encoding import decode, encode
+from ledger.errors import FatalError, MalformedError, UnavailableError
+from ledger.hashing import EMPTY_ROOT, hash_leaf
+from ledger.note import Note, check_signed
+from ledger.roster import SignedRoster, check_genesis
+from loadtests.stage import Stage, StageError
+from nodes.adapters.fence_file import FileFence, SharedFence
+from nodes.core.ready import PutMemory
+from nodes.node import Node
+from nodes.ports import FenceMark
+from nodes.store import notes, postgresql
+from nodes.store.apply import apply
+from nodes.store.engine import (
+    WRITER,
+    Store,
+    check_undone,
+    create_schema,
+    driver_errors,
+    is_lost,
+    open_store,
+    trouble,
+)
+from nodes.store.entries import LogIDs
+from nodes.store.postgresql import LostCommitError, LostSessionError
+from tests.nodes.live import free_ports
+from tests.nodes.postgres import Cluster, cluster as running_cluster
+from tests.nodes.stage import HERE, THERE, Station, open_desk, station
+from tests.nodes.test_durability import Load, free_base_port, read_entries, roots_at
+
+KILLS = 3
+TAKEOVER_S_MAX = 8.0
+CBOR = "application/cbor"
+
+
+@pytest.fixture
+def url(cluster: Cluster) -> str:
+    return cluster.new_database()
+
+
+@pytest.fixture
+def pair(url: str) -> Iterator[tuple[Store, Store]]:
+    """One database as two processes open it."""
+    stores = open_store(Path(), url), open_store(Path(), url)
+    create_schema(stores[0].writing)
+    yield stores
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A server that the test may take away."""
+    with running_cluster() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def writing(store: Store) -> Iterator[Connection]:
+    with store.writing.connect() as plain:
+        connection = plain.execution_options(**{WRITER: True})
+        with connection.begin():
+            yield connection
+
+
+def write(store: Store, name: str) -> None:
+    with writing(store) as connection:
+        apply(connection, LogIDs(), [PutMemory(name, b"1")])
+
+
+def names(store: Store) -> set[str]:
+    with store.reading.connect() as connection:
+        return set(notes.load_memory(connection))
+
+
+def won(store: Store) -> bool:
+    assert store.election is not None
+    return store.election.win()
+
+
+def end_writer(cluster: Cluster, url: str) -> None:
+    """End the session of whoever writes, as a server does that loses its client."""
+    command = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    cluster.execute(command, url.rpartition("/")[2])
+
+
+# ---- who writes ----------------------------------------------------------------------------------
+
+
+def test_one_process_writes_until_it_closes(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    assert won(first)
+    assert won(first)
+    assert not won(second)
+    write(first, "a")
+    assert names(second) == {"a"}
+    first.close()
+    assert won(second)
+    write(second, "b")
+    assert names(second) == {"a", "b"}
+
+
+def test_who_never_won_cannot_write(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    assert won(first)
+    with pytest.raises(FatalError):
+        write(second, "b")
+    assert names(first) == set()
+
+
+def test_a_writer_whose_session_was_ended_commits_nothing(
+    pair: tuple[Store, Store], cluster: Cluster, url: str
+) -> None:
+    first, second = pair
+    assert won(first)
+    with pytest.raises(driver_errors(first.writing)) as caught, writing(first) as connection:
+        apply(connection, LogIDs(), [PutMemory("a", b"1")])
+        end_writer(cluster, url)
+        until(lambda: won(second))
+    assert is_lost(caught.value)
+    with pytest.raises(FatalError):
+        write(first, "a")
+    write(second, "b")
+    assert names(second) == {"b"}
+
+
+def test_a_writer_whose_lock_went_lost_unseen_commits_nothing(pair: tuple[Store, Store]) -> None:
+    first, second = pair
+    assert won(first)
+    with first.writing.begin() as connection:
+        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+    assert won(second)
+    with pytest.raises(FatalError, match="has begun to write"):
+        write(first, "a")
+    assert names(second) == set()
+
+
+def test_who_takes_over_waits_for_a_transaction_that_may_still_commit(
+    pair: tuple[Store, Store],
+) -> None:
+    first, second = pair
+    assert won(first)
+    results: list[bool] = []
+    with writing(first) as connection:
+        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        thread = threading.Thread(target=lambda: results.append(won(second)))
+        thread.start()
+        thread.join(0.5)
+        assert not results
+        apply(connection, LogIDs(), [PutMemory("a", b"1")])
+    thread.join(5)
+    assert results == [True]
+    assert names(second) == {"a"}
+
+
+def test_a_writer_takes_its_right_back_and_is_told_once_to_load_anew(
+    pair: tuple[Store, Store], cluster: Cluster, url: str
+) -> None:
+    first, _ = pair
+    assert won(first)
+    write(first, "a")
+    end_writer(cluster, url)
+    with pytest.raises(driver_errors(first.writing)) as caught:
+        write(first, "b")
+    assert is_lost(caught.value)
+    with pytest.raises(LostSessionError):
+        write(first, "b")
+    write(first, "c")
+    assert names(first) == {"a", "c"}
+
+
+def test_a_session_that_is_gone_is_noticed_without_a_write(
+    url: str, cluster: Cluster, tmp_path: Path
+) -> None:
+    fence = SharedFence(tmp_path / "fence")
+    store = open_store(Path(), url, hold=fence.hold, let_go=fence.let_go)
+    create_schema(store.writing)
+    assert won(store)
+    fence.store(FenceMark(1, 0, EMPTY_ROOT))
+    end_writer(cluster, url)
+    assert store.election is not None
+    with pytest.raises(driver_errors(store.writing)) as caught:
+        store.election.check_session()
+    assert is_lost(caught.value)
+    with pytest.raises(FatalError):
+        fence.load()
+    store.election.check_session()
+    assert fence.load() == FenceMark(1, 0, EMPTY_ROOT)
+    store.close()
+    FileFence.open(tmp_path / "fence").close()
+
+
+def test_without_the_fence_nobody_writes(url: str, tmp_path: Path) -> None:
+    held = FileFence.open(tmp_path / "fence")
+    fence = SharedFence(tmp_path / "fence")
+    store = open_store(Path(), url, hold=fence.hold, let_go=fence.let_go)
+    other = open_store(Path(), url)
+    create_schema(store.writing)
+    assert not won(store)
+    # It does not keep the right that it cannot use.
+    assert won(other)
+    other.close()
+    held.store(FenceMark(7, 0, EMPTY_ROOT))
+    held.close()
+    assert won(store)
+    assert fence.load() == FenceMark(7, 0, EMPTY_ROOT)
+    store.close()
+
+
+def test_a_commit_that_the_server_refused_did_not_happen(pair: tuple[Store, Store]) -> None:
+    first, _ = pair
+    assert won(first)
+    with first.writing.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE once (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"
+        )
+    with first.writing.connect() as connection:
+        transaction = connection.begin()
+        connection.exec_driver_sql("INSERT INTO once VALUES (1), (1)")
+        with pytest.raises(driver_errors(first.writing)) as caught:
+            transaction.commit()
+        check_undone(connection, caught.value)
+
+
+def test_a_commit_whose_session_ended_may_have_happened(
+    pair: tuple[Store, Store], cluster: Cluster, url: str
+) -> None:
+    first, _ = pair
+    assert won(first)
+    with first.writing.connect() as connection:
+        transaction = connection.begin()
+        connection.execute(select(1))
+        end_writer(cluster, url)
+        with pytest.raises(driver_errors(first.writing)) as caught:
+            transaction.commit()
+        with pytest.raises(LostCommitError) as told:
+            check_undone(connection, caught.value)
+        found = trouble(told.value)
+        assert found is not None
+        assert found[0] == "unknown-outcome"
+        transaction.rollback()
+
+
+# ---- what the server promises --------------------------------------------------------------------
+
+
+def test_a_weaker_commit_is_made_durable_for_the_writer(cluster: Cluster, url: str) -> None:
+    name = url.rpartition("/")[2]
+    for weak in ("off", "local", "remote_write"):
+        cluster.execute(f"ALTER DATABASE {name} SET synchronous_commit = {weak}", "postgres")
+        store = open_store(Path(), url)
+        with store.writing.connect() as connection:
+            shown = connection.exec_driver_sql("SHOW synchronous_commit").scalar()
+        assert shown == "on", weak
+        store.close()
+
+
+def test_a_server_that_forgets_is_refused(own_cluster: Cluster) -> None:
+    for setting in ("fsync", "full_page_writes"):
+        own_cluster.execute(f"ALTER SYSTEM SET {setting} = off", "postgres")
+        own_cluster.stop()
+        own_cluster.start()
+        store = open_store(Path(), own_cluster.url("postgres"))
+        with pytest.raises(MalformedError, match="fsync"):
+            create_schema(store.writing)
+        store.close()
+        own_cluster.execute(f"ALTER SYSTEM RESET {setting}", "postgres")
+
+
+def test_a_url_is_never_repeated() -> None:
+    for bad in ("postgresql+psycopg://u:secret@h:port/x", "postgresql+other://u:secret@h/x"):
+        with pytest.raises(MalformedError) as caught:
+            open_store(Path(), bad)
+        assert "secret" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+def test_two_processes_may_create_the_tables_at_once(url: str) -> None:
+    stores = [open_store(Path(), url) for _ in range(3)]
+    failed: list[Exception] = []
+
+    def create(store: Store) -> None:
+        try:
+            create_schema(store.writing)
+        except Exception as error:  # noqa: BLE001 - told by the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=create, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    with stores[0].reading.connect() as connection:
+        assert notes.load_commit(connection) == 0
+        assert connection.execute(select(postgresql.writer.c.term)).all() == [(0,)]
+    for store in stores:
+        store.close()
+
+
+# ---- a whole node --------------------------------------------------------------------------------
+
+
+def until(is_so: Callable[[], object], timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def put_on(home: Path, url: str) -> None:
+    """Have the node of a folder use a PostgreSQL database."""
+    config = home / "node.toml"
+    text = config.read_text()
+    assert text.count("[node]\n") == 1
+    config.write_text(text.replace("[node]\n", f'[node]\ndatabase_url = "{url}"\n'))
+
+
+@pytest.fixture
+def on_server(own_cluster: Cluster, tmp_path: Path) -> Iterator[Station]:
+    with station(tmp_path, 2) as made:
+        put_on(made.home(HERE), own_cluster.new_database())
+        made.start(HERE, THERE)
+        yield made
+
+
+def act(station: Station, name: str) -> int:
+    asked = {"kind": "party.enrol", "subject": f"{HERE}/department/{name}", "body": {"name": "局"}}
+    token = station.founded.tokens[HERE]
+    return station.ask("POST", "/v1/acts", json.dumps(asked).encode(), token=token).status
+
+
+def leaves_of(station: Station) -> list[bytes]:
+    def fetch(path: str) -> bytes:
+        return station.ask("GET", path).body
+
+    head = Checkpoint.decode(Note.decode(fetch("/log/checkpoint")).text)
+    leaves = [hash_leaf(entry) for entry in read_entries(fetch, head.size)]
+    assert roots_at(leaves, {head.size}) == {head.size: head.root}
+    return leaves
+
+
+def test_a_node_on_postgresql_does_what_a_node_does(on_server: Station) -> None:
+    desk = open_desk(on_server)
+    window = {"party": desk.officer, "role": "window"}
+    token = on_server.call(HERE, "POST", "/v1/tokens", window)["token"]
+    now_s = on_server.clock.now_s()
+    batch = [desk.open_case(f"p{at}", now_s).entry for at in range(300)]
+    answer = on_server.ask("POST", "/v1/ingest", encode(batch), token=token, Content_Type=CBOR)
+    results = decode(answer.body)["results"]
+    assert [result[0] for result in results] == [0] * 300
+    again = on_server.ask("POST", "/v1/ingest", encode(batch), token=token, Content_Type=CBOR)
+    assert decode(again.body)["results"] == results
+    query = f"/v1/check?window={desk.window}&right=intake&item={desk.item}"
+    assert on_server.ask("GET", query, token=token).json()["allowed"] == "yes"
+    last = on_server.act(
+        HERE, "party.enrol", f"{HERE}/department/z", {"name": "末局"}, wait="replicated"
+    )
+    assert last["finality"] == "replicated"
+    leaves = leaves_of(on_server)
+    on_server.stop(HERE)
+    on_server.start(HERE)
+    until(lambda: on_server.status()["state"] == "serving")
+    assert leaves_of(on_server)[: len(leaves)] == leaves
+
+
+def test_a_node_answers_503_while_its_server_is_away_and_then_goes_on(
+    on_server: Station, own_cluster: Cluster
+) -> None:
+    assert act(on_server, "before") == 201
+    for mode in ("fast", "immediate"):
+        leaves = leaves_of(on_server)
+        size = len(leaves)
+        own_cluster.stop(mode)
+        assert act(on_server, f"{mode}-away") == 503
+        assert on_server.ask("GET", f"/entries/{size - 1}").status == 503
+        assert on_server.ask("GET", "/v1/ping").status == 204
+        assert on_server.status()["size"] == size
+        own_cluster.start()
+        tries = itertools.count()
+        until(lambda: act(on_server, f"{mode}-{next(tries)}") == 201)  # noqa: B023 - called at once
+        assert on_server.ask("GET", f"/entries/{size - 1}").status == 200
+        assert leaves_of(on_server)[:size] == leaves
+        assert on_server.status()["state"] == "serving"
+
+
+def test_a_server_that_comes_back_as_an_older_copy_is_written_to_no_more(
+    on_server: Station, own_cluster: Cluster
+) -> None:
+    assert act(on_server, "before") == 201
+    own_cluster.stop()
+    old = own_cluster.folder / "old"
+    shutil.copytree(own_cluster.folder / "data", old)
+    subprocess.run(["chown", "-R", "--reference=data", "old"], cwd=own_cluster.folder, check=True)
+    own_cluster.start()
+    tries = itertools.count()
+    until(lambda: act(on_server, f"shown{next(tries)}") == 201)
+    own_cluster.stop()
+    shutil.rmtree(own_cluster.folder / "data")
+    old.rename(own_cluster.folder / "data")
+    own_cluster.start()
+    until(lambda: on_server.status()["state"] == "behind-fence")
+    assert act(on_server, "after") == 503
+
+
+# ---- a standby -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Pair(Stage):
+    """Two regions, of which the first has two processes on one database."""
+
+    url: str = ""
+    ports: list[tuple[int, int]] = field(default_factory=list)
+    turn: Iterator[int] = field(default_factory=lambda: itertools.cycle((0, 1)))
+
+    def port(self, region: str) -> int:
+        # Every caller asks the two in turn: whoever stands by says so.
+        return Stage.port(self, region) if region != HERE else self.ports[next(self.turn)][0]
+
+    def start(self, region: str) -> None:
+        if region != HERE:
+            Stage.start(self, region)
+            return
+        put_on(self.folder / HERE, self.url)
+        base = Stage.port(self, HERE)
+        spare = free_ports(2)
+        self.ports = [(base, base + 1), (spare[0], spare[1])]
+        for number in (0, 1):
+            self.start_one(number)
+        self.processes[HERE] = self.processes["0"]
+
+    def start_one(self, number: int) -> None:
+        public, peer = self.ports[number]
+        with (self.folder / HERE / f"node{number}.log").open("ab") as log:
+            self.processes[str(number)] = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "nodes.cli",
+                    "node",
+                    "run",
+                    "--config",
+                    str(self.folder / HERE / "node.toml"),
+                ],
+                stdout=log,
+                stderr=log,
+                env={
+                    **os.environ,
+                    "SHOUXIN_LISTEN_PUBLIC_PORT": str(public),
+                    "SHOUXIN_LISTEN_PEER_PORT": str(peer),
+                },
+            )
+
+    def state(self, number: int) -> str:
+        """What one of the two says that it does; empty where it says nothing."""
+        kept, self.turn = self.turn, itertools.repeat(number)
+        try:
+            return str(self.call(HERE, "GET", "/v1/status")["state"])
+        except (OSError, StageError):
+            return ""
+        finally:
+            self.turn = kept
+
+    def act(self, *arguments: object, **named: object) -> dict[str, object]:  # type: ignore[override]
+        return again(lambda: Stage.act(self, *arguments, **named))  # type: ignore[arg-type]
+
+    def call_again(self, *arguments: object) -> object:
+        return again(lambda: Stage.call(self, *arguments))  # type: ignore[arg-type]
+
+
+def again(work: Callable[[], dict[str, object]], timeout_s: float = 20.0) -> dict[str, object]:
+    """Ask until somebody answers who can."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return work()
+        except (OSError, StageError) as error:
+            if time.monotonic() > deadline or not (
+                isinstance(error, OSError) or " 503 " in str(error)
+            ):
+                raise
+            time.sleep(0.05)
+
+
+def test_a_commit_that_happened_though_nobody_was_told_stands(
+    on_server: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert act(on_server, "before") == 201
+    size = on_server.size()
+    honest = Node._commit_now
+    left = iter([True])
+
+    def commit_now(node: Node, connection: Connection, transaction: RootTransaction) -> None:
+        honest(node, connection, transaction)
+        if node is on_server.nodes[HERE].service.node and next(left, False):
+            raise LostCommitError("the session ended inside a commit")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Node, "_commit_now", commit_now)
+        asked = {"kind": "party.enrol", "subject": f"{HERE}/department/x", "body": {"name": "局"}}
+        token = on_server.founded.tokens[HERE]
+        answer = on_server.ask("POST", "/v1/acts", json.dumps(asked).encode(), token=token)
+        until(lambda: next(left, None) is None)
+    if answer.status != 201:  # the step may have been another one's
+        assert answer.said == (503, "unknown-outcome")
+    until(lambda: act(on_server, "x") == 403)
+    assert on_server.size() > size
+    assert act(on_server, "after") == 201
+    assert len(leaves_of(on_server)) == on_server.size()
+
+
+@pytest.mark.process
+def test_a_standby_takes_over_within_seconds_and_has_all_that_was_acknowledged(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    stage = Pair(tmp_path / "network", (HERE, THERE), free_base_port(4), url=cluster.new_database())
+    with contextlib.ExitStack() as stack:
+        stack.callback(stage.__exit__, None, None, None)
+        stage.__enter__()
+        until(lambda: sorted(map(stage.state, (0, 1))) == ["serving", "standby"], 20)
+        writes = [stage.state(0), stage.state(1)].index("serving")
+        stage.turn = itertools.repeat(writes)
+        desk = open_desk(stage)
+        stage.turn = itertools.cycle((0, 1))
+        roster = check_genesis(
+            SignedRoster.decode((stage.folder / HERE / "genesis.roster").read_bytes())
+        )
+        took_s = []
+        with Load(stage, roster, desk) as load:
+            for _ in range(KILLS):
+                time.sleep(1.0)
+                acknowledged = dict(load.known)
+                stage.processes[str(writes)].send_signal(signal.SIGKILL)
+                begun_s = time.monotonic()
+                stage.processes[str(writes)].wait()
+                other = 1 - writes
+                until(lambda other=other: stage.state(other) == "serving", TAKEOVER_S_MAX)
+                took_s.append(time.monotonic() - begun_s)
+                port = stage.ports[other][0]
+                leaves = read_leaves(stage, port, roster, desk.origin)
+                for leaf, index in acknowledged.items():
+                    assert leaves[index] == leaf
+                stage.start_one(writes)
+                until(lambda dead=writes: stage.state(dead) == "standby", 20)
+                # Whoever stands by shows the same log.
+                shown = read_leaves(stage, stage.ports[writes][0], roster, desk.origin)
+                assert shown[: len(leaves)] == leaves
+                writes = other
+            time.sleep(0.5)
+        assert not load.trouble, load.trouble[:5]
+        assert len(load.known) > 100 * KILLS, load.answers
+        leaves = read_leaves(stage, stage.ports[writes][0], roster, desk.origin)
+        for leaf, index in load.known.items():
+            assert leaves[index] == leaf
+        final = stage.act(
+            HERE, "party.enrol", f"{HERE}/department/z", {"name": "末局"}, wait="replicated"
+        )
+        assert final["finality"] == "replicated"
+        print("taken over after s:", took_s, "known:", len(load.known), "answers:", load.answers)
+        # A session that ends under a living writer: the other one writes, this one stops.
+        end_writer(cluster, stage.url)
+        until(lambda: stage.processes[str(writes)].poll() is not None)
+        assert stage.processes[str(writes)].returncode == 70
+        assert stage.state(1 - writes) == "serving"
+        stage.act(HERE, "party.enrol", f"{HERE}/department/y", {"name": "续局"})
+
+
+def read_leaves(stage: Pair, port: int, roster: object, origin: str) -> list[bytes]:
+    """The leaves of the log as one of the processes serves it, under a note that holds."""
+    number = [public for public, _ in stage.ports].index(port)
+    kept, stage.turn = stage.turn, itertools.repeat(number)
+    try:
+        note = Note.decode(stage.fetch(HERE, "/log/checkpoint"))
+        check_signed(note, [roster.log_key(origin)])  # type: ignore[attr-defined]
+        head = Checkpoint.decode(note.text)
+        entries = read_entries(lambda path: stage.fetch(HERE, path), head.size)
+    finally:
+        stage.turn = kept
+    leaves = [hash_leaf(entry) for entry in entries]
+    assert roots_at(leaves, {head.size}) == {head.size: head.root}
+    return leaves
