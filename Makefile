@@ -34,8 +34,8 @@ setup: $(VENV)/.development
 LOCK := $(BIN)/pip-compile --quiet --no-config --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --annotation-style=line
 lock: $(VENV)/.development
-	$(LOCK) --all-build-deps -o requirements.lock pyproject.toml
-	$(LOCK) --all-build-deps --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(LOCK) --all-build-deps --extra documents -o requirements.lock pyproject.toml
+	$(LOCK) --all-build-deps --all-extras -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 $(VENV)/bin/pip:
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed: sudo apt-get install -y python3 python3-venv"; exit 1; }

@@ -65,10 +65,10 @@ class Reader(Protocol):
 def wanted(case: str, reader: Reader, kinds: Kinds, also: Iterable[Place] = ()) -> list[Place]:
     """Return the places of all entries that a bundle of a case must hold, in order.
 
-    They are the acts on the case and those that mention it and count, and from there on whatever an act
-    cites (views among it), the life of its issuer, and the lives of the parties and objects that
-    its fields name; and the first entry of every log involved. ``also`` is wanted besides, with
-    all that hangs on it: calendar years, and the entries that prove when the acts were done.
+    They are the acts on the case and the mentions of it that count, and from there on whatever an
+    act cites (views among it), the life of its issuer, and the lives of the parties and objects
+    that its fields name; and the first entry of every log involved. ``also`` is wanted besides,
+    with all that hangs on it: calendar years, and the entries that prove when acts were done.
     """
     found: set[Place] = set()
     names = {case}

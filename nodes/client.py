@@ -322,6 +322,37 @@ class Client:
         """End the token of this ``id``."""
         return await self._json("DELETE", f"/v1/tokens/{name}", repeatable=False)
 
+    # ---- seals and papers -----------------------------------------------------------------------
+
+    async def make_seal(self, seal: str, name: str) -> dict[str, Any]:
+        """Have the node make a seal for trials; ``certificate`` is what ``seal.issue`` asks for."""
+        asked = json.dumps({"seal": seal, "name": name}).encode()
+        return await self._json("POST", "/v1/seals", asked, repeatable=False)
+
+    async def seal_count(self, seal: str) -> dict[str, Any]:
+        """Return how often a seal's key has signed."""
+        return await self._json("GET", f"/v1/seals/{quote(seal)}")
+
+    async def seal_trust(self) -> bytes:
+        """Return the roots and the revocation list of the node's seals, as PEM."""
+        return await self._bytes("GET", "/v1/seals/trust")
+
+    async def draw_paper(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a paper drawn: the sealed one (``file``), or what is to be approved first.
+
+        It is not repeated where the outcome is unknown: another would be another paper.
+        """
+        body = json.dumps(_plain(fields)).encode()
+        return _filed(await self._json("POST", "/v1/papers", body, repeatable=False))
+
+    async def show_draft(self, digest: bytes) -> bytes:
+        """Return a draft as an unsealed PDF, for whoever approves it."""
+        return await self._bytes("GET", f"/v1/papers/{digest.hex()}")
+
+    async def seal_paper(self, digest: bytes) -> dict[str, Any]:
+        """Have an approved draft sealed; asked again, the node gives the same file."""
+        return _filed(await self._json("POST", f"/v1/papers/{digest.hex()}", b""))
+
     # ---- the wire -------------------------------------------------------------------------------
 
     async def _json(
@@ -479,6 +510,16 @@ def _acted(answer: Mapping[str, Any]) -> Acted:
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise MalformedError("the node's answer is not that to an act") from error
+
+
+def _filed(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer about a paper with its file as bytes."""
+    try:
+        if "file" in answer:
+            answer["file"] = base64.b64decode(answer["file"], validate=True)
+    except (TypeError, ValueError) as error:
+        raise MalformedError("the node's answer is not that to a paper") from error
+    return answer
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON knows

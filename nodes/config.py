@@ -128,6 +128,23 @@ class UnlockSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealsSection:
+    """How the region seals papers.
+
+    Args:
+        trial: Whether the node may make seals of its own, which say that they are for trials.
+        link: Base URL that the codes on papers lead to; empty for the node's own.
+    """
+
+    trial: bool = False
+    link: str = ""
+
+    def __post_init__(self) -> None:
+        if self.link:
+            _check_url("seals.link", self.link)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsSection:
     """What one caller, and all of them together, may ask of this node."""
 
@@ -190,6 +207,7 @@ class Config:
     tls: TLSSection = field(default_factory=TLSSection)
     unlock: UnlockSection = field(default_factory=UnlockSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
+    seals: SealsSection = field(default_factory=SealsSection)
     witnesses: tuple[WitnessSection, ...] = ()
     peers: Mapping[str, str] = field(default_factory=dict)
     """Base URL by region, of peers that this node reaches another way than the roster says (over a
@@ -211,6 +229,7 @@ _SECTIONS: Final[Mapping[str, type]] = MappingProxyType(
         "tls": TLSSection,
         "unlock": UnlockSection,
         "limits": LimitsSection,
+        "seals": SealsSection,
     }
 )
 

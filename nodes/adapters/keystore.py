@@ -95,7 +95,7 @@ class KeyStore:
     """
 
     def __init__(self, folder: Path, sealing_key: bytes, randomness: Randomness) -> None:
-        self.folder = folder
+        self._folder = folder
         self._cipher = AESGCM(sealing_key)
         self._sealing_key = sealing_key
         self._randomness = randomness
@@ -193,6 +193,11 @@ class KeyStore:
         with self._lock:
             return self._load(f"role/{role}", PostQuantumKey)
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._folder
+
     def passphrase(self, name: str) -> bytes:
         """Return what encrypts a key that lies here as PKCS #8; another for each name."""
         bound = f"shouxin/passphrase/v1 {name}".encode()
@@ -237,7 +242,7 @@ class KeyStore:
         path = self._path(name)
         if not path.parent.is_dir():
             path.parent.mkdir(mode=0o700)
-            sync_folder(self.folder)
+            sync_folder(self._folder)
         nonce = self._randomness(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, key.seed(), _bound(name, key.public))
         write_durably(path, encoding.encode([KEY_FORMAT, key.public, sealed]))
@@ -246,14 +251,14 @@ class KeyStore:
     def _path(self, name: str) -> Path:
         kind, _, rest = name.partition("/")
         if kind == "role" and rest.removesuffix(POST_QUANTUM_SUFFIX).isalpha():
-            return self.folder / "roles" / f"{rest}.key"
+            return self._folder / "roles" / f"{rest}.key"
         if kind == "governance":
             check_region(rest)
-            return self.folder / "governance" / f"{rest}.key"
+            return self._folder / "governance" / f"{rest}.key"
         if kind == "officer":
             check_party(rest)
             # A region is six digits and a type has no dot, so no two parties share a file.
-            return self.folder / "officers" / f"{rest.replace('/', '.')}.key"
+            return self._folder / "officers" / f"{rest.replace('/', '.')}.key"
         raise MalformedError(f"not the name of a key: {name!r}", code="bad-field")
 
 

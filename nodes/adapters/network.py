@@ -256,4 +256,8 @@ peers = "{CERTIFICATES_FILE}"
 
 [unlock]
 file = "{SECRET_FILE}"
+
+[seals]
+# Seals made here say that they are for trials. Leave this out where real ones are brought.
+trial = true
 """

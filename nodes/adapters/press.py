@@ -55,8 +55,7 @@ def show(paper: LaidOut) -> bytes:
 
 
 def digest(paper: LaidOut, form: Format) -> bytes:
-    """Return what the electronic seal will sign: SM3 of the PDF's first revision, or of the list
-    of an OFD's parts."""
+    """Return what the seal will sign: SM3 of a PDF's first revision, of the list of OFD's parts."""
     if form == "pdf":
         return sm3(show(paper))
     found: list[bytes] = []

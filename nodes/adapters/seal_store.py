@@ -37,7 +37,7 @@ from seals.ses import Picture
 from seals.signing import make_seal
 
 TRIAL: Final = "授信试验，无法律效力"
-"""Stands as organisation in every certificate of a trial, and as maker in its seals."""
+"""Stands as organisation in every certificate of a trial."""
 
 YEAR_S: Final = 366 * 86_400
 FILE_BYTES_MAX: Final = 1 << 20
@@ -277,7 +277,7 @@ class SealStore:
             root_key = self._load_sm2(_AUTHORITY)
             root = _read(authority / _SM2_CERTIFICATE)
             maker_key, key = self.sm2.generate(randomness), self.sm2.generate(randomness)
-            term = {"from_s": now_s - 60, "until_s": now_s + YEAR_S}
+            from_s, until_s = now_s - 60, now_s + YEAR_S
             maker, signer = (
                 issue(
                     issuer=root,
@@ -287,21 +287,23 @@ class SealStore:
                     public=one.public,
                     serial=_serial(),
                     profile=Profile.SEAL,
-                    **term,
+                    from_s=from_s,
+                    until_s=until_s,
                 )
                 for whose, one in (("试验制章人", maker_key), (name, key))
             )
             made = make_seal(
                 seal_id=code,
                 name=name,
-                vendor=TRIAL,
+                vendor="shouxin-trial",
                 kind=1,
                 picture=Picture("PNG", picture, 42, 42),
                 certificates=[signer],
-                made_s=now_s - 60,
+                made_s=from_s,
                 maker_certificate=maker,
                 maker_key=maker_key,
-                **term,
+                from_s=from_s,
+                until_s=until_s,
             )
             paper_root = self._load_paper(_AUTHORITY, authority / _PAPER_KEY)
             paper_key = ec.generate_private_key(ec.SECP256R1())
@@ -399,7 +401,7 @@ def _encrypted(key: ec.EllipticCurvePrivateKey, secret: bytes) -> bytes:
     )
 
 
-def _paper_certificate(  # noqa: PLR0917 - who for, by whom, and when
+def _paper_certificate(
     name: str,
     public: ec.EllipticCurvePublicKey,
     issuer: str,

@@ -26,6 +26,7 @@ from nodes.store.entries import LogIDs, load_tiles
 
 if TYPE_CHECKING:
     from nodes.api.check import Recalled
+    from nodes.api.papers import Desk
     from nodes.api.tokens import TokenBook
     from nodes.node import Snapshot
 
@@ -56,6 +57,7 @@ class Service:
         receipt: Key that signs receipts.
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
         recalled: What ``check`` has gathered since the last commit.
+        desk: Where papers are drawn and sealed.
         by_hash: Origin by the hash that paths use.
         notes: Last answers about checkpoints, with the commit they are from.
     """
@@ -75,6 +77,7 @@ class Service:
     officers: StoredOfficers
     receipt: SigningKey
     recalled: "Recalled"
+    desk: "Desk"
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     by_hash: Mapping[str, str] = field(init=False)

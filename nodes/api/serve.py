@@ -30,10 +30,12 @@ from nodes.adapters.keystore import (
 from nodes.adapters.peers_http import HTTPPeers
 from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
+from nodes.adapters.seal_store import SealStore
 from nodes.api import protocol
 from nodes.api.app import peer_app, public_app
 from nodes.api.check import Recalled
 from nodes.api.context import Service
+from nodes.api.papers import Desk
 from nodes.api.standby import Standby
 from nodes.api.tokens import DAY_S, Role, TokenBook, add_first_operator
 from nodes.config import Config
@@ -178,6 +180,8 @@ async def running(
             standby = Standby(store, store.election, node, driver, clock, first)
             stack.push_async_callback(standby.stop)
             await standby.start()
+        desk = Desk(SealStore(keys), trial=config.seals.trial, link=config.seals.link)
+        stack.callback(desk.close)
         service = Service(
             region=region,
             origin=member.origin,
@@ -193,6 +197,7 @@ async def running(
             tokens=tokens,
             officers=officers,
             recalled=Recalled(),
+            desk=desk,
             receipt=keys.load("role/receipt"),
         )
         listen = config.listen

@@ -12,7 +12,7 @@ from typing import Final, Protocol, Self
 from sqlalchemy import Engine, select
 
 from ledger.checkpoint import Checkpoint
-from ledger.errors import LedgerError, MalformedError, NotFoundError
+from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
 from ledger.hashing import EMPTY_ROOT, HASH_BYTES, hash_leaf
 from ledger.note import Note, check_signed
 from ledger.roster import Roster
@@ -28,7 +28,7 @@ from ledger.tiles import (
 from ledger.tree import Frontier
 from nodes.client import Client
 from nodes.store import schema
-from nodes.store.engine import open_sqlite
+from nodes.store.engine import open_store
 from nodes.store.entries import LogIDs, load_entries, load_sizes, load_tiles
 from nodes.wire import origin_hash
 
@@ -209,16 +209,28 @@ def _split(hashes: bytes) -> list[bytes]:
 class StoredLogs:
     """The database of a node, opened to be looked at. Used as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        if not path.is_file():
+    def __init__(self, path: Path, url: str = "") -> None:
+        if not url and not path.is_file():
             raise NotFoundError(f"no database {path}", code="no-database")
-        self.engine: Engine = open_sqlite(path)
+        self._store = open_store(path, url)
+        self.engine: Engine = self._store.reading
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.engine.dispose()
+        self._store.close()
+
+    def write(self) -> Engine:
+        """Return an engine to write with.
+
+        Raises:
+            UnavailableError: ``standby``: another process has the right to write.
+        """
+        election = self._store.election
+        if election is not None and not election.win():
+            raise UnavailableError("a node is writing to this database", code="standby")
+        return self._store.writing
 
     def origins(self) -> list[str]:
         """Return whose logs are stored."""

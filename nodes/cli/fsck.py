@@ -63,7 +63,7 @@ async def check_folder(folder: Path, against: str | None, region: str | None) ->
     """Check what a node's database holds."""
     config = load_folder(folder)
     roster = load_roster(config.node.roster)
-    with StoredLogs(config.node.database) as logs:
+    with StoredLogs(config.node.database, config.node.database_url) as logs:
         sources: dict[str, Source] = {origin: logs.log(origin) for origin in logs.origins()}
         found = await _check(sources, roster, against, region)
         return [

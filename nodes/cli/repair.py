@@ -81,7 +81,7 @@ async def repair_folder(folder: Path, urls: Sequence[str] = ()) -> list[Repaired
     # Whoever holds the fence is the only one to write; a running node holds it.
     fence = FileFence.open(config.node.fence)
     try:
-        with StoredLogs(config.node.database) as logs:
+        with StoredLogs(config.node.database, config.node.database_url) as logs:
             done = []
             for origin in logs.origins():
                 log = logs.log(origin)
@@ -178,7 +178,7 @@ async def _signed_root(log: StoredLog) -> bytes | None:
 def _write(logs: StoredLogs, origin: str, changed: _Changed) -> None:
     """Write entries and all tiles in one transaction."""
     tiles = extend_tiles(0, (), changed.leaves).tiles
-    engine = logs.engine.execution_options(**{WRITER: True})
+    engine = logs.write().execution_options(**{WRITER: True})
     with engine.begin() as connection:
         log_id = LogIDs().get(connection, origin)
         base = log_id << schema.ENTRY_BITS

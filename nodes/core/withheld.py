@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from authz.custody import OPEN_OFFER
-from authz.finding import severity
+from ledger.kind import Severity
 from nodes.core.duties import OFFER_ROLE
 from nodes.core.projection import Effects
 from nodes.core.ready import (
@@ -35,7 +35,6 @@ from nodes.core.sight import INDEX_PAST_ALL
 from nodes.ports import AnswerRow, LateAnswer, Reader
 
 ACCEPT: Final = "handoff.accept"
-CODE: Final = "release-withheld"
 PAGE_MAX: Final = 256
 """Accepted offers looked at in one step; the rest in the next."""
 
@@ -148,8 +147,8 @@ def _found(late: LateAnswer) -> FindingRow:
     return FindingRow(
         origin=answer.origin,
         index=answer.index,
-        code=CODE,
-        severity=severity(CODE).value,
+        code="release-withheld",
+        severity=Severity.FLAG.value,
         subject=answer.case,
         detail="the offer was accepted, and in time neither released nor cancelled",
         evidence=tuple(dict.fromkeys(places)),

@@ -115,7 +115,7 @@ def _open(url: str, isolation_level: str, **options: Any) -> Engine:  # noqa: AN
         raise MalformedError(
             "node.database_url needs the extra: pip install shouxin[postgresql]", code="bad-config"
         ) from error
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+    except (ArgumentError, NoSuchModuleError, ValueError):
         # Not what it says: it quotes the URL, and that may hold a password.
         raise MalformedError("node.database_url is no database's URL", code="bad-config") from None
 

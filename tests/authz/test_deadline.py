@@ -1,9 +1,10 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authz.calendar import (
@@ -14,7 +15,6 @@ from authz.calendar import (
     day_named,
     day_of,
     end_of_day,
-    is_weekend,
 )
 from authz.deadline import (
     Clock,
@@ -31,12 +31,15 @@ from authz.deadline import (
     version_days,
 )
 from authz.trace import Trace, TraceEntry, trace
+from ledger.errors import LedgerError
 from ledger.kind import Fact
 from tests.authz.test_calendar import STEWARD, YEAR_2026
 from tests.authz.test_case import DELIVER, NOTICE, SUPPLEMENT, VERIFY
+from tests.authz.test_walks import CASE_STEPS
 from tests.authz.world import (
     CASE,
     CLERK,
+    CLERK_2,
     DECIDE_BODY,
     DECIDER,
     HEAD,
@@ -45,8 +48,10 @@ from tests.authz.world import (
     KINDS,
     SICHUAN,
     WINDOW,
+    WINDOW_2,
     World,
 )
+from tests.vectors.own.generate import TIME_S
 
 # As the State Council set them.
 YEARS = {
@@ -209,7 +214,7 @@ class Days:
     def __init__(self) -> None:
         self.world = World().enrol()
         self.world.do("calendar.publish", STEWARD, f"{STEWARD}/calendar/2026", YEAR_2026)
-        self.world.lend()
+        self.world.lend(valid_until=TIME_S + 100 * DAY_S)
         self.to("2026-10-27T10:00")  # a Tuesday
 
     def to(self, text: str) -> "Days":
@@ -231,10 +236,15 @@ class Days:
         self.do("handoff.accept", taker, {"holder": holder})
         return self.do("handoff.release", holder)
 
+    def copy(self) -> "Days":
+        made = Days.__new__(Days)
+        made.world = self.world.copy()
+        return made
+
     def told(self, as_of: str, calendar: Calendar | None = None) -> Trace:
         return trace(CASE, self.entries(), KINDS, self.timing(at(as_of), calendar))
 
-    def entries(self) -> list[TraceEntry]:
+    def entries(self, case: str = CASE) -> list[TraceEntry]:
         return [
             TraceEntry(
                 origin=log.origin,
@@ -249,7 +259,7 @@ class Days:
             )
             for log in self.world.logs.values()
             for index, made in enumerate(log.statements)
-            if made.subject == CASE
+            if made.subject == case and (log.origin, index) in self.world.judgements
         ]
 
     def timing(self, as_of_s: int, calendar: Calendar | None) -> Timing:
@@ -261,6 +271,9 @@ class Days:
             delta_s=10,
             as_of_s=as_of_s,
         )
+
+
+BEGUN = Days().open()
 
 
 def clock(told: Trace, obligation: Obligation, number: int = 0) -> Clock:
@@ -466,10 +479,95 @@ def test_clocks_read_as_plain_fields() -> None:
     assert fields["start"][0].endswith(SICHUAN)
 
 
-def test_weekends_are_weekends() -> None:
-    assert [is_weekend(day_named(f"2026-11-{day}")) for day in range(20, 24)] == [
-        False,
-        True,
-        True,
-        False,
-    ]
+def test_a_result_that_stays_where_it_was_decided_need_not_be_sent() -> None:
+    days = Days()
+    own = {"item": ITEM, "item_version": 1, "department": HRSS, "mode": "counter"}
+    case = "540000/case/own"
+    days.world.do("case.open", HEAD, case, own)
+    days.world.do("case.decide", DECIDER, case, DECIDE_BODY)
+    told = trace(case, days.entries(case), KINDS, days.timing(at("2026-10-28T00:00"), None))
+    assert sorted(named(told.clocks)) == ["delivery", "notice", "promise"]
+
+
+def test_a_result_taken_back_is_still_to_be_sent() -> None:
+    days = Days().open().offer().accept().do("case.decide", DECIDER, DECIDE_BODY)
+    days.offer(DECIDER, WINDOW).to("2026-10-30T10:00")
+    days.do("handoff.cancel", DECIDER, {"reason": "wrong window"})
+    told = days.told("2026-10-30T12:00")
+    assert clock(told, Obligation.POST, 1).due_s == at("2026-11-03T00:00")
+    assert Obligation.PUSH not in [it.obligation for it in told.clocks if it.ended is None]
+
+
+def test_a_case_that_went_to_another_window_is_to_be_handed_on_from_there() -> None:
+    days = Days().open().offer(CLERK, WINDOW_2).to("2026-10-29T10:00")
+    days.accept(CLERK_2, SICHUAN)
+    told = days.told("2026-10-29T12:00")
+    push = clock(told, Obligation.PUSH, 1)
+    assert (push.unit, push.due_s) == (WINDOW_2, at("2026-10-31T00:00"))
+    assert Obligation.RECHECK not in named(told.clocks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("case.verify", {"documents": ["proof"], "result": "match", "method": "original"}),
+        ("case.note", {"remark": "seen"}),
+        ("case.notice", {"missing": ["proof"]}),
+        ("handoff.offer", {"unit": WINDOW}),
+    ],
+)
+def test_whatever_the_department_does_with_a_case_shows_that_it_looked(
+    kind: str, body: dict[str, Any]
+) -> None:
+    days = Days().open().offer().accept()
+    assert clock(days.told("2026-10-27T12:00"), Obligation.RECHECK).ended is None
+    told = days.do(kind, HEAD, body).told("2026-10-27T12:00")
+    assert clock(told, Obligation.RECHECK).ended is Ended.MET
+
+
+def test_a_decline_is_an_answer_too() -> None:
+    days = Days().open().offer()
+    days.do("handoff.decline", HEAD, {"holder": SICHUAN, "reason": "not ours"})
+    assert clock(days.told("2026-10-27T12:00"), Obligation.ANSWER).ended is Ended.MET
+
+
+# ---- random ways --------------------------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(CASE_STEPS), st.integers(0, 60)), max_size=40), st.data())
+def test_on_any_way_one_clock_of_a_kind_runs_and_what_is_late_has_its_holders(
+    steps: list[tuple[tuple[str, str, dict[str, Any]], int]], data: st.DataObject
+) -> None:
+    days = BEGUN.copy()
+    for (kind, issuer, body), hours in steps:
+        days.world.now_s += hours * HOUR_S
+        try:
+            days.world.do(kind, issuer, CASE, body)
+        except LedgerError:
+            continue
+    entries = days.entries()
+    timing = days.timing(days.world.now_s, None)
+    told = trace(CASE, entries, KINDS, timing)
+    shuffled = data.draw(st.permutations(entries))
+    assert trace(CASE, shuffled, KINDS, timing) == told
+    for obligation in Obligation:
+        of = [it for it in told.clocks if it.obligation is obligation]
+        for one, after in pairwise(of):
+            assert one.end_s is not None
+            assert one.end_s <= after.start_s
+    for it in told.clocks:
+        standing = it.standing(timing.as_of_s)
+        is_late = standing in {Standing.LATE, Standing.OVERDUE}
+        assert is_late == (it.overdue_since(timing.as_of_s) is not None)
+        for span in it.held:
+            assert it.due_s is not None
+            assert span.from_s >= it.due_s
+            assert it.end_s is None or (span.until_s is not None and span.until_s <= it.end_s)
+        if standing is Standing.OVERDUE:
+            assert it.held[-1].until_s is None
+            assert it.held[-1].unit == told.holder
+    if told.stage == "closed":
+        assert all(it.ended is not None for it in told.clocks)
+    if told.stage in {"received", "supplemented"}:
+        assert [it for it in told.clocks if it.ended is None and it.obligation == "promise"]

@@ -10,6 +10,7 @@ from authz.trace import Trace
 from ledger.bundle import Bundle
 from ledger.statement import Act, sign_statement
 from ledger.views import Block, BlockLines, block_body
+from tests.authz.refusals import refused
 from tests.authz.test_calendar import STEWARD, YEAR_2026
 from tests.authz.test_case_bundle import Reader, judged
 from tests.authz.world import CASE, KINDS, ROSTER, SICHUAN, SIGNED, TIBET, World
@@ -90,10 +91,11 @@ class Story:
         self.year = Place(steward.origin, len(steward.statements) - 1)
         world.lend()
         self.world, self.log = world, world.logs[SICHUAN]
-        self.before = self.block(TIME_S - 20, signer)
+        self.before = self.block(TIME_S + 650, signer)
+        world.now_s = TIME_S + 660
         world.open()
         self.case = len(self.log.statements) - 1
-        self.after = self.block(TIME_S + 20, signer)
+        self.after = self.block(TIME_S + 760, signer)
 
     def block(self, time_s: int, signer: str) -> Place:
         item = lines_at(self.log, len(self.log.statements), [time_s] * QUORUM)
@@ -115,18 +117,19 @@ class Story:
 def test_a_bundle_with_its_block_records_proves_when_a_case_was_opened() -> None:
     story = Story()
     [opened] = story.told([story.before, story.after, story.year]).lines
-    assert (opened.counted_s, opened.seen_by_s, opened.proven) == (TIME_S, TIME_S + 20, True)
+    assert (opened.seen_by_s, opened.counted_s) == (TIME_S + 760, TIME_S + 660)
+    assert opened.proven
 
 
-def test_without_them_the_time_is_that_of_the_note_at_most_and_unproven_where_that_is_late() -> (
-    None
-):
+def test_without_the_record_before_it_the_act_counts_as_of_when_it_was_seen() -> None:
+    """The views that the act rests on are older than S by then."""
     story = Story()
-    [opened] = story.told([]).lines
-    note_s = TIME_S + 100 + QUORUM - 1
-    assert opened.seen_by_s == note_s
-    with_after = story.told([story.after]).lines[0]
-    assert with_after.seen_by_s == TIME_S + 20
+    [opened] = story.told([story.after]).lines
+    assert (opened.counted_s, opened.proven) == (TIME_S + 760, False)
+
+
+def test_without_any_record_the_lines_on_the_note_are_all_there_is() -> None:
+    assert Story().told([]).lines[0].seen_by_s == TIME_S + 100 + QUORUM - 1
 
 
 def test_a_bundle_with_the_calendar_is_certain_and_one_without_is_provisional() -> None:
@@ -148,3 +151,13 @@ def test_what_is_no_block_record_proves_nothing_and_spoils_nothing() -> None:
     story.log.act("log.block", story.log.origin, {"height": "first"})
     place = Place(story.log.origin, len(story.log.statements) - 1)
     assert story.told([place]).lines[0].seen_by_s == TIME_S + 100 + QUORUM - 1
+
+
+def test_a_calendar_that_another_region_wrote_anyway_is_found_and_counts_for_nothing() -> None:
+    story = Story()
+    name = f"{SICHUAN}/calendar/2026"
+    with refused("not-competent"):
+        story.world.do("calendar.publish", SICHUAN, name, YEAR_2026, force=True)
+    place = Place(story.log.origin, len(story.log.statements) - 1)
+    told = story.told([place])
+    assert all(it.provisional for it in told.clocks)

@@ -9,6 +9,7 @@ from authz.grant import Event as GrantEvent
 from authz.kinds import KINDS, reference
 from authz.party import Event as PartyEvent
 from authz.right import RIGHTS
+from authz.tables import LIVES
 from ledger.kind import Kind
 from seals.kinds import KINDS as SEAL_KINDS
 from seals.usage import Event as SealEvent
@@ -41,6 +42,7 @@ def test_every_event_of_the_tables_of_lives_is_a_kind() -> None:
         *SealEvent,
         *UseEvent,
         *(it for it in CustodyEvent if it.startswith("handoff.")),
+        *(event.split(":")[0] for life in LIVES for _, event in life.steps),
     }
     others = {
         "token.issue",
@@ -50,6 +52,8 @@ def test_every_event_of_the_tables_of_lives_is_a_kind() -> None:
         "item.publish",
         "item.withdraw",
         "act.correct",
+        "training.attest",
+        "training.lapse",
     }
     assert {name for name, _ in ALL} == {str(event) for event in events} | others
 
@@ -61,6 +65,9 @@ def test_what_cannot_be_undone_wants_a_fresh_view() -> None:
         "case.close",
         "handoff.accept",
         "seal.use",
+        "commitment.revoke",
+        "print.record",
+        "proposal.publish",
     }
 
 

@@ -47,6 +47,19 @@ def test_the_environment_stands_over_the_file() -> None:
     assert config.node.data == FOLDER / "elsewhere"
 
 
+def test_a_region_may_use_postgresql_and_a_fence_that_others_see() -> None:
+    url = "postgresql+psycopg://u:secret@db/shouxin"
+    environment = {"SHOUXIN_NODE_DATABASE_URL": url}
+    config = parse_config(document(node={"fence_file": "/shared/fence"}), environment, FOLDER)
+    assert config.node.database_url == url
+    assert config.node.fence == Path("/shared/fence")
+    assert "secret" not in repr(config)
+    for wrong in ("sqlite:///x", "postgresql://u:secret@db/shouxin", "db"):
+        with pytest.raises(MalformedError, match=r"node\.database_url") as caught:
+            parse_config(document(node={"database_url": wrong}), {}, FOLDER)
+        assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [

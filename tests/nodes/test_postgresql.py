@@ -1,4 +1,4 @@
-"""A region on PostgreSQL: one writer at a time, a standby behind it, and a server that goes away."""
+"""A region on PostgreSQL: one writer at a time, a standby, and a server that goes away."""
 
 import contextlib
 import itertools
@@ -19,12 +19,14 @@ from sqlalchemy import Connection, RootTransaction, select
 
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
-from ledger.errors import FatalError, MalformedError, UnavailableError
+from ledger.errors import FatalError, MalformedError
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.note import Note, check_signed
 from ledger.roster import SignedRoster, check_genesis
 from loadtests.stage import Stage, StageError
 from nodes.adapters.fence_file import FileFence, SharedFence
+from nodes.cli.fsck import check_folder
+from nodes.cli.repair import repair_folder
 from nodes.core.ready import PutMemory
 from nodes.node import Node
 from nodes.ports import FenceMark
@@ -43,7 +45,8 @@ from nodes.store.engine import (
 from nodes.store.entries import LogIDs
 from nodes.store.postgresql import LostCommitError, LostSessionError
 from tests.nodes.live import free_ports
-from tests.nodes.postgres import Cluster, cluster as running_cluster
+from tests.nodes.postgres import Cluster
+from tests.nodes.postgres import cluster as running_cluster
 from tests.nodes.stage import HERE, THERE, Station, open_desk, station
 from tests.nodes.test_durability import Load, free_base_port, read_entries, roots_at
 
@@ -381,6 +384,11 @@ def test_a_node_on_postgresql_does_what_a_node_does(on_server: Station) -> None:
     on_server.start(HERE)
     until(lambda: on_server.status()["state"] == "serving")
     assert leaves_of(on_server)[: len(leaves)] == leaves
+    checked = on_server.run(check_folder(on_server.home(HERE), None, None))
+    assert on_server.origin(HERE) in {it.report.origin for it in checked}
+    assert all(it.is_sound for it in checked)
+    with pytest.raises(UnavailableError):
+        on_server.run(repair_folder(on_server.home(HERE)))
 
 
 def test_a_node_answers_503_while_its_server_is_away_and_then_goes_on(

@@ -1,5 +1,6 @@
 """A node that has just started signs nothing into its log before its witnesses have had a word."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,24 @@ def test_acts_beyond_what_can_wait_are_told_to_come_again(
     assert said(town.step(A, enrolment("d"), enrolment("e", 8))) == ["busy"]
     town.clock.ms += ASKING_MS_MAX
     assert said(town.step(A)) == ["done"]
+
+
+def test_acts_that_wait_are_told_when_the_database_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    town = Town(A, B, C, D)
+    node = town.begin(A)
+    assert said(town.step(A, enrolment("d"))) == []
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node, "_commit_now", full)
+        outbox = town.step(A, enrolment("e", 8))
+    assert said(outbox) == ["disk", "disk"]
+    assert [reply.request_id for reply in outbox.replies] == [7, 8]
+    # Nothing of it was done, and nothing is done later.
+    town.clock.ms += ASKING_MS_MAX
+    assert said(town.step(A)) == []
+    assert said(town.step(A, enrolment("d"))) == ["done"]

@@ -286,7 +286,8 @@ def test_the_tables_are_valid_on_postgresql_too() -> None:
     for table in schema.metadata.sorted_tables:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
         for index in table.indexes:
-            assert "WHERE" in str(CreateIndex(index).compile(dialect=dialect))
+            made = str(CreateIndex(index).compile(dialect=dialect))
+            assert ("WHERE" in made) is (index.name not in {"answers_viewed", "answers_due"})
 
 
 def test_a_prepared_statement_takes_its_values_in_the_order_given(connection: Connection) -> None:

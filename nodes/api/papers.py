@@ -1,0 +1,607 @@
+"""Sealed papers: drawn from a case's facts, approved where the seal asks for it, sealed, recorded.
+
+The order is the contract. A draft is laid out first; its digest is what the electronic seal will
+sign, and what a second person approves (``seal.approve``). Then the key signs, once; the finished
+file's digest goes onto the ledger (``seal.use``); and only then the file is handed out. A crash in
+between leaves a signature whose file nobody has; its use is recorded before the seal signs again.
+"""
+
+import asyncio
+import base64
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from authz.deadline import Obligation
+from authz.trace import Trace
+from ledger.errors import MalformedError, NotFoundError, RefusedError, UnavailableError
+from ledger.kind import Fact
+from ledger.names import check_object, check_party
+from ledger.statement import UnverifiedStatement, decode_statement
+from nodes.adapters.random import randomness
+from nodes.adapters.seal_store import Pending, SealStore
+from nodes.api.appending import compose
+from nodes.api.cases import prove, tell
+from nodes.api.context import SERVICE, Service
+from nodes.api.replies import json_response
+from nodes.api.requests import check_query, read_json, take
+from nodes.api.tokens import ANY, Caller, Role, authorize, parse_hash
+from nodes.core.ready import Compose
+from nodes.store.entries import LogIDs, load_entries
+from nodes.store.facts import load_trace, newest
+from seals.usage import check_live, check_use
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from seals.documents import Facts, LaidOut, Material
+
+FORMATS: Final = ("pdf", "ofd")
+PURPOSES: Final = {"receipt": "受理凭证", "notice": "一次性告知书", "result": "办理结果通知书"}
+TYPES: Final = {"pdf": "application/pdf", "ofd": "application/ofd"}
+MATERIALS_MAX: Final = 60
+TEXT_CHARS_MAX: Final = 400
+DRAFTS_MAX: Final = 64
+"""Kept until they are sealed; the oldest goes first, and is drawn anew when it is asked for."""
+
+_PAST_ALL: Final = 2**40
+_PEOPLE: Final = frozenset({Role.WINDOW, Role.AUTHORITY})
+_RESULTS: Final = {"granted": "准予办理", "refused": "不予办理"}
+
+_T = TypeVar("_T")
+
+routes = web.RouteTableDef()
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A paper on its way.
+
+    Args:
+        digest: What the seal will sign.
+        subject: The object on the ledger that is this one use.
+        officer: Who seals.
+        finished: The sealed file, as long as it was signed; not to leave before ``index`` is set.
+        index: Where its use stands on the ledger.
+    """
+
+    digest: bytes
+    form: str
+    paper: "LaidOut"
+    subject: str
+    officer: str
+    seal: str
+    case: str
+    purpose: str
+    finished: bytes | None = None
+    index: int | None = None
+
+    def body(self, document: bytes) -> dict[str, object]:
+        """Return the fields of the act that records its use."""
+        return {
+            "seal": self.seal,
+            "document": document,
+            "case": self.case,
+            "purpose": self.purpose,
+            "draft": self.digest,
+        }
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where papers are made: seals, drafts, and the one thread that draws."""
+
+    seals: SealStore
+    trial: bool
+    link: str
+    drafts: OrderedDict[bytes, Draft] = field(default_factory=OrderedDict)
+    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "press"))
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Do work in the drawing thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+
+    def keep(self, draft: Draft) -> None:
+        """Keep a draft until it is sealed."""
+        while len(self.drafts) >= DRAFTS_MAX:
+            self.drafts.popitem(last=False)
+        self.drafts[draft.digest] = draft
+
+    def close(self) -> None:
+        """Wait for what is being drawn."""
+        self.thread.shutdown()
+
+
+# ---- seals --------------------------------------------------------------------------------------
+
+
+@routes.post("/v1/seals")
+async def make_seal(request: web.Request) -> web.Response:
+    """Make the keys, certificates and electronic seal of a seal for trials; issuing it is an act.
+
+    The answer has the certificate's digest, which ``seal.issue`` asks for.
+    """
+    service = request.app[SERVICE]
+    authorize(request, frozenset({Role.OPERATOR}))
+    check_query(request)
+    fields = take(
+        await read_json(request, service.limits.act_bytes_max), {"seal": str, "name": str}, {}
+    )
+    desk, seal, name = service.desk, fields["seal"], fields["name"]
+    _check_own_seal(service, seal)
+    if not desk.trial:
+        raise RefusedError("this node makes no seals; bring them from a maker", code="no-trial")
+    number = int.from_bytes(sha256(seal.encode()).digest()[:8]) % 10**8
+    code = f"{service.region}{number:08}"
+
+    def make() -> bytes:
+        picture: bytes = press().picture(name, code)
+        now_s = service.now_s()
+        desk.seals.make_trial(seal, name=name, code=code, picture=picture, now_s=now_s)
+        return desk.seals.load(seal).certificate
+
+    certificate = await desk.run(make)
+    digest = sha256(certificate).digest()
+    answer = {"seal": seal, "code": code, "trial": True, "certificate": digest}
+    return json_response(answer, status=HTTPStatus.CREATED)
+
+
+@routes.get("/v1/seals/trust")
+async def trust(request: web.Request) -> web.Response:
+    """Give the roots and the revocation list of the seals that this node made, as PEM."""
+    service = request.app[SERVICE]
+    check_query(request)
+    found = await service.readers.work(service.desk.seals.trust)
+    return web.Response(body=found, content_type="application/x-pem-file")
+
+
+@routes.get("/v1/seals/{id:.+}")
+async def count(request: web.Request) -> web.Response:
+    """Say how often a seal's key has signed, and what of that is not on the ledger yet."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request)
+    seal = request.match_info["id"]
+    _check_own_seal(service, seal)
+    journal = await service.readers.work(lambda: service.desk.seals.journal(seal))
+    unrecorded = None if journal.pending is None else journal.pending.subject
+    answer = {"seal": seal, "signatures": journal.signatures, "unrecorded": unrecorded}
+    return json_response(answer)
+
+
+def _check_own_seal(service: Service, seal: str) -> None:
+    check_object(seal)
+    region, kind, _ = seal.split("/", 2)
+    if kind != "seal":
+        raise MalformedError(f"not the name of a seal: {seal[:80]!r}", code="bad-field")
+    if region != service.region:
+        raise RefusedError(f"{seal} is not a seal of {service.region}", code="not-competent")
+
+
+# ---- papers -------------------------------------------------------------------------------------
+
+
+@routes.post("/v1/papers")
+async def make_paper(request: web.Request) -> web.Response:
+    """Draw a paper; seal it where its seal asks for no second person, else wait for the approval.
+
+    201 has the file. 202 has what a second person is to approve: ``approve`` are the fields of the
+    act ``seal.approve`` about ``subject``.
+    """
+    service = request.app[SERVICE]
+    caller = authorize(request, _PEOPLE)
+    check_query(request)
+    given = take(
+        await read_json(request, service.limits.act_bytes_max),
+        dict.fromkeys(("case", "kind", "format", "seal", "officer", "applicant"), str),
+        {
+            "materials": list,
+            **dict.fromkeys(("reasons", "delivery", "basis", "result", "telephone"), str),
+        },
+    )
+    _check_given(service, caller, given)
+    told = await service.readers.run(lambda connection: _gather(service, connection, given))
+    subject = f"{service.region}/seal-use/p{randomness(8).hex()}"
+    # Where the base is long, the code leads to the node's own address and no further.
+    link = f"{service.desk.link or service.roster.members[service.region].url}/v1/objects/{subject}"
+    draft = await service.desk.run(lambda: _draw(service, given, told, subject, link))
+    service.desk.keep(draft)
+    seal = service.readers.here(lambda connection: _seal_row(service, connection, draft.seal))
+    if seal.state["two"]:
+        return json_response(_announced(draft), status=HTTPStatus.ACCEPTED)
+    return await _finish(service, draft)
+
+
+@routes.get("/v1/papers/{digest}")
+async def show_draft(request: web.Request) -> web.Response:
+    """Show a draft, unsealed and as PDF, to whoever is to approve it."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request)
+    draft = _find(service, request)
+    shown: bytes = await service.desk.run(lambda: press().show(draft.paper))
+    return web.Response(body=shown, content_type=TYPES["pdf"])
+
+
+@routes.post("/v1/papers/{digest}")
+async def seal_paper(request: web.Request) -> web.Response:
+    """Seal a draft that was approved; asked again, give the same file."""
+    service = request.app[SERVICE]
+    caller = authorize(request, _PEOPLE)
+    check_query(request)
+    draft = _find(service, request)
+    if caller.party != draft.officer:
+        raise RefusedError(f"the token is not that of {draft.officer}", code="wrong-party")
+    return await _finish(service, draft)
+
+
+def _find(service: Service, request: web.Request) -> Draft:
+    digest = parse_hash(request.match_info["digest"], "digest")
+    draft = service.desk.drafts.get(digest)
+    if draft is None:
+        raise NotFoundError("no such draft, or no longer: draw it anew", code="no-draft")
+    return draft
+
+
+def _announced(draft: Draft) -> dict[str, object]:
+    body = draft.body(draft.digest)
+    del body["draft"]
+    return {"draft": draft.digest, "subject": draft.subject, "approve": body}
+
+
+def _check_given(service: Service, caller: Caller, given: Mapping[str, Any]) -> None:
+    check_party(given["officer"])
+    if caller.party != given["officer"]:
+        raise RefusedError(f"the token is not that of {given['officer']}", code="wrong-party")
+    _check_own_seal(service, given["seal"])
+    check_object(given["case"])
+    if given["case"].split("/")[1] != "case":
+        raise MalformedError(f"not the name of a case: {given['case'][:80]!r}", code="bad-field")
+    if given["kind"] not in PURPOSES or given["format"] not in FORMATS:
+        raise MalformedError(
+            f"kind is one of {', '.join(PURPOSES)}; format one of {', '.join(FORMATS)}",
+            code="bad-field",
+        )
+    for name, value in given.items():
+        if isinstance(value, str) and len(value) > TEXT_CHARS_MAX:
+            raise MalformedError(f"{name} is too long", code="bad-field")
+    press()  # or say at once what is not installed
+
+
+def press() -> "ModuleType":
+    """Return what draws papers, loaded when the first one is wanted.
+
+    Raises:
+        UnavailableError: ``no-documents``: the optional part is not installed.
+    """
+    try:
+        from nodes.adapters import press as found  # noqa: PLC0415 - large, and optional
+    except ImportError as error:
+        raise UnavailableError(
+            f"papers need the optional part documents: {error}", code="no-documents"
+        ) from error
+    return found
+
+
+# ---- facts --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What the ledger says of a case, as a paper needs it."""
+
+    row: Mapping[str, Any]
+    acts: Mapping[str, UnverifiedStatement]
+    trace: Trace
+    item: Mapping[str, Any]
+    names: Mapping[str, str]
+    seal_name: str
+    owner: str
+    bundle: bytes
+
+
+def _gather(service: Service, connection: Connection, given: Mapping[str, Any]) -> _Told:
+    """Read what the ledger says; in a reader's thread.
+
+    Raises:
+        NotFoundError: The case is not in this region's log.
+        UnavailableError: ``not-replicated``: it is not all proven yet; ask again.
+    """
+    ids, case = LogIDs(), given["case"]
+    [own] = newest(connection, ids, [(service.origin, case, _PAST_ALL)])
+    if own is None or "item" not in own.state:
+        raise NotFoundError(f"{case} is not a case of {service.region}", code="unknown-object")
+    row = own.state
+    acts: dict[str, UnverifiedStatement] = {}
+    told = tell(service, connection, case)
+    void = {(origin, index) for origin, index, _ in told.findings}
+    for line in told.lines:
+        if (line.origin, line.index) not in void and line.subject == case:
+            [entry] = load_entries(connection, ids, line.origin, line.index, line.index + 1)
+            acts[line.kind] = decode_statement(entry)
+    seal = _seal_row(service, connection, given["seal"])
+    issued = _first(service, connection, ids, given["seal"], "seal.issue")
+    opened = acts.get("case.open")
+    unit = "" if opened is None else opened.act.body.get("window", row["unit"])
+    wanted = {row["dept"], unit, seal.state["owner"]} - {""}
+    names = {
+        party: str(_first(service, connection, ids, party, "party.enrol")["name"])
+        for party in wanted
+    }
+    item = _first(service, connection, ids, row["item"], "item.publish", version=row["v"])
+    return _Told(
+        row=row,
+        acts=acts,
+        trace=told,
+        item=item,
+        names=names,
+        seal_name=str(issued["name"]),
+        owner=str(seal.state["owner"]),
+        bundle=prove(service, connection, case).encode(),
+    )
+
+
+def _first(
+    service: Service,
+    connection: Connection,
+    ids: LogIDs,
+    object_: str,
+    kind: str,
+    *,
+    version: int | None = None,
+) -> Mapping[str, Any]:
+    """Return the fields of the act by which something came to be, in the log it belongs to."""
+    home = service.roster.origin_of(object_[:6])
+    for origin, index in load_trace(connection, ids, object_):
+        if origin != home:
+            continue
+        [entry] = load_entries(connection, ids, origin, index, index + 1)
+        made = decode_statement(entry)
+        body = made.act.body
+        if (made.subject, made.act.kind) != (object_, kind):
+            continue
+        if version is None or body.get("version") == version:
+            return body
+    raise NotFoundError(f"{object_} is not within sight", code="unknown-object")
+
+
+def _seal_row(service: Service, connection: Connection, seal: str) -> Fact:
+    [row] = newest(connection, service.ids, [(service.origin, seal, _PAST_ALL)])
+    if row is None:
+        raise NotFoundError(f"no such seal is issued here: {seal}", code="unknown-object")
+    return row
+
+
+def _draw(
+    service: Service, given: Mapping[str, Any], told: _Told, subject: str, link: str
+) -> Draft:
+    """Lay a paper out; in the drawing thread."""
+    from seals.documents import Proof  # noqa: PLC0415 - large, and optional
+
+    facts = _facts(service, given, told)
+    code = _code(service, given["seal"])
+    paper = press().lay(facts, Proof(link, told.bundle), name=told.seal_name, code=code)
+    form = given["format"]
+    return Draft(
+        digest=press().digest(paper, form),
+        form=form,
+        paper=paper,
+        subject=subject,
+        officer=given["officer"],
+        seal=given["seal"],
+        case=given["case"],
+        purpose=PURPOSES[given["kind"]],
+    )
+
+
+def _code(service: Service, seal: str) -> str:
+    from seals.ses import decode_seal  # noqa: PLC0415 - where it is used
+
+    return decode_seal(service.desk.seals.load(seal).seal).seal_id
+
+
+def _facts(service: Service, given: Mapping[str, Any], told: _Told) -> "Facts":
+    """Check what is asked for against the ledger, and return the paper's facts.
+
+    Raises:
+        RefusedError: ``paper-facts``: the ledger says otherwise, or does not say so yet.
+    """
+    from seals import documents  # noqa: PLC0415 - large, and optional
+
+    row, opened = told.row, told.acts.get("case.open")
+    if opened is None:
+        raise _otherwise("nothing that stands here opened the case")
+    common: dict[str, Any] = {
+        "number": given["case"],
+        "item": str(told.item["title"]),
+        "item_code": f"{told.item['code']}（第 {row['v']} 版）",
+        "applicant": given["applicant"],
+        "window": told.names[opened.act.body.get("window", row["unit"])],
+        "officer": opened.issuer.rsplit("/", 1)[1],
+        "authority": told.names[row["dept"]],
+        "grant": str(opened.act.body.get("grant", "")),
+        "issuer": told.names[told.owner],
+        "time_s": service.now_s(),
+        "telephone": given.get("telephone", ""),
+    }
+    if given["kind"] == "receipt":
+        due_s = next(
+            (it.due_s for it in told.trace.clocks if it.obligation is Obligation.PROMISE), None
+        )
+        days = int(told.item["days"])
+        day = None if due_s is None else documents.show_time(due_s - 1).split(" ", 1)[0]
+        return documents.AcceptanceReceipt(
+            **common,
+            materials=_materials(given, coded=False)[0],
+            due=day or "受理之日起期限届满",
+            working_days=days,
+        )
+    if given["kind"] == "notice":
+        notice = told.acts.get("case.notice")
+        if notice is None:
+            raise _otherwise("no notice was given in this case")
+        missing, codes = _materials(given, coded=True)
+        if codes != sorted(notice.act.body["missing"]):
+            raise _otherwise(f"the notice lists {', '.join(notice.act.body['missing'])}")
+        return documents.OneTimeNotice(**common, missing=missing, days=int(told.item["days"]))
+    return _result(service, given, told, common)
+
+
+def _result(
+    service: Service, given: Mapping[str, Any], told: _Told, common: dict[str, Any]
+) -> "Facts":
+    """A result is sealed before its decision is recorded, which names it, or says the same."""
+    from seals import documents  # noqa: PLC0415 - large, and optional
+
+    result = given.get("result", "")
+    if result not in _RESULTS:
+        raise MalformedError(f"result is one of {', '.join(_RESULTS)}", code="bad-field")
+    if told.row["item"][:6] != service.region:
+        raise _otherwise(f"the decision is {told.row['dept']}'s")
+    decided = told.acts.get("case.decide")
+    basis = given.get("basis", "")
+    if decided is not None:
+        if decided.act.body["result"] != result:
+            raise _otherwise(f"it was decided otherwise: {decided.act.body['result']}")
+        basis = basis or str(decided.act.body["basis"])
+    return documents.CaseResult(
+        **common,
+        outcome=f"{_RESULTS[result]}：{common['item']}",
+        reasons=given.get("reasons", ""),
+        basis=basis,
+        delivery=given.get("delivery", "") or "由收件窗口送达",
+    )
+
+
+def _materials(
+    given: Mapping[str, Any], *, coded: bool
+) -> tuple[tuple["Material", ...], list[str]]:
+    """Return the materials as they stand on the paper, and their codes."""
+    from seals.documents import Material  # noqa: PLC0415 - large, and optional
+
+    asked = given.get("materials", [])
+    if not 1 <= len(asked) <= MATERIALS_MAX or not all(type(it) is dict for it in asked):
+        raise MalformedError(f"materials are 1 to {MATERIALS_MAX} objects", code="bad-field")
+    made, codes = [], []
+    for one in asked:
+        wanted = dict.fromkeys(("name", "code") if coded else ("name",), str)
+        fields = take(one, wanted, {"form": str, "count": int, "note": str})
+        codes.append(fields.get("code", ""))
+        made.append(
+            Material(
+                name=fields["name"],
+                form=fields.get("form", "原件"),
+                count=fields.get("count", 1),
+                note=fields.get("note", ""),
+            )
+        )
+    return tuple(made), sorted(codes)
+
+
+def _otherwise(detail: str) -> RefusedError:
+    return RefusedError(detail, code="paper-facts")
+
+
+# ---- sealing ------------------------------------------------------------------------------------
+
+
+async def _finish(service: Service, draft: Draft) -> web.Response:
+    """Sign, record, and only then hand out."""
+    desk = service.desk
+    # One paper of a seal at a time, so that what is unrecorded is never more than one.
+    async with desk.locks.setdefault(draft.seal, asyncio.Lock()):
+        if draft.finished is None:
+            await _settle(service, draft.seal)
+            service.readers.here(lambda connection: _check_ready(service, connection, draft))
+            pending = Pending(
+                subject=draft.subject, officer=draft.officer, body=draft.body(draft.digest)
+            )
+
+            def seal() -> bytes:
+                work = press().seal(draft.paper, draft.form, draft.digest, service.now_s())
+                return desk.seals.sign(draft.seal, pending, work)
+
+            # A caller who goes away must not leave a signature that nothing knows of.
+            draft.finished = await asyncio.shield(desk.run(seal))
+        if draft.index is None:
+            document = sha256(draft.finished).digest()
+            draft.index = await _record(
+                service,
+                Pending(subject=draft.subject, officer=draft.officer, body=draft.body(document)),
+            )
+            await desk.run(lambda: desk.seals.recorded(draft.seal, draft.subject))
+    answer = {
+        "subject": draft.subject,
+        "index": draft.index,
+        "origin": service.origin,
+        "draft": draft.digest,
+        "document": sha256(draft.finished).digest(),
+        "type": TYPES[draft.form],
+        "file": base64.b64encode(draft.finished).decode("ascii"),
+    }
+    return json_response(answer, status=HTTPStatus.CREATED)
+
+
+async def _settle(service: Service, seal: str) -> None:
+    """Record what a seal has signed and nobody recorded, since a crash or refusal came between."""
+    pending = (await service.readers.work(lambda: service.desk.seals.journal(seal))).pending
+    if pending is not None:
+        await _record(service, pending)
+        await service.desk.run(lambda: service.desk.seals.recorded(seal, pending.subject))
+
+
+async def _record(service: Service, pending: Pending) -> int:
+    """Append the use of a seal, unless it is there, and return its index."""
+    found = service.readers.here(lambda it: _use_row(service, it, pending.subject))
+    if found is not None and found.state["st"] == "used":
+        return found.index
+
+    def make(request_id: int) -> Compose:
+        return Compose(
+            request_id=request_id,
+            kind="seal.use",
+            issuer=pending.officer,
+            subject=pending.subject,
+            body=pending.body,
+        )
+
+    return (await compose(service, make)).index
+
+
+def _use_row(service: Service, connection: Connection, subject: str) -> Fact | None:
+    [found] = newest(connection, service.ids, [(service.origin, subject, _PAST_ALL)])
+    return found
+
+
+def _check_ready(service: Service, connection: Connection, draft: Draft) -> None:
+    """Check all that the rule of ``seal.use`` will, before the key signs.
+
+    Raises:
+        RefusedError: As the rule, or ``seal-certificate``: the key is not that of the seal issued.
+    """
+    row = _seal_row(service, connection, draft.seal)
+    check_live(draft.seal, row.state, time_s=service.now_s())
+    approved = _use_row(service, connection, draft.subject)
+    check_use(
+        row.state,
+        None if approved is None else approved.state,
+        draft.body(draft.digest),
+        keeper=draft.officer,
+    )
+    held = service.desk.seals.load(draft.seal)
+    if sha256(held.certificate).digest() != row.state["cert"]:
+        raise RefusedError("the key held is not that of the seal issued", code="seal-certificate")
+    [officer] = newest(connection, service.ids, [(service.origin, draft.officer, _PAST_ALL)])
+    if officer is None or not officer.live:
+        raise RefusedError(f"no live officer here: {draft.officer}", code="officer-not-live")
+    is_held = officer.state.get("holder") == "region"
+    if not is_held or service.officers.signer(draft.officer) is None:
+        raise RefusedError(f"no key of {draft.officer} is held here", code="not-entitled")

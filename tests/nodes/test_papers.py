@@ -1,0 +1,387 @@
+"""Papers of a real node: drawn from the case, approved, sealed, recorded, and only then given."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from ledger.encoding import encode
+from ledger.errors import (
+    LedgerError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    UnverifiedError,
+)
+from nodes.adapters.keystore import KeyStore
+from nodes.adapters.random import randomness
+from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey, SealStore
+from nodes.adapters.sm2_libcrypto import LibcryptoSM2
+from nodes.api import papers
+from nodes.cli.seal import check, load_trust
+from seals import ofd, pdf
+from seals.report import Verdict
+from seals.sm2 import USER_ID, sm3
+from tests.nodes.live import NOW_S, Live, live
+
+HERE = "510000"
+DEPARTMENT, HALL, WINDOW = f"{HERE}/department/civil", f"{HERE}/hall/h1", f"{HERE}/window/w3"
+CLERK, KEEPER, HEAD = (f"{HERE}/officer/{it}" for it in ("w3-01", "seal-01", "head-01"))
+ITEM, CASE = f"{HERE}/item/000120001000", f"{HERE}/case/2026-000001"
+SEAL, OTHER = f"{HERE}/seal/civil-1", f"{HERE}/seal/civil-2"
+MATERIALS = [{"name": "居民身份证", "note": "已核验原件"}, {"name": "申请表", "count": 2}]
+ASKED = {
+    "case": CASE,
+    "kind": "receipt",
+    "format": "pdf",
+    "seal": SEAL,
+    "officer": KEEPER,
+    "applicant": "张*",
+    "materials": MATERIALS,
+}
+SM2 = LibcryptoSM2()
+
+
+class Office(NamedTuple):
+    live: Live
+    tokens: dict[str, str]
+    trust: Path
+
+    def draw(self, officer: str = KEEPER, **changes: Any) -> dict[str, Any]:
+        async def ask() -> dict[str, Any]:
+            async with self.live.client(HERE, self.tokens[officer]) as client:
+                return await client.draw_paper(ASKED | changes)
+
+        return self.live.run(ask())
+
+    def seal(self, draft: str, officer: str = KEEPER) -> dict[str, Any]:
+        async def ask() -> dict[str, Any]:
+            async with self.live.client(HERE, self.tokens[officer]) as client:
+                return await client.seal_paper(bytes.fromhex(draft))
+
+        return self.live.run(ask())
+
+    def act(self, officer: str, kind: str, subject: str, body: dict[str, Any]) -> int:
+        async def ask() -> int:
+            async with self.live.client(HERE, self.tokens.get(officer)) as client:
+                acted = await client.act(kind, subject, body, officer=officer or None)
+                return acted.index
+
+        return self.live.run(ask())
+
+    def approve(self, told: dict[str, Any], **changes: Any) -> None:
+        self.act(HEAD, "seal.approve", told["subject"], told["approve"] | changes)
+
+    def counted(self, seal: str = SEAL) -> dict[str, Any]:
+        async def ask() -> dict[str, Any]:
+            async with self.live.client(HERE) as client:
+                return await client.seal_count(seal)
+
+        return self.live.run(ask())
+
+    def uses(self, seal: str = SEAL) -> int:
+        """How many uses of a seal stand on the ledger."""
+
+        async def ask() -> int:
+            async with self.live.client(HERE) as client:
+                lines = (await client.case(CASE))["lines"]
+                return sum(it["kind"] == "seal.use" and it["seal"] == seal for it in lines)
+
+        return self.live.run(ask())
+
+    def use(self, subject: str) -> dict[str, Any]:
+        async def ask() -> dict[str, Any]:
+            async with self.live.client(HERE) as client:
+                [fact] = (await client.object(subject))["facts"]
+                state: dict[str, Any] = fact["state"]
+                return state
+
+        return self.live.run(ask())
+
+    @property
+    def store(self) -> SealStore:
+        return self.live.nodes[HERE].service.desk.seals
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    folder = tmp_path_factory.mktemp("papers")
+    with live(folder / "network", regions=1) as nodes:
+        made = Office(nodes, {}, folder / "trust.pem")
+        nodes.run(settle(made), 30)
+        yield made
+
+
+async def settle(made: Office) -> None:
+    async with made.live.client(HERE) as here:
+        await here.act("party.enrol", DEPARTMENT, {"name": "四川省民政厅"})
+        await here.act("party.enrol", HALL, {"name": "政务大厅"})
+        body = {"name": "三号窗口", "hall": HALL, "department": DEPARTMENT}
+        await here.act("party.enrol", WINDOW, body)
+        for party, unit, roles in (
+            (CLERK, WINDOW, ["receive"]),
+            (KEEPER, DEPARTMENT, ["keeper"]),
+            (HEAD, DEPARTMENT, ["decide", "grant", "manage"]),
+        ):
+            key = await here.make_officer_key(party)
+            body = {"unit": unit, "key": key, "holder": "region", "roles": sorted(roles)}
+            await here.act("party.enrol", party, body)
+            made.tokens[party] = (await here.issue_token(party, "authority"))["token"]
+        for seal, two in ((SEAL, True), (OTHER, False)):
+            held = await here.make_seal(seal, "四川省民政厅")
+            issued = {
+                "name": "四川省民政厅",
+                "owner": DEPARTMENT,
+                "keepers": [HEAD, KEEPER],
+                "approval": two,
+                "approvers": [HEAD] if two else [],
+                "certificate": bytes.fromhex(held["certificate"]),
+                "valid_from": NOW_S - 60,
+                "valid_until": NOW_S + 864_000,
+            }
+            await here.act("seal.issue", seal, issued)
+        made.trust.write_bytes(await here.seal_trust())
+    async with made.live.client(HERE, made.tokens[HEAD]) as head:
+        published = {
+            "version": 1,
+            "title": "结婚登记",
+            "code": "000120001000",
+            "department": DEPARTMENT,
+            "materials": ["hukou", "photo"],
+            "days": 5,
+        }
+        await head.act("item.publish", ITEM, published, officer=HEAD)
+    async with made.live.client(HERE, made.tokens[CLERK]) as clerk:
+        opened = {
+            "item": ITEM,
+            "item_version": 1,
+            "department": DEPARTMENT,
+            "mode": "counter",
+            "window": WINDOW,
+        }
+        await clerk.act("case.open", CASE, opened, officer=CLERK)
+
+
+def verdicts(office: Office, file: bytes) -> list[Verdict]:
+    reports = check(file, sm2=SM2, trust=load_trust([office.trust]), at_s=NOW_S + 30)
+    return [it.verdict for it in reports]
+
+
+@pytest.mark.parametrize("form", ["pdf", "ofd"])
+def test_a_paper_is_approved_sealed_recorded_and_verifies(office: Office, form: str) -> None:
+    before = office.counted()["signatures"]
+    told = office.draw(format=form)
+    assert "file" not in told
+    assert office.counted()["signatures"] == before
+    office.approve(told)
+    made = office.seal(told["draft"])
+    file = made["file"]
+    use = office.use(told["subject"])
+    assert (use["st"], use["doc"]) == ("used", hashlib.sha256(file).hexdigest())
+    assert verdicts(office, file) == [Verdict.VALID] * (2 if form == "pdf" else 1)
+    read = pdf.read(file) if form == "pdf" else ofd.read(file)
+    assert read.evidence
+    changed = bytearray(file)
+    changed[len(file) // 3] ^= 1
+    try:
+        found = verdicts(office, bytes(changed))
+    except MalformedError:
+        found = []
+    assert found != [Verdict.VALID] * len(found) or not found
+    assert office.counted() == {"seal": SEAL, "signatures": before + 1, "unrecorded": None}
+    assert office.counted()["signatures"] == office.uses()
+
+
+def test_asked_again_the_same_file_comes_and_the_key_does_not_sign(office: Office) -> None:
+    told = office.draw()
+    office.approve(told)
+    first = office.seal(told["draft"])
+    signed = office.counted()["signatures"]
+    assert office.seal(told["draft"]) == first
+    assert office.counted()["signatures"] == signed == office.uses()
+
+
+def test_a_seal_of_one_person_needs_no_approval(office: Office) -> None:
+    made = office.draw(seal=OTHER, format="ofd")
+    assert verdicts(office, made["file"]) == [Verdict.VALID]
+    assert office.counted(OTHER)["signatures"] == office.uses(OTHER) == 1
+
+
+def refusal(office: Office, code: str, *, seal: str = SEAL, **changes: Any) -> None:
+    signed = office.counted(seal)["signatures"]
+    with pytest.raises(LedgerError) as caught:
+        office.draw(seal=seal, **changes)
+    assert caught.value.code == code
+    assert office.counted(seal)["signatures"] == signed == office.uses(seal)
+
+
+def test_what_the_ledger_does_not_say_is_not_put_on_paper(office: Office) -> None:
+    refusal(office, "paper-facts", kind="notice", materials=[{"name": "照片", "code": "photo"}])
+    refusal(office, "unknown-object", case=f"{HERE}/case/none")
+    refusal(office, "bad-field", kind="result", result="perhaps", materials=[])
+    refusal(office, "bad-field", materials=[])
+    refusal(office, "bad-field", kind="letter")
+    refusal(office, "paper-text", applicant="张\n三")
+    refusal(office, "glyph-missing", applicant="\U0001f600")
+    refusal(office, "wrong-party", officer=HEAD)
+
+
+def test_without_approval_nothing_is_signed(office: Office) -> None:
+    told, signed = office.draw(), office.counted()["signatures"]
+    with pytest.raises(RefusedError) as caught:
+        office.seal(told["draft"])
+    assert caught.value.code == "approval-missing"
+    office.approve(told, document=hashlib.sha256(b"another").hexdigest())
+    with pytest.raises(RefusedError) as caught:
+        office.seal(told["draft"])
+    assert caught.value.code == "approval-missing"
+    with pytest.raises(RefusedError) as caught:
+        office.seal(told["draft"], officer=HEAD)
+    assert caught.value.code == "wrong-party"
+    assert office.counted()["signatures"] == signed == office.uses()
+    with pytest.raises(NotFoundError):
+        office.seal("00" * 32)
+
+
+def test_who_keeps_no_seal_gets_none(office: Office) -> None:
+    signed = office.counted(OTHER)["signatures"]
+    with pytest.raises(RefusedError) as caught:
+        office.draw(CLERK, seal=OTHER, officer=CLERK)
+    assert caught.value.code == "not-keeper"
+    assert office.counted(OTHER)["signatures"] == signed
+
+
+def test_a_suspended_seal_signs_nothing(office: Office) -> None:
+    office.act("", "seal.suspend", OTHER, {"reason": "挂失"})
+    signed = office.counted(OTHER)["signatures"]
+    with pytest.raises(RefusedError) as caught:
+        office.draw(seal=OTHER)
+    assert caught.value.code == "seal-not-live"
+    assert office.counted(OTHER)["signatures"] == signed
+    office.act("", "seal.resume", OTHER, {"reason": "找回"})
+
+
+def test_what_was_signed_and_not_recorded_is_recorded_before_the_next(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = papers._record
+
+    async def away(*_args: object) -> int:
+        raise UnavailableError("the node is busy", code="busy")
+
+    monkeypatch.setattr(papers, "_record", away)
+    with pytest.raises(UnavailableError):
+        office.draw(seal=OTHER)
+    counted = office.counted(OTHER)
+    assert counted["unrecorded"] is not None
+    assert counted["signatures"] == office.uses(OTHER) + 1
+    monkeypatch.setattr(papers, "_record", record)
+    office.live.nodes[HERE].service.desk.drafts.clear()  # as a restart does
+    made = office.draw(seal=OTHER)
+    assert made["subject"] != counted["unrecorded"]
+    assert office.use(counted["unrecorded"])["st"] == "used"
+    after = office.counted(OTHER)
+    assert after["unrecorded"] is None
+    assert after["signatures"] == counted["signatures"] + 1 == office.uses(OTHER)
+
+
+def test_no_way_around_the_record_gives_a_signature(office: Office) -> None:
+    store, told = office.store, office.draw()
+    draft = bytes.fromhex(told["draft"])
+    pending = Pending(subject=told["subject"], officer=KEEPER, body={"draft": draft})
+    before = office.counted()
+    kept: list[Any] = []
+
+    def greedy(_held: HeldSeal, key: SealKey, paper_key: PaperKey) -> bytes:
+        kept.extend((key, paper_key))
+        key.sign(sm3(b"something else"), user_id=USER_ID)
+        raise AssertionError
+
+    with pytest.raises(RefusedError) as caught:
+        store.sign(SEAL, pending, greedy)
+    assert caught.value.code == "seal-key-bound"
+    for sign in (
+        lambda: kept[0].sign(draft, user_id=USER_ID),
+        lambda: kept[1].sign(b"a whole other file"),
+    ):
+        with pytest.raises(RefusedError) as caught:
+            sign()
+        assert caught.value.code == "seal-key-spent"
+    assert office.counted() == before
+
+    def twice(_held: HeldSeal, key: SealKey, _paper_key: PaperKey) -> bytes:
+        key.sign(draft, user_id=USER_ID)
+        key.sign(draft, user_id=USER_ID)
+        raise AssertionError
+
+    with pytest.raises(RefusedError) as caught:
+        store.sign(SEAL, pending, twice)
+    assert caught.value.code == "seal-key-spent"
+    assert office.counted()["signatures"] == before["signatures"] + 1
+    with pytest.raises(UnavailableError) as missing:
+        store.sign(SEAL, pending, greedy)
+    assert missing.value.code == "seal-unrecorded"
+    keys = office.store._store
+    for name in (SEAL, f"seal/{SEAL}", "role/seal"):
+        with pytest.raises((MalformedError, NotFoundError)):
+            keys.load(name)
+
+
+def test_keys_at_rest_open_under_their_own_name_and_secret_alone(tmp_path: Path) -> None:
+    keys = KeyStore.create(tmp_path / "keys", b"a secret of the office", randomness)
+    store = SealStore(keys)
+    for seal in (SEAL, OTHER):
+        store.make_trial(
+            seal, name="民政厅", code="51000000000001", picture=b"\x89PNG", now_s=NOW_S
+        )
+    with pytest.raises(RefusedError) as caught:
+        store.make_trial(SEAL, name="民", code="51000000000001", picture=b"", now_s=NOW_S)
+    assert caught.value.code == "exists"
+    homes = [tmp_path / "keys" / "seals" / it.replace("/", ".") for it in (SEAL, OTHER)]
+    for path in homes[0].iterdir():
+        assert path.stat().st_mode & 0o077 == 0
+    pending = Pending(subject="x", officer=KEEPER, body={"draft": bytes(32)})
+
+    def work(_held: HeldSeal, key: SealKey, _paper_key: PaperKey) -> bytes:
+        return key.sign(bytes(32), user_id=USER_ID)
+
+    (homes[0] / "seal.p8").write_bytes((homes[1] / "seal.p8").read_bytes())
+    with pytest.raises(UnverifiedError):
+        store.sign(SEAL, pending, work)
+    assert store.journal(SEAL).signatures == 0
+    assert store.sign(OTHER, pending, work)
+    assert store.journal(OTHER).signatures == 1
+    other = SealStore(KeyStore.open(tmp_path / "keys", b"another secret, wrong", randomness))
+    other.recorded(OTHER, "x")
+    with pytest.raises(UnverifiedError):
+        other.sign(OTHER, pending, work)
+    (homes[1] / "signatures.cbor").write_bytes(encode(["many"]))
+    with pytest.raises(MalformedError):
+        store.journal(OTHER)
+
+
+def test_only_an_operator_makes_seals_and_only_where_trials_are_allowed(office: Office) -> None:
+    async def ask(token: str | None, seal: str) -> None:
+        async with office.live.client(HERE, token) as client:
+            await client.make_seal(seal, "民政厅")
+
+    for token, seal, code in (
+        (office.tokens[KEEPER], f"{HERE}/seal/new", "wrong-role"),
+        (None, "500000/seal/new", "not-competent"),
+        (None, f"{HERE}/window/w3", "bad-field"),
+        (None, SEAL, "exists"),
+    ):
+        with pytest.raises(LedgerError) as caught:
+            office.live.run(ask(token, seal))
+        assert caught.value.code == code
+    desk = office.live.nodes[HERE].service.desk
+    desk.trial = False
+    try:
+        with pytest.raises(RefusedError) as refused:
+            office.live.run(ask(None, f"{HERE}/seal/new"))
+    finally:
+        desk.trial = True
+    assert refused.value.code == "no-trial"
