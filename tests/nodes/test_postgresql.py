@@ -19,7 +19,7 @@ from sqlalchemy import Connection, RootTransaction, select
 
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
-from ledger.errors import FatalError, MalformedError
+from ledger.errors import FatalError, MalformedError, UnavailableError
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.note import Note, check_signed
 from ledger.roster import SignedRoster, check_genesis
@@ -135,11 +135,16 @@ def test_a_writer_whose_session_was_ended_commits_nothing(
 ) -> None:
     first, second = pair
     assert won(first)
-    with pytest.raises(driver_errors(first.writing)) as caught, writing(first) as connection:
+    with first.writing.connect() as plain:
+        connection = plain.execution_options(**{WRITER: True})
+        transaction = connection.begin()
         apply(connection, LogIDs(), [PutMemory("a", b"1")])
         end_writer(cluster, url)
         until(lambda: won(second))
-    assert is_lost(caught.value)
+        with pytest.raises(driver_errors(first.writing)) as caught:
+            transaction.commit()
+        assert is_lost(caught.value)
+        transaction.rollback()
     with pytest.raises(FatalError):
         write(first, "a")
     write(second, "b")
@@ -553,17 +558,14 @@ def test_a_standby_takes_over_within_seconds_and_has_all_that_was_acknowledged(
         roster = check_genesis(
             SignedRoster.decode((stage.folder / HERE / "genesis.roster").read_bytes())
         )
-        took_s = []
         with Load(stage, roster, desk) as load:
             for _ in range(KILLS):
                 time.sleep(1.0)
                 acknowledged = dict(load.known)
                 stage.processes[str(writes)].send_signal(signal.SIGKILL)
-                begun_s = time.monotonic()
                 stage.processes[str(writes)].wait()
                 other = 1 - writes
                 until(lambda other=other: stage.state(other) == "serving", TAKEOVER_S_MAX)
-                took_s.append(time.monotonic() - begun_s)
                 port = stage.ports[other][0]
                 leaves = read_leaves(stage, port, roster, desk.origin)
                 for leaf, index in acknowledged.items():
@@ -584,7 +586,6 @@ def test_a_standby_takes_over_within_seconds_and_has_all_that_was_acknowledged(
             HERE, "party.enrol", f"{HERE}/department/z", {"name": "末局"}, wait="replicated"
         )
         assert final["finality"] == "replicated"
-        print("taken over after s:", took_s, "known:", len(load.known), "answers:", load.answers)
         # A session that ends under a living writer: the other one writes, this one stops.
         end_writer(cluster, stage.url)
         until(lambda: stage.processes[str(writes)].poll() is not None)
