@@ -145,6 +145,37 @@ class Pause(NamedTuple):
     until_s: int | None
 
 
+PAUSED: Final = "procedure.start"
+RESUMED: Final = "procedure.end"
+
+
+def note_pause(
+    pauses: dict[str, Pause],
+    case: str,
+    kind: str,
+    changed: Mapping[str, Mapping[str, Any]],
+    at: Counted,
+) -> None:
+    """Note what one act that stands says of the procedures that stop the promise of a case.
+
+    Args:
+        pauses: By procedure; added to.
+        case: Its name.
+        kind: Of the act.
+        changed: The rows that the act left objects with.
+        at: The time by which it counts.
+    """
+    if kind not in {PAUSED, RESUMED}:
+        return
+    for procedure, row in changed.items():
+        if row.get("case") != case:
+            continue
+        if kind == PAUSED:
+            pauses[procedure] = Pause(at.time_s, None)
+        elif procedure in pauses:
+            pauses[procedure] = Pause(pauses[procedure].from_s, at.time_s)
+
+
 class Due(NamedTuple):
     """When a term is over, and whether an unpublished year was counted through."""
 

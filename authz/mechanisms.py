@@ -426,6 +426,7 @@ MECHANISMS: Final[tuple[Mechanism, ...]] = (
             "case.deliver",
             "parcel.send",
             "parcel.receive",
+            "parcel.lose",
         ),
     ),
     Mechanism(
@@ -936,7 +937,9 @@ MECHANISMS: Final[tuple[Mechanism, ...]] = (
         kinds=(
             "task.assign",
             "task.report",
+            "task.return",
             "task.accept",
+            "task.withdraw",
         ),
     ),
     Mechanism(

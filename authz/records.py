@@ -154,16 +154,16 @@ class Step:
     def judge(self, acting: Acting) -> Judgement:
         """Judge the step.
 
-        1. The record may take it, from where it stands by the newer of the two sides' rows.
-        2. The signer is the side whose step it is, and entitled.
+        1. The signer is the side whose step it is, and entitled.
+        2. The record may take it, from where it stands by the newer of the two sides' rows.
         3. What it rests on is there: the case, the item's department, the objects it names.
         4. It is no repetition, and no version is left out.
         5. What more the domain asks of it.
         """
         before = self._before(acting)
-        state = next_state(self.life, before["st"], self._event(acting))  # (1)
-        self._check_side(acting, before)  # (2)
+        self._check_side(acting, before)  # (1)
         self._check_entitled(acting)
+        state = next_state(self.life, before["st"], self._event(acting))  # (2)
         self._check_grounds(acting)  # (3)
         body = acting.act.body
         if self.once_per and acting.facts[_ONCE] is not None:  # (4)

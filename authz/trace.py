@@ -12,7 +12,17 @@ from typing import Any
 
 from authz.case import RIGHT_OF
 from authz.custody import holder_of
-from authz.deadline import Clock, Counted, Obligation, Standing, Step, Timing, clocks
+from authz.deadline import (
+    Clock,
+    Counted,
+    Obligation,
+    Pause,
+    Standing,
+    Step,
+    Timing,
+    clocks,
+    note_pause,
+)
 from ledger.kind import Kinds
 from ledger.names import region_of_origin
 from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement
@@ -123,6 +133,7 @@ def trace(
     latest: Mapping[str, Any] = {}
     lines = []
     steps = []
+    pauses: dict[str, Pause] = {}
     for entry in in_order(list(entries)):
         region = region_of_origin(entry.origin)
         row = entry.changed.get(case)
@@ -137,8 +148,10 @@ def trace(
             line = replace(line, counted_s=at.time_s, proven=at.proven)
             if row is not None:
                 steps.append(_step(entry, at, row, holder))
+            note_pause(pauses, case, entry.statement.act.kind, entry.changed, at)
         lines.append(line)
-    told = () if timing is None else clocks(steps, timing.calendar, timing.days_of)
+    stops = tuple(pauses.values())
+    told = () if timing is None else clocks(steps, timing.calendar, timing.days_of, stops)
     return Trace(
         case=case,
         lines=tuple(_with_clocks(lines, told)),

@@ -50,7 +50,7 @@ LIVES: Final = (AGREEMENT, RECOGNITION)
 
 def _seal_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     use = draft.body.get("seal_use")
-    return () if use is None else (Need("seal_use", use, use[:6], cite=True),)
+    return () if use is None else (Need("seal", use, use[:6], cite=True),)
 
 
 def _check_seal(acting: Acting) -> None:
@@ -58,7 +58,7 @@ def _check_seal(acting: Acting) -> None:
     body = acting.act.body
     if "seal_use" not in body:
         return
-    use = acting.facts["seal_use"]
+    use = acting.facts["seal"]
     if use is None:
         raise RefusedError(
             f"no such use of a seal is within sight: {body['seal_use']}", code="unknown-object"
@@ -89,7 +89,7 @@ _TERM: Final[dict[str, Field]] = {
     "valid_from": date("起", "valid from"),
     "valid_until": date("止", "valid until"),
 }
-_50: Final = "50 收件地/办理地职责, 15 异地代收代办"
+_50: Final = "50 收件地/办理地职责"
 _59: Final = "59 业务互信互认"
 
 

@@ -268,7 +268,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         "通办事项清单",
         "a public list of items",
         "Was the item on the public list then?",
-        "47 清单公布, 48 阶段与数量",
+        "47 清单公布",
         {
             "count": number("事项数", "how many items"),
             "share": number("占比(%)", "share of all items, per cent"),

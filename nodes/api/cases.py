@@ -143,7 +143,11 @@ def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows th
     [entry] = load_entries(connection, ids, origin, index, index + 1)
     made = decode_statement(entry)
     [signer] = newest(connection, ids, [(origin, made.issuer, index)])
-    rows = between(connection, ids, origin, case, index, index + 1)
+    rows = [
+        row
+        for name in dict.fromkeys((case, made.subject))
+        for row in between(connection, ids, origin, name, index, index + 1)
+    ]
     seen = seen_by(connection, ids, origin, index)
     fresh = fresh_below(service, connection, ids, origin, index, known)
     if origin == service.origin:

@@ -298,13 +298,14 @@ def press() -> "ModuleType":
 class _Told:
     """What the ledger says of a case, as a paper needs it."""
 
-    row: Mapping[str, Any]
+    opened: UnverifiedStatement
     acts: Mapping[str, UnverifiedStatement]
     trace: Trace
     item: Mapping[str, Any]
-    names: Mapping[str, str]
-    seal_name: str
+    window: str
+    authority: str
     owner: str
+    seal_name: str
     bundle: bytes
 
 
@@ -317,9 +318,8 @@ def _gather(service: Service, connection: Connection, given: Mapping[str, Any]) 
     """
     ids, case = LogIDs(), given["case"]
     [own] = newest(connection, ids, [(service.origin, case, _PAST_ALL)])
-    if own is None or "item" not in own.state:
-        raise NotFoundError(f"{case} is not a case of {service.region}", code="unknown-object")
-    row = own.state
+    if own is None:
+        raise NotFoundError(f"{case} was never held here", code="unknown-object")
     acts: dict[str, UnverifiedStatement] = {}
     told = tell(service, connection, case)
     void = {(origin, index) for origin, index, _ in told.findings}
@@ -329,22 +329,34 @@ def _gather(service: Service, connection: Connection, given: Mapping[str, Any]) 
             acts[line.kind] = decode_statement(entry)
     seal = _seal_row(service, connection, given["seal"])
     issued = _first(service, connection, ids, given["seal"], "seal.issue")
-    opened = acts.get("case.open")
-    unit = "" if opened is None else opened.act.body.get("window", row["unit"])
-    wanted = {row["dept"], unit, seal.state["owner"]} - {""}
+    if "case.open" not in acts:
+        raise _otherwise("nothing that stands here opened the case")
+    opened = acts["case.open"]
+    body = opened.act.body
+    window = body.get("window")
+    if window is None:
+        window = _first(service, connection, ids, opened.issuer, "party.enrol")["unit"]
+    department, owner = body["department"], seal.state["owner"]
     names = {
         party: str(_first(service, connection, ids, party, "party.enrol")["name"])
-        for party in wanted
+        for party in (department, window, owner)
     }
-    item = _first(service, connection, ids, row["item"], "item.publish", version=row["v"])
     return _Told(
-        row=row,
+        opened=opened,
         acts=acts,
         trace=told,
-        item=item,
-        names=names,
+        item=_first(
+            service,
+            connection,
+            ids,
+            body["item"],
+            "item.publish",
+            version=body["item_version"],
+        ),
+        window=names[window],
+        authority=names[department],
+        owner=names[owner],
         seal_name=str(issued["name"]),
-        owner=str(seal.state["owner"]),
         bundle=prove(service, connection, case).encode(),
     )
 
@@ -416,19 +428,17 @@ def _facts(service: Service, given: Mapping[str, Any], told: _Told) -> "Facts":
     """
     from seals import documents  # noqa: PLC0415 - large, and optional
 
-    row, opened = told.row, told.acts.get("case.open")
-    if opened is None:
-        raise _otherwise("nothing that stands here opened the case")
+    body = told.opened.act.body
     common: dict[str, Any] = {
         "number": given["case"],
         "item": str(told.item["title"]),
-        "item_code": f"{told.item['code']}（第 {row['v']} 版）",
+        "item_code": f"{told.item['code']}（第 {body['item_version']} 版）",
         "applicant": given["applicant"],
-        "window": told.names[opened.act.body.get("window", row["unit"])],
-        "officer": opened.issuer.rsplit("/", 1)[1],
-        "authority": told.names[row["dept"]],
-        "grant": str(opened.act.body.get("grant", "")),
-        "issuer": told.names[told.owner],
+        "window": told.window,
+        "officer": told.opened.issuer.rsplit("/", 1)[1],
+        "authority": told.authority,
+        "grant": str(body.get("grant", "")),
+        "issuer": told.owner,
         "time_s": service.now_s(),
         "telephone": given.get("telephone", ""),
     }
@@ -464,8 +474,8 @@ def _result(
     result = given.get("result", "")
     if result not in _RESULTS:
         raise MalformedError(f"result is one of {', '.join(_RESULTS)}", code="bad-field")
-    if told.row["item"][:6] != service.region:
-        raise _otherwise(f"the decision is {told.row['dept']}'s")
+    if told.opened.act.body["item"][:6] != service.region:
+        raise _otherwise(f"the decision is {told.authority}'s")
     decided = told.acts.get("case.decide")
     basis = given.get("basis", "")
     if decided is not None:

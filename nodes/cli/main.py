@@ -101,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     _bundle(commands)
     _verify(commands)
     _seal(commands)
+    _paper(commands)
     _fsck(commands)
     _repair(commands)
     _status(commands)
@@ -286,6 +287,16 @@ def _seal(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     _json(verify)
     _language(verify)
+    _caller(verify)
+    make = _command(
+        parts, "make", "paper:make", "have a node make the keys of a seal, for trials alone"
+    )
+    make.add_argument("seal", metavar="SEAL")
+    make.add_argument("--name", required=True, help="what the seal says")
+    make.add_argument(
+        "--trust", type=Path, metavar="FILE", help="keep the roots and the revocation list here"
+    )
+    _caller(make)
     trial = _command(
         parts, "trial", "seal:trial", "make a root, a maker, a signer and a seal for trials"
     )
@@ -298,6 +309,39 @@ def _seal(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--passphrase", type=Path, required=True, metavar="FILE", help="encrypts the keys"
     )
     _json(trial)
+
+
+def _paper(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    paper = _command(
+        commands,
+        "paper",
+        "paper:paper",
+        "draw a sealed paper of a case, or seal one whose draft was approved",
+        description=(
+            "Draw a sealed paper of a case. Where the seal asks for a second person, the answer "
+            "has the fields of seal.approve; after that, the same command with --draft seals it."
+        ),
+    )
+    paper.add_argument("case", metavar="CASE", nargs="?", default="")
+    paper.add_argument("--kind", choices=["receipt", "notice", "result"], default="receipt")
+    paper.add_argument("--format", choices=["pdf", "ofd"], default="pdf")
+    paper.add_argument("--seal")
+    paper.add_argument("--officer", help="who keeps the seal, and whose token it is")
+    paper.add_argument("--applicant", help="as it shall stand on the paper")
+    paper.add_argument(
+        "--materials",
+        type=Path,
+        metavar="FILE",
+        help="JSON list of name, form, count and note; of a notice, code too",
+    )
+    paper.add_argument("--telephone")
+    paper.add_argument("--result", choices=["granted", "refused"])
+    paper.add_argument("--reasons")
+    paper.add_argument("--basis")
+    paper.add_argument("--delivery")
+    paper.add_argument("--draft", metavar="DIGEST", help="seal this draft, which was approved")
+    paper.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    _caller(paper)
 
 
 def _fsck(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -58,7 +58,8 @@ def put_findings(connection: Connection, ids: LogIDs, rows: Sequence[FindingRow]
                 row.code,
                 row.subject,
                 row.severity,
-                row.detail,
+                # Others' words may hold what PostgreSQL's text cannot.
+                row.detail.replace("\0", "\N{REPLACEMENT CHARACTER}"),
                 encoding.encode([list(pair) for pair in row.evidence]),
             )
             for row in rows

@@ -28,6 +28,7 @@ from authz.deadline import (
     Timing,
     counted_time,
     due,
+    note_pause,
     version_days,
 )
 from authz.trace import Trace, TraceEntry, trace
@@ -259,7 +260,8 @@ class Days:
             )
             for log in self.world.logs.values()
             for index, made in enumerate(log.statements)
-            if made.subject == case and (log.origin, index) in self.world.judgements
+            if (log.origin, index) in self.world.judgements
+            and (made.subject == case or case in self.world.judgements[log.origin, index].mentions)
         ]
 
     def timing(self, as_of_s: int, calendar: Calendar | None) -> Timing:
@@ -529,6 +531,59 @@ def test_a_decline_is_an_answer_too() -> None:
     days = Days().open().offer()
     days.do("handoff.decline", HEAD, {"holder": SICHUAN, "reason": "not ours"})
     assert clock(days.told("2026-10-27T12:00"), Obligation.ANSWER).ended is Ended.MET
+
+
+def test_the_promise_stands_still_while_a_listed_procedure_lasts() -> None:
+    days = Days().open().offer().accept()
+    days.do("case.note", HEAD, {"remark": "arrived"})
+    listed = {"version": 1, "item": ITEM, "procedures": ["hearing"], "basis": "听证"}
+    days.world.do("procedures.publish", HEAD, "540000/procedure-list/000500000001", listed)
+    start = {"case": CASE, "item": ITEM, "item_version": 1}
+    start |= {"procedure": "hearing", "notice": bytes(32)}
+    procedure = "540000/procedure/1"
+    days.to("2026-10-28T10:00")
+    days.world.do("procedure.start", HEAD, procedure, start)
+    told = days.told("2026-12-01T10:00")
+    assert clock(told, Obligation.PROMISE).standing(at("2026-12-01T10:00")) is Standing.PAUSED
+    assert "promise" in told.lines[-1].running
+    days.to("2026-11-02T10:00")
+    days.world.do("procedure.end", HEAD, procedure, {"result": bytes(32)})
+    told = days.told("2026-11-05T10:00")
+    # Wednesday to Friday do not count: Tuesday's 1st working day is the next Monday.
+    assert clock(told, Obligation.PROMISE).due_s == at("2026-11-07T00:00")
+
+
+def test_a_procedure_of_another_case_stops_nothing() -> None:
+    pauses: dict[str, Pause] = {}
+    row = {"p": {"case": CASE}}
+    note_pause(pauses, "540000/case/other", "procedure.start", row, Counted(1, True))
+    note_pause(pauses, CASE, "case.note", row, Counted(1, True))
+    note_pause(pauses, CASE, "procedure.end", row, Counted(1, True))
+    assert pauses == {}
+
+
+def test_after_a_late_notice_the_supplement_begins_no_second_promise() -> None:
+    days = Days().open().to("2026-11-05T10:00").do("case.notice", CLERK, NOTICE)
+    told = days.do("case.supplement", CLERK, SUPPLEMENT).told("2026-11-05T12:00")
+    [promise] = [it for it in told.clocks if it.obligation is Obligation.PROMISE]
+    assert promise.start_s == at("2026-10-27T10:00")
+
+
+def test_a_decided_case_that_comes_back_is_not_to_be_looked_at_again() -> None:
+    days = Days().open().offer().accept().do("case.decide", DECIDER, DECIDE_BODY)
+    days.offer(DECIDER, WINDOW).accept(CLERK, "540000").offer().accept()
+    assert named(days.told("2026-10-28T12:00").clocks).count("recheck") == 1
+
+
+def test_a_result_offered_from_where_the_case_was_opened_need_not_be_sent_either() -> None:
+    days, case = Days(), "540000/case/own"
+    own = {"item": ITEM, "item_version": 1, "department": HRSS, "mode": "counter"}
+    days.world.do("case.open", HEAD, case, own)
+    days.world.do("case.decide", DECIDER, case, DECIDE_BODY)
+    days.world.do("handoff.offer", DECIDER, case, {"unit": WINDOW})
+    days.world.do("handoff.cancel", DECIDER, case, {"reason": "not asked for"})
+    told = trace(case, days.entries(case), KINDS, days.timing(at("2026-10-28T00:00"), None))
+    assert Obligation.POST not in named(told.clocks)
 
 
 # ---- random ways --------------------------------------------------------------------------------

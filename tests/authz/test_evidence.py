@@ -77,6 +77,16 @@ def test_fewer_lines_than_a_quorum_or_forged_ones_prove_no_time(log: Log) -> Non
         assert block_fresh_at(ROSTER, ORIGIN, smaller) == 100
 
 
+def test_two_candidates_without_a_quorum_each_make_none_together(log: Log) -> None:
+    assert QUORUM == 2
+    first, second = lines_at(log, 3, times(100)), lines_at(log, 5, times(200))
+    head = log.checkpoint(3)
+    first = replace(first, lines=(line(MIRRORS[0], "mirror", head, 100).line,))
+    head = log.checkpoint(5)
+    second = replace(second, lines=(line(MIRRORS[1], "mirror", head, 200).line,))
+    assert block_seen_by(ROSTER, ORIGIN, block(log, first, second), 0) is None
+
+
 # ---- in a bundle --------------------------------------------------------------------------------
 
 

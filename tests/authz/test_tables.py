@@ -87,9 +87,9 @@ def test_a_step_speaks_of_fields_that_its_kind_has(name: str) -> None:
     assert step.roles
     assert set(step.roles) <= set(party.ROLES)
     assert step.life.subject == KINDS[name, 1].subject
-    for field in ("case", *step.rests_on, *step.once_per):
-        if field in step.rests_on:
-            assert fields[field].type is FieldType.OBJECT
+    for field in step.rests_on:
+        assert fields[field].type is FieldType.OBJECT
+        assert re.fullmatch(r"[a-z][a-z0-9-]*", field), "its name is the role of a citation"
     if step.branch:
         told = {event for _, event in step.life.steps if event.split(":")[0] == name}
         assert told == {f"{name}:{value}" for value in fields[step.branch].choices}

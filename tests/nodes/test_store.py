@@ -1,6 +1,7 @@
 """The node's SQL on a real database, in memory and in a file."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,22 @@ def a_finding(severity: str = "flag") -> FindingRow:
         detail="x",
         evidence=((LOG, 3), (OTHER, 1)),
     )
+
+
+def test_what_others_said_is_kept_whatever_it_holds(connection: Connection) -> None:
+    told = replace(a_finding(), detail="a\0b\x01\u6388")
+    apply(connection, LogIDs(), [PutFindings((told,))])
+    [found] = findings.load_findings(connection, LogIDs())
+    assert found == replace(told, detail="a\N{REPLACEMENT CHARACTER}b\x01\u6388")
+
+
+def test_rows_of_one_key_are_written_once_the_later_over_the_earlier(
+    connection: Connection,
+) -> None:
+    ids = LogIDs()
+    again = replace(a_finding("breach"), detail="later")
+    apply(connection, ids, [PutFindings((a_finding(), again))])
+    assert findings.load_findings(connection, ids) == [again]
 
 
 def test_a_finding_comes_back_once_and_goes_when_it_is_withdrawn(connection: Connection) -> None:
