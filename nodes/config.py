@@ -291,7 +291,8 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
         if not variable.startswith(ENV_PREFIX):
             continue
         section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("_")
-        if section in _SECTIONS:
+        # A name without a key (SHOUXIN_NODE) tells a command which node it speaks to.
+        if section in _SECTIONS and key:
             found.setdefault(section, {})[key] = value
     return found
 

@@ -122,3 +122,8 @@ def test_any_file_is_a_configuration_or_malformed(tmp_path_factory: Any, data: b
 def test_a_file_that_is_not_there_is_malformed(tmp_path: Path) -> None:
     with pytest.raises(MalformedError, match="cannot read"):
         load_config(tmp_path / "none.toml", {})
+
+
+def test_the_variable_that_names_a_node_to_commands_is_no_setting() -> None:
+    plain = parse_config(document(), {}, FOLDER)
+    assert parse_config(document(), {"SHOUXIN_NODE": "elsewhere"}, FOLDER) == plain
