@@ -3,11 +3,12 @@
 A new mechanism of the domain is a row here, and perhaps a rule function beside its object.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from authz import basis, calendar, case, correction, custody, grant, item, party, token
 from authz.mechanisms import MECHANISMS, Mechanism
-from authz.records import Side, Signer, Step
+from authz.records import About, Side, Signer, Step
 from authz.tables import LIVES, RECORD_KINDS
 from ledger.kind import Field, FieldType, Kind, Kinds
 from ledger.schema import ANY_SUBJECT, PARTY_SUBJECT
@@ -651,15 +652,32 @@ def _signer(kind: Kind) -> str:
         Side.ADDRESSEE: ", to whom it is addressed",
         Side.EITHER: ", on either side",
     }[step.side]
-    return f"Signed by {who}{side}.{_cites(step)}"
+    return " ".join((f"Signed by {who}{side}.", *_conditions(step)))
 
 
 def _units(step: Step) -> str:
     return f"; of a {' or '.join(step.units)}" if step.units else ""
 
 
-def _cites(step: Step) -> str:
-    return f" Cites: {', '.join(step.rests_on)}." if step.rests_on else ""
+def _conditions(step: Step) -> Iterator[str]:
+    """Return what a step asks beyond its signer, a sentence each."""
+    if step.about is About.HELD:
+        yield "The signer's unit holds the case."
+    if step.about is About.KNOWN:
+        yield "The case is or was in this log."
+    if step.competent:
+        yield "The item is one of the signer's department."
+    if step.rests_on:
+        yield f"Cites: {', '.join(step.rests_on)}."
+    if step.once_per:
+        yield f"Once per {' and '.join(step.once_per)}."
+    if step.versioned:
+        yield "Versions count from 1."
+    if step.timed or step.side is Side.ADDRESSEE:
+        yield "Late after `due`."
+    if step.check is not None:
+        told = (step.check.__doc__ or "").split("\n")[0]
+        yield f"Rule: {told.removeprefix('Check that ')}"
 
 
 def _staleness(kind: Kind) -> str:

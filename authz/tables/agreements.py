@@ -68,6 +68,7 @@ def _check_seal(acting: Acting) -> None:
 
 
 def _check_proposal(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that the other side is in another place, and the seal was put to this text."""
     body = acting.act.body
     if body["to"][:6] == acting.region:
         raise RefusedError("an agreement has two sides, in two places", code="wrong-state")
@@ -78,6 +79,7 @@ def _check_proposal(acting: Acting, _before: Row, _after: Row) -> tuple[Change, 
 
 
 def _check_signature(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that both sides sign the same text."""
     if acting.act.body["digest"] != before["digest"]:
         raise RefusedError("another text was proposed", code="wrong-document")
     _check_seal(acting)

@@ -202,7 +202,7 @@ def _tolerance_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
 
 
 def _check_tolerance(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that only what is published as tolerable is let follow later, and count it.
+    """Check that only what is published as tolerable is let follow later, and counted.
 
     1. The case is one of this very item version, and not yet decided or withdrawn.
     2. The item is of no excluded class.
@@ -242,7 +242,7 @@ def _settle_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
 
 
 def _check_settlement(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that all that was missing has come, and count it off."""
+    """Check that all that was missing has come, and is counted off."""
     left = [it for it in before["missing"] if it not in acting.act.body["received"]]
     if left:
         raise RefusedError(f"still missing: {left[0]}", code="unsettled")

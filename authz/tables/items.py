@@ -131,6 +131,7 @@ def _check_materials(acting: Acting, _before: Row, _after: Row) -> tuple[Change,
 
 
 def _check_review(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that what has passed is addressed to who confirms it, and the rest to nobody."""
     body = acting.act.body
     if (body["verdict"] == "passed") != ("to" in body):
         raise MalformedError("what has passed is addressed to who confirms it", code="bad-field")

@@ -157,12 +157,14 @@ def _check_purpose(acting: Acting, before: Row, _after: Row) -> tuple[Change, ..
 
 
 def _check_share(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that a share is one of a hundred."""
     if acting.act.body["share"] > _PERCENT_MAX:
         raise MalformedError("a share is at most 100 per cent", code="bad-field")
     return ()
 
 
 def _check_term(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that the term ends after it begins."""
     body = acting.act.body
     if body["valid_from"] >= body["valid_until"]:
         raise MalformedError("valid_until comes after valid_from", code="bad-field")

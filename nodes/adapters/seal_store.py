@@ -307,7 +307,7 @@ class SealStore:
             )
             paper_root = self._load_paper(_AUTHORITY, authority / _PAPER_KEY)
             paper_key = ec.generate_private_key(ec.SECP256R1())
-            home.mkdir(mode=0o700)
+            home.mkdir(mode=0o700, exist_ok=True)
             secret = self._store.passphrase(f"{seal} paper")
             files = {
                 _SM2_KEY: key.encrypted(self._store.passphrase(seal), randomness),
@@ -442,6 +442,8 @@ def _paper_certificate(
 
 
 def _name(name: str) -> x509.Name:
+    # X.520 gives a common name 64 octets here; the seal itself has all of it.
+    name = name.encode()[:64].decode(errors="ignore")
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),

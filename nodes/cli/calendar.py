@@ -5,18 +5,19 @@ signs; before it does, somebody compares the days with the notice of the State C
 """
 
 import argparse
+from collections.abc import Iterable
 from datetime import date
-from importlib import import_module
 from typing import Any, Final
 
+from chinese_calendar.constants import holidays, workdays  # type: ignore[import-untyped]
+
 from authz.calendar import calendar_object
-from ledger.errors import MalformedError, NotFoundError
+from ledger.errors import NotFoundError
 from nodes.cli.caller import ask
 from nodes.cli.show import print_json
 from nodes.client import Client
 
 KIND: Final = "calendar.publish"
-_PACKAGE: Final = "chinese_calendar.constants"
 
 
 def calendar(given: argparse.Namespace) -> int:
@@ -50,23 +51,14 @@ def year_days(year: int) -> dict[str, list[str]]:
 
     Raises:
         NotFoundError: ``unknown-object``: the package does not know the year.
-        MalformedError: ``no-calendar``: the package is not installed.
     """
-    try:
-        # It carries no types, and nothing but this command needs it.
-        known = import_module(_PACKAGE)
-    except ImportError as error:
-        raise MalformedError(
-            "install chinesecalendar, or give the days: shouxin act calendar.publish",
-            code="no-calendar",
-        ) from error
-    fields = {"off": _of(year, known.holidays), "on": _of(year, known.workdays)}
+    fields = {"off": _of(year, holidays), "on": _of(year, workdays)}
     if not fields["off"]:
         raise NotFoundError(f"no calendar of {year} is known here", code="unknown-object")
     return fields
 
 
-def _of(year: int, days: dict[date, str]) -> list[str]:
+def _of(year: int, days: Iterable[date]) -> list[str]:
     return sorted(day.isoformat() for day in days if day.year == year)
 
 

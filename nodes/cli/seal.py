@@ -7,6 +7,7 @@ foreign, is told by its first bytes. Nothing here touches a network; whom to bel
 import argparse
 import base64
 import binascii
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from ledger.errors import MalformedError
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.random import randomness
 from nodes.adapters.sm2_libcrypto import LibcryptoSM2
+from nodes.cli.paper import find_use
 from nodes.cli.show import Language, console, plain, print_json, table
 from seals.authority import Profile, issue, issue_list, issue_root
 from seals.certificate import Certificate, decode_certificate
@@ -48,6 +50,9 @@ _CONTAINERS: Final = {b"%PDF-": "seals.pdf:verify_pdf", b"PK\x03\x04": "seals.of
 
 def verify(given: argparse.Namespace) -> int:
     """Check a file's seals, print the steps, and return 0 if all of them are valid, else 1."""
+    # What the library would warn of stands in the steps.
+    logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
+    logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
     data = _read(given.file)
     trust = load_trust(given.trust)
     at_s = _time(given.at) if given.at else SystemClock().now_ms() // 1000
@@ -57,10 +62,15 @@ def verify(given: argparse.Namespace) -> int:
         data, sm2=LibcryptoSM2(), trust=trust, at_s=at_s, original=original, beside=beside
     )
     valid = bool(reports) and all(one.verdict is Verdict.VALID for one in reports)
+    answer: dict[str, Any] = {"valid": valid, "reports": [one.fields() for one in reports]}
+    if given.node:
+        answer["record"] = find_use(given, data)
     if given.json:
-        print_json({"valid": valid, "reports": [one.fields() for one in reports]})
+        print_json(answer)
     else:
         _print(reports, given.lang)
+        if given.node:
+            _print_record(answer["record"], given.lang)
     return 0 if valid else 1
 
 
@@ -314,6 +324,21 @@ def _print_one(out: Console, report: Report, pick: int) -> None:
     out.print(shown)
     for name, value in report.facts.items():
         out.print(_printable(f"{name}: {plain(value)}"), markup=False, style="dim")
+
+
+def _print_record(record: dict[str, Any] | None, language: Language) -> None:
+    """Say where the ledger has the use of the seal for this very file."""
+    out = console()
+    if record is None:
+        out.print(
+            ("账本上没有这份文件的用印记录。", "The ledger has no use for it.")[language == "en"]
+        )
+        return
+    place = f"{record['origin']} #{record['index']} {record['finality']}"
+    words = ("用印记录", "The ledger has its use")[language == "en"]
+    out.print(Text(f"{words}: {_printable(place)}", style="bold"))
+    for name in ("subject", "seal", "case", "officer", "findings"):
+        out.print(_printable(f"{name}: {plain(record[name])}"), markup=False, style="dim")
 
 
 def _printable(text: str) -> str:

@@ -46,6 +46,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "marks": "● 已复制到法定数量的省  ◐ 已见证  ○ 仅本地已存  ″ 同上",
         "findings": "发现的问题",
         "none": "未发现问题",
+        "overrun": "逾期",
         "clocks": "时限",
         "clock_columns": "事项|责任方|起|止（含当日）|现状|逾期期间持有",
         "provisional": "* 暂定：所涉年度的工作日历尚未公布，按周一至周五推算。",
@@ -63,6 +64,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "marks": "● replicated by a quorum  ◐ witnessed  ○ accepted only  ″ as above",
         "findings": "Findings",
         "none": "No findings",
+        "overrun": "overdue:",
         "clocks": "Clocks",
         "clock_columns": "owed|by|from|due (that day included)|stands|held while overdue",
         "provisional": "* Provisional: the calendar of a year in it is not published yet.",
@@ -184,7 +186,7 @@ def _put_clocks(
         standing = clock_["standing"]
         marks = "*" * clock_["provisional"] + "?" * (not clock_["proven"])
         made.add_row(
-            OBLIGATIONS[Obligation(clock_["obligation"])][0 if language == "zh" else 1],
+            _owed(clock_["obligation"], language),
             _place(clock_["unit"], named),
             clock(clock_["start_s"])[:5],
             "–" if clock_["due_s"] is None else clock(clock_["due_s"] - 1)[:5] + marks,
@@ -219,7 +221,14 @@ def _standing(line: Mapping[str, Any], language: Language) -> Text:
     if line["confirmation"]:
         word = line["confirmation"]
         shown.append(f" {_zh(_CONFIRMATION_ZH, word, language)}", style=_STYLE.get(word, "green"))
+    if overrun := line.get("overrun"):
+        owed = ", ".join(_owed(name, language) for name in overrun)
+        shown.append(f" {_WORDS[language]['overrun']} {owed}", style="red")
     return shown
+
+
+def _owed(obligation: str, language: Language) -> str:
+    return OBLIGATIONS[Obligation(obligation)][0 if language == "zh" else 1]
 
 
 def _place(name: str, named: Mapping[str, str]) -> str:

@@ -228,12 +228,20 @@ class Prepared:
 
     Parameters are given by position, in the order of ``names``; literals in the statement keep
     their values.
+
+    Args:
+        statement: The statement.
+        names: Of its parameters.
+        arrays: Whether they are PostgreSQL's arrays.
     """
 
-    __slots__ = ("_compiled", "_each", "_names", "_statement")
+    __slots__ = ("_arrays", "_compiled", "_each", "_names", "_statement")
 
-    def __init__(self, statement: ClauseElement, names: Sequence[str]) -> None:
+    def __init__(
+        self, statement: ClauseElement, names: Sequence[str], *, arrays: bool = False
+    ) -> None:
         self._statement = statement
+        self._arrays = arrays
         self._names = tuple(names)
         self._compiled: dict[str, tuple[str, _Arrange | None]] = {}
         self._each: Prepared | None = None
@@ -258,7 +266,12 @@ class Prepared:
                 arrange = _with(more)
             else:
                 arrange = _in_order([names.index(name) for name in order], more)
-            found = self._compiled[dialect.name] = (str(compiled), arrange)
+            text = str(compiled)
+            if self._arrays:
+                # In the driver's binary form, which escapes nothing.
+                for name in self._names:
+                    text = text.replace(f"%({name})s", f"%({name})b")
+            found = self._compiled[dialect.name] = (text, arrange)
         return found
 
     def run(self, connection: Connection, values: Sequence[object] = ()) -> Any:  # noqa: ANN401
@@ -280,7 +293,8 @@ class Prepared:
             if not wanted:
                 return []
             if self._each is None:
-                self._each = Prepared(of_each(self._statement, self._names), self._names)
+                each = of_each(self._statement, self._names)
+                self._each = Prepared(each, self._names, arrays=True)
             columns = list(map(list, zip(*wanted, strict=True)))
             found = self._each.run(connection, columns).fetchall()
             return [None if row[0] is None else row for row in found]
@@ -358,7 +372,9 @@ class Upsert:
         if prepared is None:
             make = of_many if name == _POSTGRESQL else _sqlite_insert
             statement = make(self._table, self._replaced)
-            prepared = self._prepared[name] = Prepared(statement, self._names)
+            prepared = self._prepared[name] = Prepared(
+                statement, self._names, arrays=name == _POSTGRESQL
+            )
         if name == _POSTGRESQL:
             if self._replaced:
                 # One statement writes all, and none writes a row twice.

@@ -560,6 +560,9 @@ def test_a_procedure_of_another_case_stops_nothing() -> None:
     note_pause(pauses, CASE, "case.note", row, Counted(1, True))
     note_pause(pauses, CASE, "procedure.end", row, Counted(1, True))
     assert pauses == {}
+    note_pause(pauses, CASE, "procedure.start", row, Counted(1, True))
+    note_pause(pauses, CASE, "act.correct", row, Counted(2, True))
+    assert pauses == {"p": Pause(1, None)}
 
 
 def test_after_a_late_notice_the_supplement_begins_no_second_promise() -> None:

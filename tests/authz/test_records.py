@@ -7,6 +7,7 @@ import pytest
 
 from ledger.kind import Flag, Judgement
 from tests.authz.refusals import refused
+from tests.authz.test_case_bundle import bundle_of, judged
 from tests.authz.world import (
     CASE,
     CHIEF,
@@ -310,6 +311,15 @@ def test_only_what_is_published_as_tolerable_may_follow() -> None:
     OPENED.copy().do("tolerance.accept", CLERK, TOLERANCE, TOLERANCE_BODY)
 
 
+def test_a_view_from_before_the_item_says_nothing_of_what_is_tolerable() -> None:
+    world = ENROLLED.copy()
+    early = world.view(SICHUAN, TIBET)
+    world.lend().open()
+    world.viewed[SICHUAN, TIBET] = early
+    with refused("unknown-object"):
+        world.do("tolerance.accept", CLERK, TOLERANCE, TOLERANCE_BODY, stale=True)
+
+
 def test_an_excluded_class_is_never_taken_in_incomplete() -> None:
     world = OPENED.copy()
     name = "540000/exclusion/000500000001"
@@ -468,9 +478,10 @@ def test_a_change_is_published_only_once_the_province_has_confirmed_it() -> None
     passed = {"before": SICHUAN, "verdict": "passed"}
     publish = {"before": SICHUAN, "digest": HASH}
     world.do("proposal.submit", HEAD_SC, PROPOSAL, submit)
-    for kind, body in (("proposal.publish", publish), ("proposal.confirm", passed)):
-        with refused("wrong-state"):
-            world.do(kind, HEAD_SC, PROPOSAL, body)
+    with refused("wrong-state"):
+        world.do("proposal.publish", HEAD_SC, PROPOSAL, publish)
+    with refused("wrong-state"):
+        world.do("proposal.confirm", CHIEF, PROPOSAL, passed)
     with refused("bad-field"):
         world.do("proposal.review", CHIEF, PROPOSAL, passed)
     with refused("bad-field"):
@@ -505,7 +516,7 @@ def test_a_change_goes_through_three_logs_and_the_last_word_is_the_province_s() 
     with refused("not-addressee"):
         world.do("proposal.review", CHONGQING, PROPOSAL, passed | {"to": CHONGQING})
     world.do("proposal.review", TIBET, PROPOSAL, passed | {"to": CHONGQING})
-    with refused("wrong-state"):  # it looks into the wrong log for the step before
+    with refused("not-addressee"):  # it looks into the wrong log for the step before
         world.do("proposal.confirm", CHONGQING, PROPOSAL, passed)
     with refused("not-competent"):
         world.do("proposal.confirm", CHONGQING, PROPOSAL, passed | {"before": TIBET})
@@ -905,3 +916,42 @@ def test_an_item_is_claimed_once_in_a_region() -> None:
     world.do("claim.make", HEAD, "540000/claim/1", claim)
     with refused("exists"):
         world.do("claim.make", OUTSIDER, "540000/claim/2", claim)
+
+
+# ---- offline -------------------------------------------------------------------------------
+
+
+def test_the_evidence_of_a_case_holds_the_records_about_it_and_stands_offline() -> None:
+    world = World(real_views=True).enrol().lend()
+    world.do(
+        "exclusion.publish",
+        HEAD,
+        "540000/exclusion/000500000001",
+        {"item": ITEM, "class": "ecology"},
+    )
+    world.do("exclusion.end", HEAD, "540000/exclusion/000500000001", WHY)
+    assistance = "510000/assistance/1"
+    world.do("assist.consent", CLERK, assistance, {"consent": HASH, "scope": ["a"], "item": ITEM})
+    world.open()
+    world.do("assist.file", CLERK, assistance, {"case": CASE, "signature": HASH})
+    world.do("tolerance.accept", CLERK, TOLERANCE, TOLERANCE_BODY)
+    world.do("tolerance.settle", CLERK, TOLERANCE, SETTLE)
+    world.do("supervision.notice", HEAD, NOTICE, NOTICE_BODY | {"case": CASE})
+    world.do("supervision.reply", CLERK, NOTICE, REPLY)
+    world.do("supervision.close", HEAD, NOTICE, EVIDENCE)
+    back(world=world)
+    world.do("print.record", CLERK, PRINT, PRINT_BODY)
+    world.do("evaluation.rate", SICHUAN, RATING, RATE)
+    trace = judged(bundle_of(world))
+    assert trace.findings == ()
+    kinds = {line.kind for line in trace.lines}
+    assert kinds >= {
+        "assist.file",
+        "tolerance.accept",
+        "tolerance.settle",
+        "supervision.notice",
+        "supervision.reply",
+        "supervision.close",
+        "print.record",
+        "evaluation.rate",
+    }

@@ -95,6 +95,8 @@ def test_a_step_speaks_of_fields_that_its_kind_has(name: str) -> None:
         assert told == {f"{name}:{value}" for value in fields[step.branch].choices}
     if "to" in fields and not step.opens:
         assert step.relay
+    if step.check is not None:
+        assert (step.check.__doc__ or "").startswith("Check that ")
 
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.subject)
@@ -168,6 +170,7 @@ def test_the_page_says_who_signs_what_is_cited_and_what_may_follow() -> None:
     assert "Signed by the region." in page
     assert "Signed by an officer (decide or manage or receive) or the region, to whom it is" in page
     assert "Cites: method." in page
+    assert "Rule: only what is published as tolerable is let follow later, and counted." in page
     for life in LIVES:
         for (state, event), after in life.steps.items():
             assert f"| {life.subject} | {state} | `{event}` | {after} |" in page

@@ -11,7 +11,7 @@ import pytest
 from authz.case_bundle import judge_bundle
 from authz.trace import Trace
 from ledger.bundle import check_bundle
-from ledger.errors import MalformedError, NotFoundError
+from ledger.errors import NotFoundError
 from nodes.cli import calendar, main, telling
 from nodes.cli.show import console
 from nodes.core.kinds import KINDS
@@ -112,6 +112,51 @@ def test_a_trace_shows_when_things_were_due(
         assert word in said
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_trace_shows_what_was_overdue_and_who_held_it(
+    language: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    span = {"unit": WINDOW, "from_s": 1_793_000_000, "until_s": None}
+    clock = {
+        "obligation": "push",
+        "unit": WINDOW,
+        "start_s": 1_792_900_000,
+        "due_s": 1_793_000_000,
+        "provisional": True,
+        "proven": False,
+        "standing": "overdue",
+        "held": [span],
+    }
+    line = {
+        "time_s": 1_793_000_001,
+        "region": SICHUAN,
+        "index": 7,
+        "kind": "case.note",
+        "zh": "备注",
+        "en": "note a remark",
+        "issuer": SICHUAN,
+        "asserted": False,
+        "right": None,
+        "grant": None,
+        "seal": None,
+        "holder": WINDOW,
+        "finality": "accepted",
+        "confirmation": "",
+        "overrun": ["push"],
+        "findings": [],
+    }
+    told = {"case": CASE, "holder": WINDOW, "stage": "received", "lines": [line], "findings": []}
+    telling.tell_fields(console(), {**told, "clocks": [clock]}, language)
+    said = capsys.readouterr().out
+    words = {
+        "zh": ["逾期 受理推送", "已逾期", "10-26*?", "暂定", "佐证"],
+        "en": ["overdue: hand the case on", "10-26*?", "Provisional", "borne out"],
+    }
+    for word in words[language]:
+        assert word in said, said
+    assert said.count("510000 w3") >= 3
+
+
 def test_a_year_published_again_has_the_next_version(
     province: Province, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,10 +179,3 @@ def test_the_days_of_a_year_are_those_that_were_set(capsys: pytest.CaptureFixtur
 def test_a_year_that_the_package_does_not_know_is_not_made_up() -> None:
     with pytest.raises(NotFoundError):
         calendar.year_days(1999)
-
-
-def test_without_the_package_the_days_are_given_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calendar, "_PACKAGE", "no_such_package")
-    with pytest.raises(MalformedError) as caught:
-        calendar.year_days(2026)
-    assert caught.value.code == "no-calendar"

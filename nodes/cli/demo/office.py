@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from nodes.client import Acted, Client, Patience, Word
 WATCH_S: Final = 0.04
 IDLE_S: Final = 0.25
 WAIT_S: Final = 25.0
+
+HAS_DOCUMENTS: Final = find_spec("pylopdf_fonts_zh_cn") is not None
+"""Whether the optional part that papers are drawn with is installed, here and so at the nodes."""
 
 # A story asks once, and tells what it was told.
 _ONCE: Final = Patience(attempts_max=1)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from ledger.errors import LedgerError, MalformedError
-from nodes.cli.demo import scenes, trouble
+from nodes.cli.demo import paper, scenes, trouble
 from nodes.cli.demo.cast import SICHUAN, TIBET
 from nodes.cli.demo.flow import Plan
 from nodes.cli.demo.office import Office
@@ -101,6 +101,7 @@ async def _tell(world: World, terminal: Terminal, count: int) -> None:
     await scenes.publish(world, terminal)
     await scenes.grant(world, terminal)
     plans = await scenes.cases(world, terminal, count)
+    await paper.papers(world, terminal, _between(plans))
     await scenes.quiet(world, terminal)
     await scenes.refuse(world, terminal)
     await scenes.revoke(world, terminal)
