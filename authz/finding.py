@@ -125,8 +125,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "release-withheld": (
         "移交已被接收，持有方未在时限内放行或取消，仍须对该办件负责。",
-        "The offer was accepted, and its holder neither released nor cancelled it in time. "
-        "The holder still answers for the case.",
+        (
+            "The offer was accepted, and its holder neither released nor cancelled it in time. "
+            "The holder still answers for the case."
+        ),
     ),
     # Of entries of the log itself, and of time.
     "declared-time": (

@@ -1,8 +1,8 @@
 """What a rule sees and what it answers: the types that domain rooms and the node's core share.
 
-The log itself knows no kinds of acts. ``authz`` and ``seals`` each offer a table of ``Kind`` rows, the
-node joins them, and its core judges every entry of every log through them. A rule is a pure function
-of an ``Acting``; whatever it may look at is in there, so all nodes reach the same verdict.
+The log itself knows no kinds of acts. ``authz`` and ``seals`` each offer a table of ``Kind`` rows,
+the node joins them, and its core judges every entry of every log through them. A rule is a pure
+function of an ``Acting``; whatever it may look at is in there, so all nodes reach the same verdict.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A fact that a rule wants besides the subject's own: the newest row of ``object`` within sight.
+    """A fact that a rule wants beside the subject's own: the newest row of an object within sight.
 
     In the citing log that is the newest below the act; in another log the newest below the size of
     the view the act cites for that log. With ``cite`` the act must cite that row in role ``name``.
@@ -75,7 +75,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acting:
-    """Everything a rule may look at. Pure data; nothing in it depends on when or where it is judged."""
+    """Everything a rule may look at. Nothing in it depends on when or where it is judged."""
 
     statement: Statement | UnverifiedStatement
     origin: str
@@ -85,7 +85,7 @@ class Acting:
     own: Fact | None
     """The newest row of the subject in this log below the act; None before the first."""
     signer: Fact | None
-    """The newest row of the issuer (an officer) in this log; None when the region's issuer key signed."""
+    """The newest row of the issuing officer in this log; None where the region's key signed."""
     facts: Mapping[str, Fact | None]
     """By ``Need.name``; None where there is no such row within sight."""
     views: Mapping[str, ViewFact]
@@ -154,7 +154,7 @@ class Judgement:
     uses: tuple[Use, ...] = ()
     flags: tuple[Flag, ...] = ()
     mentions: tuple[str, ...] = ()
-    """Other objects this act belongs to, so that a trace of theirs finds it (a seal use: its case)."""
+    """Other objects this act belongs to, so that their traces find it (a seal use: its case)."""
 
 
 class FieldType(StrEnum):
@@ -215,7 +215,7 @@ class Kind:
     by_region: bool = False
     """Whether the region's issuer key may sign it (else only an enrolled officer)."""
     receives_only: bool = True
-    """Whether it may be done under a stale view and stay open (信任为先); False for acts that cannot be undone."""
+    """Whether it may stay open under a stale view (信任为先); False where it cannot be undone."""
     question: str = ""
     """What an auditor asks that this act answers."""
     source: str = ""

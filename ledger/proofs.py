@@ -275,7 +275,7 @@ def _read_ranges(ranges: Sequence[Range], read: Reader) -> list[bytes]:
     split = [_nodes(start, end) for start, end in ranges]
     wanted = [node for nodes in split for node in nodes]
     hashes = read(wanted)
-    assert len(hashes) == len(wanted)  # noqa: S101 - the reader's contract, not input
+    assert len(hashes) == len(wanted)
     given: Iterator[bytes] = iter(hashes)
     return [root_from_peaks([next(given) for _ in nodes]) for nodes in split]
 

@@ -225,7 +225,7 @@ def latency(stage: Stage, floors: Floors) -> Iterator[Figure]:
             if word == "replicated" and answer["finality"] != word:
                 sys.exit(f"an act did not become replicated: {answer['finality']}")
             if word == "accepted":
-                time.sleep(0.03)  # one act at a time: let the network come to rest before the next
+                time.sleep(0.03)  # one act at a time: the network comes to rest first
         figures.sort()
         # Accepted: a request, a commit, a fence. Replicated: besides, each mirror takes a checkpoint
         # and then entries, each a request and a commit.

@@ -9,6 +9,7 @@ from authz.party import GRANT, MANAGE
 from authz.records import NEW, Life, Row, Side, Signer, Step
 from authz.tables.words import (
     DIGEST,
+    DUE,
     REASON,
     codes,
     date,
@@ -114,7 +115,7 @@ def _life(  # noqa: PLR0917 - in the order of a row of the table
             f"提出{zh}",
             f"propose {en}",
             {"to": party_("对方", "the other side"), **fields, **_TERM, "digest": DIGEST}
-            | {"seal_use": _SEAL},
+            | {"seal_use": _SEAL, "due": DUE},
             question=question,
             source=source,
         ),

@@ -373,6 +373,14 @@ def _check_consent(acting: Acting, before: Row, _after: Row) -> tuple[Change, ..
     return ()
 
 
+def _check_contents(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that a parcel called intact holds what was sent."""
+    body = acting.act.body
+    if body["state"] == "intact" and body["contents"] != before["contents"]:
+        raise RefusedError("something else was sent", code="wrong-document")
+    return ()
+
+
 def _asked_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     body = draft.body
     shared = once_object(draft.issuer[:6], SHARE.subject, body["case"], body["material"])
@@ -821,7 +829,13 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_31,
     ),
     kind_of_step(
-        _step(PARCEL, "parcel.receive", branch="state", side=Side.ADDRESSEE),
+        _step(
+            PARCEL,
+            "parcel.receive",
+            branch="state",
+            side=Side.ADDRESSEE,
+            check=_check_contents,
+        ),
         "签收",
         "receive a parcel",
         {

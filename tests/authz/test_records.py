@@ -531,6 +531,7 @@ AGREEMENT_BODY = {
     "valid_from": 1,
     "valid_until": UNTIL_S,
     "digest": HASH,
+    "due": DUE_S,
 }
 
 
@@ -742,6 +743,31 @@ def test_a_receipt_is_for_what_was_sent() -> None:
     world.do("push.resend", HEAD, name, {"digest": OTHER, "due": DUE_S})
     world.do("push.receipt", SICHUAN, name, {"outcome": "accepted", "digest": OTHER})
     assert not state_of(world, SICHUAN, name)["live"]
+
+
+def test_a_parcel_that_arrives_intact_holds_what_was_sent() -> None:
+    name = "510000/parcel/1"
+    send = {
+        "case": CASE,
+        "to": HRSS,
+        "direction": "papers",
+        "tracking": HASH,
+        "contents": HASH,
+        "due": DUE_S,
+    }
+    for state, contents, fits in (
+        ("intact", HASH, True),
+        ("intact", OTHER, False),
+        ("damaged", OTHER, True),
+    ):
+        world = OPENED.copy()
+        world.do("parcel.send", CLERK, name, send)
+        body = {"state": state, "contents": contents}
+        if fits:
+            world.do("parcel.receive", HEAD, name, body)
+        else:
+            with refused("wrong-document"):
+                world.do("parcel.receive", HEAD, name, body)
 
 
 def test_figures_called_equal_are_and_others_are_not() -> None:
