@@ -227,7 +227,7 @@ def latency(stage: Stage, floors: Floors) -> Iterator[Figure]:
             if word == "accepted":
                 time.sleep(0.03)  # one act at a time: the network comes to rest first
         figures.sort()
-        # Accepted: a request, a commit, a fence. Replicated: besides, each mirror takes a checkpoint
+        # Accepted: a request, a commit, a fence. Replicated: each mirror besides takes a checkpoint
         # and then entries, each a request and a commit.
         least = floors.request_ms + 2 * floors.fsync_ms
         if word == "replicated":
