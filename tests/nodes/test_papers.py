@@ -1,7 +1,10 @@
 """Papers of a real node: drawn from the case, approved, sealed, recorded, and only then given."""
 
+import asyncio
 import dataclasses
 import hashlib
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +25,9 @@ from nodes.adapters.random import randomness
 from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey, SealStore
 from nodes.adapters.sm2_libcrypto import LibcryptoSM2
 from nodes.api import papers
+from nodes.cli.main import main
 from nodes.cli.seal import check, load_trust
+from nodes.client import Patience
 from seals import ofd, pdf
 from seals.report import Verdict
 from seals.sm2 import USER_ID, sm3
@@ -44,6 +49,7 @@ ASKED = {
     "materials": MATERIALS,
 }
 SM2 = LibcryptoSM2()
+ONCE = Patience(attempts_max=1)
 
 
 class Office(NamedTuple):
@@ -53,7 +59,7 @@ class Office(NamedTuple):
 
     def draw(self, by: str = KEEPER, **changes: Any) -> dict[str, Any]:
         async def ask() -> dict[str, Any]:
-            async with self.live.client(HERE, self.tokens[by]) as client:
+            async with self.live.client(HERE, self.tokens[by], patience=ONCE) as client:
                 return await client.draw_paper(ASKED | changes)
 
         return self.live.run(ask())
@@ -455,3 +461,104 @@ def test_only_an_operator_makes_seals_and_only_where_trials_are_allowed(office: 
     finally:
         desk.trial = True
     assert refused.value.code == "no-trial"
+
+
+# ---- commands -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tokens(office: Office, tmp_path: Path) -> dict[str, str]:
+    """Files of the tokens."""
+    made = {}
+    for party in (KEEPER, HEAD):
+        path = tmp_path / f"{party.rsplit('/', 1)[1]}.token"
+        path.write_text(office.tokens[party])
+        path.chmod(0o600)
+        made[party] = str(path)
+    return made
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    status = main(list(arguments))
+    out = capsys.readouterr()
+    assert status in {0, 1}, out.err
+    found: dict[str, Any] = json.loads(out.out)
+    return status, found
+
+
+def test_the_commands_draw_approve_seal_and_verify_with_the_record(
+    office: Office,
+    tokens: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = office.live.founded.roster.members[HERE].url
+    keeper = ("--node", url, "--token", tokens[KEEPER])
+    file, listed = tmp_path / "receipt.ofd", tmp_path / "materials.json"
+    listed.write_text(json.dumps(MATERIALS))
+    asked = ("--kind", "receipt", "--format", "ofd", "--seal", SEAL, "--officer", KEEPER)
+    more = ("--applicant", "张*", "--materials", str(listed), "-o", str(file))
+    _, told = said(capsys, "paper", CASE, *asked, *more, *keeper)
+    assert not file.exists()
+    body = tmp_path / "approve.json"
+    body.write_text(json.dumps(told["approve"]))
+    head = ("--officer", HEAD, "--node", url, "--token", tokens[HEAD], "--json", str(body))
+    said(capsys, "act", "seal.approve", "--subject", told["subject"], *head)
+    _, made = said(capsys, "paper", "--draft", told["draft"], "-o", str(file), *keeper)
+    assert made["document"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    checked = ("seal", "verify", str(file), "--trust", str(office.trust), *keeper)
+    status, found = said(capsys, *checked, "--json")
+    assert (status, found["valid"]) == (0, True)
+    record = found["record"]
+    assert (record["subject"], record["index"]) == (told["subject"], made["index"])
+    assert (record["seal"], record["case"], record["officer"]) == (SEAL, CASE, KEEPER)
+    for language, words in (("zh", "用印记录"), ("en", "The ledger has its use")):
+        assert main([*checked, "--lang", language]) == 0
+        assert words in capsys.readouterr().out
+    changed = tmp_path / "changed.ofd"
+    data = bytearray(file.read_bytes())
+    # The zip's own words are under no signature, only under the digest on the ledger.
+    data[10] ^= 1
+    changed.write_bytes(data)
+    status, found = said(capsys, "seal", "verify", str(changed), *keeper, "--json")
+    assert found["record"] is None
+
+
+def test_the_command_makes_a_seal_for_trials(
+    office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = office.live.founded.configs[HERE].parent
+    trust, seal = tmp_path / "trust.pem", f"{HERE}/seal/civil-9"
+    asked = ("seal", "make", seal, "--name", "民政厅", "--trust", str(trust), "--node", str(folder))
+    _, made = said(capsys, *asked)
+    assert made["trial"] is True
+    assert made["certificate"] == hashlib.sha256(office.store.load(seal).certificate).hexdigest()
+    assert len(load_trust([trust]).lists) == 1
+
+
+def test_a_node_answers_while_papers_are_drawn(office: Office) -> None:
+    async def longest_ms() -> float:
+        loop = asyncio.get_running_loop()
+        async with office.live.client(HERE, office.tokens[KEEPER]) as client:
+            drawn = asyncio.gather(*(client.draw_paper(ASKED) for _ in range(4)))
+            longest_s, before_s = 0.0, loop.time()
+            while not drawn.done():
+                await asyncio.sleep(0.001)
+                longest_s, before_s = max(longest_s, loop.time() - before_s), loop.time()
+            await drawn
+            return longest_s * 1000
+
+    # Client and node share this loop; one paper alone takes more than this.
+    assert office.live.run(longest_ms()) < 100
+
+
+def test_without_the_optional_part_the_refusal_names_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nodes.adapters  # noqa: PLC0415 - only to take the module away
+
+    monkeypatch.setitem(sys.modules, "nodes.adapters.press", None)
+    monkeypatch.delattr(nodes.adapters, "press", raising=False)
+    with pytest.raises(UnavailableError) as caught:
+        papers.press()
+    assert caught.value.code == "no-documents"
