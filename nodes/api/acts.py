@@ -9,7 +9,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from ledger.encoding import decode, encode
-from ledger.errors import LedgerError, MalformedError, RefusedError
+from ledger.errors import LedgerError, MalformedError, RefusedError, UnavailableError
 from ledger.hashing import hash_leaf
 from ledger.judge import kind_of
 from ledger.kind import FieldType, Kind
@@ -22,6 +22,7 @@ from nodes.api.requests import check_query, query_number, read_body, read_json, 
 from nodes.api.tokens import ACTING, Caller, Role, authorize
 from nodes.core.ready import Compose, Register
 from nodes.driver import Finality
+from nodes.store.engine import trouble
 
 CBOR_TYPE: Final = "application/cbor"
 PEOPLE: Final = frozenset({Role.WINDOW, Role.AUTHORITY})
@@ -175,12 +176,28 @@ async def _wait(service: Service, index: int, word: Finality, timeout_ms: int) -
     return await service.driver.wait(index, word, timeout_ms)
 
 
+def _receipt_of(service: Service, index: int, subject: str) -> bytes:
+    """Return the receipt of an act that has just been recorded.
+
+    Raises:
+        UnavailableError: ``unknown-outcome``: it is recorded, so it must not be sent again.
+    """
+    try:
+        return service.readers.here(
+            lambda connection: make_receipt(service, connection, index, subject)
+        )
+    except Exception as error:
+        if trouble(error) is None and not isinstance(error, UnavailableError):
+            raise
+        raise UnavailableError(
+            f"recorded as entry {index}, but the receipt cannot be read now", code="unknown-outcome"
+        ) from error
+
+
 def _appended(
     service: Service, appended: Appended, subject: str, finality: Finality
 ) -> web.Response:
-    receipt = service.readers.here(
-        lambda connection: make_receipt(service, connection, appended.index, subject)
-    )
+    receipt = _receipt_of(service, appended.index, subject)
     snapshot = service.node.snapshot
     answer = {
         "origin": service.origin,

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from ledger import encoding, errors
 from ledger.checkpoint import Checkpoint
@@ -34,6 +35,7 @@ from ledger.tlog_proof import TlogProof
 from ledger.views import collect_lines
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.tls import make_certificate, peer_client
+from nodes.api import acts
 from nodes.api import app as app_module
 from nodes.api import problem as problem_module
 from nodes.core.exchange import origin_hash
@@ -795,3 +797,33 @@ def test_a_locked_database_is_unavailable_then_busy_and_recovers(tmp_path: Path)
             time.sleep(0.1)
         else:
             pytest.fail("it did not recover")
+
+
+def test_an_act_whose_receipt_cannot_be_read_is_told_as_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were it answered as "busy, send again", the caller would record it twice."""
+    with live(tmp_path / "network") as nodes:
+        town = Town(nodes, "", "")
+
+        def broken(*_arguments: object) -> bytes:
+            raise OperationalError("SELECT 1", {}, _locked())
+
+        monkeypatch.setattr(acts, "make_receipt", broken)
+        asked = {
+            "kind": "party.enrol",
+            "subject": "510000/department/told",
+            "body": {"name": "局"},
+        }
+        size = town.size()
+        answer = town.post("/v1/acts", asked, nodes.founded.tokens[HERE])
+        assert answer.status == 500
+        assert answer.json()["code"] == "unknown-outcome"
+        assert "recorded as entry" in answer.json()["detail"]
+        assert town.size() > size
+
+
+def _locked() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorname = "SQLITE_BUSY"
+    return error

@@ -366,8 +366,10 @@ def test_what_was_signed_and_not_recorded_is_recorded_before_the_next(
 
 def test_no_way_around_the_record_gives_a_signature(office: Office) -> None:
     store, told = office.store, office.draw()
+    office.approve(told)
     draft = bytes.fromhex(told["draft"])
-    pending = Pending(subject=told["subject"], officer=KEEPER, body={"draft": draft})
+    body = told["approve"] | {"document": draft, "draft": draft}
+    pending = Pending(subject=told["subject"], officer=KEEPER, body=body)
     before = office.counted()
     kept: list[Any] = []
 
