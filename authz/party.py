@@ -223,7 +223,9 @@ def _check_fields(kind_of_party: str, body: Mapping[str, Any]) -> None:
     required, optional = _REQUIRED[kind_of_party], _OPTIONAL[kind_of_party]
     for name in required:
         if name not in body:
-            raise MalformedError(f"a {kind_of_party} needs the field: {name}", code="bad-field")
+            raise MalformedError(
+                f"to enrol the {kind_of_party}, the field {name} is needed", code="bad-field"
+            )
     for name in body:
         if name not in required and name not in optional:
             raise MalformedError(f"a {kind_of_party} has no field: {name}", code="bad-field")

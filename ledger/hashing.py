@@ -9,9 +9,6 @@ from typing import Final
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = sha256(b"").digest()
 
-LEAF_PREFIX: Final = b"\x00"
-NODE_PREFIX: Final = b"\x01"
-
 
 def hash_leaf(entry: bytes) -> bytes:
     """Return the leaf hash of an entry."""
@@ -28,6 +25,5 @@ def hash_pairs(nodes: list[bytes]) -> list[bytes]:
 
     This is ``hash_children`` for a whole level at once, without a Python call a node.
     """
-    prefix = NODE_PREFIX
     pairs = zip(nodes[::2], nodes[1::2], strict=False)
-    return [sha256(prefix + left + right).digest() for left, right in pairs]
+    return [sha256(b"\x01" + left + right).digest() for left, right in pairs]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Final, Self
 
 # This is the one module that imports nacl; the ban exists to bring everybody here.
-import nacl.bindings  # noqa: TID251
-import nacl.exceptions  # noqa: TID251
+import nacl.bindings  # noqa: TID251 - see above
+import nacl.exceptions  # noqa: TID251 - see above
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 

@@ -216,15 +216,6 @@ def root_at(size: int, read: Reader) -> bytes:
     return root_from_peaks(read(_nodes(0, size)) if size else ())
 
 
-def frontier_at(size: int, read: Reader) -> Frontier:
-    """Return the frontier that the tree had at ``size``.
-
-    Raises:
-        MalformedError: The size is negative.
-    """
-    return Frontier(size, tuple(read(_nodes(0, size))) if size > 0 else ())
-
-
 def _proof_ranges(start: int, end: int, size: int) -> list[Range]:
     """Return the ranges of a subtree proof, from the leaves up, the first one never left out.
 

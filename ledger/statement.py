@@ -26,7 +26,7 @@ from ledger.cose import (
     sig_structure,
 )
 from ledger.errors import MalformedError, UnverifiedError
-from ledger.hashing import hash_leaf
+from ledger.hashing import HASH_BYTES, hash_leaf
 from ledger.keys import SigningKey, key_thumbprint, verify
 from ledger.names import check_origin, check_party, check_subject
 
@@ -34,7 +34,6 @@ ENTRY_BYTES_MAX: Final = 65_535
 ACT_CONTENT_TYPE: Final = "application/shouxin-act+cbor"
 CITATIONS_MAX: Final = 256
 INDEX_MAX: Final = 2**63 - 1
-HASH_BYTES: Final = 32
 
 # A citation's role that names an entry `log.view` of the citing log.
 ROLE_VIEW: Final = "view"

@@ -213,7 +213,7 @@ def frontier_from_edge(size: int, edge: Sequence[bytes]) -> Frontier:
     _check_edge(size, edge)
     peaks: list[bytes] = []
     for hashes in reversed(edge):
-        peaks += Frontier.empty().extend(_split(hashes)).peaks
+        peaks += Frontier.empty().extend(split_hashes(hashes)).peaks
     return Frontier(size, tuple(peaks))
 
 
@@ -270,13 +270,14 @@ def _root_of_part(hashes: bytes) -> bytes:
 
 def _root(hashes: bytes) -> bytes:
     """Return the root over 1, 2, 4 … 256 hashes."""
-    nodes = _split(hashes)
+    nodes = split_hashes(hashes)
     while len(nodes) > 1:
         nodes = hash_pairs(nodes)
     return nodes[0]
 
 
-def _split(hashes: bytes) -> list[bytes]:
+def split_hashes(hashes: bytes) -> list[bytes]:
+    """Return the hashes that stand one after another in a tile."""
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 

@@ -30,6 +30,7 @@ from ledger.tiles import (
     read_nodes,
     tile_path,
 )
+from loadtests.figure import Figure
 from loadtests.floors import (
     Blast,
     blast,
@@ -40,6 +41,7 @@ from loadtests.floors import (
     request_bytes,
     verification_us,
 )
+from loadtests.sealing import sealing
 from loadtests.stage import Desk, Stage, make_desk
 
 BASE_PORT: Final = 18_400
@@ -48,27 +50,6 @@ SINGLE_CONNECTIONS: Final = 64
 CHECK_CONNECTIONS: Final = 16
 FIVE: Final = ("510000", "500000", "520000", "530000", "540000")
 OUTPUT: Final = Path("build/bench.json")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured figure; ``target`` None where it is a floor or given for information."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None = None
-    least: bool = False
-    """Whether the target is a lower bound."""
-    floors: float | None = None
-    """The sum of what it cannot do without (verify, parse, insert, fsync, HTTP), in its unit."""
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the target is met; None without one."""
-        if self.target is None:
-            return None
-        return self.value >= self.target if self.least else self.value <= self.target
 
 
 def _statements(desk: Desk, start: int, count: int) -> list[Statement]:
@@ -336,6 +317,7 @@ def _main() -> None:
         ),
         Figure("floor: one small durable transaction", floors.fsync_ms, "ms"),
     ]
+    take(sealing)
     with tempfile.TemporaryDirectory() as folder:
         with Stage(Path(folder) / "one", FIVE[:1], BASE_PORT) as stage:
             desk = make_desk(stage, FIVE[0])

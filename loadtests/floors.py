@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -177,9 +178,7 @@ async def blast(
     for requests in requests_by_connection:
         done = asyncio.Event()
         _, caller = await loop.create_connection(
-            lambda requests=requests, done=done: Caller(requests, done, latencies),  # type: ignore[misc]
-            host,
-            port,
+            partial(Caller, requests, done, latencies), host, port
         )
         callers.append(caller)
         events.append(done)

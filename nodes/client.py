@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import json
+import os
 import secrets
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
@@ -401,7 +402,7 @@ class Client:
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if not repeatable:
                     raise UnavailableError(
-                        f"the connection broke, {error!r}", code=UNKNOWN_OUTCOME
+                        f"the connection broke: {_why(error)}", code=UNKNOWN_OUTCOME
                     ) from error
                 if attempt == patience.attempts_max:
                     raise _unavailable(error) from error
@@ -484,7 +485,19 @@ def _error(status: int, content_type: str, data: bytes) -> LedgerError:
 def _unavailable(error: Exception) -> UnavailableError:
     if isinstance(error, UnavailableError):
         return error
-    return UnavailableError(f"the node does not answer, {error!r}", code="no-answer")
+    return UnavailableError(f"the node does not answer: {_why(error)}", code="no-answer")
+
+
+def _why(error: Exception) -> str:
+    """Return what went wrong on the way, in words for a person."""
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        # One address, or several at once; only the one has a number that says what it was.
+        number = error.os_error.errno
+        said = os.strerror(number).lower() if number else str(error.os_error)
+        return f"{error.host} port {error.port}, {said}"
+    return str(error) or type(error).__name__
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -297,7 +297,7 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _section(name: str, section: type, given: Mapping[str, Any], folder: Path) -> Any:  # noqa: ANN401
+def _section(name: str, section: type, given: Mapping[str, Any], folder: Path) -> Any:  # noqa: ANN401 - any section
     known: dict[str, Field[Any]] = {item.name: item for item in fields(section)}
     unknown = given.keys() - known.keys()
     if unknown:

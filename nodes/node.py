@@ -5,12 +5,11 @@ only then do replies and requests leave. A crash in between loses answers, and t
 again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
-from threading import Lock
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from sqlalchemy import Connection, Engine, RootTransaction
 
@@ -18,31 +17,23 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import (
     ConflictError,
     FatalError,
-    LedgerError,
     MalformedError,
     UnavailableError,
-    UnverifiedError,
 )
 from ledger.hashing import EMPTY_ROOT
-from ledger.keys import key_thumbprint
-from ledger.kind import Kinds, ViewFact
+from ledger.kind import Kinds
 from ledger.note import Note, VerifierKey
 from ledger.roster import Roster
-from ledger.statement import (
-    Statement,
-    UnverifiedStatement,
-    decode_statement,
-    verify_statement,
-)
 from ledger.tiles import frontier_from_edge
 from nodes.core.candidate import ForeignWitness
 from nodes.core.duties import DUTIES, Duties
+from nodes.core.effects import Effects
 from nodes.core.follower import Follower
 from nodes.core.heads import SignedHead, open_head, read_edge, second_note, sign_head
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
 from nodes.core.network import Network
-from nodes.core.projection import Effects, Projection, key_object
+from nodes.core.projection import Projection
 from nodes.core.ready import (
     AppendEntries,
     Compose,
@@ -58,28 +49,18 @@ from nodes.core.ready import (
 from nodes.core.recovery import REBUILDING, check_all, decide_start
 from nodes.core.sequencer import Head, Means, Sequencer
 from nodes.core.settlement import Settlement
-from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
+from nodes.core.sight import Sight
 from nodes.core.views import Shelf, due_for_uses
 from nodes.core.withheld import Withheld
 from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
-from nodes.store import entries, facts, notes, peers
+from nodes.snapshot import KnownNote, LogStatus, Snapshot, State
+from nodes.store import entries, notes, peers
 from nodes.store.apply import apply
 from nodes.store.engine import WRITER, check_undone, create_schema, driver_errors, trouble
 from nodes.store.entries import LogIDs
 from nodes.store.reader import StoreReader
 
-__all__ = [
-    "Limits",
-    "LogStatus",
-    "Node",
-    "Outbox",
-    "Ports",
-    "RoleKeys",
-    "Settings",
-    "Snapshot",
-    "Verifier",
-    "build",
-]
+__all__ = ["Limits", "Node", "Outbox", "Ports", "RoleKeys", "Settings", "build"]
 
 RETRY_MS: Final = 500
 """How soon a node looks again whether its disk takes writes."""
@@ -87,8 +68,6 @@ ASKING_MS_MAX: Final = 1_500
 """How long after its start a node waits for its witnesses' word before it writes."""
 HELD_MAX: Final = 4_096
 """Acts that wait meanwhile; more are told to come again."""
-
-State = Literal["serving", "behind-fence", "behind-witnesses", "rebuilding", "standby"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,60 +92,6 @@ class Outbox:
     replies: tuple[Reply, ...] = ()
     requests: tuple[PeerRequest, ...] = ()
     wake_at_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogStatus:
-    """How far a log has come here. Sizes are numbers of entries."""
-
-    stored_size: int
-    judged_size: int
-    witnessed_size: int
-    mirrored_size: int
-    heard_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownNote:
-    """A note of another log with a quorum of mirror lines, beside the log."""
-
-    size: int
-    root: bytes
-    fresh_at_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """How a node stands after its last commit; replaced as a whole, read by any thread.
-
-    Args:
-        state: Whether it writes and signs, and if not, why.
-        detail: More about that, for people; empty while it serves.
-        size: Entries in its own log.
-        root: Root of its own log.
-        note: Its own newest published note.
-        witnessed_size: Entries that a quorum of witnesses has signed for.
-        replicated_size: Entries that a quorum of mirrors holds as well.
-        views: The newest view of each other log that the own log records.
-        known: The best note of each other log with q mirror lines that our own judged copy agrees
-            with; it may not be recorded yet.
-        logs: Every log of the roster, the own one too.
-        resting: Whether the witness and mirror keys sign no more.
-        commit: Number of the last commit.
-    """
-
-    state: State = "serving"
-    detail: str = ""
-    size: int = 0
-    root: bytes = EMPTY_ROOT
-    note: bytes = b""
-    witnessed_size: int = 0
-    replicated_size: int = 0
-    views: Mapping[str, ViewFact] = field(default_factory=dict)
-    known: Mapping[str, KnownNote] = field(default_factory=dict)
-    logs: Mapping[str, LogStatus] = field(default_factory=dict)
-    resting: bool = False
-    commit: int = 0
 
 
 def build(
@@ -739,65 +664,3 @@ class Node:
             resting=network.resting,
             commit=self._commit,
         )
-
-
-class Verifier:
-    """Checks signatures of statements for our own log, beside the writer.
-
-    What it finds is checked again where it matters: the sequencer looks whether the key is still
-    the issuer's. A statement that stands in our log is good by a key that has been replaced since:
-    the sequencer answers with its index. Safe for several threads.
-
-    Args:
-        roster: In force.
-        origin: Of the own log.
-        keys_max: How many keys are kept in memory.
-    """
-
-    def __init__(
-        self, roster: Roster, origin: str, keys_max: int = Limits().keys_cached_max
-    ) -> None:
-        self._origin = origin
-        self._region = roster.region_of_origin(origin)
-        self._issuer = roster.members[self._region].keys.issuer
-        self._issuer_kid = key_thumbprint(self._issuer)
-        self._keys: Generations[bytes, bytes] = Generations(keys_max)
-        self._lock = Lock()
-
-    def verify(
-        self, connection: Connection, entries_: Sequence[bytes]
-    ) -> list[Statement | LedgerError]:
-        """Return for each entry the statement, or what is wrong with it."""
-        results: list[Statement | LedgerError] = []
-        for entry in entries_:
-            try:
-                unverified = decode_statement(entry)
-                public = self._public(connection, unverified)
-                results.append(verify_statement(unverified, public))
-            except LedgerError as error:
-                results.append(error)
-        return results
-
-    def _public(self, connection: Connection, unverified: UnverifiedStatement) -> bytes:
-        issuer, kid = unverified.issuer, unverified.kid
-        if kid == self._issuer_kid and issuer == self._region:
-            return self._issuer
-        with self._lock:
-            public = self._keys.get(kid, b"")
-        if not public:
-            wanted = (self._origin, key_object(self._region, kid), INDEX_PAST_ALL)
-            (fact,) = facts.newest(connection, LogIDs(), [wanted])
-            if fact is None or not (fact.live or self._stands(connection, unverified)):
-                raise UnverifiedError(f"no live key of {issuer} here", code="unknown-key")
-            public = fact.state["key"]
-            if fact.live:
-                with self._lock:
-                    self._keys.put(kid, public)
-        return public
-
-    def _stands(self, connection: Connection, unverified: UnverifiedStatement) -> bool:
-        """Say whether the same bytes are an entry of our log already."""
-        found = facts.find_leaf(
-            connection, LogIDs(), self._origin, unverified.subject, unverified.leaf
-        )
-        return found is not None

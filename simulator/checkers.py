@@ -66,7 +66,6 @@ class Checkers:
         self._lines: dict[tuple[str, str, str], dict[tuple[int, bytes], int]] = {}
         self._finality: dict[str, tuple[int, int]] = {}
         self._newest_note: dict[str, bytes] = {}
-        self._compared: dict[tuple[str, str], tuple[int, int]] = {}
         self._log_ids: dict[str, dict[str, int]] = {region: {} for region in machines}
 
     # ---- disks ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ This does what the driver and the peer client do in service, and nothing that th
 """
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -269,7 +269,3 @@ class Simulation:
         """Start every machine."""
         for machine in self.machines.values():
             self.start(machine)
-
-    def alive(self) -> Sequence[Machine]:
-        """Return the machines whose process runs, by region."""
-        return [machine for machine in self.machines.values() if machine.node is not None]

@@ -155,6 +155,8 @@ class SealStore:
         self._store = store
         self._folder = store.folder / "seals"
         self._lock = threading.Lock()
+        # Opening one takes 50 ms, on purpose; like role keys they stay open in memory.
+        self._opened: dict[Path, LibcryptoKey | ec.EllipticCurvePrivateKey] = {}
 
     @cached_property
     def sm2(self) -> LibcryptoSM2:
@@ -361,14 +363,23 @@ class SealStore:
 
     def _load_sm2(self, name: str) -> LibcryptoKey:
         home = self._folder / _AUTHORITY if name == _AUTHORITY else self._home(name)
-        return self.sm2.load(_read(home / _SM2_KEY), self._store.passphrase(name))
+        path = home / _SM2_KEY
+        found = self._opened.get(path)
+        if not isinstance(found, LibcryptoKey):
+            found = self.sm2.load(_read(path), self._store.passphrase(name))
+            self._opened[path] = found
+        return found
 
     def _load_paper(self, name: str, path: Path) -> ec.EllipticCurvePrivateKey:
+        found = self._opened.get(path)
+        if isinstance(found, ec.EllipticCurvePrivateKey):
+            return found
         try:
             key = serialization.load_der_private_key(_read(path), self._store.passphrase(name))
         except (ValueError, TypeError) as error:
             raise MalformedError(f"{path} does not open", code="bad-keystore") from error
         assert isinstance(key, ec.EllipticCurvePrivateKey)
+        self._opened[path] = key
         return key
 
     def _write(self, seal: str, journal: Journal) -> None:

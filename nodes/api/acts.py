@@ -54,6 +54,11 @@ async def act(request: web.Request) -> web.Response:
     check_subject(fields["subject"])
     _check_issuer(service, caller, issuer)
     body = body_from_json(kind, fields["body"])
+    if kind.name == "seal.use" and "draft" in body:
+        # So those that have one are as many as the signatures of the seals held here.
+        raise RefusedError(
+            "a draft is named where it is sealed, by /v1/papers", code="sealing-only"
+        )
 
     def make(request_id: int) -> Compose:
         return Compose(
@@ -216,7 +221,7 @@ def _appended(
 
 def _entries(body: bytes, statements_max: int) -> list[bytes]:
     value = decode(body)
-    if type(value) is not list or not all([type(item) is bytes for item in value]):  # noqa: C419
+    if type(value) is not list or not all([type(item) is bytes for item in value]):  # noqa: C419 - faster than a generator
         raise MalformedError("a batch is an array of byte strings")
     if not 1 <= len(value) <= statements_max:
         raise MalformedError(

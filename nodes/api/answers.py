@@ -24,12 +24,12 @@ from nodes.api.scitt import locate
 from nodes.api.tokens import ANY, authorize
 from nodes.core.ready import FindingRow
 from nodes.core.sentences import SENTENCES
+from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import load_trace, newest
 from nodes.store.findings import load_findings
 from nodes.store.notes import load_finished_covering
 
-INDEX_PAST_ALL: Final = 2**40
 PROOF_TYPE: Final = "text/plain; charset=utf-8"
 
 routes = web.RouteTableDef()

@@ -11,10 +11,16 @@ from ledger.errors import UnavailableError
 from nodes.adapters.tls import caller_region, regions_by_pin
 from nodes.api.context import SERVICE
 from nodes.api.requests import read_body
-from nodes.core.exchange import ADD_CHECKPOINT, ADD_ENTRIES, FINISHED, LINES, NEWEST
+from nodes.core.exchange import (
+    ADD_CHECKPOINT,
+    ADD_CHECKPOINT_BYTES_MAX,
+    ADD_ENTRIES,
+    FINISHED,
+    LINES,
+    NEWEST,
+)
 from nodes.core.ready import PeerCalled, PeerReply
 
-ADD_CHECKPOINT_BYTES_MAX: Final = 128 * 1024
 NOTE_BYTES_MAX: Final = 1 << 20
 
 routes = web.RouteTableDef()

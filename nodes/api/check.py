@@ -5,7 +5,7 @@ through a change of threads: a dozen look-ups by key, and ``authz.decision``.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -26,14 +26,11 @@ from nodes.api.context import SERVICE, Service
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, read_json, take
 from nodes.api.tokens import ANY, authorize
+from nodes.core.sight import INDEX_PAST_ALL
+from nodes.snapshot import Snapshot
 from nodes.store.facts import newest
 
-if TYPE_CHECKING:
-    from nodes.node import Snapshot
-
-INDEX_PAST_ALL: Final = 2**40
 RIGHT_CHARS_MAX: Final = 32
-RECALLED_MAX: Final = 10_000
 
 _NAMES: Final = ("window", "right", "item", "officer")
 
@@ -85,21 +82,7 @@ def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
     return json_response(_fields(decision, snapshot.size))
 
 
-class Recalled:
-    """What was gathered since the last commit: until the next one it cannot change."""
-
-    def __init__(self) -> None:
-        self._snapshot: Snapshot | None = None
-        self._facts: dict[tuple[str, str, str | None], CheckFacts] = {}
-
-    def of(self, snapshot: "Snapshot") -> dict[tuple[str, str, str | None], CheckFacts]:
-        """Return what was gathered under this very snapshot, by window, item and officer."""
-        if snapshot is not self._snapshot or len(self._facts) >= RECALLED_MAX:
-            self._snapshot, self._facts = snapshot, {}
-        return self._facts
-
-
-def _recall(service: Service, snapshot: "Snapshot", question: CheckRequest) -> CheckFacts:
+def _recall(service: Service, snapshot: Snapshot, question: CheckRequest) -> CheckFacts:
     recalled = service.recalled.of(snapshot)
     key = (question.window, question.item, question.officer)
     facts = recalled.get(key)
@@ -113,7 +96,7 @@ def _recall(service: Service, snapshot: "Snapshot", question: CheckRequest) -> C
 
 
 def gather(
-    service: Service, snapshot: "Snapshot", connection: Connection, question: CheckRequest
+    service: Service, snapshot: Snapshot, connection: Connection, question: CheckRequest
 ) -> CheckFacts:
     """Return what this node holds that bears on the question."""
     own = service.origin
@@ -149,7 +132,7 @@ def gather(
     )
 
 
-def sight(service: Service, snapshot: "Snapshot", region: str) -> ViewFact:
+def sight(service: Service, snapshot: Snapshot, region: str) -> ViewFact:
     """Return how far the log of a region is within sight, and how fresh that is.
 
     The view recorded in our log counts, or a note with a quorum of lines that we hold beside it, if

@@ -17,12 +17,12 @@ from ledger.kind import Fact
 from ledger.statement import decode_statement
 from ledger.views import decode_block
 from nodes.api.context import Service
+from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs, load_entries
 from nodes.store.facts import newest
 
 _BLOCKS_MAX: Final = 8
 """Block records without a whole quorum of lines that are passed over for an older one."""
-_PAST_ALL: Final = 2**40
 
 
 class Proof(NamedTuple):
@@ -53,7 +53,7 @@ def timing(
     for item, version in dict.fromkeys(rows):
         member = service.roster.members.get(item[:6])
         if member is not None:
-            versions.append((member.origin, version_object(item, version), _PAST_ALL))
+            versions.append((member.origin, version_object(item, version), INDEX_PAST_ALL))
     days = newest(connection, ids, versions)
     return Timing(
         calendar=calendar_of(load_calendar(service, connection, ids, times_s)),
@@ -70,7 +70,7 @@ def load_calendar(
     """Return the rows of the calendar years that terms begun at these times can reach."""
     members = service.roster.members
     names = calendar_names(members, times_s)
-    wanted = [(members[name[:6]].origin, name, _PAST_ALL) for name in names]
+    wanted = [(members[name[:6]].origin, name, INDEX_PAST_ALL) for name in names]
     return [fact for fact in newest(connection, ids, wanted) if fact is not None]
 
 

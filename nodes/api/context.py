@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -18,17 +18,15 @@ from ledger.statement import Statement
 from ledger.tiles import Tile, read_nodes
 from nodes.adapters.keystore import StoredOfficers
 from nodes.adapters.readers import Readers
+from nodes.api.desk import Desk
+from nodes.api.recalled import Recalled
+from nodes.api.token_book import TokenBook
 from nodes.config import LimitsSection
 from nodes.core.exchange import origin_hash
 from nodes.driver import Driver
 from nodes.ports import Clock
+from nodes.snapshot import Snapshot
 from nodes.store.entries import LogIDs, load_tiles
-
-if TYPE_CHECKING:
-    from nodes.api.check import Recalled
-    from nodes.api.papers import Desk
-    from nodes.api.tokens import TokenBook
-    from nodes.node import Snapshot
 
 
 class Verifying(Protocol):
@@ -44,7 +42,7 @@ class Published(Protocol):
     """Gives the newest snapshot."""
 
     @property
-    def snapshot(self) -> "Snapshot":
+    def snapshot(self) -> Snapshot:
         """Replaced after each commit."""
 
 
@@ -73,11 +71,11 @@ class Service:
     node: Published
     verifier: Verifying
     readers: Readers
-    tokens: "TokenBook"
+    tokens: TokenBook
     officers: StoredOfficers
     receipt: SigningKey
-    recalled: "Recalled"
-    desk: "Desk"
+    recalled: Recalled
+    desk: Desk
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     by_hash: Mapping[str, str] = field(init=False)

@@ -8,13 +8,11 @@ between leaves a signature whose file nobody has; its use is recorded before the
 
 import asyncio
 import base64
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -26,10 +24,11 @@ from ledger.kind import Fact
 from ledger.names import check_object, check_party
 from ledger.statement import UnverifiedStatement, decode_statement
 from nodes.adapters.random import randomness
-from nodes.adapters.seal_store import Pending, SealStore
+from nodes.adapters.seal_store import Pending
 from nodes.api.appending import compose
 from nodes.api.cases import prove, tell
 from nodes.api.context import SERVICE, Service
+from nodes.api.desk import Draft
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, read_json, take
 from nodes.api.tokens import ANY, Caller, Role, authorize, parse_hash
@@ -41,83 +40,19 @@ from seals.usage import check_live, check_use
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from seals.documents import Facts, LaidOut, Material
+    from seals.documents import Facts, Material
 
 FORMATS: Final = ("pdf", "ofd")
 PURPOSES: Final = {"receipt": "受理凭证", "notice": "一次性告知书", "result": "办理结果通知书"}
 TYPES: Final = {"pdf": "application/pdf", "ofd": "application/ofd"}
 MATERIALS_MAX: Final = 60
 TEXT_CHARS_MAX: Final = 400
-DRAFTS_MAX: Final = 64
-"""Kept until they are sealed; the oldest goes first, and is drawn anew when it is asked for."""
 
 _PAST_ALL: Final = 2**40
 _PEOPLE: Final = frozenset({Role.WINDOW, Role.AUTHORITY})
 _RESULTS: Final = {"granted": "准予办理", "refused": "不予办理"}
 
-_T = TypeVar("_T")
-
 routes = web.RouteTableDef()
-
-
-@dataclass(slots=True, kw_only=True)
-class Draft:
-    """A paper on its way.
-
-    Args:
-        digest: What the seal will sign.
-        subject: The object on the ledger that is this one use.
-        officer: Who seals.
-        finished: The sealed file, as long as it was signed; not to leave before ``index`` is set.
-        index: Where its use stands on the ledger.
-    """
-
-    digest: bytes
-    form: str
-    paper: "LaidOut"
-    subject: str
-    officer: str
-    seal: str
-    case: str
-    purpose: str
-    finished: bytes | None = None
-    index: int | None = None
-
-    def body(self, document: bytes) -> dict[str, object]:
-        """Return the fields of the act that records its use."""
-        return {
-            "seal": self.seal,
-            "document": document,
-            "case": self.case,
-            "purpose": self.purpose,
-            "draft": self.digest,
-        }
-
-
-@dataclass(slots=True)
-class Desk:
-    """Where papers are made: seals, drafts, and the one thread that draws."""
-
-    seals: SealStore
-    trial: bool
-    link: str
-    drafts: OrderedDict[bytes, Draft] = field(default_factory=OrderedDict)
-    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "press"))
-
-    async def run(self, work: Callable[[], _T]) -> _T:
-        """Do work in the drawing thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
-
-    def keep(self, draft: Draft) -> None:
-        """Keep a draft until it is sealed."""
-        while len(self.drafts) >= DRAFTS_MAX:
-            self.drafts.popitem(last=False)
-        self.drafts[draft.digest] = draft
-
-    def close(self) -> None:
-        """Wait for what is being drawn."""
-        self.thread.shutdown()
 
 
 # ---- seals --------------------------------------------------------------------------------------
@@ -530,17 +465,19 @@ async def _finish(service: Service, draft: Draft) -> web.Response:
     async with desk.locks.setdefault(draft.seal, asyncio.Lock()):
         if draft.finished is None:
             await _settle(service, draft.seal)
+        if draft.finished is None:
             service.readers.here(lambda connection: _check_ready(service, connection, draft))
             pending = Pending(
                 subject=draft.subject, officer=draft.officer, body=draft.body(draft.digest)
             )
 
-            def seal() -> bytes:
+            def seal() -> None:
                 work = press().seal(draft.paper, draft.form, draft.digest, service.now_s())
-                return desk.seals.sign(draft.seal, pending, work)
+                # Kept here, so that a caller who goes away meanwhile does not lose the file.
+                draft.finished = desk.seals.sign(draft.seal, pending, work)
 
-            # A caller who goes away must not leave a signature that nothing knows of.
-            draft.finished = await asyncio.shield(desk.run(seal))
+            await asyncio.shield(desk.run(seal))
+            assert draft.finished is not None
         if draft.index is None:
             document = sha256(draft.finished).digest()
             draft.index = await _record(
@@ -562,7 +499,8 @@ async def _finish(service: Service, draft: Draft) -> web.Response:
 
 async def _settle(service: Service, seal: str) -> None:
     """Record what a seal has signed and nobody recorded, since a crash or refusal came between."""
-    pending = (await service.readers.work(lambda: service.desk.seals.journal(seal))).pending
+    # In the thread that seals: what is under way there is finished first.
+    pending = (await service.desk.run(lambda: service.desk.seals.journal(seal))).pending
     if pending is not None:
         await _record(service, pending)
         await service.desk.run(lambda: service.desk.seals.recorded(seal, pending.subject))
@@ -572,6 +510,10 @@ async def _record(service: Service, pending: Pending) -> int:
     """Append the use of a seal, unless it is there, and return its index."""
     found = service.readers.here(lambda it: _use_row(service, it, pending.subject))
     if found is not None and found.state["st"] == "used":
+        if found.state["doc"] != pending.body["document"]:
+            raise RefusedError(
+                f"{pending.subject} stands for another document", code="seal-unrecorded"
+            )
         return found.index
 
     def make(request_id: int) -> Compose:
@@ -596,10 +538,17 @@ def _check_ready(service: Service, connection: Connection, draft: Draft) -> None
 
     Raises:
         RefusedError: As the rule, or ``seal-certificate``: the key is not that of the seal issued.
+        UnavailableError: The node writes nothing now; the code says why.
     """
+    state = service.node.snapshot.state
+    if state != "serving":
+        raise UnavailableError(f"nothing is recorded here now: {state}", code=state)
     row = _seal_row(service, connection, draft.seal)
     check_live(draft.seal, row.state, time_s=service.now_s())
     approved = _use_row(service, connection, draft.subject)
+    if approved is not None and approved.state["st"] == "used":
+        # The key has signed for it once, and the file was lost on the way.
+        raise RefusedError(f"{draft.subject} is used up: draw the paper anew", code="exists")
     check_use(
         row.state,
         None if approved is None else approved.state,

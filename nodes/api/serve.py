@@ -33,11 +33,12 @@ from nodes.adapters.readers import Readers
 from nodes.adapters.seal_store import SealStore
 from nodes.api import protocol
 from nodes.api.app import peer_app, public_app
-from nodes.api.check import Recalled
 from nodes.api.context import Service
-from nodes.api.papers import Desk
+from nodes.api.desk import Desk
+from nodes.api.recalled import Recalled
 from nodes.api.standby import Standby
-from nodes.api.tokens import DAY_S, Role, TokenBook, add_first_operator
+from nodes.api.token_book import TokenBook, add_first_operator
+from nodes.api.tokens import DAY_S, Role
 from nodes.config import Config
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Settings
@@ -45,6 +46,7 @@ from nodes.driver import Driver, DriverLimits
 from nodes.ports import Clock, RoleKeys
 from nodes.store.engine import is_lost, open_store
 from nodes.store.tokens import TokenRow, create_token_schema
+from nodes.verifier import Verifier
 
 FIRST_OPERATOR_DAYS: Final = 366
 
@@ -192,7 +194,7 @@ async def running(
             clock=clock,
             driver=driver,
             node=node,
-            verifier=node_module.Verifier(roster, member.origin),
+            verifier=Verifier(roster, member.origin),
             readers=readers,
             tokens=tokens,
             officers=officers,

@@ -1,7 +1,7 @@
 """Callers' tokens: who asks, in what role, and the routes by which an operator gives them out.
 
-A token is 32 random bytes in base64url. The node keeps its SHA-256, which is enough for what has so
-much randomness. Every issue and end of a token is an act of the region in its own log.
+A token is 32 random bytes in base64url. Every issue and end of one is an act of the region in its
+own log.
 """
 
 import base64
@@ -11,17 +11,17 @@ from enum import StrEnum
 from typing import Final
 
 from aiohttp import web
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from ledger.errors import MalformedError, NotFoundError, RefusedError
 from ledger.names import check_party, region_of
 from nodes.adapters.random import randomness
-from nodes.adapters.readers import Readers
 from nodes.api.appending import compose
 from nodes.api.context import SERVICE, Service
 from nodes.api.problem import UnauthenticatedError
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, query_number, read_json, take
+from nodes.api.token_book import hash_token
 from nodes.core.ready import Compose
 from nodes.store import tokens as store
 from nodes.store.tokens import TokenRow
@@ -30,7 +30,6 @@ TOKEN_BYTES: Final = 32
 LABEL_CHARS_MAX: Final = 100
 DAY_S: Final = 86_400
 
-_CACHED_MAX: Final = 10_000
 _BEARER: Final = "Bearer "
 
 routes = web.RouteTableDef()
@@ -57,72 +56,9 @@ class Caller:
     role: Role
 
 
-def hash_token(token: str) -> bytes:
-    """Return what the node keeps of a token."""
-    # A header may hold any bytes; aiohttp gives those that are no text as surrogates.
-    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
-
-
 def new_token() -> str:
     """Return a new token's text."""
     return base64.urlsafe_b64encode(randomness(TOKEN_BYTES)).rstrip(b"=").decode("ascii")
-
-
-class TokenBook:
-    """The tokens, with the ones lately used in memory.
-
-    A token that another process revoked is known to be so after ``cache_ms``.
-    """
-
-    def __init__(self, engine: Engine, readers: Readers, cache_ms: int) -> None:
-        self._engine = engine
-        self._readers = readers
-        self._cache_ms = cache_ms
-        self._cached: dict[bytes, tuple[int, TokenRow]] = {}
-
-    def find(self, token: str, now_ms: int) -> TokenRow:
-        """Return the token that is in force.
-
-        Raises:
-            UnauthenticatedError: ``unknown-token``, ``revoked-token`` or ``expired-token``.
-        """
-        token_hash = hash_token(token)
-        cached = self._cached.get(token_hash)
-        if cached is None or now_ms - cached[0] > self._cache_ms or now_ms < cached[0]:
-            row = self._readers.here(lambda connection: store.find(connection, token_hash))
-            if row is None:
-                raise UnauthenticatedError("no such token", code="unknown-token")
-            # Only tokens that exist get in here, so strangers cannot fill it.
-            if len(self._cached) >= _CACHED_MAX:
-                self._cached.clear()
-            self._cached[token_hash] = (now_ms, row)
-        else:
-            row = cached[1]
-        if row.revoked_s is not None:
-            raise UnauthenticatedError("the token was revoked", code="revoked-token")
-        if row.expires_s <= now_ms // 1000:
-            raise UnauthenticatedError("the token has expired", code="expired-token")
-        return row
-
-    def add(self, row: TokenRow) -> None:
-        """Keep a new token; in the writer thread."""
-        with self._engine.begin() as connection:
-            store.add(connection, row)
-
-    def revoke(self, token_hash: bytes, now_s: int) -> None:
-        """End a token; in the writer thread."""
-        with self._engine.begin() as connection:
-            store.revoke(connection, token_hash, now_s)
-
-    def forget(self, token_hash: bytes) -> None:
-        """Drop what is in memory of a token; in the loop."""
-        self._cached.pop(token_hash, None)
-
-
-def add_first_operator(book: TokenBook, readers: Readers, row: TokenRow) -> None:
-    """Keep the token that founding gave the operator, unless it is known, were it ended too."""
-    if readers.here(lambda connection: store.find(connection, row.hash)) is None:
-        book.add(row)
 
 
 def authorize(request: web.Request, roles: frozenset[Role]) -> Caller:
@@ -135,7 +71,7 @@ def authorize(request: web.Request, roles: frozenset[Role]) -> Caller:
     service = request.app[SERVICE]
     header = request.headers.get("Authorization", "")
     if not header.startswith(_BEARER):
-        raise UnauthenticatedError("there is no bearer token", code="no-token")
+        raise UnauthenticatedError("this needs a token, and none was sent", code="no-token")
     row = service.tokens.find(header.removeprefix(_BEARER), service.clock.now_ms())
     role = Role(row.role)
     if role not in roles:

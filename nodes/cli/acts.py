@@ -81,7 +81,11 @@ def _load(given: argparse.Namespace) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if str(given.body) == "-" else given.body.read_text("utf-8")
         body = json.loads(text)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise MalformedError(
+            f"cannot read {given.body}: {error.strerror}", code="no-file"
+        ) from error
+    except ValueError as error:
         raise MalformedError(f"{given.body} holds no JSON: {error}", code="bad-field") from error
     if type(body) is not dict:
         raise MalformedError("the fields are a JSON object", code="bad-field")

@@ -35,8 +35,6 @@ from nodes.wire import origin_hash
 NAMED_MAX: Final = 20
 """Altered entries that a report names; it counts them all."""
 
-_TILE_LEVELS: Final = 8
-
 
 class Source(Protocol):
     """Where the parts of one log come from."""

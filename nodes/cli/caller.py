@@ -75,6 +75,8 @@ def load_roster(path: Path) -> Roster:
         return check_genesis(SignedRoster.decode(path.read_bytes()))
     except OSError as error:
         raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
+    except MalformedError as error:
+        raise MalformedError(f"{path} is no genesis roster: {error}", code=error.code) from error
 
 
 def ask(given: argparse.Namespace, question: Callable[[Client], Awaitable[_T]]) -> _T:

@@ -48,7 +48,9 @@ def fsck(given: argparse.Namespace) -> int:
     if given.source.startswith(("http://", "https://")):
         found = asyncio.run(check_url(given.source, given.against, given.region, given.roster))
     else:
-        found = asyncio.run(check_folder(Path(given.source), given.against, given.region))
+        found = asyncio.run(
+            check_folder(Path(given.source), given.against, given.region, given.roster)
+        )
     if not found:
         raise NotFoundError("no log is there to be checked", code="no-log")
     sound = all(it.is_sound for it in found)
@@ -59,10 +61,14 @@ def fsck(given: argparse.Namespace) -> int:
     return 0 if sound else 1
 
 
-async def check_folder(folder: Path, against: str | None, region: str | None) -> list[Finding]:
+async def check_folder(
+    folder: Path, against: str | None, region: str | None, genesis: Path | None = None
+) -> list[Finding]:
     """Check what a node's database holds."""
     config = load_folder(folder)
     roster = load_roster(config.node.roster)
+    if genesis is not None and load_roster(genesis).sha256 != roster.sha256:
+        raise UnverifiedError(f"{folder} has another genesis roster", code="wrong-genesis")
     with StoredLogs(config.node.database, config.node.database_url) as logs:
         sources: dict[str, Source] = {origin: logs.log(origin) for origin in logs.origins()}
         found = await _check(sources, roster, against, region)
@@ -156,8 +162,8 @@ def _print(found: Sequence[Finding], against: str | None) -> None:
             out.print(f"  {it.report.altered_count} entries: {named}", markup=False)
         if it.wrong_rows:
             out.print(
-                f"{it.report.origin}: {len(it.wrong_rows)} rows of objects name another entry, "
-                f"the first at {it.wrong_rows[0]}",
+                f"{it.report.origin}: rows of objects that name another entry: "
+                f"{len(it.wrong_rows)}, the first at {it.wrong_rows[0]}",
                 style="red",
                 markup=False,
             )

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -74,6 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough; nothing more may be written to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A folder that cannot be made, a file that cannot be written: the caller's to put right.
+        if error.filename is None:
+            raise
+        print(f"shouxin: no-file: {error.filename}: {error.strerror}", file=sys.stderr)
+        return USAGE
     return status
 
 
@@ -91,6 +98,13 @@ def parser() -> argparse.ArgumentParser:
             "Exit status: 0 done or it holds; 1 it does not hold; 2 wrong usage or input; "
             "3 forbidden by a rule; 4 no such thing; 5 not now, try again; 70 internal error."
         ),
+    )
+    top.add_argument(
+        "--version",
+        action=_Version,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="print the version and end",
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _network(commands)
@@ -112,6 +126,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives the type no public name
+
+
+class _Version(argparse.Action):
+    """Print the version of the package that is installed, looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> None:
+        print(f"shouxin {version('shouxin')}")
+        parser.exit()
 
 
 def _command(
@@ -340,6 +362,9 @@ def _paper(commands: "_Commands[argparse.ArgumentParser]") -> None:
     paper.add_argument("--basis")
     paper.add_argument("--delivery")
     paper.add_argument("--draft", metavar="DIGEST", help="seal this draft, which was approved")
+    paper.add_argument(
+        "--show", action="store_true", help="with --draft: only show it, unsealed and as PDF"
+    )
     paper.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
     _caller(paper)
 
@@ -363,7 +388,7 @@ def _fsck(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--roster",
         type=Path,
         metavar="GENESIS",
-        help="the genesis roster; a URL's own word otherwise",
+        help="the genesis roster (default: the folder's, or the URL's own word)",
     )
     _json(fsck)
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ledger.errors import MalformedError, NotFoundError
+from ledger.errors import MalformedError, NotFoundError, UnavailableError
 from ledger.names import check_region
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import (
@@ -22,7 +22,7 @@ from nodes.adapters.network import (
     southwest_five,
 )
 from nodes.api.serve import running
-from nodes.cli.processes import NodeProcess
+from nodes.cli.processes import LOG_FILE, NodeProcess
 from nodes.cli.show import print_json
 from nodes.config import Config, load_config
 
@@ -83,7 +83,12 @@ def chosen(base_port: int, regions: str | None) -> Founding:
 
 
 def up(given: argparse.Namespace) -> int:
-    """Run all nodes below a folder until interrupted."""
+    """Run all nodes below a folder until interrupted.
+
+    Raises:
+        NotFoundError: ``no-network``: there is none below it.
+        UnavailableError: ``no-start``: not one of them starts.
+    """
     configs = {path.parent.name: path for path in sorted(given.folder.glob(f"*/{CONFIG_FILE}"))}
     if not configs:
         raise NotFoundError(f"no {CONFIG_FILE} below {given.folder}", code="no-network")
@@ -101,13 +106,13 @@ async def _up(configs: dict[str, Path]) -> None:
             return_exceptions=True,
         )
         started += [it for it in found if isinstance(it, NodeProcess)]
-        missing = configs.keys() - {node.region for node in started}
         for node in started:
             print(f"{node.region}  {node.greeting}  {TOKEN_FILE} in {node.config.parent}")
-        for region in sorted(missing):
-            print(f"{region}  did not start; see {configs[region].parent}", file=sys.stderr)
+        for config, it in zip(configs.values(), found, strict=True):
+            if isinstance(it, BaseException):
+                print(f"{it} (all of it: {config.parent / LOG_FILE})", file=sys.stderr)
         if not started:
-            return
+            raise UnavailableError("none of the nodes runs", code="no-start")
         print("interrupt to stop them", flush=True)
         await asyncio.gather(*(_watch(node) for node in started))
     finally:

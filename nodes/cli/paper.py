@@ -20,10 +20,15 @@ FIELDS = ("applicant", "telephone", "result", "reasons", "basis", "delivery")
 def paper(given: argparse.Namespace) -> int:
     """Have a paper drawn and sealed, and keep it; say what is to be approved where that is asked.
 
-    Asked with ``--draft``, it seals a draft that was approved.
+    Asked with ``--draft``, it seals a draft that was approved; with ``--show`` too, it only shows
+    the draft, unsealed.
     """
+    if given.show and not given.draft:
+        raise MalformedError("--show shows a --draft", code="bad-field")
 
     async def question(client: Client) -> dict[str, Any]:
+        if given.show:
+            return {"file": await client.show_draft(_digest(given.draft)), "draft": given.draft}
         if given.draft:
             return await client.seal_paper(_digest(given.draft))
         return await client.draw_paper(_fields(given))

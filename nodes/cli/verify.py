@@ -70,10 +70,14 @@ def load_genesis(path: Path) -> SignedRoster:
     """Read the genesis roster, and check that all its members signed it.
 
     Raises:
-        MalformedError: It cannot be read.
+        MalformedError: It cannot be read, or is no roster.
         UnverifiedError: ``roster``: a signature does not hold.
     """
-    signed = SignedRoster.decode(_read(path, ROSTER_BYTES_MAX))
+    data = _read(path, ROSTER_BYTES_MAX)
+    try:
+        signed = SignedRoster.decode(data)
+    except MalformedError as error:
+        raise MalformedError(f"{path} is no genesis roster: {error}", code=error.code) from error
     try:
         check_genesis(signed)
     except LedgerError as error:

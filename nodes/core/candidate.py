@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
 from ledger.errors import LedgerError, MalformedError
 from ledger.note import SIGNATURES_MAX, Note, Signature, VerifierKey
@@ -448,11 +447,6 @@ def decode_unrecorded(value: bytes) -> dict[int, BlockLines]:
             case _:
                 raise MalformedError("not candidates with their lines")
     return made
-
-
-def head_of(checkpoint: Checkpoint, note: bytes) -> SignedHead:
-    """Return our own head from a note that we have just signed."""
-    return SignedHead(checkpoint, note)
 
 
 def _by_region(lines: Mapping[str, GoodLine]) -> list[GoodLine]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger import encoding
-from nodes.core.projection import Effects
+from nodes.core.effects import Effects
 from nodes.core.ready import PutMemory
 
 DUTIES: Final = "duties"

@@ -34,7 +34,6 @@ ADD_CHECKPOINT_BYTES_MAX: Final = 128 * 1024
 PACKAGES_MAX: Final = 33
 """Of one upload are read: the 8,192 entries that a client should send, from wherever it starts."""
 TICKET_BYTES_MAX: Final = 0xFFFF
-UINT64_MAX: Final = 2**64 - 1
 
 _OLD: Final = b"old "
 

@@ -6,9 +6,11 @@ Nothing waits for this: storing, mirroring and cosigning go on whatever it finds
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from nodes.core.effects import Effects
 from nodes.core.heads import SignedHead
 from nodes.core.limits import Limits
-from nodes.core.projection import Effects, LogState, Projection, Wait
+from nodes.core.log_state import LogState
+from nodes.core.projection import Projection, Wait
 from nodes.ports import Reader
 
 

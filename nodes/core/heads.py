@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, cast
 
 from ledger.checkpoint import Checkpoint, cosignature_message
 from ledger.cosignature import Line, line_key_id, sign_post_quantum
-from ledger.encoding import decode, encode
+from ledger.encoding import encode
 from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
 from ledger.hashing import HASH_BYTES
 from ledger.names import mirror_name, witness_name
@@ -536,16 +536,3 @@ def convicts(
     except UnverifiedError:
         return False
     return new_root == newer_root and old_root != older.root
-
-
-def decode_evidence(value: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """Read what ``convict`` kept: the two notes, and the hashes between them.
-
-    Raises:
-        MalformedError: It is something else.
-    """
-    match decode(value):
-        case [[bytes() as first, bytes() as second], list() as hashes]:
-            return (first, second), tuple(hashes)
-        case _:
-            raise MalformedError("not two notes and hashes")

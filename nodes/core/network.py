@@ -15,7 +15,6 @@ from typing import Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, NotFoundError
-from ledger.note import Note
 from ledger.roster import Roster
 from ledger.views import BlockLines
 from nodes.core import recovery
@@ -568,8 +567,3 @@ class Network:
             due += [at for part in waiting if (at := part.wake_at_ms()) is not None]
         # What is due already has either been sent or waits for an answer.
         return min((at for at in due if at > now_ms), default=None)
-
-
-def parse_note(data: bytes) -> Checkpoint:
-    """Return the checkpoint of a note whose signatures are known to hold."""
-    return Checkpoint.decode(Note.decode(data).text)

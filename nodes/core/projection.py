@@ -7,11 +7,10 @@ who may append what to our own log is the sequencer's business.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
-from ledger import encoding
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
 from ledger.errors import ConflictError, LedgerError, MalformedError, RefusedError, UnverifiedError
@@ -50,16 +49,10 @@ from ledger.views import (
     decode_view,
     fresh_at,
 )
+from nodes.core.effects import Effects
 from nodes.core.heads import SignedHead
-from nodes.core.ready import (
-    AdvanceProjection,
-    FindingRow,
-    PutEvidence,
-    PutFacts,
-    PutFindings,
-    PutUses,
-    Write,
-)
+from nodes.core.log_state import LogState
+from nodes.core.ready import FindingRow, PutEvidence
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
 from nodes.ports import Reader, UseRow
 
@@ -96,90 +89,6 @@ class Wait(Exception):  # noqa: N818 - not a failure: the entry is judged later
         self.size = size
         self.until_s = until_s
         self.head = head
-
-
-@dataclass(slots=True)
-class LogState:
-    """What a projection remembers of one log; small, and a function of the judged prefix.
-
-    Invariant: ``evidence.size <= published_size <= size``.
-    """
-
-    origin: str
-    size: int
-    evidence: Evidence
-    height: int = 0
-    published_size: int = 0
-    """Of the checkpoint that the last block record names."""
-    others_size: int = 0
-    """Past the last entry that is no block record."""
-    base_s: int = 0
-    """b: the latest ``fresh_at`` among views and block records so far (protocol.md section 4)."""
-    views: dict[str, ViewFact] = field(default_factory=dict)
-    """The newest view of each other log."""
-    times: list[tuple[int, int]] = field(default_factory=list)
-    """(first index, declared time) of runs of entries whose ``seen_by`` is not fixed yet."""
-
-    def encode(self) -> bytes:
-        """Return what is stored; views and times are found again in the log itself."""
-        covers = [list(cover) for cover in self.evidence.covers]
-        return encoding.encode(
-            [
-                self.height,
-                self.published_size,
-                self.others_size,
-                self.base_s,
-                self.evidence.size,
-                covers,
-            ]
-        )
-
-    @classmethod
-    def decode(cls, origin: str, size: int, quorum: int, state: bytes) -> "LogState":
-        """Read what ``encode`` wrote."""
-        height, published_size, others_size, base_s, settled, covers = encoding.decode(state)
-        evidence = Evidence(quorum, settled, tuple(Cover(*cover) for cover in covers))
-        return cls(origin, size, evidence, height, published_size, others_size, base_s)
-
-    def grow(self, time_s: int, *, is_block: bool) -> None:
-        """Count one more entry, declared at ``time_s``."""
-        self.note_time(self.size, time_s)
-        self.size += 1
-        if not is_block:
-            self.others_size = self.size
-
-    def note_time(self, index: int, time_s: int) -> None:
-        """Remember a declared time until its entry is seen; once for a run of equal times."""
-        if not self.times or self.times[-1][1] != time_s:
-            self.times.append((index, time_s))
-
-
-@dataclass(slots=True)
-class Effects:
-    """What judging a few entries of one log came to, to be written and acted upon."""
-
-    facts: list[Fact] = field(default_factory=list)
-    mentions: list[tuple[str, str, int]] = field(default_factory=list)
-    findings: list[FindingRow] = field(default_factory=list)
-    uses: list[UseRow] = field(default_factory=list)
-    evidence: list[PutEvidence] = field(default_factory=list)
-    views: list[ViewFact] = field(default_factory=list)
-    """Views recorded, in order; ``settlement`` looks at the uses they may settle."""
-    noticed: list[tuple[int, Statement | UnverifiedStatement]] = field(default_factory=list)
-    """Acts with citations, which duties may follow from."""
-
-    def writes(self, state: LogState) -> tuple[Write, ...]:
-        """Return the writes, with the log's new state."""
-        written: list[Write] = []
-        if self.facts or self.mentions:
-            written.append(PutFacts(tuple(self.facts), tuple(self.mentions)))
-        if self.findings:
-            written.append(PutFindings(tuple(self.findings)))
-        if self.uses:
-            written.append(PutUses(tuple(self.uses)))
-        written += self.evidence
-        written.append(AdvanceProjection(state.origin, state.size, state.encode()))
-        return tuple(written)
 
 
 @dataclass(frozen=True, slots=True)

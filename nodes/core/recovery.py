@@ -23,6 +23,7 @@ from ledger.tiles import (
     extend_tiles,
     frontier_from_edge,
     partial_width,
+    split_hashes,
     tile_path,
 )
 from nodes.core.exchange import MIRROR, NEWEST, origin_hash
@@ -31,8 +32,6 @@ from nodes.core.ready import AppendEntries, Write
 from nodes.core.submission import SendingLimits, backoff_ms
 from nodes.ports import FenceMark
 
-SERVING: Final = "serving"
-BEHIND_FENCE: Final = "behind-fence"
 BEHIND_WITNESSES: Final = "behind-witnesses"
 REBUILDING: Final = "rebuilding"
 ALTERED: Final = "altered"
@@ -157,7 +156,7 @@ def check_all(origin: str, size: int, root: bytes, reader: LogReader) -> Iterato
             if edge[0]:
                 yield from _bad_entries(origin, first >> TILE_LEVELS, size, edge[0], reader)
             break
-        for at, hash_ in enumerate(_split(edge[level])):
+        for at, hash_ in enumerate(split_hashes(edge[level])):
             yield from _bad_below(origin, level - 1, first + at, hash_, size, reader)
 
 
@@ -166,16 +165,16 @@ def _bad_below(  # noqa: PLR0917 - a place and what it must be
 ) -> Iterator[Damage]:
     """Yield the damage in a full tile with this root, and below it."""
     tile = reader.tiles(origin, [(level, index)]).get((level, index), b"")[:TILE_BYTES]
-    if len(tile) < TILE_BYTES or subtree_root(_split(tile)) != root:
+    if len(tile) < TILE_BYTES or subtree_root(split_hashes(tile)) != root:
         yield Damage("tile", level, index)
         derived = _derive(origin, level, index, size, reader)
-        if derived is None or subtree_root(_split(derived)) != root:
+        if derived is None or subtree_root(split_hashes(derived)) != root:
             return  # What is below cannot be told good from bad before the tile is mended.
         tile = derived
     if level == 0:
         yield from _bad_entries(origin, index, size, tile, reader)
         return
-    for at, hash_ in enumerate(_split(tile)):
+    for at, hash_ in enumerate(split_hashes(tile)):
         yield from _bad_below(origin, level - 1, index * TILE_WIDTH + at, hash_, size, reader)
 
 
@@ -191,7 +190,7 @@ def _derive(origin: str, level: int, index: int, size: int, reader: LogReader) -
     found = reader.tiles(origin, places)
     if any(len(found.get(place, b"")) < TILE_BYTES for place in places):
         return None
-    return b"".join(subtree_root(_split(found[place][:TILE_BYTES])) for place in places)
+    return b"".join(subtree_root(split_hashes(found[place][:TILE_BYTES])) for place in places)
 
 
 def _bad_entries(
@@ -274,7 +273,7 @@ def fetch_tree(
         if level == 0:
             yield from _fetch_bundle(index, edge[0])
             continue
-        for at, hash_ in enumerate(_split(edge[level])):
+        for at, hash_ in enumerate(split_hashes(edge[level])):
             yield from _fetch_below(level - 1, index * TILE_WIDTH + at, hash_, wanted)
 
 
@@ -321,7 +320,7 @@ def _fetch_below(
     if level == 0:
         yield from _fetch_bundle(index, tile)
         return
-    for at, hash_ in enumerate(_split(tile)):
+    for at, hash_ in enumerate(split_hashes(tile)):
         yield from _fetch_below(level - 1, index * TILE_WIDTH + at, hash_, wanted)
 
 
@@ -338,12 +337,12 @@ def _fetch_bundle(
         return entries
 
     entries = yield Need((entries_path(index, width),), check)
-    yield Bundle(index * TILE_WIDTH, tuple(entries), tuple(_split(leaves)))
+    yield Bundle(index * TILE_WIDTH, tuple(entries), tuple(split_hashes(leaves)))
 
 
 def is_tile_of(tile: bytes, root: bytes) -> bool:
     """Say whether these are all hashes of a full tile with this root."""
-    return len(tile) == TILE_BYTES and subtree_root(_split(tile)) == root
+    return len(tile) == TILE_BYTES and subtree_root(split_hashes(tile)) == root
 
 
 def _tile_check(
@@ -437,7 +436,7 @@ class Rebuild:
             places = [(level, index) for index in range(full)]
             for place, tile in reader.tiles(self._origin, places).items():
                 if len(tile) >= TILE_BYTES:
-                    known[place] = subtree_root(_split(tile[:TILE_BYTES]))
+                    known[place] = subtree_root(split_hashes(tile[:TILE_BYTES]))
         return known
 
     def next_fetch(self, peer: str, now_ms: int) -> Fetch | None:
@@ -590,7 +589,3 @@ class Rebuild:
     def _wait(self, peer: str, now_ms: int) -> None:
         attempt = self._failures[peer] = self._failures.get(peer, 0) + 1
         self._due_ms[peer] = now_ms + backoff_ms(self._limits, f"{peer}\nrebuild", attempt)
-
-
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]

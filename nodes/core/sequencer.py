@@ -36,14 +36,14 @@ from ledger.views import (
     view_body,
 )
 from nodes.core.duties import SETTLED_CODES, Duties, Duty
+from nodes.core.effects import Effects
 from nodes.core.heads import Known, SignedHead, second_note, sign_head
 from nodes.core.limits import Limits
+from nodes.core.log_state import LogState
 from nodes.core.projection import (
     EMPTY_MAP_ROOT,
     GENESIS_KIND,
     LOG_KINDS,
-    Effects,
-    LogState,
     Projection,
     Verdict,
     genesis_body,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ledger.kind import Fact, Severity
-from nodes.core.projection import Effects
+from nodes.core.effects import Effects
 from nodes.core.ready import FindingRow, PutFindings, PutUses, Write
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.ports import Reader, UseRow

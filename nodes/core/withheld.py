@@ -21,7 +21,7 @@ from typing import Final
 from authz.custody import OPEN_OFFER
 from ledger.kind import Severity
 from nodes.core.duties import OFFER_ROLE
-from nodes.core.projection import Effects
+from nodes.core.effects import Effects
 from nodes.core.ready import (
     DateAnswers,
     DropAnswers,

@@ -274,7 +274,7 @@ class Prepared:
             found = self._compiled[dialect.name] = (text, arrange)
         return found
 
-    def run(self, connection: Connection, values: Sequence[object] = ()) -> Any:  # noqa: ANN401
+    def run(self, connection: Connection, values: Sequence[object] = ()) -> Any:  # noqa: ANN401 - of either driver
         """Execute once and return the driver's cursor."""
         text, arrange = self._text(connection.dialect)
         cursor = _cursor(connection)

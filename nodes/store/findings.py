@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Executable, bindparam, delete, select
 
 from ledger import encoding
 from nodes.core.ready import FindingRow, PutEvidence
@@ -174,7 +174,7 @@ def seen_by(connection: Connection, ids: LogIDs, origin: str, index: int) -> tup
     return None if row is None or row[0] <= index else (row[1], row[2])
 
 
-def _finding(connection: Connection, ids: LogIDs, row: Any) -> FindingRow:  # noqa: ANN401
+def _finding(connection: Connection, ids: LogIDs, row: Any) -> FindingRow:  # noqa: ANN401 - of a driver
     return FindingRow(
         origin=ids.origin(connection, row.log_id),
         index=row[1],
@@ -186,7 +186,7 @@ def _finding(connection: Connection, ids: LogIDs, row: Any) -> FindingRow:  # no
     )
 
 
-def _use_rows(connection: Connection, ids: LogIDs, query: Any) -> list[UseRow]:  # noqa: ANN401
+def _use_rows(connection: Connection, ids: LogIDs, query: Executable) -> list[UseRow]:
     return [
         UseRow(
             origin=ids.origin(connection, log_id),

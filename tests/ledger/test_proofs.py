@@ -15,7 +15,6 @@ from ledger.proofs import (
     check_inclusion,
     check_subtree_consistency,
     consistency_roots,
-    frontier_at,
     is_subtree,
     prove_consistency,
     prove_inclusion,
@@ -25,7 +24,6 @@ from ledger.proofs import (
     root_from_inclusion,
     subtree_root,
 )
-from ledger.tree import Frontier
 from tests import rfc9162
 from tests.strategies import flip, hashes, logs
 
@@ -347,16 +345,13 @@ def test_a_proof_is_read_in_one_call() -> None:
 
 
 @given(entries=logs)
-def test_any_size_has_its_root_and_frontier_at_hand(entries: list[bytes]) -> None:
+def test_any_size_has_its_root_at_hand(entries: list[bytes]) -> None:
     read = reader(entries)
     for size in range(len(entries) + 1):
         leaves = [hash_leaf(entry) for entry in entries[:size]]
         assert root_at(size, read) == rfc9162.root(entries[:size]) == subtree_root(leaves)
-        assert frontier_at(size, read) == Frontier.empty().extend(leaves)
 
 
-def test_a_negative_size_has_neither_root_nor_frontier() -> None:
+def test_a_negative_size_has_no_root() -> None:
     with pytest.raises(MalformedError):
         root_at(-1, reader([]))
-    with pytest.raises(MalformedError):
-        frontier_at(-1, reader([]))

@@ -171,6 +171,8 @@ ADDRESSES = [
     ("POST", "/v1/check"),
     ("POST", "/v1/tokens"),
     ("POST", "/v1/officers"),
+    ("POST", "/v1/seals"),
+    ("POST", "/v1/papers"),
 ]
 
 

@@ -19,7 +19,8 @@ from ledger.statement import (
     decode_statement,
     sign_statement,
 )
-from nodes.api.tokens import hash_token, new_token
+from nodes.api.token_book import hash_token
+from nodes.api.tokens import new_token
 from nodes.store.tokens import TokenRow
 from tests.nodes.stage import HERE, THERE, Answer, Station, open_desk, station
 

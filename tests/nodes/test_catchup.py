@@ -24,10 +24,11 @@ from nodes.core.ready import (
     Reply,
 )
 from nodes.core.recovery import REBUILDING, check_all, fetch_path
-from nodes.node import Node, Verifier
+from nodes.node import Node
 from nodes.store.notes import load_memory
 from nodes.store.peers import load_row
 from nodes.store.reader import StoreReader
+from nodes.verifier import Verifier
 from tests.nodes.neighbours import REGIONS, Host, Log, LogReader, Neighbours
 from tests.nodes.test_recovery import entries, files
 from tests.nodes.town import Town, furnish, lend, officer_key, open_case

@@ -10,6 +10,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Coroutine
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,7 +44,7 @@ from nodes.adapters.fence_file import FileFence
 from nodes.adapters.keystore import KeyStore, Unlock
 from nodes.adapters.network import Founded, found_network, southwest_five
 from nodes.adapters.random import randomness
-from nodes.cli import acts, audit, fsck, main, network, processes, repair, telling, verify
+from nodes.cli import acts, audit, caller, fsck, main, network, processes, repair, telling, verify
 from nodes.cli.demo import cast, lags, terminal, texts, trouble
 from nodes.cli.demo.relay import Relay
 from nodes.cli.demo.world import free_ports
@@ -106,6 +107,23 @@ def test_it_does_not_run_without_its_assertions() -> None:
     assert "python -O" in done.stderr
 
 
+def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"shouxin {metadata.version('shouxin')}\n"
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main.main(["network", "init", str(tmp_path / "file" / "net")]) == main.USAGE
+    said = capsys.readouterr().err
+    assert said.startswith("shouxin: no-file: ")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -159,6 +177,31 @@ def test_a_folder_that_holds_no_node_is_not_found(
 ) -> None:
     assert main.main(["fsck", str(tmp_path)]) == 4
     assert "no-node" in capsys.readouterr().err
+
+
+def test_fields_that_are_in_no_file_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing, torn = tmp_path / "missing", tmp_path / "torn"
+    torn.write_text("{")
+    for path, code in ((missing, "no-file: cannot read"), (torn, "bad-field: ")):
+        words = ["act", "case.open", "--subject", "510000/case/1", "--json", str(path)]
+        assert main.main(words) == main.USAGE
+        said = capsys.readouterr().err
+        assert said.startswith(f"shouxin: {code}")
+        assert str(path) in said
+
+
+def test_a_network_of_which_no_node_starts_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / REGION).mkdir()
+    (tmp_path / REGION / "node.toml").write_text("[node]\n")
+    assert main.main(["network", "up", str(tmp_path)]) == main.status_of(UnavailableError(""))
+    said = capsys.readouterr().err
+    assert f"the node of {REGION} did not start" in said
+    assert "bad-config" in said
+    assert str(tmp_path / REGION / processes.LOG_FILE) in said
 
 
 def test_a_node_that_is_not_there_is_unavailable(founded: Founded) -> None:
@@ -579,6 +622,24 @@ def test_a_roster_that_its_members_did_not_sign_is_not_trusted(
     with pytest.raises(UnverifiedError) as caught:
         verify.load_genesis(path)
     assert caught.value.code == "roster"
+
+
+def test_a_folder_under_another_genesis_than_was_given_is_not_checked(
+    tmp_path: Path, founded: Founded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = found_network(tmp_path / "other", southwest_five(), NOW_S)
+    genesis = str(other.folder / "genesis.roster")
+    assert main.main(["fsck", str(founded.folder / REGION), "--roster", genesis]) == 1
+    assert "shouxin: wrong-genesis: " in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_roster_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "genesis.roster"
+    path.write_bytes(b"\xff not a roster")
+    for load in (verify.load_genesis, caller.load_roster):
+        with pytest.raises(MalformedError) as caught:
+            load(path)
+        assert str(caught.value).startswith(f"{path} is no genesis roster")
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ def test_a_node_that_is_not_there_is_no_answer() -> None:
             with pytest.raises(UnavailableError) as caught:
                 await client.act("party.enrol", "510000/hall/h", {})
             assert caught.value.code == "no-answer"
+            assert str(caught.value).endswith("127.0.0.1 port 9, connection refused")
 
     asyncio.run(main())
 

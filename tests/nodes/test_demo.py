@@ -52,6 +52,12 @@ def test_every_expectation_holds(told: tuple[int, str], facts: dict[str, Any]) -
     assert len(facts["expectations"]) >= 35
 
 
+def test_a_case_ends_with_sealed_papers_that_verify_and_are_counted(facts: dict[str, Any]) -> None:
+    held = {it["name"] for it in facts["expectations"] if it["held"]}
+    claims = ("approval", "valid", "recorded", "changed", "counted")
+    assert {f"papers.{claim}" for claim in claims} <= held
+
+
 def test_all_nodes_hold_the_same_five_logs(facts: dict[str, Any]) -> None:
     assert facts["regions"].keys() == REGIONS
     for region in facts["regions"].values():

@@ -11,9 +11,10 @@ from ledger.errors import FatalError, MalformedError, UnavailableError
 from ledger.hashing import EMPTY_ROOT
 from ledger.statement import Act, decode_statement, sign_statement
 from nodes.core.ready import Compose, Register, RegisterReply
-from nodes.node import Node, Ports, RoleKeys, Settings, Verifier, build
+from nodes.node import Node, Ports, RoleKeys, Settings, build
 from nodes.ports import FenceMark
 from nodes.store.engine import WRITER
+from nodes.verifier import Verifier
 from tests.nodes import neighbours
 from tests.nodes.town import Town, furnish, lend, officer_key, open_case
 

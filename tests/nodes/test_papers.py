@@ -20,6 +20,7 @@ from ledger.errors import (
     UnavailableError,
     UnverifiedError,
 )
+from nodes.adapters import press
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey, SealStore
@@ -66,7 +67,7 @@ class Office(NamedTuple):
 
     def seal(self, draft: str, officer: str = KEEPER) -> dict[str, Any]:
         async def ask() -> dict[str, Any]:
-            async with self.live.client(HERE, self.tokens[officer]) as client:
+            async with self.live.client(HERE, self.tokens[officer], patience=ONCE) as client:
                 return await client.seal_paper(bytes.fromhex(draft))
 
         return self.live.run(ask())
@@ -211,6 +212,20 @@ def test_asked_again_the_same_file_comes_and_the_key_does_not_sign(office: Offic
     assert office.counted()["signatures"] == signed == office.uses()
 
 
+def test_asked_twice_at_once_the_key_signs_once(office: Office) -> None:
+    told, signed = office.draw(format="ofd"), office.counted()["signatures"]
+    office.approve(told)
+
+    async def ask() -> list[dict[str, Any]]:
+        async with office.live.client(HERE, office.tokens[KEEPER]) as client:
+            draft = bytes.fromhex(told["draft"])
+            return await asyncio.gather(*(client.seal_paper(draft) for _ in range(3)))
+
+    first, *others = office.live.run(ask())
+    assert others == [first, first]
+    assert office.counted()["signatures"] == signed + 1 == office.uses()
+
+
 def test_a_seal_of_one_person_needs_no_approval(office: Office) -> None:
     made = office.draw(seal=OTHER, format="ofd")
     assert verdicts(office, made["file"]) == [Verdict.VALID]
@@ -330,6 +345,17 @@ def _with_certificate(held: bytes) -> Any:
     return row
 
 
+def test_a_node_that_does_not_write_signs_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, signed = office.live.nodes[HERE].service.node, office.counted(OTHER)["signatures"]
+    snapshot = dataclasses.replace(node.snapshot, state="standby")
+    monkeypatch.setattr(node, "snapshot", snapshot)
+    with pytest.raises(UnavailableError):
+        office.draw(seal=OTHER)
+    assert office.counted(OTHER)["signatures"] == signed
+
+
 def test_a_suspended_seal_signs_nothing(office: Office) -> None:
     office.act("", "seal.suspend", OTHER, {"reason": "挂失"})
     signed = office.counted(OTHER)["signatures"]
@@ -362,6 +388,79 @@ def test_what_was_signed_and_not_recorded_is_recorded_before_the_next(
     after = office.counted(OTHER)
     assert after["unrecorded"] is None
     assert after["signatures"] == counted["signatures"] + 1 == office.uses(OTHER)
+
+
+def test_a_file_that_was_lost_on_the_way_is_a_use_too_and_its_number_is_not_used_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = office.draw()
+    office.approve(told)
+    signed = office.counted()["signatures"]
+    real = press.seal
+
+    def breaks(*given: Any) -> Any:
+        work = real(*given)
+
+        def broken(*lent: Any) -> bytes:
+            work(*lent)
+            raise UnavailableError("the thread ended", code="busy")
+
+        return broken
+
+    monkeypatch.setattr(press, "seal", breaks)
+    with pytest.raises(UnavailableError):
+        office.seal(told["draft"])
+    assert office.counted()["unrecorded"] == told["subject"]
+    monkeypatch.setattr(press, "seal", real)
+    with pytest.raises(RefusedError) as caught:
+        office.seal(told["draft"])
+    assert caught.value.code == "exists"
+    assert office.use(told["subject"])["doc"] == told["draft"]
+    assert office.counted() == {"seal": SEAL, "signatures": signed + 1, "unrecorded": None}
+    assert office.counted()["signatures"] == office.uses()
+
+
+def test_an_act_of_its_own_stands_for_no_signature(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use = {"seal": OTHER, "document": "11" * 32, "case": CASE, "purpose": "公函"}
+    with pytest.raises(RefusedError) as caught:
+        office.act(KEEPER, "seal.use", f"{HERE}/seal-use/own", use | {"draft": "22" * 32})
+    assert caught.value.code == "sealing-only"
+    record = papers._record
+    taken: list[str] = []
+
+    async def overtaken(service: Any, pending: Pending) -> int:
+        if not taken:
+            taken.append(pending.subject)
+            raise UnavailableError("the node is busy", code="busy")
+        return await record(service, pending)
+
+    new = f"{HERE}/seal/civil-4"
+
+    async def issue() -> None:
+        async with office.live.client(HERE) as here:
+            held = await here.make_seal(new, "四川省民政厅")
+            issued = {
+                "name": "四川省民政厅",
+                "owner": DEPARTMENT,
+                "keepers": [KEEPER],
+                "approval": False,
+                "certificate": bytes.fromhex(held["certificate"]),
+                "valid_from": NOW_S - 60,
+                "valid_until": NOW_S + 864_000,
+            }
+            await here.act("seal.issue", new, issued)
+
+    office.live.run(issue())
+    monkeypatch.setattr(papers, "_record", overtaken)
+    with pytest.raises(UnavailableError):
+        office.draw(seal=new)
+    office.act(KEEPER, "seal.use", taken[0], use | {"seal": new})
+    with pytest.raises(RefusedError) as caught:
+        office.draw(seal=new)
+    assert caught.value.code == "seal-unrecorded"
+    assert office.counted(new)["signatures"] == 1
 
 
 def test_no_way_around_the_record_gives_a_signature(office: Office) -> None:
@@ -502,9 +601,13 @@ def test_the_commands_draw_approve_seal_and_verify_with_the_record(
     more = ("--applicant", "张*", "--materials", str(listed), "-o", str(file))
     _, told = said(capsys, "paper", CASE, *asked, *more, *keeper)
     assert not file.exists()
+    shown = tmp_path / "draft.pdf"
+    by_head = ("--node", url, "--token", tokens[HEAD])
+    said(capsys, "paper", "--draft", told["draft"], "--show", "-o", str(shown), *by_head)
+    assert pdf.read(shown.read_bytes()).signatures == 0
     body = tmp_path / "approve.json"
     body.write_text(json.dumps(told["approve"]))
-    head = ("--officer", HEAD, "--node", url, "--token", tokens[HEAD], "--json", str(body))
+    head = ("--officer", HEAD, *by_head, "--json", str(body))
     said(capsys, "act", "seal.approve", "--subject", told["subject"], *head)
     _, made = said(capsys, "paper", "--draft", told["draft"], "-o", str(file), *keeper)
     assert made["document"] == hashlib.sha256(file.read_bytes()).hexdigest()

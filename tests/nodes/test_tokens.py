@@ -9,7 +9,8 @@ import pytest
 from ledger.errors import ConflictError, LedgerError, MalformedError, NotFoundError, RefusedError
 from nodes.adapters.readers import Readers
 from nodes.api.problem import UnauthenticatedError
-from nodes.api.tokens import DAY_S, TokenBook, add_first_operator, hash_token, new_token
+from nodes.api.token_book import TokenBook, add_first_operator, hash_token
+from nodes.api.tokens import DAY_S, new_token
 from nodes.store.engine import open_sqlite
 from nodes.store.tokens import TokenRow, create_token_schema, load_all
 from tests.nodes.live import NOW_S, Live, live

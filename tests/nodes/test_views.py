@@ -8,7 +8,7 @@ import pytest
 
 from ledger.errors import RefusedError
 from ledger.kind import Fact
-from nodes.core.projection import Effects
+from nodes.core.effects import Effects
 from nodes.core.ready import FindingRow, PutEvidence, PutFindings, PutUses
 from nodes.core.settlement import WITHDRAWN, Settlement
 from nodes.ports import UseRow

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from ledger.kind import Fact, ViewFact
 from ledger.statement import Act, Citation, sign_statement
-from nodes.core.projection import Effects
+from nodes.core.effects import Effects
 from nodes.core.ready import FindingRow, PutEvidence, PutFacts
 from nodes.core.withheld import Withheld
 from nodes.store.apply import apply

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import Line, check_line
+from ledger.encoding import decode
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.note import Note, sign_ed25519
 from ledger.proofs import check_consistency, prove_consistency
 from nodes.core.exchange import ADD_CHECKPOINT, decode_lines, encode_add_checkpoint
-from nodes.core.heads import CONVICTED, decode_evidence, node_reader
+from nodes.core.heads import CONVICTED, node_reader
 from nodes.core.ready import (
     AdvancePeer,
     FindingRow,
@@ -226,7 +227,7 @@ def test_two_roots_of_one_size_convict_the_log_for_good(host: Host, log: Log) ->
     memory, finding = ready.writes
     assert isinstance(memory, PutMemory)
     assert memory.name == CONVICTED + log.origin
-    assert decode_evidence(memory.value) == ((log.note(5), fork.note()), ())
+    assert decode(memory.value) == [[log.note(5), fork.note()], []]
     assert isinstance(finding, PutFindings)
     assert isinstance(finding.rows[0], FindingRow)
     assert finding.rows[0].code == "equivocation"

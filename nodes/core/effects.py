@@ -1,0 +1,45 @@
+"""What judging entries leads to: rows to be written, and what other parts of the core act upon."""
+
+from dataclasses import dataclass, field
+
+from ledger.kind import Fact, ViewFact
+from ledger.statement import Statement, UnverifiedStatement
+from nodes.core.log_state import LogState
+from nodes.core.ready import (
+    AdvanceProjection,
+    FindingRow,
+    PutEvidence,
+    PutFacts,
+    PutFindings,
+    PutUses,
+    Write,
+)
+from nodes.ports import UseRow
+
+
+@dataclass(slots=True)
+class Effects:
+    """What judging a few entries of one log came to, to be written and acted upon."""
+
+    facts: list[Fact] = field(default_factory=list)
+    mentions: list[tuple[str, str, int]] = field(default_factory=list)
+    findings: list[FindingRow] = field(default_factory=list)
+    uses: list[UseRow] = field(default_factory=list)
+    evidence: list[PutEvidence] = field(default_factory=list)
+    views: list[ViewFact] = field(default_factory=list)
+    """Views recorded, in order; ``settlement`` looks at the uses they may settle."""
+    noticed: list[tuple[int, Statement | UnverifiedStatement]] = field(default_factory=list)
+    """Acts with citations, which duties may follow from."""
+
+    def writes(self, state: LogState) -> tuple[Write, ...]:
+        """Return the writes, with the log's new state."""
+        written: list[Write] = []
+        if self.facts or self.mentions:
+            written.append(PutFacts(tuple(self.facts), tuple(self.mentions)))
+        if self.findings:
+            written.append(PutFindings(tuple(self.findings)))
+        if self.uses:
+            written.append(PutUses(tuple(self.uses)))
+        written += self.evidence
+        written.append(AdvanceProjection(state.origin, state.size, state.encode()))
+        return tuple(written)

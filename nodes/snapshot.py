@@ -1,0 +1,64 @@
+"""How a node stands after its last commit, for whoever asks it from another thread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ledger.hashing import EMPTY_ROOT
+from ledger.kind import ViewFact
+
+State = Literal["serving", "behind-fence", "behind-witnesses", "rebuilding", "standby"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStatus:
+    """How far a log has come here. Sizes are numbers of entries."""
+
+    stored_size: int
+    judged_size: int
+    witnessed_size: int
+    mirrored_size: int
+    heard_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownNote:
+    """A note of another log with a quorum of mirror lines, beside the log."""
+
+    size: int
+    root: bytes
+    fresh_at_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """How a node stands after its last commit; replaced as a whole, read by any thread.
+
+    Args:
+        state: Whether it writes and signs, and if not, why.
+        detail: More about that, for people; empty while it serves.
+        size: Entries in its own log.
+        root: Root of its own log.
+        note: Its own newest published note.
+        witnessed_size: Entries that a quorum of witnesses has signed for.
+        replicated_size: Entries that a quorum of mirrors holds as well.
+        views: The newest view of each other log that the own log records.
+        known: The best note of each other log with q mirror lines that our own judged copy agrees
+            with; it may not be recorded yet.
+        logs: Every log of the roster, the own one too.
+        resting: Whether the witness and mirror keys sign no more.
+        commit: Number of the last commit.
+    """
+
+    state: State = "serving"
+    detail: str = ""
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+    note: bytes = b""
+    witnessed_size: int = 0
+    replicated_size: int = 0
+    views: Mapping[str, ViewFact] = field(default_factory=dict)
+    known: Mapping[str, KnownNote] = field(default_factory=dict)
+    logs: Mapping[str, LogStatus] = field(default_factory=dict)
+    resting: bool = False
+    commit: int = 0

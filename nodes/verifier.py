@@ -1,0 +1,83 @@
+"""Checks the signatures of statements for the own log, beside the writer and safe for threads."""
+
+from collections.abc import Sequence
+from threading import Lock
+
+from sqlalchemy import Connection
+
+from ledger.errors import LedgerError, UnverifiedError
+from ledger.keys import key_thumbprint
+from ledger.roster import Roster
+from ledger.statement import (
+    Statement,
+    UnverifiedStatement,
+    decode_statement,
+    verify_statement,
+)
+from nodes.core.limits import Limits
+from nodes.core.projection import key_object
+from nodes.core.sight import INDEX_PAST_ALL, Generations
+from nodes.store import facts
+from nodes.store.entries import LogIDs
+
+
+class Verifier:
+    """Checks signatures of statements for our own log, beside the writer.
+
+    What it finds is checked again where it matters: the sequencer looks whether the key is still
+    the issuer's. A statement that stands in our log is good by a key that has been replaced since:
+    the sequencer answers with its index. Safe for several threads.
+
+    Args:
+        roster: In force.
+        origin: Of the own log.
+        keys_max: How many keys are kept in memory.
+    """
+
+    def __init__(
+        self, roster: Roster, origin: str, keys_max: int = Limits().keys_cached_max
+    ) -> None:
+        self._origin = origin
+        self._region = roster.region_of_origin(origin)
+        self._issuer = roster.members[self._region].keys.issuer
+        self._issuer_kid = key_thumbprint(self._issuer)
+        self._keys: Generations[bytes, bytes] = Generations(keys_max)
+        self._lock = Lock()
+
+    def verify(
+        self, connection: Connection, entries_: Sequence[bytes]
+    ) -> list[Statement | LedgerError]:
+        """Return for each entry the statement, or what is wrong with it."""
+        results: list[Statement | LedgerError] = []
+        for entry in entries_:
+            try:
+                unverified = decode_statement(entry)
+                public = self._public(connection, unverified)
+                results.append(verify_statement(unverified, public))
+            except LedgerError as error:
+                results.append(error)
+        return results
+
+    def _public(self, connection: Connection, unverified: UnverifiedStatement) -> bytes:
+        issuer, kid = unverified.issuer, unverified.kid
+        if kid == self._issuer_kid and issuer == self._region:
+            return self._issuer
+        with self._lock:
+            public = self._keys.get(kid, b"")
+        if not public:
+            wanted = (self._origin, key_object(self._region, kid), INDEX_PAST_ALL)
+            (fact,) = facts.newest(connection, LogIDs(), [wanted])
+            if fact is None or not (fact.live or self._stands(connection, unverified)):
+                raise UnverifiedError(f"no live key of {issuer} here", code="unknown-key")
+            public = fact.state["key"]
+            if fact.live:
+                with self._lock:
+                    self._keys.put(kid, public)
+        return public
+
+    def _stands(self, connection: Connection, unverified: UnverifiedStatement) -> bool:
+        """Say whether the same bytes are an entry of our log already."""
+        found = facts.find_leaf(
+            connection, LogIDs(), self._origin, unverified.subject, unverified.leaf
+        )
+        return found is not None
