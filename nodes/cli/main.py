@@ -473,7 +473,7 @@ def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     demo.add_argument("--once", action="store_true", help="end after the story, 0 if all held")
     demo.add_argument(
-        "--cases", type=int, default=30, help="how many cases run through (default: 40)"
+        "--cases", type=int, default=30, help="how many cases run through (default: 30)"
     )
     demo.add_argument(
         "--base-port", type=int, default=0, help="first of 15 ports (default: free ones)"
