@@ -47,6 +47,7 @@ from loadtests.stage import Desk, Stage, make_desk
 BASE_PORT: Final = 18_400
 BATCH: Final = 100
 SINGLE_CONNECTIONS: Final = 64
+REST_S: Final = 0.15
 CHECK_CONNECTIONS: Final = 16
 FIVE: Final = ("510000", "500000", "520000", "530000", "540000")
 OUTPUT: Final = Path("build/bench.json")
@@ -206,7 +207,7 @@ def latency(stage: Stage, floors: Floors) -> Iterator[Figure]:
             if word == "replicated" and answer["finality"] != word:
                 sys.exit(f"an act did not become replicated: {answer['finality']}")
             if word == "accepted":
-                time.sleep(0.03)  # one act at a time: the network comes to rest first
+                time.sleep(REST_S)  # one act at a time: the network comes to rest first
         figures.sort()
         # Accepted: a request, a commit, a fence. Replicated: each mirror besides takes a checkpoint
         # and then entries, each a request and a commit.
