@@ -767,7 +767,7 @@ def test_arguments_of_the_demo_have_defaults() -> None:
     assert given == argparse.Namespace(
         folder=None,
         once=False,
-        cases=40,
+        cases=30,
         base_port=0,
         json=False,
         lang="en",
