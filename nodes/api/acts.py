@@ -19,13 +19,12 @@ from nodes.api.appending import Appended, compose, register
 from nodes.api.context import SERVICE, Service, make_receipt
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, query_number, read_body, read_json, take
-from nodes.api.tokens import ACTING, Caller, Role, authorize
+from nodes.api.tokens import ACTING, PEOPLE, Caller, Role, authorize
 from nodes.core.ready import Compose, Register
 from nodes.driver import Finality
 from nodes.store.engine import trouble
 
 CBOR_TYPE: Final = "application/cbor"
-PEOPLE: Final = frozenset({Role.WINDOW, Role.AUTHORITY})
 
 # A few signatures cost less than a change of threads and back, and hold the loop no longer.
 VERIFIED_HERE_MAX: Final = 2

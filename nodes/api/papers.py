@@ -31,8 +31,9 @@ from nodes.api.context import SERVICE, Service
 from nodes.api.desk import Draft
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, read_json, take
-from nodes.api.tokens import ANY, Caller, Role, authorize, parse_hash
+from nodes.api.tokens import ANY, PEOPLE, Caller, Role, authorize, parse_hash
 from nodes.core.ready import Compose
+from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs, load_entries
 from nodes.store.facts import load_trace, newest
 from seals.usage import check_live, check_use
@@ -48,8 +49,6 @@ TYPES: Final = {"pdf": "application/pdf", "ofd": "application/ofd"}
 MATERIALS_MAX: Final = 60
 TEXT_CHARS_MAX: Final = 400
 
-_PAST_ALL: Final = 2**40
-_PEOPLE: Final = frozenset({Role.WINDOW, Role.AUTHORITY})
 _RESULTS: Final = {"granted": "准予办理", "refused": "不予办理"}
 
 routes = web.RouteTableDef()
@@ -132,7 +131,7 @@ async def make_paper(request: web.Request) -> web.Response:
     act ``seal.approve`` about ``subject``.
     """
     service = request.app[SERVICE]
-    caller = authorize(request, _PEOPLE)
+    caller = authorize(request, PEOPLE)
     check_query(request)
     given = take(
         await read_json(request, service.limits.act_bytes_max),
@@ -170,7 +169,7 @@ async def show_draft(request: web.Request) -> web.Response:
 async def seal_paper(request: web.Request) -> web.Response:
     """Seal a draft that was approved; asked again, give the same file."""
     service = request.app[SERVICE]
-    caller = authorize(request, _PEOPLE)
+    caller = authorize(request, PEOPLE)
     check_query(request)
     draft = _find(service, request)
     if caller.party != draft.officer:
@@ -252,7 +251,7 @@ def _gather(service: Service, connection: Connection, given: Mapping[str, Any]) 
         UnavailableError: ``not-replicated``: it is not all proven yet; ask again.
     """
     ids, case = LogIDs(), given["case"]
-    [own] = newest(connection, ids, [(service.origin, case, _PAST_ALL)])
+    [own] = newest(connection, ids, [(service.origin, case, INDEX_PAST_ALL)])
     if own is None:
         raise NotFoundError(f"{case} was never held here", code="unknown-object")
     acts: dict[str, UnverifiedStatement] = {}
@@ -321,7 +320,7 @@ def _first(
 
 
 def _seal_row(service: Service, connection: Connection, seal: str) -> Fact:
-    [row] = newest(connection, service.ids, [(service.origin, seal, _PAST_ALL)])
+    [row] = newest(connection, service.ids, [(service.origin, seal, INDEX_PAST_ALL)])
     if row is None:
         raise NotFoundError(f"no such seal is issued here: {seal}", code="unknown-object")
     return row
@@ -529,7 +528,7 @@ async def _record(service: Service, pending: Pending) -> int:
 
 
 def _use_row(service: Service, connection: Connection, subject: str) -> Fact | None:
-    [found] = newest(connection, service.ids, [(service.origin, subject, _PAST_ALL)])
+    [found] = newest(connection, service.ids, [(service.origin, subject, INDEX_PAST_ALL)])
     return found
 
 
@@ -558,7 +557,7 @@ def _check_ready(service: Service, connection: Connection, draft: Draft) -> None
     held = service.desk.seals.load(draft.seal)
     if sha256(held.certificate).digest() != row.state["cert"]:
         raise RefusedError("the key held is not that of the seal issued", code="seal-certificate")
-    [officer] = newest(connection, service.ids, [(service.origin, draft.officer, _PAST_ALL)])
+    [officer] = newest(connection, service.ids, [(service.origin, draft.officer, INDEX_PAST_ALL)])
     if officer is None or not officer.live:
         raise RefusedError(f"no live officer here: {draft.officer}", code="officer-not-live")
     is_held = officer.state.get("holder") == "region"

@@ -44,6 +44,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+PEOPLE: Final = frozenset({Role.WINDOW, Role.AUTHORITY})
 ACTING: Final = frozenset({Role.WINDOW, Role.AUTHORITY, Role.OPERATOR})
 ANY: Final = frozenset(Role)
 
