@@ -22,11 +22,11 @@ from ledger.errors import NotFoundError
 from nodes.adapters.network import Founded, found_network, southwest_five
 from nodes.api.serve import Running, running
 from nodes.cli.demo.cast import HOMES, MATERIALS, RIGHTS_ALL, Home
+from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.demo.relay import Relay
 from nodes.client import Acted, CheckAnswer, Client, Patience, Word
 from nodes.config import load_config
 from tests.foreign.test_aics import environment
-from tests.nodes.live import free_ports
 from tests.nodes.stage import Shifted
 
 T = TypeVar("T")

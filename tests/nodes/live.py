@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import Founded, found_network, southwest_five
 from nodes.api.serve import Running, running
+from nodes.cli.demo.free_ports import free_ports
 from nodes.client import Client
 from nodes.config import load_config
 from nodes.ports import Clock
@@ -39,14 +39,6 @@ class Live:
 
     def size(self, region: str) -> int:
         return self.nodes[region].service.node.snapshot.size
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def found(folder: Path, regions: int, *, post_quantum: bool = False) -> Founded:

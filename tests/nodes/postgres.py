@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.nodes.live import free_ports
+from nodes.cli.demo.free_ports import free_ports
 
 _INSTALLED = "/usr/lib/postgresql"
 _SERVER_USER = "postgres"

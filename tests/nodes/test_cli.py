@@ -46,8 +46,8 @@ from nodes.adapters.network import Founded, found_network, southwest_five
 from nodes.adapters.random import randomness
 from nodes.cli import acts, audit, caller, fsck, main, network, processes, repair, telling, verify
 from nodes.cli.demo import cast, lags, terminal, texts, trouble
+from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.demo.relay import Relay
-from nodes.cli.demo.world import free_ports
 from nodes.cli.show import console
 from nodes.client import Client
 from nodes.core.kinds import KINDS

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from nodes.cli.demo.free_ports import free_ports
+
 pytestmark = pytest.mark.process
 
 REGIONS = {"500000", "510000", "520000", "530000", "540000"}
@@ -116,7 +118,7 @@ def test_the_story_leaves_no_process_behind(told: tuple[int, str]) -> None:
 
 
 def test_nodes_end_with_whoever_started_them_however_that_ends(tmp_path: Path) -> None:
-    base = free_port()
+    [base, *_] = free_ports(3)
     shouxin = [sys.executable, "-m", "nodes.cli", "network"]
     subprocess.run(
         [*shouxin, "init", str(tmp_path / "net"), "--regions", "530000", "--base-port", str(base)],
@@ -141,11 +143,3 @@ def listening_port(folder: Path) -> int:
     config = tomllib.loads((folder / "net" / "530000" / "node.toml").read_text())
     port: int = config["listen"]["public_port"]
     return port
-
-
-def free_port() -> int:
-    """A port below which ten more are likely free; the init command takes a run of them."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return min(port, 65_000)

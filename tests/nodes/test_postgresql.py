@@ -25,6 +25,7 @@ from ledger.note import Note, check_signed
 from ledger.roster import SignedRoster, check_genesis
 from loadtests.stage import Stage, StageError
 from nodes.adapters.fence_file import FileFence, SharedFence
+from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.fsck import check_folder
 from nodes.cli.repair import repair_folder
 from nodes.core.ready import PutMemory
@@ -44,7 +45,6 @@ from nodes.store.engine import (
 )
 from nodes.store.entries import LogIDs
 from nodes.store.postgresql import LostCommitError, LostSessionError
-from tests.nodes.live import free_ports
 from tests.nodes.postgres import Cluster
 from tests.nodes.postgres import cluster as running_cluster
 from tests.nodes.stage import HERE, THERE, Station, open_desk, station

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from nodes.adapters.network import found_network, southwest_five
-from tests.nodes.live import free_ports
+from nodes.cli.demo.free_ports import free_ports
 
 pytestmark = pytest.mark.process
 

@@ -1,7 +1,6 @@
 """The stage: five nodes as processes, one of them reached only over relays that can be cut."""
 
 import asyncio
-import socket
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +10,11 @@ from ledger.roster import Roster
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import ROSTER_FILE, Founding, found_network, southwest_five
 from nodes.cli.demo.cast import HOMES, YUNNAN
+from nodes.cli.demo.free_ports import LOOPBACK, free_ports
 from nodes.cli.demo.lags import Lags
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.relay import Relay
 
-LOOPBACK: Final = "127.0.0.1"
 REGIONS: Final = len(HOMES)
 
 
@@ -130,15 +129,3 @@ async def start(world: World) -> None:
 def now_s() -> int:
     """Return Unix time in seconds."""
     return SystemClock().now_ms() // 1000
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -1,0 +1,43 @@
+"""Ports for the nodes of a demo, found so that nobody takes them before the nodes do."""
+
+import itertools
+import os
+import socket
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
+LOWEST: Final = (
+    15_000  # below the range systems give to outgoing connections, which would take them
+)
+SPAN: Final = 15_000
+# Processes that look at the same moment start apart; one process does not offer a port twice.
+_offered = itertools.count(os.getpid() * 61)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return a run of ports that nobody listens on now.
+
+    Raises:
+        OSError: No run of that length is free.
+    """
+    run: list[int] = []
+    for _ in range(SPAN):
+        port = LOWEST + next(_offered) % SPAN
+        if run and port != run[-1] + 1:
+            run = []
+        run = [*run, port] if _is_free(port) else []
+        if len(run) == count:
+            return run
+    message = f"no {count} ports in a row are free between {LOWEST} and {LOWEST + SPAN}"
+    raise OSError(message)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the nodes will bind it: what rests after a closed connection is no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
