@@ -16,7 +16,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "A field is not of the form. Mend it and send again.",
     ),
     "personal-data": (
-        "公开字段中含有身份证号或手机号，不能上链。请删去后重新提交。",
+        "公开字段中含有身份证号或手机号，不能记入账本。请删去后重新提交。",
         "A public field holds an identity or phone number. Take it out and send again.",
     ),
     "unknown-kind": ("没有这种业务记录。", "There is no such kind of act."),

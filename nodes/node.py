@@ -661,6 +661,7 @@ class Node:
             views=MappingProxyType(dict(self._sequencer.state.views)),
             known=MappingProxyType(known),
             logs=MappingProxyType(logs),
+            peers=MappingProxyType(network.health()),
             resting=network.resting,
             commit=self._commit,
         )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
+from nodes.core.network import PeerHealth
 
 State = Literal["serving", "behind-fence", "behind-witnesses", "rebuilding", "standby"]
 
@@ -46,6 +47,7 @@ class Snapshot:
         known: The best note of each other log with q mirror lines that our own judged copy agrees
             with; it may not be recorded yet.
         logs: Every log of the roster, the own one too.
+        peers: How each region that witnesses the own log looks from here.
         resting: Whether the witness and mirror keys sign no more.
         commit: Number of the last commit.
     """
@@ -60,5 +62,6 @@ class Snapshot:
     views: Mapping[str, ViewFact] = field(default_factory=dict)
     known: Mapping[str, KnownNote] = field(default_factory=dict)
     logs: Mapping[str, LogStatus] = field(default_factory=dict)
+    peers: Mapping[str, PeerHealth] = field(default_factory=dict)
     resting: bool = False
     commit: int = 0

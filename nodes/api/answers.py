@@ -5,6 +5,7 @@ Every answer says as of which sizes of the logs it is. Nothing here goes through
 
 import base64
 from collections.abc import Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -86,6 +87,7 @@ async def status(request: web.Request) -> web.Response:
         "quorum": roster.quorum(service.origin),
         "witnesses": list(roster.witnesses_of(service.origin)),
         "logs": logs,
+        "peers": {region: asdict(peer) for region, peer in snapshot.peers.items()},
     }
     return json_response(answer, headers={"Access-Control-Allow-Origin": "*"})
 

@@ -183,4 +183,10 @@ def status(given: argparse.Namespace) -> int:
             sizes += [log.get("witnessed_size", 0), log.get("known", {}).get("size", 0)]
         made.add_row(origin, *map(str, sizes))
     out.print(made)
+    legend = "of another log: witnessed = cosigned by this region, replicated = as far as it knows"
+    out.print(legend, style="dim")
+    for region, peer in found["peers"].items():
+        if peer["failures"]:
+            said = f"{region} has failed {peer['failures']} times in a row: {peer['trouble']}"
+            out.print(said, style="yellow", markup=False)
     return 0

@@ -83,11 +83,14 @@ class NetworkState:
 
 @dataclass(frozen=True, slots=True)
 class PeerHealth:
-    """How a peer looks from here.
+    """How a peer that witnesses our log looks from here.
 
     Args:
+        believed_size: Of our log, the tree on which its next checkpoint will build.
+        next_entry: Of our log, the first entry that it still lacks.
         trouble: Why the last request to it failed; empty while all is well.
         claimed_size: The largest size of our own log that it claims to know.
+        failures: Requests to it that have failed one after the other.
     """
 
     believed_size: int
@@ -239,7 +242,7 @@ class Network:
         """Return how many entries of another log are stored, this batch's included."""
         return self.heads.stored_size(origin)
 
-    def health(self) -> Mapping[str, PeerHealth]:
+    def health(self) -> dict[str, PeerHealth]:
         """Return how each peer that witnesses our log looks from here."""
         return {
             peer: PeerHealth(

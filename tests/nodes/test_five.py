@@ -466,9 +466,13 @@ def test_a_region_that_nobody_can_reach_goes_on_and_catches_up_by_itself(five: F
             log = five.status(FAR)["logs"][five.origin(home)]
             assert log["stored_size"] == before[five.origin(home)]["stored_size"]
             assert log["stored_size"] < five.status(home)["size"]
+            seen = five.status(home)["peers"][FAR.code]
+            assert seen["failures"] > 0
+            assert seen["trouble"], "an operator is told why"
     finally:
         five.run(five.inward.join())
     check_agreement(five)
+    five.until(lambda: all(five.status(h)["peers"][FAR.code]["failures"] == 0 for h in NEARBY))
 
 
 def test_a_region_that_is_cut_off_keeps_serving_and_its_acts_stay_open(five: Five) -> None:
