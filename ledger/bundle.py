@@ -21,7 +21,8 @@ from ledger.keys import key_thumbprint
 from ledger.names import check_object, check_origin
 from ledger.note import Note, check_signed
 from ledger.proofs import check_inclusion
-from ledger.roster import Role, Roster, SignedRoster, check_chain
+from ledger.roster import Role, Roster, SignedRoster
+from ledger.roster_chain import RosterChain
 from ledger.statement import Statement, UnverifiedStatement, decode_statement, verify_statement
 from ledger.views import GoodLine, check_lines
 
@@ -252,7 +253,7 @@ def _step(step: str, what: str = "the bundle", size: int | None = None) -> Itera
 
 
 def _check_rosters(chain: tuple[bytes, ...], genesis: bytes | SignedRoster) -> tuple[Roster, ...]:
-    rosters = check_chain([SignedRoster.decode(signed) for signed in chain])
+    rosters = RosterChain.check(chain).rosters
     trusted = genesis if isinstance(genesis, bytes) else genesis.roster.sha256
     if rosters[0].sha256 != trusted:
         raise UnverifiedError("the chain of rosters begins with another genesis")

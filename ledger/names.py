@@ -19,7 +19,7 @@ _NETWORK = (
     rf"(?!{_REGION}(?:/|$))[0-9a-z](?:[0-9a-z.-]*[0-9a-z])?(?::[1-9][0-9]{{0,4}})?"
     r"(?:/[0-9A-Za-z._-]+)*"
 )
-_SUCCESSOR = r"(?:/(?:[2-9]|[1-9][0-9]{1,3}))?"
+_SUCCESSOR = r"(?:/([2-9]|[1-9][0-9]{1,3}))?"
 
 _region = re.compile(_REGION).fullmatch
 _party = re.compile(rf"{_REGION}(?:/{_TYPE}/{_LOCAL})?").fullmatch
@@ -99,6 +99,17 @@ def origin_for(network: str, region: str) -> str:
     check_network(network)
     check_region(region)
     return f"{network}/{region}"
+
+
+def number_of_origin(origin: str) -> int:
+    """Return which log of its region ``origin`` names: 1 for the first, 2 for its successor."""
+    return int(_match_origin(origin)[3] or 1)
+
+
+def successor_origin(origin: str) -> str:
+    """Return the origin of the log that a region begins once ``origin`` is closed."""
+    match = _match_origin(origin)
+    return f"{match[1]}/{match[2]}/{int(match[3] or 1) + 1}"
 
 
 def witness_name(origin: str) -> str:

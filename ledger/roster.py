@@ -12,8 +12,10 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from ledger import encoding, names, policy
+from ledger.checkpoint import SIZE_MAX
 from ledger.cosignature import line_key_id
-from ledger.errors import LedgerError, MalformedError, NotFoundError, UnverifiedError
+from ledger.errors import MalformedError, NotFoundError, UnverifiedError
+from ledger.hashing import EMPTY_ROOT, HASH_BYTES
 from ledger.keys import POST_QUANTUM_PUBLIC_BYTES, PUBLIC_BYTES, SigningKey, verify
 from ledger.note import ED25519, ED25519_COSIGNATURE, POST_QUANTUM_COSIGNATURE, VerifierKey
 
@@ -28,6 +30,7 @@ Role = Literal["witness", "mirror"]
 
 _KEY_NAMES: Final = ("log", "witness", "mirror", "receipt", "issuer", "governance")
 _POST_QUANTUM_NAMES: Final = ("log_pq", "witness_pq", "mirror_pq")
+_MAPS: Final = ("members", "pins", "closed")
 _EMPTY: Final[Mapping[bytes, "tuple[Cosigner, ...]"]] = MappingProxyType({})
 
 Cosigner = tuple[str, str, bytes]
@@ -164,12 +167,54 @@ class Constants:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A tree of a log that was replicated when a version was made; copies extend it or are none."""
+
+    size: int
+    root: bytes
+
+    def __post_init__(self) -> None:
+        _check_tree(self.size, self.root)
+
+    def to_map(self) -> list[Any]:
+        """Return what the roster holds."""
+        return [self.size, self.root]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Where a log ended, and the log that takes over its cases.
+
+    Args:
+        size: Of the cut: entries from here on are void.
+        root: Of the tree of that size.
+        successor: Origin of the region's own next log, or of another member's; None where there was
+            nothing to take over.
+    """
+
+    size: int
+    root: bytes
+    successor: str | None
+
+    def __post_init__(self) -> None:
+        _check_tree(self.size, self.root)
+        if self.successor is not None:
+            if type(self.successor) is not str:
+                raise _bad("a successor is null or an origin")
+            names.check_origin(self.successor)
+
+    def to_map(self) -> dict[str, Any]:
+        """Return what the roster holds."""
+        return {"size": self.size, "root": self.root, "successor": self.successor}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
-    """One version of the roster. Whether its members signed it, ``check_chain`` says.
+    """One version of the roster. Whether its members signed it, ``ledger.roster_chain`` says.
 
-    Invariant: no two keys are equal, no two members share an origin, and for each log any two
-    quorums have more than f members in common.
+    Invariant: no two keys are equal, no two members share an origin, for each log any two quorums
+    have more than f members in common, and no closed log has a writer.
 
     Args:
         version: From 1, the genesis.
@@ -177,6 +222,8 @@ class Roster:
         rules: Version of the rules that acts are judged by.
         steward: The member whose log carries proposals for the next version.
         members: By region.
+        pins: By origin, of each log of the version before; empty in the genesis alone.
+        closed: By origin, every log that was ever closed.
     """
 
     network: str
@@ -186,6 +233,8 @@ class Roster:
     steward: str
     constants: Constants
     members: Mapping[str, Member]
+    pins: Mapping[str, Pin] = field(default_factory=dict)
+    closed: Mapping[str, Closing] = field(default_factory=dict)
     _regions: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _witnesses: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _lines: Mapping[tuple[str, str], Mapping[bytes, tuple[Cosigner, ...]]] = field(
@@ -218,10 +267,38 @@ class Roster:
             {region: self.members[region] for region in sorted(self.members)}
         )
         object.__setattr__(self, "members", ordered)
+        self._check_past()
         self._index()
         for region, member in self.members.items():
             self._check_quorum(region, member)
         object.__setattr__(self, "_sha256", sha256(self.encode()).digest())
+
+    def _check_past(self) -> None:
+        """Check what is said of logs as they were before this version."""
+        if self.version == 1 and (self.pins or self.closed):
+            raise _bad("a genesis roster pins and closes nothing")
+        for origin in (*self.pins, *self.closed):
+            if names.network_of(origin) != self.network:
+                raise _bad(f"a log of another network: {origin}")
+        live = {member.origin for member in self.members.values()}
+        for origin, closing in self.closed.items():
+            if origin in live:
+                raise _bad(f"a closed log has no writer: {origin}")
+            heir = closing.successor
+            if heir is not None and heir not in live and heir not in self.closed:
+                raise _bad(f"the successor of {origin} is no log of the network: {heir}")
+            if heir == origin:
+                raise _bad(f"a log does not follow itself: {origin}")
+        for origin in live:
+            number = names.number_of_origin(origin)
+            first = names.origin_for(self.network, names.region_of_origin(origin))
+            before = first if number == 2 else f"{first}/{number - 1}"
+            if number > 1 and before not in self.closed:
+                raise _bad(f"{origin} follows a log that is not closed")
+        for name in ("pins", "closed"):
+            held = getattr(self, name)
+            ordered = MappingProxyType({origin: held[origin] for origin in sorted(held)})
+            object.__setattr__(self, name, ordered)
 
     def _index(self) -> None:
         """Work out once what is asked for each line of each log."""
@@ -263,7 +340,10 @@ class Roster:
         faulty, quorum = self.faulty_max(member.origin), self.quorum(member.origin)
         # Any two choices of q share more than f by the formula; there must be q to choose.
         if quorum > count:
-            raise _bad(f"{region}: no safe quorum of {count} witnesses where {faulty} may fail")
+            raise MalformedError(
+                f"{region}: no safe quorum of {count} witnesses where {faulty} may fail",
+                code="unsafe-quorum",
+            )
 
     @property
     def sha256(self) -> bytes:
@@ -413,6 +493,8 @@ class Roster:
                 "steward": self.steward,
                 "constants": self.constants.to_map(),
                 "members": {region: member.to_map() for region, member in self.members.items()},
+                "pins": {origin: pin.to_map() for origin, pin in self.pins.items()},
+                "closed": {origin: item.to_map() for origin, item in self.closed.items()},
             }
         )
 
@@ -425,18 +507,21 @@ class Roster:
         """
         fields = _exact(
             encoding.decode(data),
-            "format network version previous rules steward constants members",
+            "format network version previous rules steward constants members pins closed",
         )
         if fields.pop("format") != FORMAT:
             raise _bad(f"the format is not {FORMAT}")
         constants = _exact(fields.pop("constants"), "candidate_ms delta_s refresh_s staleness_s")
-        members = fields.pop("members")
-        if type(members) is not dict:
-            raise _bad("members is a map")
+        members, pins, closed = (_map(fields.pop(name), name) for name in _MAPS)
         return cls(
             **fields,
             constants=Constants(**constants),
             members={region: _decode_member(member) for region, member in members.items()},
+            pins={origin: _decode_pin(pin) for origin, pin in pins.items()},
+            closed={
+                origin: Closing(**_exact(item, "size root successor"))
+                for origin, item in closed.items()
+            },
         )
 
 
@@ -458,7 +543,7 @@ class SignedRoster:
 
     @property
     def roster(self) -> Roster:
-        """The roster as the bytes say it; trust it only after ``check_chain``."""
+        """The roster as the bytes say it; trust it only within a ``RosterChain``."""
         return Roster.decode(self.body)
 
     def encode(self) -> bytes:
@@ -514,71 +599,6 @@ def check_genesis(signed: SignedRoster) -> Roster:
     return roster
 
 
-def check_successor(roster: Roster, signed: SignedRoster) -> Roster:
-    """Check that ``signed`` follows ``roster`` and that governance quorums of both signed it.
-
-    1. It names the version and hash of ``roster``, and the same network.
-    2. Every signature holds, under a governance key of either version.
-    3. q_m of the members of each version signed.
-
-    Raises:
-        MalformedError: It is no sound roster.
-        UnverifiedError: It does not follow, or one of the checks fails.
-
-    Source: protocol.md section 7.
-    """
-    new = signed.roster
-    if (new.network, new.version, new.previous) != (  # (1)
-        roster.network,
-        roster.version + 1,
-        roster.sha256,
-    ):
-        raise UnverifiedError(f"roster version {new.version} does not follow {roster.version}")
-    message = SIGNED_PREFIX + signed.body
-    signed_by: dict[int, int] = {roster.version: 0, new.version: 0}
-    for region, signature in signed.signatures:  # (2)
-        held = False
-        for version in (roster, new):
-            member = version.members.get(region)
-            if member is not None and _holds(member.keys.governance, message, signature):
-                signed_by[version.version] += 1
-                held = True
-        if not held:
-            raise UnverifiedError(f"the signature of {region} fails", code="bad-signature")
-    for version in (roster, new):  # (3)
-        count = len(version.members)
-        needed = policy.quorum(count, policy.byzantine_max(count))
-        if signed_by[version.version] < needed:
-            raise UnverifiedError(
-                f"{needed} members of version {version.version} must sign version {new.version}",
-                code="no-quorum",
-            )
-    return new
-
-
-def check_chain(chain: Sequence[SignedRoster]) -> tuple[Roster, ...]:
-    """Check a genesis roster and all that follow it, each by the one before.
-
-    Raises:
-        MalformedError: One is no sound roster.
-        UnverifiedError: One is not signed as it must be, or does not follow.
-    """
-    if not chain:
-        raise UnverifiedError("a chain of rosters begins with the genesis")
-    rosters = [check_genesis(chain[0])]
-    for signed in chain[1:]:
-        rosters.append(check_successor(rosters[-1], signed))
-    return tuple(rosters)
-
-
-def _holds(public: bytes, message: bytes, signature: bytes) -> bool:
-    try:
-        verify(public, message, signature)
-    except LedgerError:
-        return False
-    return True
-
-
 def _decode_member(value: object) -> Member:
     fields = _exact(value, "name name_en origin url peer tls keys witnesses faulty_max")
     keys = fields.pop("keys")
@@ -598,6 +618,21 @@ def _decode_member(value: object) -> Member:
     )
 
 
+def _decode_pin(value: object) -> Pin:
+    match value:
+        case [int(size), bytes(root)]:
+            return Pin(size, root)
+        case _:
+            raise _bad("a pin is size and root")
+
+
+def _map(value: object, name: str) -> dict[str, Any]:
+    """Return ``value``, a map with keys of text."""
+    if type(value) is not dict or not all(type(key) is str for key in value):
+        raise _bad(f"{name} is a map")
+    return value
+
+
 def _exact(value: object, keys: str) -> dict[str, Any]:
     """Return ``value``, a map with exactly these keys."""
     if type(value) is not dict or value.keys() != set(keys.split()):
@@ -614,6 +649,13 @@ def _check_region(value: object) -> None:
 def _check_number(value: object, name: str, *, least: int) -> None:
     if type(value) is not int or not least <= value <= NUMBER_MAX:
         raise _bad(f"{name} is a number from {least}")
+
+
+def _check_tree(size: object, root: object) -> None:
+    if type(size) is not int or not 0 <= size <= SIZE_MAX or not _is_bytes(root, HASH_BYTES):
+        raise _bad("a tree is size and root")
+    if size == 0 and root != EMPTY_ROOT:
+        raise _bad("the empty tree has one root, and this is not it")
 
 
 def _is_bytes(value: object, size: int) -> bool:

@@ -235,7 +235,7 @@ def test_a_log_without_witnesses_comes_without_lines_and_is_not_replicated() -> 
 
 def test_lines_count_by_the_roster_version_that_the_log_names() -> None:
     """Version 2 leaves two witnesses, so two lines are a quorum there, and not in version 1."""
-    second = successor_of(EXAMPLE.roster, "510000", witnesses=("500000", "520000"))
+    second = successor_of(EXAMPLE.roster, "510000", witnesses=("500000", "520000", "530000"))
     part = proven(EXAMPLE.sichuan, second, (3,))
     rosters = (*BUNDLE.rosters, signed(second).encode())
     bundle = Bundle(CASE, rosters, {SICHUAN: part})

@@ -14,6 +14,7 @@ from typing import Any
 from ledger.bundle import Bundle, ProvenEntry, ProvenLog
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
+from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SigningKey
 from ledger.names import mirror_name, origin_for, witness_name
 from ledger.note import Note, sign_ed25519
@@ -22,7 +23,17 @@ from ledger.receipt import (
     make_inclusion_receipt,
     transparent_statement,
 )
-from ledger.roster import Constants, Member, MemberKeys, Role, Roster, SignedRoster, sign_roster
+from ledger.roster import (
+    Closing,
+    Constants,
+    Member,
+    MemberKeys,
+    Pin,
+    Role,
+    Roster,
+    SignedRoster,
+    sign_roster,
+)
 from ledger.statement import Act, Citation, Statement, sign_statement
 from ledger.views import Block, BlockLines, GoodLine, block_body, view_body
 from tests import rfc9162
@@ -35,6 +46,7 @@ REGIONS = {
     "530000": ("云南省", "Yunnan"),
     "540000": ("西藏自治区", "Tibet"),
 }
+NAMES = {"450000": ("广西壮族自治区", "Guangxi")} | REGIONS
 PURPOSES = ("log", "witness", "mirror", "receipt", "issuer", "governance")
 TIME_S = 1_793_000_000
 CASE = "510000/case/2026-000017"
@@ -42,6 +54,7 @@ GRANT = "540000/grant/2026-000001"
 OFFICER = "510000/officer/w3-01"
 SICHUAN = f"{NETWORK}/510000"
 TIBET = f"{NETWORK}/540000"
+GUANGXI = "450000"
 
 
 def key(owner: str, purpose: str = "officer") -> SigningKey:
@@ -51,7 +64,7 @@ def key(owner: str, purpose: str = "officer") -> SigningKey:
 
 def member(region: str, **changes: Any) -> Member:
     """A region of the network, as the genesis roster has it."""
-    name, name_en = REGIONS.get(region, (region, region))
+    name, name_en = NAMES.get(region, (region, region))
     fields: dict[str, Any] = {
         "name": name,
         "name_en": name_en,
@@ -81,12 +94,23 @@ def roster(regions: Iterable[str] = REGIONS, **changes: Any) -> Roster:
 
 def successor_of(made: Roster, region: str, **changes: Any) -> Roster:
     """The next version of a roster, with one member changed."""
-    return replace(
-        made,
-        version=made.version + 1,
-        previous=made.sha256,
-        members=dict(made.members) | {region: member(region, **changes)},
-    )
+    return following(made, members=dict(made.members) | {region: member(region, **changes)})
+
+
+def following(made: Roster, **changes: Any) -> Roster:
+    """The version after a roster; the logs are pinned where they were, or empty."""
+    fields: dict[str, Any] = {
+        "version": made.version + 1,
+        "previous": made.sha256,
+        "pins": {origin: made.pins.get(origin, Pin(0, EMPTY_ROOT)) for origin in made.origins},
+    }
+    return replace(made, **fields | changes)
+
+
+def new_keys(region: str, number: int) -> MemberKeys:
+    """The keys of a region's successor log; that of governance lay elsewhere and stays."""
+    fresh = {purpose: key(f"{region}/{number}", purpose).public for purpose in PURPOSES[:-1]}
+    return MemberKeys(**fresh, governance=key(region, "governance").public)
 
 
 def signed(made: Roster, regions: Iterable[str] | None = None) -> SignedRoster:
@@ -261,10 +285,35 @@ class Example:
             self.sichuan.checkpoint().root,
         )
 
+    def chain(self) -> tuple[Roster, ...]:
+        """The genesis; then Guangxi joins; then Sichuan's log is closed and goes on in another."""
+        heads = {log.origin: log.checkpoint() for log in (self.tibet, self.sichuan)}
+        pins = {
+            origin: Pin(heads[origin].size, heads[origin].root)
+            if origin in heads
+            else Pin(0, EMPTY_ROOT)
+            for origin in self.roster.origins
+        }
+        six = following(
+            self.roster,
+            members=dict(self.roster.members) | {GUANGXI: member(GUANGXI)},
+            pins=pins,
+        )
+        head = heads[SICHUAN]
+        heir = f"{SICHUAN}/2"
+        reborn = member("510000", origin=heir, keys=new_keys("510000", 2))
+        closed = following(
+            six,
+            members=dict(six.members) | {"510000": reborn},
+            closed={SICHUAN: Closing(head.size, head.root, heir)},
+        )
+        return self.roster, six, closed
+
     def vectors(self) -> dict[str, dict[str, Any]]:
         """The vectors, by file name."""
         head = self.sichuan.checkpoint()
         case = self.case
+        chain = self.chain()
         return {
             "names": {
                 "parties": ["510000", OFFICER],
@@ -322,6 +371,12 @@ class Example:
                 "signed": self.signed.encode().hex(),
                 "sha256": self.roster.sha256.hex(),
                 "policy": self.roster.tlog_policy(SICHUAN, "witness"),
+            },
+            "roster-chain": {
+                "signed": [signed(made).encode().hex() for made in chain],
+                "sha256": [made.sha256.hex() for made in chain],
+                "origins": [list(made.origins) for made in chain],
+                "closed": {origin: item.successor for origin, item in chain[-1].closed.items()},
             },
             "bundle": {
                 "bundle": self.bundle.encode().hex(),

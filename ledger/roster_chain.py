@@ -1,0 +1,290 @@
+"""The versions of a network's roster, each checked against the one before, from the genesis on.
+
+When a version takes effect in a log is not decided here; that needs an entry and two quorums.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Self
+
+from ledger import policy
+from ledger.errors import LedgerError, NotFoundError, UnverifiedError
+from ledger.keys import verify
+from ledger.note import VerifierKey
+from ledger.roster import SIGNED_PREFIX, Member, Roster, SignedRoster, check_genesis
+
+_NODE_KEYS: Final = frozenset(
+    ("log", "witness", "mirror", "receipt", "issuer", "log_pq", "witness_pq", "mirror_pq")
+)
+
+
+def governance_quorum(roster: Roster) -> int:
+    """Return q_m: how many members must sign the next version.
+
+    Source: protocol.md section 7.
+    """
+    count = len(roster.members)
+    return policy.quorum(count, policy.byzantine_max(count))
+
+
+def check_follows(roster: Roster, new: Roster) -> None:
+    """Check that ``new`` may come after ``roster``, whoever signed it.
+
+    1. It is the next version of the same network.
+    2. It names the hash of the version before it.
+    3. No log vanishes: each is written on, or closed here.
+    4. Earlier closings stay as they are, and only logs of the version before are closed.
+    5. Every log of the version before is pinned, not below its earlier pin nor above its cut.
+    6. A log that is closed is taken over by a log that has a writer.
+    7. A region whose log was closed brings new keys for all that its node signs.
+    8. Of each log that goes on, enough mirrors stay that one honest one holds what is pinned.
+
+    Raises:
+        UnverifiedError: With a code for each: ``roster-version`` (1), ``roster-previous`` (2),
+            ``open-log`` (3), ``closing-changed`` (4), ``bad-pin`` (5), ``bad-successor`` (6),
+            ``retired-key`` (7), ``removes-too-many`` (8).
+
+    Source: protocol.md sections 6 and 7.
+    """
+    if (new.network, new.version) != (roster.network, roster.version + 1):  # (1)
+        raise _refused(
+            f"version {new.version} of {new.network} is not next after {roster.version}",
+            "roster-version",
+        )
+    if new.previous != roster.sha256:  # (2)
+        raise _refused(
+            f"version {new.version} follows another version {roster.version}", "roster-previous"
+        )
+    live = set(new.origins)
+    for origin in roster.origins:  # (3)
+        if origin not in live and origin not in new.closed:
+            raise _refused(f"neither written on nor closed: {origin}", "open-log")
+    kept = {origin: new.closed.get(origin) for origin in roster.closed}
+    newly = new.closed.keys() - roster.closed.keys()
+    if kept != dict(roster.closed) or not newly <= set(roster.origins):  # (4)
+        raise _refused(
+            "only a log of the version before is closed, and for good", "closing-changed"
+        )
+    _check_pins(roster, new)  # (5)
+    for origin in sorted(newly):
+        heir = new.closed[origin].successor
+        if heir is not None and heir not in live:  # (6)
+            raise _refused(f"the successor of {origin} has no writer: {heir}", "bad-successor")
+        region = roster.region_of_origin(origin)
+        before, after = roster.members[region], new.members.get(region)
+        if after is not None and set(_node_keys(before)) & set(_node_keys(after)):  # (7)
+            raise _refused(f"a key of {region} outlives its log {origin}", "retired-key")
+    _check_removals(roster, new)  # (8)
+
+
+def _check_pins(roster: Roster, new: Roster) -> None:
+    if set(new.pins) != set(roster.origins):
+        raise _refused(
+            f"the logs of version {roster.version}, and no others, are pinned", "bad-pin"
+        )
+    for origin, pin in new.pins.items():
+        for least, most in ((roster.pins.get(origin), pin), (pin, new.closed.get(origin))):
+            if least is None or most is None:
+                continue
+            if least.size > most.size or (least.size == most.size and least.root != most.root):
+                raise _refused(f"{origin} is pinned at {pin.size}", "bad-pin")
+
+
+def _check_removals(roster: Roster, new: Roster) -> None:
+    """Check that of each log an honest mirror stays, of the q that hold what is pinned.
+
+    At least q - f of them are honest. A region whose own log is closed has lost its copies too.
+    """
+    for origin in roster.origins:
+        if origin in new.closed:
+            continue
+        staying = {
+            region
+            for region in new.witnesses_of(origin)
+            if region in roster.members and roster.origin_of(region) not in new.closed
+        }
+        removed = set(roster.witnesses_of(origin)) - staying
+        if removed and len(removed) >= roster.quorum(origin) - roster.faulty_max(origin):
+            raise _refused(
+                f"{origin} loses {len(removed)} of {len(roster.witnesses_of(origin))} mirrors",
+                "removes-too-many",
+            )
+
+
+def check_signed_by(
+    roster: Roster, body: bytes, signatures: Sequence[tuple[str, bytes]], new: Roster
+) -> None:
+    """Check that governance quorums of both versions signed the bytes of ``new``.
+
+    Raises:
+        UnverifiedError: ``bad-signature``: one holds under no governance key of either version;
+            ``no-quorum``: too few members of one of them signed.
+    """
+    message = SIGNED_PREFIX + body
+    signed_by = {roster.version: 0, new.version: 0}
+    for region, signature in signatures:
+        held = False
+        for version in (roster, new):
+            member = version.members.get(region)
+            if member is not None and _holds(member.keys.governance, message, signature):
+                signed_by[version.version] += 1
+                held = True
+        if not held:
+            raise _refused(f"the signature of {region} fails", "bad-signature")
+    for version in (roster, new):
+        needed = governance_quorum(version)
+        if signed_by[version.version] < needed:
+            raise _refused(
+                f"{needed} members of version {version.version} must sign version {new.version}",
+                "no-quorum",
+            )
+
+
+def check_successor(roster: Roster, signed: SignedRoster) -> Roster:
+    """Check that ``signed`` follows ``roster`` and that governance quorums of both signed it.
+
+    Raises:
+        MalformedError: It is no sound roster.
+        UnverifiedError: It does not follow (``check_follows``), or is not signed as it must be.
+
+    Source: protocol.md section 7.
+    """
+    new = signed.roster
+    check_follows(roster, new)
+    check_signed_by(roster, signed.body, signed.signatures, new)
+    return new
+
+
+@dataclass(frozen=True)
+class RosterChain:
+    """The verified versions from the genesis to the newest that is known.
+
+    Invariant: each follows the one before, and no key that was ever retired is in use again.
+    """
+
+    signed: tuple[bytes, ...]
+    rosters: tuple[Roster, ...]
+
+    @classmethod
+    def check(cls, signed: Sequence[bytes]) -> Self:
+        """Check a chain of signed rosters, each by the one before.
+
+        That the genesis is the right one, only its SHA-256 from elsewhere can say.
+
+        Raises:
+            MalformedError: One is no sound roster.
+            UnverifiedError: One is not signed as it must be, or does not follow.
+        """
+        if not signed:
+            raise UnverifiedError("a chain of rosters begins with the genesis")
+        chain = cls((signed[0],), (check_genesis(SignedRoster.decode(signed[0])),))
+        for more in signed[1:]:
+            chain = chain.extended(more)
+        return chain
+
+    def extended(self, signed: bytes) -> Self:
+        """Return the chain with one more version.
+
+        Raises:
+            MalformedError: It is no sound roster.
+            UnverifiedError: It does not follow, or is not signed as it must be.
+        """
+        new = check_successor(self.newest, SignedRoster.decode(signed))
+        self.check_keys(new)
+        return type(self)((*self.signed, signed), (*self.rosters, new))
+
+    def check_next(self, new: Roster) -> None:
+        """Check that ``new`` may follow the newest version, whoever signed it.
+
+        Raises:
+            UnverifiedError: It may not; see ``check_follows``, and ``retired-key``.
+        """
+        check_follows(self.newest, new)
+        self.check_keys(new)
+
+    def check_keys(self, new: Roster) -> None:
+        """Check that a key is either where the newest version has it, or was never there before.
+
+        Raises:
+            UnverifiedError: ``retired-key``.
+        """
+        present = dict(_places(self.newest))
+        for public, place in _places(new):
+            if public in self._known_keys and present.get(public) != place:
+                raise _refused(f"the {place[1]} key of {place[0]} is used again", "retired-key")
+
+    @cached_property
+    def _known_keys(self) -> frozenset[bytes]:
+        return frozenset(key for roster in self.rosters for key, _ in _places(roster))
+
+    @property
+    def genesis(self) -> Roster:
+        """Version 1."""
+        return self.rosters[0]
+
+    @property
+    def newest(self) -> Roster:
+        """The last version of the chain; where it is in force, each log says."""
+        return self.rosters[-1]
+
+    def at(self, version: int) -> Roster:
+        """Return one version.
+
+        Raises:
+            NotFoundError: ``unknown-roster``: the chain does not reach it.
+        """
+        if not 1 <= version <= len(self.rosters):
+            raise NotFoundError(
+                f"roster version {version} is not known here, only up to {len(self.rosters)}",
+                code="unknown-roster",
+            )
+        return self.rosters[version - 1]
+
+    def first_with(self, origin: str) -> Roster:
+        """Return the first version in which a log has a writer: that under which it begins.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        for roster in self.rosters:
+            if origin in roster.origins:
+                return roster
+        raise NotFoundError(f"no log of the network: {origin}")
+
+    def origins(self) -> tuple[str, ...]:
+        """Return every log that ever had a writer, in the order in which they joined."""
+        return tuple(dict.fromkeys(it for roster in self.rosters for it in roster.origins))
+
+    def log_keys(self, origin: str) -> tuple[VerifierKey, ...]:
+        """Return every key that ever signed the log's notes, the newest first."""
+        found = [
+            key
+            for roster in reversed(self.rosters)
+            if origin in roster.origins
+            for key in roster.log_keys(origin)
+        ]
+        return tuple(dict.fromkeys(found))
+
+
+def _places(roster: Roster) -> Iterator[tuple[bytes, tuple[str, str]]]:
+    """Give each key of a roster, with the region and purpose that it serves."""
+    for region, member in roster.members.items():
+        for purpose, public in member.keys.to_map().items():
+            yield public, (region, purpose)
+
+
+def _node_keys(member: Member) -> Iterator[bytes]:
+    return (key for name, key in member.keys.to_map().items() if name in _NODE_KEYS)
+
+
+def _holds(public: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        verify(public, message, signature)
+    except LedgerError:
+        return False
+    return True
+
+
+def _refused(message: str, code: str) -> UnverifiedError:
+    return UnverifiedError(message, code=code)
