@@ -1,272 +1,240 @@
-"""Electronic seals: their life and their use.
+"""The use of a seal: asked for, approved or refused, and done once.
 
 A seal is used for one document and one case at a time. Each use is an object of its own,
 ``<region>/seal-use/<number>``, so that uses do not wait for one another and each can be found from
-its case: where the seal asks for a second person, the approval is the first act on it and the use
-the second.
+its case: where the seal asks for a second person, the approval is an act on it before the use.
+Only where a seal or a loan has a limit are its uses counted, in a row that each of them moves.
 
-Rows: seal ``{live, st, owner, keep, appr, two, from, until, cert}`` (keepers, approvers, whether a
-second person is wanted); use ``{st, seal, doc, case, by}``.
+Row: ``{st, seal, doc, case, by}``, and ``ask``, who asked for it.
 
-Source: domain.md rule 10; mechanisms 52 and 53.
+Source: domain.md rule 10; mechanism 53.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from ledger.errors import MalformedError, RefusedError
+from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
-
-MAKER: Final = "maker"
-"""The role of an officer who may issue and end seals (制章部门)."""
-
-
-class Life(StrEnum):
-    """Where a seal stands."""
-
-    NEW = "new"
-    LIVE = "live"
-    SUSPENDED = "suspended"
-    REVOKED = "revoked"
-
-
-class Event(StrEnum):
-    """What happens to a seal; the value is the act's kind."""
-
-    ISSUE = "seal.issue"
-    SUSPEND = "seal.suspend"
-    RESUME = "seal.resume"
-    REVOKE = "seal.revoke"
-
-
-# The whole life of a seal. What is not in this table is refused. Its term ends by the clock alone.
-TRANSITIONS: Final[Mapping[tuple[Life, Event], Life]] = {
-    (Life.NEW, Event.ISSUE): Life.LIVE,
-    (Life.LIVE, Event.SUSPEND): Life.SUSPENDED,
-    (Life.SUSPENDED, Event.RESUME): Life.LIVE,
-    (Life.LIVE, Event.REVOKE): Life.REVOKED,
-    (Life.SUSPENDED, Event.REVOKE): Life.REVOKED,
-}
+from seals import lending
+from seals.life import check_live, check_own_region, check_quota, quota_object
 
 
 class UseStage(StrEnum):
     """How far one use of a seal has come."""
 
     NEW = "new"
+    ASKED = "asked"
     APPROVED = "approved"
+    REFUSED = "refused"
     USED = "used"
 
 
 class UseEvent(StrEnum):
     """What happens to one use of a seal; the value is the act's kind."""
 
+    ASK = "seal.ask"
     APPROVE = "seal.approve"
+    REFUSE = "seal.refuse"
     USE = "seal.use"
 
 
-# A seal that wants no second person goes from NEW to USED; one that does, through APPROVED.
+# A seal that wants no second person goes to USED at once; one that does, through APPROVED.
 USE_TRANSITIONS: Final[Mapping[tuple[UseStage, UseEvent], UseStage]] = {
+    (UseStage.NEW, UseEvent.ASK): UseStage.ASKED,
     (UseStage.NEW, UseEvent.APPROVE): UseStage.APPROVED,
+    (UseStage.NEW, UseEvent.REFUSE): UseStage.REFUSED,
     (UseStage.NEW, UseEvent.USE): UseStage.USED,
+    (UseStage.ASKED, UseEvent.APPROVE): UseStage.APPROVED,
+    (UseStage.ASKED, UseEvent.REFUSE): UseStage.REFUSED,
+    (UseStage.ASKED, UseEvent.USE): UseStage.USED,
+    (UseStage.APPROVED, UseEvent.REFUSE): UseStage.REFUSED,
     (UseStage.APPROVED, UseEvent.USE): UseStage.USED,
 }
-
-
-def next_life(life: Life, event: Event) -> Life:
-    """Return where ``event`` takes a seal.
-
-    Raises:
-        RefusedError: ``exists``, ``unknown-object`` or ``wrong-state``.
-    """
-    after = TRANSITIONS.get((life, event))
-    if after is not None:
-        return after
-    if event is Event.ISSUE:
-        raise RefusedError("a seal of this number exists", code="exists")
-    if life is Life.NEW:
-        raise RefusedError("no such seal is issued here", code="unknown-object")
-    raise RefusedError(
-        f"{event.value} does not fit a seal that is {life.value}", code="wrong-state"
-    )
 
 
 def next_use(stage: UseStage, event: UseEvent) -> UseStage:
     """Return how far ``event`` takes one use of a seal.
 
     Raises:
-        RefusedError: ``exists``: a number is for one use.
+        RefusedError: ``exists``: a number is for one use. ``use-refused``: it was refused.
     """
     after = USE_TRANSITIONS.get((stage, event))
-    if after is None:
-        raise RefusedError(f"this use is {stage.value} already", code="exists")
-    return after
+    if after is not None:
+        return after
+    if stage is UseStage.REFUSED and event is UseEvent.USE:
+        raise RefusedError("this use was refused", code="use-refused")
+    raise RefusedError(f"this use is {stage.value} already", code="exists")
 
 
-def life_of(own: Fact | None) -> Life:
-    """Return where a seal stands by its newest row."""
-    return Life.NEW if own is None else Life(own.state["st"])
-
-
-def _use_stage(own: Fact | None) -> UseStage:
+def use_stage(own: Fact | None) -> UseStage:
+    """Return how far a use has come by its newest row."""
     return UseStage.NEW if own is None else UseStage(own.state["st"])
 
 
-# ---- the life of a seal -------------------------------------------------------------------------
-
-
-def issue(acting: Acting) -> Judgement:
-    """Judge ``seal.issue``: a seal comes into being, with its owner, keepers and term."""
-    subject, body = acting.statement.subject, acting.act.body
-    _check_own_region(acting)
-    after = next_life(life_of(acting.own), Event.ISSUE)
-    _check_maker(acting)
-    if not body["keepers"]:
-        raise MalformedError("a seal has a keeper", code="bad-field")
-    approvers = body.get("approvers", [])
-    if body["approval"] and not approvers:
-        raise MalformedError("a seal that wants approval has an approver", code="bad-field")
-    if body["valid_from"] >= body["valid_until"]:
-        raise MalformedError("valid_until comes after valid_from", code="bad-field")
-    row = {
-        "live": True,
-        "st": after.value,
-        "owner": body["owner"],
-        "keep": body["keepers"],
-        "appr": approvers,
-        "two": body["approval"],
-        "from": body["valid_from"],
-        "until": body["valid_until"],
-        "cert": body["certificate"],
-    }
-    return Judgement((Change(subject, row),))
-
-
-def suspend(acting: Acting) -> Judgement:
-    """Judge ``seal.suspend``: a keeper who misses it may stop it too (挂失)."""
-    return _move(acting, Event.SUSPEND, by_keeper=True)
-
-
-def resume(acting: Acting) -> Judgement:
-    """Judge ``seal.resume``."""
-    return _move(acting, Event.RESUME, by_keeper=False)
-
-
-def revoke(acting: Acting) -> Judgement:
-    """Judge ``seal.revoke``: it has ended."""
-    return _move(acting, Event.REVOKE, by_keeper=False)
-
-
-def _move(acting: Acting, event: Event, *, by_keeper: bool) -> Judgement:
-    own = acting.own
-    after = next_life(life_of(own), event)
-    assert own is not None  # the table has no way here from NEW
-    if not (by_keeper and acting.statement.issuer in own.state["keep"]):
-        _check_maker(acting)
-    row = {**own.state, "live": after is Life.LIVE, "st": after.value}
-    return Judgement((Change(own.object, row),))
-
-
-def _check_maker(acting: Acting) -> None:
-    if acting.signer is not None and MAKER not in acting.signer.state.get("roles", ()):
-        raise RefusedError(f"{acting.signer.object} does not make seals", code="not-entitled")
-
-
-def _check_own_region(acting: Acting) -> None:
-    if acting.statement.subject[:6] != acting.region:
-        raise RefusedError(
-            f"{acting.statement.subject} is not region {acting.region}'s to give out",
-            code="not-competent",
-        )
-
-
-# ---- the use of a seal --------------------------------------------------------------------------
-
-
-def use_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+def ask_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     """Return the seal, to be cited as it stands."""
     return (Need("seal", draft.body["seal"], cite=True),)
 
 
+def use_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    """Return what one use of a seal rests on."""
+    return needs_of(draft.body)
+
+
+def needs_of(body: Mapping[str, Any]) -> tuple[Need, ...]:
+    """Return the seal and its count, and the loan and grant where it is used under one."""
+    seal: str = body["seal"]
+    return (
+        Need("seal", seal, cite=True),
+        Need("seal-count", quota_object(seal)),
+        *lending.use_needs(body),
+    )
+
+
+def ask(acting: Acting) -> Judgement:
+    """Judge ``seal.ask``: somebody of the region asks that a document be sealed for a case."""
+    after = next_use(use_stage(acting.own), UseEvent.ASK)
+    _live_seal(acting)
+    return _recorded(acting, after, asked_by=acting.statement.issuer)
+
+
 def approve(acting: Acting) -> Judgement:
     """Judge ``seal.approve``: a second person allows one use for one document and one case."""
-    after = next_use(_use_stage(acting.own), UseEvent.APPROVE)
-    seal = _live_seal(acting)
+    after = next_use(use_stage(acting.own), UseEvent.APPROVE)
+    seal = _live_seal(acting).state
     if acting.statement.issuer not in seal["appr"]:
         raise RefusedError(
             f"{acting.statement.issuer} approves no use of this seal", code="not-entitled"
         )
+    _check_same(acting)
+    if acting.own is not None and acting.own.state.get("ask") == acting.statement.issuer:
+        raise RefusedError("the approval is a second person's", code="second-person")
+    return _recorded(acting, after)
+
+
+def refuse(acting: Acting) -> Judgement:
+    """Judge ``seal.refuse``: an approver, or a keeper, will not have this document sealed."""
+    after = next_use(use_stage(acting.own), UseEvent.REFUSE)
+    seal = _own_seal(acting).state
+    if acting.statement.issuer not in {*seal["appr"], *seal["keep"]}:
+        raise RefusedError(
+            f"{acting.statement.issuer} neither keeps this seal nor approves its use",
+            code="not-entitled",
+        )
+    _check_same(acting)
     return _recorded(acting, after)
 
 
 def use(acting: Acting) -> Judgement:
-    """Judge ``seal.use``: a keeper seals one document for one case."""
-    own = acting.own
-    after = next_use(_use_stage(own), UseEvent.USE)
-    seal, body = _live_seal(acting), acting.act.body
-    check_use(seal, None if own is None else own.state, body, keeper=acting.statement.issuer)
-    return _recorded(acting, after)
+    """Judge ``seal.use``: a keeper, or the window it is lent to, seals one document for a case."""
+    own, body = acting.own, acting.act.body
+    after = next_use(use_stage(own), UseEvent.USE)
+    _live_seal(acting)
+    changes = check_use(
+        own,
+        body,
+        officer=acting.signer,
+        facts=acting.facts,
+        time_s=acting.statement.time_s,
+    )
+    made = _recorded(acting, after)
+    return Judgement((*made.changes, *changes), mentions=made.mentions)
 
 
 def check_use(
-    seal: Mapping[str, Any],
-    approved: Mapping[str, Any] | None,
+    before: Fact | None,
     body: Mapping[str, Any],
     *,
-    keeper: str,
-) -> None:
-    """Check that a keeper may use a seal as ``body`` says, before the key signs and at the act.
+    officer: Fact | None,
+    facts: Mapping[str, Fact | None],
+    time_s: int,
+) -> tuple[Change, ...]:
+    """Check that somebody may use a seal as ``body`` says, and return what the use is counted on.
+
+    It is asked before the key signs, and again at the act.
 
     What was approved is the finished document, or the digest that the seal signs (``draft``): an
     approver reads a paper before it is sealed, and only sealing it makes the finished file.
 
     Args:
-        seal: The seal's newest row.
-        approved: The row of this use; None where nobody approved it.
+        before: The row of this use; None where nobody asked for it or approved it.
         body: Of the act.
-        keeper: Who seals.
+        officer: Who seals.
+        facts: What ``needs_of`` asks for, by name.
+        time_s: When it is used.
 
     Raises:
-        RefusedError: ``not-keeper`` or ``approval-missing``.
+        RefusedError: ``not-keeper``, ``approval-missing``, ``use-differs``, ``use-refused``,
+            ``quota-spent``, or a reason why the loan is not good.
     """
-    if keeper not in seal["keep"]:
-        raise RefusedError(f"{keeper} is no keeper of this seal", code="not-keeper")
-    if approved is None:
-        if seal["two"]:
-            raise RefusedError(
-                "this seal wants a second person's approval", code="approval-missing"
-            )
-    elif (approved["seal"], approved["case"]) != (body["seal"], body["case"]) or approved[
-        "doc"
-    ] not in {body["document"], body.get("draft")}:
-        raise RefusedError("another document or case was approved", code="approval-missing")
-    elif approved["by"] == keeper:
+    seal = facts["seal"]
+    assert seal is not None  # whoever asks has looked whether it is live
+    by = "" if officer is None else officer.object
+    changes: list[Change] = []
+    if "loan" in body:
+        lent = lending.check_loan(facts["loan"], facts["grant"], body, time_s=time_s)
+        unit = None if officer is None else officer.state.get("unit")
+        if by not in seal.state["keep"] and unit != lent.state["to"]:
+            raise RefusedError(f"the seal is not lent to {by}", code="not-keeper")
+        changes.append(check_quota(lent.state, facts["loan-count"], lent.object))
+    elif by not in seal.state["keep"]:
+        raise RefusedError(f"{by} is no keeper of this seal", code="not-keeper")
+    _check_approval(seal.state, None if before is None else before.state, body, keeper=by)
+    if "max" in seal.state:
+        changes.append(check_quota(seal.state, facts["seal-count"], seal.object))
+    return tuple(changes)
+
+
+def _check_approval(
+    seal: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    body: Mapping[str, Any],
+    *,
+    keeper: str,
+) -> None:
+    stage = UseStage.NEW if before is None else UseStage(before["st"])
+    if stage is UseStage.REFUSED:
+        raise RefusedError("this use was refused", code="use-refused")
+    if seal["two"] and stage is not UseStage.APPROVED:
+        raise RefusedError("this seal wants a second person's approval", code="approval-missing")
+    if before is None:
+        return
+    if not _is_same(before, body):
+        code = "approval-missing" if stage is UseStage.APPROVED else "use-differs"
+        raise RefusedError(f"another document or case was {stage.value}", code=code)
+    if stage is UseStage.APPROVED and before["by"] == keeper:
         raise RefusedError("the approval is a second person's", code="approval-missing")
 
 
-def check_live(name: str, seal: Mapping[str, Any], *, time_s: int) -> None:
-    """Check that a seal may be used at a time, by its newest row.
-
-    Raises:
-        RefusedError: ``seal-not-live``.
-    """
-    if not seal["live"] or seal["st"] != Life.LIVE:
-        raise RefusedError(f"the seal is {seal['st']}: {name}", code="seal-not-live")
-    if not seal["from"] <= time_s < seal["until"]:
-        raise RefusedError(f"the seal is out of its term: {name}", code="seal-not-live")
+def _is_same(before: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    return (before["seal"], before["case"]) == (body["seal"], body["case"]) and before["doc"] in {
+        body["document"],
+        body.get("draft"),
+    }
 
 
-def _live_seal(acting: Acting) -> Mapping[str, Any]:
-    _check_own_region(acting)
+def _check_same(acting: Acting) -> None:
+    if acting.own is not None and not _is_same(acting.own.state, acting.act.body):
+        raise RefusedError("another document or case was asked for", code="use-differs")
+
+
+def _own_seal(acting: Acting) -> Fact:
+    check_own_region(acting)
     name, fact = acting.act.body["seal"], acting.facts["seal"]
     if fact is None or "/seal/" not in name:
         raise RefusedError(f"no such seal is issued here: {name}", code="unknown-object")
-    check_live(name, fact.state, time_s=acting.statement.time_s)
-    return fact.state
+    return fact
 
 
-def _recorded(acting: Acting, stage: UseStage) -> Judgement:
-    body = acting.act.body
+def _live_seal(acting: Acting) -> Fact:
+    fact = _own_seal(acting)
+    check_live(fact.object, fact.state, time_s=acting.statement.time_s)
+    return fact
+
+
+def _recorded(acting: Acting, stage: UseStage, *, asked_by: str = "") -> Judgement:
+    body, own = acting.act.body, acting.own
     row = {
         "st": stage.value,
         "seal": body["seal"],
@@ -274,5 +242,8 @@ def _recorded(acting: Acting, stage: UseStage) -> Judgement:
         "case": body["case"],
         "by": acting.statement.issuer,
     }
+    asked = asked_by or ("" if own is None else own.state.get("ask", ""))
+    if asked:
+        row["ask"] = asked
     change = Change(acting.statement.subject, row)
     return Judgement((change,), mentions=(body["case"],))

@@ -36,7 +36,8 @@ from nodes.core.ready import Compose
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs, load_entries
 from nodes.store.facts import load_trace, newest
-from seals.usage import check_live, check_use
+from seals.life import check_live
+from seals.usage import UseStage, check_use, needs_of, use_stage
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -262,7 +263,6 @@ def _gather(service: Service, connection: Connection, given: Mapping[str, Any]) 
             [entry] = load_entries(connection, ids, line.origin, line.index, line.index + 1)
             acts[line.kind] = decode_statement(entry)
     seal = _seal_row(service, connection, given["seal"])
-    issued = _first(service, connection, ids, given["seal"], "seal.issue")
     if "case.open" not in acts:
         raise _otherwise("nothing that stands here opened the case")
     opened = acts["case.open"]
@@ -290,7 +290,7 @@ def _gather(service: Service, connection: Connection, given: Mapping[str, Any]) 
         window=names[window],
         authority=names[department],
         owner=names[owner],
-        seal_name=str(issued["name"]),
+        seal_name=str(seal.state["name"]),
         bundle=prove(service, connection, case).encode(),
     )
 
@@ -545,21 +545,26 @@ def _check_ready(service: Service, connection: Connection, draft: Draft) -> None
     row = _seal_row(service, connection, draft.seal)
     check_live(draft.seal, row.state, time_s=service.now_s())
     approved = _use_row(service, connection, draft.subject)
-    if approved is not None and approved.state["st"] == "used":
+    if use_stage(approved) is UseStage.USED:
         # The key has signed for it once, and the file was lost on the way.
         raise RefusedError(f"{draft.subject} is used up: draw the paper anew", code="exists")
+    [officer] = newest(connection, service.ids, [(service.origin, draft.officer, INDEX_PAST_ALL)])
+    if officer is None or not officer.live:
+        raise RefusedError(f"no live officer here: {draft.officer}", code="officer-not-live")
+    body = draft.body(draft.digest)
+    needs = needs_of(body)
+    wanted = [(service.origin, need.object, INDEX_PAST_ALL) for need in needs]
+    found = newest(connection, service.ids, wanted)
     check_use(
-        row.state,
-        None if approved is None else approved.state,
-        draft.body(draft.digest),
-        keeper=draft.officer,
+        approved,
+        body,
+        officer=officer,
+        facts={need.name: fact for need, fact in zip(needs, found, strict=True)},
+        time_s=service.now_s(),
     )
     held = service.desk.seals.load(draft.seal)
     if sha256(held.certificate).digest() != row.state["cert"]:
         raise RefusedError("the key held is not that of the seal issued", code="seal-certificate")
-    [officer] = newest(connection, service.ids, [(service.origin, draft.officer, INDEX_PAST_ALL)])
-    if officer is None or not officer.live:
-        raise RefusedError(f"no live officer here: {draft.officer}", code="officer-not-live")
     is_held = officer.state.get("holder") == "region"
     if not is_held or service.officers.signer(draft.officer) is None:
         raise RefusedError(f"no key of {draft.officer} is held here", code="not-entitled")

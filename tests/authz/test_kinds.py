@@ -12,7 +12,8 @@ from authz.right import RIGHTS
 from authz.tables import LIVES
 from ledger.kind import Kind
 from seals.kinds import KINDS as SEAL_KINDS
-from seals.usage import Event as SealEvent
+from seals.lending import Event as LoanEvent
+from seals.life import Event as SealEvent
 from seals.usage import UseEvent
 
 ALL = {**KINDS, **SEAL_KINDS}
@@ -40,6 +41,7 @@ def test_every_event_of_the_tables_of_lives_is_a_kind() -> None:
         *GrantEvent,
         *CaseEvent,
         *SealEvent,
+        *LoanEvent,
         *UseEvent,
         *(it for it in CustodyEvent if it.startswith("handoff.")),
         *(event.split(":")[0] for life in LIVES for _, event in life.steps),
