@@ -14,6 +14,14 @@ from typing import Any
 from ledger.bundle import Bundle, ProvenEntry, ProvenLog
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
+from ledger.equivocation import (
+    EVIDENCE_KIND,
+    accuse,
+    check_evidence,
+    encode_file,
+    evidence_body,
+    said_by_log,
+)
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SigningKey
 from ledger.names import mirror_name, origin_for, witness_name
@@ -285,6 +293,21 @@ class Example:
             self.sichuan.checkpoint().root,
         )
 
+        # Sichuan shows a second history: the larger tree does not begin with the smaller.
+        self.fork = Log("510000")
+        self.fork.act("log.genesis", SICHUAN, genesis)
+        for number in range(4):
+            self.fork.act("case.open", f"510000/case/other-{number}", {}, officer=OFFICER)
+        said = (said_by_log(1, self.sichuan.note(3)), said_by_log(1, self.fork.note(5)))
+        hashes = rfc9162.consistency(3, self.fork.entries)
+        self.evidence = accuse("log", "510000", said, hashes)
+        self.conviction = check_evidence(self.evidence, {1: self.roster})
+        guizhou = Log("520000")
+        guizhou.act("log.genesis", guizhou.origin, genesis)
+        self.recorded = guizhou.act(
+            EVIDENCE_KIND, self.conviction.subject, evidence_body(self.evidence)
+        )
+
     def chain(self) -> tuple[Roster, ...]:
         """The genesis; then Guangxi joins; then Sichuan's log is closed and goes on in another."""
         heads = {log.origin: log.checkpoint() for log in (self.tibet, self.sichuan)}
@@ -377,6 +400,14 @@ class Example:
                 "sha256": [made.sha256.hex() for made in chain],
                 "origins": [list(made.origins) for made in chain],
                 "closed": {origin: item.successor for origin, item in chain[-1].closed.items()},
+            },
+            "evidence": {
+                "entry": self.recorded.entry.hex(),
+                "file": encode_file([self.signed.encode()], self.evidence).hex(),
+                "genesis": self.roster.sha256.hex(),
+                "subject": self.conviction.subject,
+                "shown": self.conviction.shown,
+                "sizes": list(self.conviction.sizes),
             },
             "bundle": {
                 "bundle": self.bundle.encode().hex(),
