@@ -323,6 +323,17 @@ class Client:
         """End the token of this ``id``."""
         return await self._json("DELETE", f"/v1/tokens/{name}", repeatable=False)
 
+    # ---- a region that is lost ------------------------------------------------------------------
+
+    async def freeze(self, origin: str) -> dict[str, Any]:
+        """Have the node cosign a log no more, and record what it holds of it."""
+        asked = json.dumps({"origin": origin}).encode()
+        return await self._json("POST", "/v1/loss/freeze", asked, repeatable=False)
+
+    async def cut(self, origin: str) -> dict[str, Any]:
+        """Return where a log would be closed by what is reported of it, or why not yet."""
+        return await self._json("GET", f"/v1/loss/cut?origin={quote(origin, safe='')}")
+
     # ---- seals and papers -----------------------------------------------------------------------
 
     async def make_seal(self, seal: str, name: str) -> dict[str, Any]:

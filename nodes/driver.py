@@ -16,13 +16,12 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from ledger.errors import FatalError, LedgerError, UnavailableError
 from nodes.core.ready import (
-    Compose,
+    Asked,
     Event,
     PeerAnswered,
     PeerCalled,
     PeerReply,
     PeerRequest,
-    Register,
     RegisterReply,
     Reply,
     Tick,
@@ -318,9 +317,7 @@ class Driver:
         it is on disk: the start after this one finds out.
         """
         untouched = {
-            event.request_id
-            for event in self._inbox
-            if isinstance(event, Register | Compose | PeerCalled)
+            event.request_id for event in self._inbox if isinstance(event, Asked | PeerCalled)
         }
         for request_id, future in self._asked.items():
             if future.done():

@@ -17,6 +17,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import (
     ConflictError,
     FatalError,
+    LedgerError,
     MalformedError,
     UnavailableError,
 )
@@ -36,8 +37,10 @@ from nodes.core.network import Network
 from nodes.core.projection import Projection
 from nodes.core.ready import (
     AppendEntries,
+    Asked,
     Compose,
     Event,
+    Freeze,
     PeerCalled,
     PeerRequest,
     PutMemory,
@@ -47,7 +50,7 @@ from nodes.core.ready import (
     Write,
 )
 from nodes.core.recovery import REBUILDING, check_all, decide_start
-from nodes.core.sequencer import Head, Means, Sequencer
+from nodes.core.sequencer import Head, Means, Report, Sequencer
 from nodes.core.settlement import Settlement
 from nodes.core.sight import Sight
 from nodes.core.views import Shelf, due_for_uses
@@ -157,7 +160,7 @@ class Node:
         self._detail = ""
         self._is_loaded = True
         self._asking_until_ms: int | None = None
-        self._held: tuple[Register | Compose, ...] = ()
+        self._held: tuple[Asked, ...] = ()
         self._wrote = False
         self._commit = 0
         self._stored: dict[str, int] = {}
@@ -410,9 +413,9 @@ class Node:
         self._connection = connection
         self._wrote = False
         replies: list[Reply] = []
-        asked: list[Register | Compose] = []
+        asked: list[Asked] = []
         for event in (*self._held, *events):
-            if isinstance(event, Register | Compose):
+            if isinstance(event, Asked):
                 asked.append(event)
             else:
                 ready = self._network.step(event, now_ms, reader)
@@ -494,10 +497,24 @@ class Node:
         self._write(self._withheld.note(judged))
 
     def _sequence(
-        self, asked: Sequence[Register | Compose], reader: StoreReader, now_ms: int
+        self, asked: Sequence[Asked], reader: StoreReader, now_ms: int
     ) -> tuple[Reply, ...]:
         """Take what is asked for, and what is owed, into our own log."""
         sequencer, network = self._sequencer, self._network
+        refused: list[Reply] = []
+        taken: list[Register | Compose | Report] = []
+        for event in asked:
+            if not isinstance(event, Freeze):
+                taken.append(event)
+                continue
+            try:
+                frozen, memory = network.heads.freeze(event.origin)
+            except LedgerError as error:
+                refused.append(Reply(event.request_id, error))
+            else:
+                # In one transaction with the report: either both are there, or neither.
+                self._write((memory,))
+                taken.append(Report(event.request_id, frozen))
         unrecorded = network.unrecorded()
         constants = self._roster.constants
         wanted = self._settlement.wanted
@@ -507,7 +524,7 @@ class Node:
             else ()
         )
         batch = sequencer.step(
-            asked, self._duties, views_due, unrecorded, self._shelf, now_ms, reader
+            taken, self._duties, views_due, unrecorded, self._shelf, now_ms, reader
         )
         if batch.entries:
             self._write(sequencer.writes(batch, now_ms))
@@ -519,7 +536,7 @@ class Node:
             for view in batch.effects.views:
                 self._settlement.satisfied(view.origin, view.fresh_at_s)
         self._want_fresh(now_ms // 1000)
-        return sequencer.replies(batch)
+        return (*refused, *sequencer.replies(batch))
 
     def _want_fresh(self, now_s: int) -> None:
         """Ask for fresher lines on logs that we rely on, when they grow old or a use needs them."""
@@ -627,7 +644,7 @@ class Node:
         replies = tuple(
             Reply(event.request_id, refusal)
             for event in events
-            if isinstance(event, Register | Compose | PeerCalled)
+            if isinstance(event, Asked | PeerCalled)
         )
         return Outbox(replies, (), now_ms + RETRY_MS)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nodes.api.context import Service
-from nodes.core.ready import Compose, Register, RegisterReply
+from nodes.core.ready import Compose, Freeze, Register, RegisterReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,15 @@ class Appended:
 
 async def compose(service: Service, make: Callable[[int], Compose]) -> Appended:
     """Have the node compose one act.
+
+    Raises:
+        LedgerError: The node refused it.
+    """
+    return _only(await service.driver.ask(make))
+
+
+async def freeze(service: Service, make: Callable[[int], Freeze]) -> Appended:
+    """Have the node freeze a log.
 
     Raises:
         LedgerError: The node refused it.

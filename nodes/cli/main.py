@@ -121,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
     _status(commands)
     _calendar(commands)
     _admin(commands)
+    _loss(commands)
     _demo(commands)
     return top
 
@@ -459,6 +460,32 @@ def _admin(commands: "_Commands[argparse.ArgumentParser]") -> None:
     revoke = _command(parts, "revoke", "admin:revoke", "end a token at once")
     revoke.add_argument("id", metavar="ID", help="as it was printed when the token was made")
     _caller(revoke)
+
+
+def _loss(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    loss = commands.add_parser("loss", help="when a region is lost for good (docs/loss.md)")
+    parts = loss.add_subparsers(metavar="COMMAND", required=True)
+    freeze = _command(
+        parts,
+        "freeze",
+        "loss:freeze",
+        "cosign a lost region's log no more, and record what is held of it",
+        description=(
+            "Cosign a lost region's log no more, and record what this region holds of it. Only a "
+            "roster version ends that: a region that is merely cut off must not be frozen."
+        ),
+    )
+    freeze.add_argument("origin", metavar="LOG", help="its origin, as in shouxin status")
+    cut = _command(
+        parts,
+        "cut",
+        "loss:cut",
+        "show where the log would be closed, and why; status 5 while that cannot be said",
+    )
+    cut.add_argument("origin", metavar="LOG", help="its origin, as in shouxin status")
+    for made in (freeze, cut):
+        _json(made)
+        _caller(made)
 
 
 def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, cast
 from ledger.checkpoint import Checkpoint, cosignature_message
 from ledger.cosignature import Line, line_key_id, sign_post_quantum
 from ledger.encoding import encode
-from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
+from ledger.errors import (
+    LedgerError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    UnverifiedError,
+)
+from ledger.frozen import Frozen, Held
 from ledger.hashing import HASH_BYTES
 from ledger.names import mirror_name, witness_name
 from ledger.note import (
@@ -50,6 +58,8 @@ CONVICTED: Final = "equivocation/"
 """Memory under this name and an origin holds the notes that convict the log."""
 ROLE_LINES_MAX: Final = (SIGNATURES_MAX - 2) // 2
 """Of lines in one role in a note: what is left by the log's own lines, halved."""
+FROZEN: Final = "frozen/"
+"""Memory under this name and an origin holds the roster version under which we froze the log."""
 RESTING: Final = "resting"
 """Memory under this name, once there, says that the witness and mirror keys sign no more."""
 
@@ -332,6 +342,11 @@ class Heads:
         self.convicted: set[str] = {
             name.removeprefix(CONVICTED) for name in memory if name.startswith(CONVICTED)
         }
+        self._frozen = {
+            name.removeprefix(FROZEN): int.from_bytes(value)
+            for name, value in memory.items()
+            if name.startswith(FROZEN)
+        }
         self.halted = ""
         """Why nothing may be signed at all: behind the fence, or the witnesses; empty: it may."""
 
@@ -376,9 +391,11 @@ class Heads:
         durable before the signature leaves.
 
         Raises:
+            RefusedError: ``frozen``.
             UnavailableError: ``resting``, ``halted``, or our clock has stepped back.
         """
         self.check_may_sign()
+        self.check_not_frozen(row.origin)
         if role == "mirror":
             assert checkpoint.size == row.mirrored_size <= row.witnessed_size
         else:
@@ -445,6 +462,51 @@ class Heads:
             raise UnavailableError(
                 "the witness and mirror keys rest until the roster replaces them", code=RESTING
             )
+
+    def check_not_frozen(self, origin: str) -> None:
+        """Check that we have not given our last word on a log.
+
+        Raises:
+            RefusedError: ``frozen``.
+        """
+        # A freeze ends only by a roster version (protocol.md section 6).
+        if self._frozen.get(origin, 0) >= self.roster.version:
+            raise RefusedError(f"{origin} is frozen until the roster settles it", code="frozen")
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """The logs on which we have given our last word under the roster in force."""
+        version = self.roster.version
+        return frozenset(origin for origin, at in self._frozen.items() if at >= version)
+
+    def freeze(self, origin: str) -> tuple[Frozen, PutMemory]:
+        """Cosign a log no more, and return what we report of it.
+
+        Both are to be durable together, before the report is shown to anyone.
+
+        Raises:
+            NotFoundError: We do not witness that log.
+            RefusedError: ``frozen``: it is already.
+            UnavailableError: Our keys rest, or we are halted: our memory of the log is gone.
+        """
+        if origin not in self.logs:
+            raise NotFoundError(f"we do not witness {origin[:80]!r}")
+        self.check_may_sign()
+        self.check_not_frozen(origin)
+        version = self._frozen[origin] = self.roster.version
+        row = self._rows.get(origin)
+        report = Frozen(origin, version, None, None)
+        if row is not None and row.pending:
+            mirrored = self._held("mirror", row.mirrored) if row.mirrored else None
+            report = Frozen(origin, version, self._held("witness", row.pending), mirrored)
+        return report, PutMemory(FROZEN + origin, version.to_bytes(8))
+
+    def _held(self, role: Role, note: bytes) -> Held:
+        """Return a note with our last line in a role, if that is on this very note."""
+        checkpoint = Checkpoint.decode(Note.decode(note).text)
+        last = self._lines.get((role, checkpoint.origin))
+        line = last[1] if last is not None and last[0] == checkpoint.size else None
+        return Held(checkpoint, note, line)
 
     def move(self, row: PeerRow) -> AdvancePeer:
         """Put ``row`` in place of what was there for its origin."""

@@ -17,6 +17,7 @@ from ledger.errors import (
     LedgerError,
     MalformedError,
     NotFoundError,
+    RefusedError,
     UnavailableError,
     UnverifiedError,
 )
@@ -113,7 +114,7 @@ class Mirror:
             return self._info(event, row, stored, 202, writes)
         try:
             signed, signature = self._sign(row, upload.end, now_ms, reader)
-        except UnavailableError as error:
+        except (RefusedError, UnavailableError) as error:
             return Ready(writes=writes, replies=(Reply(event.request_id, refusal(error)),))
         moved = heads.row(origin)
         assert moved is not None

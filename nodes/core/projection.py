@@ -14,6 +14,7 @@ from typing import Any, Final
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
 from ledger.errors import ConflictError, LedgerError, MalformedError, RefusedError, UnverifiedError
+from ledger.frozen import FROZEN_KIND, Frozen, decode_frozen
 from ledger.judge import SIGNER, judge, kind_of, wants
 from ledger.keys import key_thumbprint
 from ledger.kind import (
@@ -57,7 +58,7 @@ from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
 from nodes.ports import Reader, UseRow
 
 GENESIS_KIND: Final = "log.genesis"
-LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND})
+LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND, FROZEN_KIND})
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
 EMPTY_MAP_ROOT: Final = bytes(32)
 ROOTS_CACHED_MAX: Final = 1_024
@@ -424,7 +425,7 @@ class Projection:
         effects: Effects,
         reader: Reader,
     ) -> None:
-        """Judge a genesis, block or view entry of a followed log."""
+        """Judge a genesis, block, view or freeze entry of a followed log."""
         region = self._roster.region_of_origin(state.origin)
         act = statement.act
         if statement.issuer != region or act.version != 1 or act.citations:
@@ -444,6 +445,13 @@ class Projection:
             self.check_block(state, block, reader)
             covers = self._covers(state, block, reader)
             self.take_block(state, statement, block, covers, effects)
+        elif act.kind == FROZEN_KIND:
+            frozen = decode_frozen(act.body, region, self._roster)
+            held = (frozen.witnessed, frozen.mirrored)
+            _wait_for_clock([it.line for it in held if it is not None], now_s + self.delta_s)
+            if statement.subject != self._roster.region_of_origin(frozen.origin):
+                raise MalformedError("a freeze is about the region of the log", code="bad-field")
+            self.take_frozen(state, statement, frozen, effects)
         else:
             _wait_for_clock(_lines_of(act.body), now_s + self.delta_s)
             view = decode_view(act.body, self._roster)
@@ -595,6 +603,24 @@ class Projection:
         self._sight.add((row,))
         state.views[view.origin] = view
         state.base_s = max(state.base_s, view.fresh_at_s)
+
+    def take_frozen(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        frozen: Frozen,
+        effects: Effects,
+    ) -> None:
+        """Take a freeze in: where the newest one of each log stands."""
+        row = Fact(
+            state.origin,
+            statement.subject,
+            state.size,
+            statement.leaf,
+            {"frozen": frozen.origin, "roster": frozen.roster},
+        )
+        effects.facts.append(row)
+        self._sight.add((row,))
 
     def root(self, origin: str, size: int, reader: Reader) -> bytes:
         """Return the root of the first ``size`` entries of a log that we store."""

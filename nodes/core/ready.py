@@ -39,6 +39,14 @@ class Compose:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """A log, given up by people, is to be cosigned no more; what we hold of it is recorded."""
+
+    request_id: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeerCalled:
     """A peer (or any C2SP client) asked for something; ``path`` as in own.md section 8."""
 
@@ -63,7 +71,10 @@ class Tick:
     """Time has passed; ``Ready.wake_at_ms`` asked for it."""
 
 
-Event = Register | Compose | PeerCalled | PeerAnswered | Tick
+Asked = Register | Compose | Freeze
+"""What becomes entries of our own log."""
+
+Event = Asked | PeerCalled | PeerAnswered | Tick
 
 
 # ---- writes -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, RefusedError
+from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.judge import CORRECTS, kind_of, wants
 from ledger.kind import Draft, ViewFact
 from ledger.roster import Roster
@@ -81,6 +82,14 @@ class Head:
     edge: TileEdge = ()
     frontier: Frontier = Frontier.empty()  # noqa: RUF009 - frozen, and the same for all
     published: SignedHead | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Our last word on another log, to be recorded."""
+
+    request_id: int
+    frozen: Frozen
 
 
 @dataclass(slots=True)
@@ -153,7 +162,7 @@ class Sequencer:
 
     def step(  # noqa: PLR0917 - one call, from the node's step
         self,
-        events: Sequence[Register | Compose],
+        events: Sequence[Register | Compose | Report],
         duties: Duties,
         views_due: Sequence[str],
         unrecorded: Sequence[BlockLines],
@@ -173,8 +182,10 @@ class Sequencer:
         for event in events:
             if isinstance(event, Register):
                 results = tuple(work.register(statement) for statement in event.statements)
-            else:
+            elif isinstance(event, Compose):
                 results = (work.compose(event),)
+            else:
+                results = (work.append_frozen(event.frozen),)
             batch.replies.append((event.request_id, results))
         # Inside one region an answer stands in this very batch.
         duties.notice(self._origin, batch.effects)
@@ -236,7 +247,7 @@ class Sequencer:
             Reply(request_id, RegisterReply(results, size)) for request_id, results in batch.replies
         )
 
-    def _prefetch(self, events: Sequence[Register | Compose], reader: Reader) -> None:
+    def _prefetch(self, events: Sequence[Register | Compose | Report], reader: Reader) -> None:
         """Read in one call what nearly every act asks for: subject, signer, signer's key."""
         origin, region = self._origin, self._means.region
         wanted: list[tuple[str, str]] = []
@@ -248,7 +259,7 @@ class Sequencer:
                         (origin, statement.issuer),
                         (origin, key_object(region, statement.kid)),
                     )
-            else:
+            elif isinstance(event, Compose):
                 wanted += ((origin, event.subject), (origin, event.issuer))
         if wanted:
             self._means.sight.prefetch(reader, wanted)
@@ -481,6 +492,18 @@ class _Work:
         statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
         self._projection.take_genesis(self._state, statement, self._batch.effects)
         self._append(statement)
+
+    def append_frozen(self, frozen: Frozen) -> Registered:
+        """Record our last word on another log."""
+        region = self._roster.region_of_origin(frozen.origin)
+        own = self._sight.newest(self._reader, self._origin, region)
+        act = Act(FROZEN_KIND, 1, None if own is None else own.leaf, (), frozen.to_body())
+        statement = self._own_word(region, act)
+        self.open_block()
+        index = self._state.size
+        self._projection.take_frozen(self._state, statement, frozen, self._batch.effects)
+        self._append(statement)
+        return Registered(index, None, statement.entry)
 
     def open_block(self) -> None:
         """Write the record of the block before, if this one has none yet."""

@@ -64,7 +64,8 @@ class Witness:
         2. It signed the note, with every key of its own that stands there (403).
         3. The request is well-formed, and its old size not beyond the checkpoint (400).
         4. The old size is that of our row (409, with our size).
-        5. The empty tree has its one root, and the new tree begins with the old one (422).
+        5. The empty tree has its one root, and the new tree begins with the old one (422). A log
+           that we have frozen is not taken any further (403).
         6. We may sign, our clock has not stepped back, and the note comes from its log, or only
            refreshes what we hold, or its log has been silent for R (503).
 
@@ -115,6 +116,7 @@ class Witness:
             raise self._failed(row, checkpoint, signed, proof, error) from error
         if origin in heads.convicted:
             raise UnverifiedError("the log has signed two histories", code="equivocation")
+        heads.check_not_frozen(origin)
         from_origin = heads.heard_from_origin(origin, event.caller)  # (6)
         if not from_origin and size != row.witnessed_size and not heads.silent(origin, now_ms):
             raise UnavailableError(f"only {origin} itself advances its log while it is alive")

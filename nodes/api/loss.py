@@ -1,0 +1,147 @@
+"""A region that is lost for good: what is reported of its log, where it is cut off, and the freeze.
+
+Source: protocol.md section 6; in words for operators, docs/loss.md.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from ledger.checkpoint import Checkpoint
+from ledger.cut import Branch, decide_cut
+from ledger.errors import LedgerError
+from ledger.frozen import Frozen, decode_frozen
+from ledger.hashing import hash_leaf
+from ledger.names import check_origin
+from ledger.proofs import root_at
+from ledger.roster import Roster
+from ledger.statement import decode_statement
+from nodes.api.appending import freeze
+from nodes.api.context import SERVICE, Service, nodes_of
+from nodes.api.replies import json_response
+from nodes.api.requests import check_query, read_json, take
+from nodes.api.tokens import ANY, Role, authorize
+from nodes.core.ready import Freeze
+from nodes.core.sight import INDEX_PAST_ALL
+from nodes.store.entries import LogIDs, load_entries, load_sizes
+from nodes.store.facts import newest
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/v1/loss/freeze")
+async def freeze_log(request: web.Request) -> web.Response:
+    """Cosign a log no more, and record what this region holds of it."""
+    service = request.app[SERVICE]
+    authorize(request, frozenset({Role.OPERATOR}))
+    check_query(request)
+    fields = take(await read_json(request, service.limits.act_bytes_max), {"origin": str}, {})
+    origin = fields["origin"]
+    check_origin(origin)
+    appended = await freeze(service, lambda request_id: Freeze(request_id, origin))
+    body = decode_statement(appended.entry).act.body
+    report = decode_frozen(body, service.region, service.roster)
+    answer = {
+        "origin": service.origin,
+        "index": appended.index,
+        "leaf": hash_leaf(appended.entry),
+        "frozen": origin,
+        **report_fields(report),
+    }
+    return json_response(answer, status=201)
+
+
+@routes.get("/v1/loss/cut")
+async def show_cut(request: web.Request) -> web.Response:
+    """Say where a log would be closed by what its frozen witnesses report, or why not yet."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request, "origin")
+    origin = request.query.get("origin", "")
+    check_origin(origin)
+    service.roster.witnesses_of(origin)
+    return json_response(
+        await service.readers.run(lambda connection: _cut(service, connection, origin))
+    )
+
+
+def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any]:
+    ids = LogIDs()
+    roster = service.roster
+    reports = load_reports(connection, ids, roster, origin)
+    answer: dict[str, Any] = {
+        "log": origin,
+        "quorum": roster.quorum(origin),
+        "reports": [
+            {"region": region, **report_fields(report)} for region, report in reports.items()
+        ],
+    }
+    try:
+        cut = decide_cut(
+            roster,
+            origin,
+            reports,
+            [held_branch(connection, ids, origin)],
+            _proven(service, connection, ids, origin),
+        )
+    except LedgerError as error:
+        return {**answer, "decided": False, "code": error.code, "detail": str(error)}
+    return {
+        **answer,
+        "decided": not cut.lacking,
+        "size": cut.size,
+        "root": cut.root,
+        "forked": cut.is_forked,
+        "lacking": cut.lacking,
+        "reasons": cut.reasons,
+    }
+
+
+def load_reports(
+    connection: Connection, ids: LogIDs, roster: Roster, origin: str
+) -> Mapping[str, Frozen]:
+    """Return, by region, the freezes of a log that are judged here and still bind."""
+    lost = roster.region_of_origin(origin)
+    regions = roster.witnesses_of(origin)
+    wanted = [(roster.origin_of(region), lost, INDEX_PAST_ALL) for region in regions]
+    reports: dict[str, Frozen] = {}
+    for region, fact in zip(regions, newest(connection, ids, wanted), strict=True):
+        state = {} if fact is None else fact.state
+        if fact is None or (state.get("frozen"), state.get("roster")) != (origin, roster.version):
+            continue
+        [entry] = load_entries(connection, ids, fact.origin, fact.index, fact.index + 1)
+        reports[region] = decode_frozen(decode_statement(entry).act.body, region, roster)
+    return reports
+
+
+def held_branch(connection: Connection, ids: LogIDs, origin: str) -> Branch:
+    """Return the history of a log that is stored here."""
+    read = nodes_of(connection, ids, origin)
+    return Branch(load_sizes(connection).get(origin, 0), lambda size: root_at(size, read))
+
+
+def report_fields(report: Frozen) -> dict[str, Any]:
+    """Return what a member reports, for people."""
+    witnessed, mirrored = report.witnessed, report.mirrored
+    return {
+        "witnessed_size": 0 if witnessed is None else witnessed.checkpoint.size,
+        "witnessed_s": None if witnessed is None else witnessed.time_s,
+        "mirrored_size": report.mirrored_size,
+        "mirrored_s": None if mirrored is None else mirrored.time_s,
+    }
+
+
+def _proven(service: Service, connection: Connection, ids: LogIDs, origin: str) -> list[Checkpoint]:
+    """Return heads of a log for which a quorum of mirrors has signed, as this node knows them."""
+    heads: dict[int, Checkpoint] = {}
+    known = service.node.snapshot.known.get(origin)
+    if known is not None:
+        heads[known.size] = Checkpoint(origin, known.size, known.root)
+    others = [other for other in service.roster.origins if other != origin]
+    for fact in newest(connection, ids, [(other, origin, INDEX_PAST_ALL) for other in others]):
+        if fact is not None:
+            size = fact.state["size"]
+            heads.setdefault(size, Checkpoint(origin, size, fact.state["root"]))
+    return list(heads.values())
