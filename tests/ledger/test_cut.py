@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.checkpoint import Checkpoint
@@ -139,6 +139,7 @@ def test_a_log_that_nobody_has_heard_of_is_cut_at_nothing() -> None:
     assert (found.size, found.root) == (0, EMPTY_ROOT)
 
 
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 40), min_size=4, max_size=4),
     st.sampled_from(list(combinations(range(4), 3))),
@@ -162,13 +163,15 @@ def test_of_two_branches_the_one_with_a_quorum_stands() -> None:
         report("520000", 39, 33),
         report("530000", 39, 39, OTHER),
     ]
-    for branches in (
-        [branch(40)],
-        [branch(40), branch(40, OTHER)],
-        [branch(40, OTHER), branch(40)],
-    ):
+    for branches in ([branch(40), branch(40, OTHER)], [branch(40, OTHER), branch(40)]):
         found = cut(reports, *branches)
         assert (found.size, found.root, found.is_forked) == (39, head(39).root, True)
+
+
+def test_a_quorum_at_the_very_size_of_another_branch_needs_none_of_its_bytes() -> None:
+    reports = [report(region, 39, 39) for region in WITNESSES[:3]]
+    found = cut([*reports, report("530000", 39, 39, OTHER)], branch(40))
+    assert (found.size, found.root, found.is_forked) == (39, head(39).root, True)
 
 
 def test_where_neither_branch_has_a_quorum_the_last_common_size_is_the_cut() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodes.core.ready import Compose, RegisterReply
+from nodes.core.ready import Compose, Freeze, RegisterReply
 from simulator.machine import Machine
 from simulator.network import CALM
 from simulator.regions import make_members
@@ -73,6 +73,21 @@ class Story:
         assert len(codes) == 1
         return codes[0]
 
+    def freeze(self, region: str, lost: str = LOST) -> str:
+        """Freeze a log at a region, and return how that went: "" or the code of the refusal."""
+        codes: list[str] = []
+
+        def told(value: object) -> None:
+            if isinstance(value, RegisterReply):
+                self.simulation.checkers.accepted(region, value.results[0])
+            codes.append(getattr(value, "code", ""))
+
+        origin = self.simulation.machines[lost].origin
+        self.simulation.submit(region, lambda request_id: Freeze(request_id, origin), told)
+        self.run(1)
+        [code] = codes
+        return code
+
     def cut_off(self) -> None:
         for other in self.simulation.machines:
             if other != LOST:
@@ -107,6 +122,8 @@ def test_a_lost_database_is_rebuilt_from_the_mirrors_and_its_keys_rest() -> None
     assert node.snapshot.resting
     stored = story.simulation.checkers.entries(story.machine, story.machine.origin, 0, len(before))
     assert stored == before
+    # What it once signed for it has forgotten, so its word on another log would mislead.
+    assert story.freeze(LOST, "540000") == "resting"
     # It writes again, the others reach their quorum without it, and it cosigns for nobody.
     assert story.act(LOST, 1) == ""
     assert all(story.act(region, 2) == "" for region in story.simulation.machines)
