@@ -142,6 +142,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "bad-signature": ("签名不成立。", "The signature does not hold."),
     "bad-genesis": ("账本的首条记录有误。", "The first entry of the log names another roster."),
     "bad-block": ("区块记录与其所在账本不符。", "A block record contradicts the log it is in."),
+    "equivocation": (
+        "同一密钥对同一账本签署了两种历史，须由该地区说明。",
+        "One key has signed two histories of a log. Its region is to answer for it.",
+    ),
     "unjudgeable": (
         "该记录无法按规则判断，视为无效。",
         "No rule can read this entry, so it has no effect.",
@@ -160,6 +164,7 @@ _ANSWERS: Final[Mapping[str, str]] = {
     "bad-signature": "region",
     "bad-genesis": "region",
     "bad-block": "region",
+    "equivocation": "region",
     "unjudgeable": "region",
     "void-citation": "region",
     "wrong-previous": "region",

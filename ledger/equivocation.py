@@ -290,13 +290,18 @@ def check_evidence(evidence: Equivocation, rosters: Mapping[int, Roster]) -> Con
         else:
             name = _cosigner(evidence, rosters[said.roster])
             check_line(_line(said), name, public, said.head)
+    return convicted_by(evidence, keys[1], _contradiction(evidence))  # (3)
+
+
+def convicted_by(evidence: Equivocation, public: bytes, shown: Shown) -> Conviction:
+    """Return what evidence proves that was checked before, when it named this key."""
     small, large = evidence.said
     return Conviction(
         against=evidence.against,
         region=evidence.region,
         origin=evidence.origin,
-        public=keys[1],
-        shown=_contradiction(evidence),  # (3)
+        public=public,
+        shown=shown,
         sizes=(small.head.size, large.head.size),
         times_s=(small.time_s, large.time_s),
     )

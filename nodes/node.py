@@ -479,10 +479,13 @@ class Node:
         judged: list[tuple[str, Effects]] = []
         for found in self._follower.step(stored, now_ms, reader):
             self._write(found.effects.writes(found.state))
+            self._write(self._network.convicted(found.origin, found.effects.convictions))
             self._duties.notice(found.origin, found.effects)
             judged.append((found.origin, found.effects))
         if judged:
             self._settle(judged, reader)
+        for head in self._follower.disputed():
+            self._write(self._network.heads.compare(head, reader))
         for origin, known in self._network.known.items():
             if not self._shelf.is_better(origin, known, self._judged_size(origin)):
                 continue
@@ -524,9 +527,17 @@ class Node:
             else ()
         )
         batch = sequencer.step(
-            taken, self._duties, views_due, unrecorded, self._shelf, now_ms, reader
+            taken,
+            self._duties,
+            views_due,
+            unrecorded,
+            self._shelf,
+            now_ms,
+            reader,
+            network.heads.convictions.unrecorded,
         )
         if batch.entries:
+            self._write(network.convicted(self._own, batch.effects.convictions))
             self._write(sequencer.writes(batch, now_ms))
             self._write(network.recorded(batch.recorded))
             published = self._published = sequencer.head.published
@@ -679,6 +690,7 @@ class Node:
             known=MappingProxyType(known),
             logs=MappingProxyType(logs),
             peers=MappingProxyType(network.health()),
+            convicted=MappingProxyType(dict(network.heads.convictions.found)),
             resting=network.resting,
             commit=self._commit,
         )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
+from nodes.core.convictions import Convicted
 from nodes.core.network import PeerHealth
 
 State = Literal["serving", "behind-fence", "behind-witnesses", "rebuilding", "standby"]
@@ -48,6 +49,7 @@ class Snapshot:
             with; it may not be recorded yet.
         logs: Every log of the roster, the own one too.
         peers: How each region that witnesses the own log looks from here.
+        convicted: Keys that evidence has convicted of two histories, by the object for each.
         resting: Whether the witness and mirror keys sign no more.
         commit: Number of the last commit.
     """
@@ -63,5 +65,6 @@ class Snapshot:
     known: Mapping[str, KnownNote] = field(default_factory=dict)
     logs: Mapping[str, LogStatus] = field(default_factory=dict)
     peers: Mapping[str, PeerHealth] = field(default_factory=dict)
+    convicted: Mapping[str, Convicted] = field(default_factory=dict)
     resting: bool = False
     commit: int = 0

@@ -21,7 +21,7 @@ from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_roots, root_at
 from ledger.tiles import TILE_LEVELS, extend_tiles, read_nodes
 from nodes.core.exchange import MIRROR, origin_hash
-from nodes.core.heads import Heads, Known, LogReader, SignedHead, convicts
+from nodes.core.heads import Heads, Known, LogReader, SignedHead
 from nodes.core.ready import AppendEntries, PeerRow, Write
 from nodes.core.recovery import Bundle, Need, Tile, fetch_path, fetch_tree, is_tile_of
 from nodes.core.submission import SendingLimits, backoff_ms
@@ -352,16 +352,14 @@ class CatchUp:
         if older.size == size:
             if older.root == root:
                 return ()
-            return self._heads.convict(row.origin, size, (row.pending, new.note))
+            return self._heads.convict(row.origin, (row.pending, new.note))
         if not tiles:
             return ()
         try:
             hashes = prove_roots(older.size, size, _read(tiles))
         except LedgerError:
             return ()  # the path holds too little: the note alone shows nothing
-        if not convicts(older, root, size, hashes):
-            return ()
-        return self._heads.convict(row.origin, size, (row.pending, new.note), hashes)
+        return self._heads.convict(row.origin, (row.pending, new.note), hashes)
 
 
 def _read(tiles: Mapping[tuple[int, int], bytes]) -> NodeReader:

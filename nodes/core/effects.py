@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ledger.equivocation import Conviction, Equivocation
 from ledger.kind import Fact, ViewFact
 from ledger.statement import Statement, UnverifiedStatement
 from nodes.core.log_state import LogState
@@ -28,6 +29,8 @@ class Effects:
     evidence: list[PutEvidence] = field(default_factory=list)
     views: list[ViewFact] = field(default_factory=list)
     """Views recorded, in order; ``settlement`` looks at the uses they may settle."""
+    convictions: list[tuple[Equivocation, Conviction, int]] = field(default_factory=list)
+    """Evidence that holds, what it proves, and the index of the entry that records it."""
     noticed: list[tuple[int, Statement | UnverifiedStatement]] = field(default_factory=list)
     """Acts with citations, which duties may follow from."""
 

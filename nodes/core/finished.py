@@ -70,7 +70,11 @@ class FinishedNotes:
         note = Note.decode(data)
         checkpoint = Checkpoint.decode(note.text)
         old = self._known.get(checkpoint.origin)
-        if old is not None and checkpoint.size < old.size:
+        if (
+            old is not None
+            and checkpoint.size < old.size
+            and not self._heads.is_off_branch(checkpoint, reader)
+        ):
             return ()
         roster = self._heads.roster
         head, note = open_head(data, roster)
@@ -102,7 +106,7 @@ class FinishedNotes:
         """Take lines that hold on a head that holds, and keep what is better than before."""
         origin, size = head.checkpoint.origin, head.checkpoint.size
         old = self._known.get(origin)
-        if origin in self._heads.convicted or not self._merge(head, lines):
+        if self._heads.is_convicted(origin) or not self._merge(head, lines):
             return
         # The store has it a little later: losing it costs a refresh, a commit costs a disk's flush.
         # Fresher lines on the same tree stay in memory, since they come again.

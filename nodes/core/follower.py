@@ -3,7 +3,7 @@
 Nothing waits for this: storing, mirroring and cosigning go on whatever it finds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodes.core.effects import Effects
@@ -11,6 +11,7 @@ from nodes.core.heads import SignedHead
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
 from nodes.core.projection import Projection, Wait
+from nodes.core.sight import INDEX_PAST_ALL
 from nodes.ports import Reader
 
 
@@ -78,12 +79,24 @@ class Follower:
         lacking: dict[str, SignedHead] = {}
         for wait in self._waits.values():
             head = wait.head
-            if head is None or stored.get(head.checkpoint.origin, 0) >= wait.size:
+            if (
+                head is None
+                or wait.size >= INDEX_PAST_ALL
+                or stored.get(head.checkpoint.origin, 0) >= wait.size
+            ):
                 continue
             known = lacking.get(head.checkpoint.origin)
             if known is None or known.checkpoint.size < wait.size:
                 lacking[head.checkpoint.origin] = head
         return lacking
+
+    def disputed(self) -> Sequence[SignedHead]:
+        """Return heads that views record and that are not on the tree that we hold."""
+        return [
+            wait.head
+            for wait in self._waits.values()
+            if wait.head is not None and wait.size >= INDEX_PAST_ALL
+        ]
 
     def is_behind(self, stored: Mapping[str, int]) -> bool:
         """Say whether there is more to judge that nothing holds back."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, cast
 
 from ledger.checkpoint import Checkpoint, cosignature_message
 from ledger.cosignature import Line, line_key_id, sign_post_quantum
-from ledger.encoding import encode
+from ledger.equivocation import accuse, said_by_log
 from ledger.errors import (
     LedgerError,
     MalformedError,
@@ -33,17 +33,16 @@ from ledger.note import (
     sign_ed25519,
 )
 from ledger.proofs import Reader as NodeReader
-from ledger.proofs import consistency_roots, prove_roots, root_at
+from ledger.proofs import prove_roots, root_at
 from ledger.roster import Role, Roster
 from ledger.tiles import TILE_LEVELS, TILE_WIDTH, TileEdge, frontier_from_edge, read_nodes
 from ledger.tree import Frontier
 from ledger.views import GoodLine, check_lines, collect_lines
+from nodes.core.convictions import Convictions
 from nodes.core.ready import (
     AdvancePeer,
-    FindingRow,
     IssueLine,
     PeerRow,
-    PutFindings,
     PutMemory,
     PutSecondNote,
     Write,
@@ -53,9 +52,6 @@ from nodes.ports import PostQuantumSigner, Signer
 if TYPE_CHECKING:
     from ledger.keys import PostQuantumKey, SigningKey
 
-EQUIVOCATION: Final = "equivocation"
-CONVICTED: Final = "equivocation/"
-"""Memory under this name and an origin holds the notes that convict the log."""
 ROLE_LINES_MAX: Final = (SIGNATURES_MAX - 2) // 2
 """Of lines in one role in a note: what is left by the log's own lines, halved."""
 FROZEN: Final = "frozen/"
@@ -339,9 +335,7 @@ class Heads:
         self._copies: dict[str, Copy] = {}
         self._lines = dict(lines)
         self.resting = RESTING in memory
-        self.convicted: set[str] = {
-            name.removeprefix(CONVICTED) for name in memory if name.startswith(CONVICTED)
-        }
+        self.convictions = Convictions(roster, memory)
         self._frozen = {
             name.removeprefix(FROZEN): int.from_bytes(value)
             for name, value in memory.items()
@@ -529,30 +523,50 @@ class Heads:
         heard_ms = 0 if row is None else row.heard_ms
         return now_ms - heard_ms >= self.roster.constants.refresh_s * 1000
 
+    def is_convicted(self, origin: str) -> bool:
+        """Say whether a log has shown two histories, so that we cosign it no more."""
+        return self.convictions.is_log(origin)
+
+    def check_not_convicted(self, origin: str) -> None:
+        """Check that a log may be cosigned, for all that its key has signed so far.
+
+        Raises:
+            UnverifiedError: ``equivocation``.
+        """
+        if self.is_convicted(origin):
+            raise UnverifiedError("the log has signed two histories", code="equivocation")
+
     def convict(
-        self, origin: str, size: int, notes: Sequence[bytes], hashes: Sequence[bytes] = ()
+        self, origin: str, notes: Sequence[bytes], hashes: Sequence[bytes] = ()
     ) -> tuple[Write, ...]:
         """Keep the bytes that show two histories of a log, and never cosign it again.
 
         Args:
             origin: Of the log.
-            size: Of the note that showed it.
             notes: Two notes that the log signed.
             hashes: Where their sizes differ: what ``consistency_roots`` makes the newer root from.
         """
-        if origin in self.convicted:
-            return ()
-        self.convicted.add(origin)
-        evidence = encode([list(notes), list(hashes)])
-        finding = FindingRow(
-            origin=origin,
-            index=max(size - 1, 0),
-            code=EQUIVOCATION,
-            severity="breach",
-            subject=origin,
-            detail=f"the log signed two histories; the newer note has size {size}",
+        said = [said_by_log(self.roster.version, note) for note in notes]
+        return self.convictions.take(
+            accuse("log", self.roster.region_of_origin(origin), said, hashes)
         )
-        return PutMemory(CONVICTED + origin, evidence), PutFindings((finding,))
+
+    def is_off_branch(self, checkpoint: Checkpoint, reader: LogReader) -> bool:
+        """Say whether we hold a log as far as a checkpoint of it, and its root is another."""
+        if not 0 < checkpoint.size <= self.stored_size(checkpoint.origin):
+            return False
+        try:
+            return self.root_of(checkpoint.origin, checkpoint.size, reader) != checkpoint.root
+        except LedgerError:
+            return False  # our own tiles are not what they were, which says nothing of the log
+
+    def root_of(self, origin: str, size: int, reader: LogReader) -> bytes:
+        """Return the root of the first ``size`` entries of a log that we hold.
+
+        Raises:
+            LedgerError: Our tiles do not reach that far.
+        """
+        return root_at(size, node_reader(reader, origin))
 
     def compare(self, head: SignedHead, reader: LogReader) -> tuple[Write, ...]:
         """Compare a log-signed head with the row of its log, and convict the log if its bytes do.
@@ -560,41 +574,29 @@ class Heads:
         Nothing follows from a head that cannot be compared.
         """
         checkpoint = head.checkpoint
-        row = self._rows.get(checkpoint.origin)
-        if row is None or not row.pending:
+        origin = checkpoint.origin
+        row = self._rows.get(origin)
+        if row is None or not row.pending or self.is_convicted(origin):
             return ()
         if checkpoint.size == row.witnessed_size:
             if checkpoint.root == row.witnessed_root:
                 return ()
-            return self.convict(checkpoint.origin, checkpoint.size, (row.pending, head.note))
-        size, stored = row.witnessed_size, self.stored_size(checkpoint.origin)
-        if not 0 < checkpoint.size < size or stored < size:
+            return self.convict(origin, (row.pending, head.note))
+        # What is stored whole reaches the pending note as a rule, and the mirrored one always.
+        size, note = row.witnessed_size, row.pending
+        if self.stored_size(origin) < size:
+            size, note = row.mirrored_size, row.mirrored
+        if checkpoint.size > size or not self.is_off_branch(checkpoint, reader):
             return ()
-        read = node_reader(reader, checkpoint.origin)
-        try:
-            if root_at(checkpoint.size, read) == checkpoint.root:
-                return ()
-            hashes = prove_roots(checkpoint.size, size, read)
-        except LedgerError:
-            return ()  # our own tiles are not what they were, which convicts nobody
-        if not convicts(checkpoint, row.witnessed_root, size, hashes):
-            return ()
-        return self.convict(checkpoint.origin, size, (head.note, row.pending), hashes)
+        hashes: Sequence[bytes] = ()
+        if checkpoint.size < size:
+            try:
+                hashes = prove_roots(checkpoint.size, size, node_reader(reader, origin))
+            except LedgerError:
+                return ()  # as above
+        return self.convict(origin, (head.note, note), hashes)
 
     def rest(self, why: str) -> PutMemory:
         """Let both keys rest from now on, until a roster version replaces them."""
         self.resting = True
         return PutMemory(RESTING, why.encode())
-
-
-def convicts(
-    older: Checkpoint, newer_root: bytes, newer_size: int, hashes: Sequence[bytes]
-) -> bool:
-    """Say whether hashes recompute the newer root exactly while giving another old root."""
-    if not 0 < older.size < newer_size:
-        return False
-    try:
-        old_root, new_root = consistency_roots(older.size, newer_size, hashes)
-    except UnverifiedError:
-        return False
-    return new_root == newer_root and old_root != older.root

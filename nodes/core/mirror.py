@@ -215,8 +215,7 @@ class Mirror:
     ) -> tuple[tuple[Write, ...], Signature]:
         """Sign the pending checkpoint, stored whole, or the mirror's own of before."""
         heads = self._heads
-        if row.origin in heads.convicted:
-            raise UnverifiedError("the log has signed two histories", code="equivocation")
+        heads.check_not_convicted(row.origin)
         note = row.mirrored if size == row.mirrored_size and row.mirrored else row.pending
         checkpoint = Checkpoint.decode(Note.decode(note).text)
         assert checkpoint.size == size

@@ -14,6 +14,7 @@ from itertools import count
 from typing import Final
 
 from ledger.checkpoint import Checkpoint
+from ledger.equivocation import Conviction, Equivocation
 from ledger.errors import LedgerError, NotFoundError
 from ledger.roster import Roster
 from ledger.views import BlockLines
@@ -283,6 +284,16 @@ class Network:
                 if origin not in self.finished.known:
                     self.freshen.want(origin, 1)
         return self.catchup.want(lacking, self.finished.known, reader)
+
+    def convicted(
+        self, origin: str, convictions: Iterable[tuple[Equivocation, Conviction, int]]
+    ) -> tuple[Write, ...]:
+        """Take note of evidence that entries of a log, our own or another's, record."""
+        return tuple(
+            write
+            for evidence, conviction, index in convictions
+            for write in self.heads.convictions.record(evidence, conviction, (origin, index))
+        )
 
     def halt(self, code: str) -> None:
         """Sign and send nothing from now on: ``behind-fence`` or ``behind-witnesses``."""

@@ -13,6 +13,13 @@ from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
+from ledger.equivocation import (
+    EVIDENCE_KIND,
+    Conviction,
+    Equivocation,
+    check_evidence,
+    decode_evidence,
+)
 from ledger.errors import ConflictError, LedgerError, MalformedError, RefusedError, UnverifiedError
 from ledger.frozen import FROZEN_KIND, Frozen, decode_frozen
 from ledger.judge import SIGNER, judge, kind_of, wants
@@ -58,7 +65,7 @@ from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
 from nodes.ports import Reader, UseRow
 
 GENESIS_KIND: Final = "log.genesis"
-LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND, FROZEN_KIND})
+LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND, FROZEN_KIND, EVIDENCE_KIND})
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
 EMPTY_MAP_ROOT: Final = bytes(32)
 ROOTS_CACHED_MAX: Final = 1_024
@@ -425,7 +432,7 @@ class Projection:
         effects: Effects,
         reader: Reader,
     ) -> None:
-        """Judge a genesis, block, view or freeze entry of a followed log."""
+        """Judge an entry that is a followed log's own word."""
         region = self._roster.region_of_origin(state.origin)
         act = statement.act
         if statement.issuer != region or act.version != 1 or act.citations:
@@ -452,6 +459,15 @@ class Projection:
             if statement.subject != self._roster.region_of_origin(frozen.origin):
                 raise MalformedError("a freeze is about the region of the log", code="bad-field")
             self.take_frozen(state, statement, frozen, effects)
+        elif act.kind == EVIDENCE_KIND:
+            if own is not None:
+                raise RefusedError("this key stands convicted in this log", code="exists")
+            evidence = decode_evidence(act.body)
+            _wait_for_clock([said.signed for said in evidence.said], now_s + self.delta_s)
+            conviction = check_evidence(evidence, {self._roster.version: self._roster})
+            if conviction.subject != statement.subject:
+                raise MalformedError("evidence is about the key that it convicts", code="bad-field")
+            self.take_evidence(state, statement.leaf, evidence, conviction, effects)
         else:
             _wait_for_clock(_lines_of(act.body), now_s + self.delta_s)
             view = decode_view(act.body, self._roster)
@@ -463,7 +479,8 @@ class Projection:
             if self.root(view.origin, view.size, reader) != view.root:
                 # The viewed log has shown two histories, and the view is of the one that we do not
                 # hold. That is no fault of this log's writer, so it waits and is not accused.
-                raise Wait(view.origin, INDEX_PAST_ALL)
+                viewed = Checkpoint(view.origin, view.size, view.root)
+                raise Wait(view.origin, INDEX_PAST_ALL, head=SignedHead(viewed, view.note))
             self.take_view(
                 state,
                 ViewFact(
@@ -621,6 +638,37 @@ class Projection:
         )
         effects.facts.append(row)
         self._sight.add((row,))
+
+    def take_evidence(
+        self,
+        state: LogState,
+        leaf: bytes,
+        evidence: Equivocation,
+        conviction: Conviction,
+        effects: Effects,
+    ) -> None:
+        """Take evidence in that holds: a finding against whoever signed both."""
+        origin, index = state.origin, state.size
+        told = {
+            "against": conviction.against,
+            "region": conviction.region,
+            "origin": conviction.origin,
+        }
+        row = Fact(origin, conviction.subject, index, leaf, told)
+        effects.facts.append(row)
+        self._sight.add((row,))
+        effects.convictions.append((evidence, conviction, index))
+        effects.findings.append(
+            FindingRow(
+                origin=origin,
+                index=index,
+                code="equivocation",
+                severity=Severity.BREACH.value,
+                subject=conviction.subject,
+                detail=conviction.detail,
+                evidence=((origin, index),),
+            )
+        )
 
     def root(self, origin: str, size: int, reader: Reader) -> bytes:
         """Return the root of the first ``size`` entries of a log that we store."""

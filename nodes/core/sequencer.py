@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger.checkpoint import Checkpoint
+from ledger.equivocation import EVIDENCE_KIND, Conviction, Equivocation, evidence_body
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.judge import CORRECTS, kind_of, wants
@@ -169,12 +170,18 @@ class Sequencer:
         shelf: Shelf,
         now_ms: int,
         reader: Reader,
+        evidence: Sequence[tuple[Equivocation, Conviction]] = (),
     ) -> Batch:
-        """Judge and append what is asked for and what is owed; nothing is written yet."""
+        """Judge and append what is asked for and what is owed; nothing is written yet.
+
+        Evidence of two histories comes first: it is to be recorded whatever else is refused.
+        """
         batch = Batch(now_ms // 1000, self.state)
         work = _Work(self._means, self.head.published, batch, unrecorded, shelf, reader)
         if not self.head.size:
             work.append_genesis()
+        for found, conviction in evidence:
+            work.append_evidence(found, conviction)
         self._prefetch(events, reader)
         for origin in views_due:
             if work.best(origin) is not None:
@@ -504,6 +511,16 @@ class _Work:
         self._projection.take_frozen(self._state, statement, frozen, self._batch.effects)
         self._append(statement)
         return Registered(index, None, statement.entry)
+
+    def append_evidence(self, evidence: Equivocation, conviction: Conviction) -> None:
+        """Record evidence, which was checked when it was found."""
+        act = Act(EVIDENCE_KIND, 1, None, (), evidence_body(evidence))
+        statement = self._own_word(conviction.subject, act)
+        self.open_block()
+        self._projection.take_evidence(
+            self._state, statement.leaf, evidence, conviction, self._batch.effects
+        )
+        self._append(statement)
 
     def open_block(self) -> None:
         """Write the record of the block before, if this one has none yet."""

@@ -25,7 +25,7 @@ from nodes.core.exchange import (
     encode_size,
     split_add_checkpoint,
 )
-from nodes.core.heads import Heads, check_log, convicts
+from nodes.core.heads import Heads, check_log
 from nodes.core.ready import PeerCalled, PeerReply, PeerRow, Ready, Reply, Write
 
 _EMPTY_LINE = b"\n0\n"
@@ -114,8 +114,7 @@ class Witness:
             check_consistency(old_size, size, row.witnessed_root, checkpoint.root, proof)  # (5)
         except UnverifiedError as error:
             raise self._failed(row, checkpoint, signed, proof, error) from error
-        if origin in heads.convicted:
-            raise UnverifiedError("the log has signed two histories", code="equivocation")
+        heads.check_not_convicted(origin)
         heads.check_not_frozen(origin)
         from_origin = heads.heard_from_origin(origin, event.caller)  # (6)
         if not from_origin and size != row.witnessed_size and not heads.silent(origin, now_ms):
@@ -148,9 +147,9 @@ class Witness:
         if (checkpoint.size, checkpoint.root) == (older.size, older.root):
             return error  # the very tree that we hold: what is wrong stands beside the note
         if row.pending and checkpoint.size == older.size:
-            writes = heads.convict(row.origin, checkpoint.size, (row.pending, signed))
-        elif row.pending and convicts(older, checkpoint.root, checkpoint.size, proof):
-            writes = heads.convict(row.origin, checkpoint.size, (row.pending, signed), proof)
+            writes = heads.convict(row.origin, (row.pending, signed))
+        elif row.pending:
+            writes = heads.convict(row.origin, (row.pending, signed), proof)
         return _ConvictedError(str(error), writes) if writes else error
 
 

@@ -27,5 +27,5 @@ def test_garbage_beside_the_note_we_hold_already_silences_nobody(caller: str | N
     assert ask(host, encode_add_checkpoint(0, (), log.note(3)), LOG).status == 200
     garbage = encode_add_checkpoint(3, (bytes(32),), log.note(3))
     assert ask(host, garbage, caller).status == 422
-    assert host.network.heads.convicted == set()
+    assert host.network.heads.convictions.logs == frozenset()
     assert ask(host, encode_add_checkpoint(3, (), log.note(3)), LOG).status == 200

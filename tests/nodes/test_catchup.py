@@ -205,7 +205,7 @@ def test_a_note_whose_entries_nobody_has_holds_a_node_up_only_until_a_larger_one
     world.run(6_000)
     if forked:
         assert held(late, log.origin) == []
-        assert log.origin in late.network.heads.convicted
+        assert log.origin in late.network.heads.convictions.logs
         assert late.network.catchup.pulled == ()
     else:
         assert len(held(late, log.origin)) >= 700
@@ -305,7 +305,7 @@ def test_nothing_of_another_branch_than_the_rows_is_stored_and_the_two_notes_con
     want(world, head_of(other))
     assert row_of(late, log.origin) == before
     assert held(late, log.origin) == log.entries
-    assert log.origin in late.network.heads.convicted
+    assert log.origin in late.network.heads.convictions.logs
     sent = len(world.sent)
     for _ in range(5):
         want(world, head_of(other))
@@ -321,7 +321,7 @@ def test_a_view_of_the_rows_size_with_another_root_convicts_and_stores_nothing()
     late.step([call], world.now_ms)
     before = row_of(late, log.origin)
     want(world, head_of(other))
-    assert log.origin in late.network.heads.convicted
+    assert log.origin in late.network.heads.convictions.logs
     assert row_of(late, log.origin) == before
     assert held(late, log.origin) == []
 
@@ -393,7 +393,7 @@ def test_a_writer_that_comes_first_while_a_pull_is_under_way_is_compared_as_well
     if forked:
         assert (row.witnessed_size, row.witnessed_root) == (300, shown.checkpoint(300).root)
         assert held(late, log.origin) == log.entries[:100]
-        assert log.origin in late.network.heads.convicted
+        assert log.origin in late.network.heads.convictions.logs
     else:
         assert row.witnessed_size == 700
         assert held(late, log.origin) == log.entries

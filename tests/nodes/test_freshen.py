@@ -7,9 +7,9 @@ import pytest
 from ledger.cosignature import sign_line
 from ledger.names import mirror_name
 from ledger.note import Note
+from nodes.core.convictions import CONVICTED
 from nodes.core.exchange import FINISHED, LINES, NEWEST
 from nodes.core.finished import KEEP_MS
-from nodes.core.heads import CONVICTED
 from nodes.core.ready import PeerCalled, PeerReply, Ready, Reply, Tick
 from nodes.store.entries import LogIDs
 from nodes.store.notes import load_newest_note
@@ -122,19 +122,18 @@ def test_two_roots_of_one_size_are_kept_as_evidence(log: Log) -> None:
     host = world.hosts[SELF]
     fork = Log(LOG, entries(5, "fork"))
     assert tell(host, finished(fork, 5, dict.fromkeys(OTHERS, 0)), world.now_ms) == 204
-    assert log.origin in host.network.heads.convicted
+    assert log.origin in host.network.heads.convictions.logs
     assert host.network.known[log.origin].root == world.hosts[LOG].log.checkpoint().root
     with host.engine.begin() as connection:
-        found = connection.exec_driver_sql("select code, severity from findings").fetchall()
         names = connection.exec_driver_sql("select name from memory").fetchall()
-    assert found == [("equivocation", "breach")]
-    assert (CONVICTED + log.origin,) in names
+    (subject,) = host.network.heads.convictions.found
+    assert (CONVICTED + subject,) in names
 
 
 def test_a_note_that_cannot_be_compared_convicts_nobody(host: Host) -> None:
     fork = Log(LOG, entries(5, "fork"))
     assert tell(host, finished(fork, 5, dict.fromkeys(OTHERS, 0))) == 204
-    assert not host.network.heads.convicted
+    assert not host.network.heads.convictions.logs
 
 
 # ---- freshen ------------------------------------------------------------------------------------
@@ -243,7 +242,7 @@ def test_a_convicted_log_is_not_made_fresh() -> None:
     world.isolate(LOG)
     world.run(100_000, 5_000)
     tell(world.hosts[SELF], Log(LOG, entries(3, "fork")).note(), world.now_ms)
-    assert world.hosts[SELF].network.heads.convicted
+    assert world.hosts[SELF].network.heads.convictions.logs
     before = fresh(world)
     want(world)
     world.run(5_000)

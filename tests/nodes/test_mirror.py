@@ -331,7 +331,7 @@ def test_lines_on_another_root_of_the_mirrored_size_are_refused_and_convict(
     check_signed(send(host, upload(log, 0, 300)), log, 300)
     fork = Log(LOG, entries(300, "fork"))
     assert call(host, LINES, fork.note(), caller=OTHER).status == 422
-    assert log.origin in host.network.heads.convicted
+    assert log.origin in host.network.heads.convictions.logs
 
 
 def test_a_note_older_than_our_copy_with_another_root_convicts_by_our_own_hashes(
@@ -341,7 +341,7 @@ def test_a_note_older_than_our_copy_with_another_root_convicts_by_our_own_hashes
     check_signed(send(host, upload(log, 0, 300)), log, 300)
     fork = Log(LOG, entries(100, "fork"))
     assert call(host, LINES, fork.note(), caller=OTHER).status == 422
-    assert log.origin in host.network.heads.convicted
+    assert log.origin in host.network.heads.convictions.logs
 
 
 def test_lines_of_unknown_logs_and_unsigned_notes_are_refused(host: Host, log: Log) -> None:

@@ -9,19 +9,17 @@ from hypothesis import strategies as st
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import Line, check_line
-from ledger.encoding import decode
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.note import Note, sign_ed25519
 from ledger.proofs import check_consistency, prove_consistency
+from nodes.core.convictions import CONVICTED, Convicted
 from nodes.core.exchange import ADD_CHECKPOINT, decode_lines, encode_add_checkpoint
-from nodes.core.heads import CONVICTED, node_reader
+from nodes.core.heads import node_reader
 from nodes.core.ready import (
     AdvancePeer,
-    FindingRow,
     IssueLine,
     PeerCalled,
     PeerReply,
-    PutFindings,
     PutMemory,
 )
 from nodes.store.notes import load_memory
@@ -224,13 +222,13 @@ def test_two_roots_of_one_size_convict_the_log_for_good(host: Host, log: Log) ->
     ready = host.network.step(event, START_MS, LogReader())
     (reply,) = ready.replies
     assert reply.value.status == 422
-    memory, finding = ready.writes
+    (memory,) = ready.writes
     assert isinstance(memory, PutMemory)
-    assert memory.name == CONVICTED + log.origin
-    assert decode(memory.value) == [[log.note(5), fork.note()], []]
-    assert isinstance(finding, PutFindings)
-    assert isinstance(finding.rows[0], FindingRow)
-    assert finding.rows[0].code == "equivocation"
+    kept = Convicted.decode(memory.value)
+    assert memory.name == CONVICTED + kept.conviction.subject
+    assert (kept.conviction.region, kept.conviction.shown) == (LOG, "two-roots")
+    assert {it.head for it in kept.evidence.said} == {log.checkpoint(5), fork.checkpoint()}
+    assert kept.place is None
     assert ask(host, body(log, 5, 9)).status == 422
     assert ask(host, body(log, 5, 5)).status == 422
 
@@ -242,21 +240,22 @@ def test_a_conviction_survives_a_restart(host: Host, log: Log) -> None:
     host.load()
     assert ask(host, body(log, 5, 5)).status == 422
     with host.engine.begin() as connection:
-        assert CONVICTED + log.origin in load_memory(connection)
+        found = [name for name in load_memory(connection) if name.startswith(CONVICTED)]
+    assert len(found) == 1
 
 
 def test_hashes_that_lead_to_the_new_root_and_another_old_one_convict(host: Host, log: Log) -> None:
     line_of(ask(host, body(log, 0, 5)))
     fork = Log(LOG, entries(9, "fork"))
     assert ask(host, body(fork, 5, 9)).status == 422
-    assert log.origin in host.network.heads.convicted
+    assert log.origin in host.network.heads.convictions.logs
 
 
 def test_a_proof_that_merely_fails_convicts_nobody(host: Host, log: Log) -> None:
     line_of(ask(host, body(log, 0, 5)))
     garbage = encode_add_checkpoint(5, (b"x" * 32,) * 4, log.note(9))
     assert ask(host, garbage).status == 422
-    assert not host.network.heads.convicted
+    assert not host.network.heads.convictions.logs
     line_of(ask(host, body(log, 5, 9)))
 
 
