@@ -345,8 +345,18 @@ class Client:
         """Return how often a seal's key has signed."""
         return await self._json("GET", f"/v1/seals/{quote(seal)}")
 
+    async def seals(self) -> list[dict[str, Any]]:
+        """Return the seals whose keys the node holds, with where each stands on the ledger."""
+        found: list[dict[str, Any]] = (await self._json("GET", "/v1/seals"))["seals"]
+        return found
+
+    async def papers(self) -> list[dict[str, Any]]:
+        """Return the caller's papers that the node keeps."""
+        found: list[dict[str, Any]] = (await self._json("GET", "/v1/papers"))["papers"]
+        return found
+
     async def seal_trust(self) -> bytes:
-        """Return the roots and the revocation list of the node's seals, as PEM."""
+        """Return the roots and the revocation lists of the node's seals, as PEM."""
         return await self._bytes("GET", "/v1/seals/trust")
 
     async def draw_paper(self, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ its keys in a device behind ``seals.sm2.SigningKey``.
 import base64
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -33,13 +34,21 @@ from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.sm2_libcrypto import LibcryptoKey, LibcryptoSM2
 from seals.authority import Profile, issue, issue_list, issue_root
+from seals.certificate import decode_certificate
+from seals.report import Outcome, Report, Verdict
+from seals.revocation import decode_revocation_list
 from seals.ses import Picture
 from seals.signing import make_seal
+from seals.sm2 import SigningKey
+from seals.trust import Trust
+from seals.verify import verify_signer
 
 TRIAL: Final = "授信试验，无法律效力"
 """Stands as organisation in every certificate of a trial."""
 
 YEAR_S: Final = 366 * 86_400
+LIST_S: Final = 30 * 86_400
+"""How long a revocation list of our own speaks; a new one is made when half of that is over."""
 FILE_BYTES_MAX: Final = 1 << 20
 
 _AUTHORITY: Final = "authority"
@@ -47,6 +56,8 @@ _SEAL: Final = "seal.esl"
 _SM2_KEY, _SM2_CERTIFICATE = "seal.p8", "seal.cer"
 _PAPER_KEY, _PAPER_CERTIFICATE = "paper.p8", "paper.cer"
 _LIST: Final = "seal.crl"
+_TRUST: Final = "trust.cbor"
+_DEVICE: Final = "device"
 _JOURNAL: Final = "signatures.cbor"
 _SERIAL_BYTES: Final = 8
 
@@ -59,7 +70,7 @@ class HeldSeal:
 
     Args:
         certificate: Of the key that signs with the seal.
-        paper_certificate: Of the key that signs PDF files.
+        paper_certificate: Of the key that signs PDF files; empty where the seal has none.
         paper_chain: What leads from there to the anchor.
     """
 
@@ -67,6 +78,32 @@ class HeldSeal:
     certificate: bytes
     paper_certificate: bytes
     paper_chain: tuple[bytes, ...]
+
+    def check_paper(self, at_s: int) -> None:
+        """Check that the key of PDF files may sign at a time.
+
+        Raises:
+            RefusedError: ``no-paper-key``, ``outside-certificate`` or ``no-issuer``.
+        """
+        if not self.paper_certificate:
+            raise RefusedError(
+                "this seal has no key for PDF files; ask for OFD", code="no-paper-key"
+            )
+        signer = x509.load_der_x509_certificate(self.paper_certificate)
+        at = datetime.fromtimestamp(at_s, UTC)
+        if not signer.not_valid_before_utc <= at <= signer.not_valid_after_utc:
+            raise RefusedError(
+                "the certificate for PDF files is out of its term", code="outside-certificate"
+            )
+        for der in self.paper_chain:
+            issuer = x509.load_der_x509_certificate(der)
+            try:
+                signer.verify_directly_issued_by(issuer)
+            except (ValueError, TypeError, InvalidSignature) as error:
+                raise RefusedError(
+                    "the chain of the certificate for PDF files does not hold", code="no-issuer"
+                ) from error
+            signer = issuer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +130,8 @@ class Journal:
 class SealKey:
     """A seal's key for one paper; implements ``seals.sm2.SigningKey``."""
 
-    def __init__(self, key: LibcryptoKey, digest: bytes) -> None:
-        self._key: LibcryptoKey | None = key
+    def __init__(self, key: SigningKey, digest: bytes) -> None:
+        self._key: SigningKey | None = key
         self._digest = digest
         self.public = key.public
         self.signed = 0
@@ -124,9 +161,9 @@ class PaperKey:
     """A PDF key for one paper; implements ``seals.pdf.PaperKey``."""
 
     def __init__(
-        self, key: ec.EllipticCurvePrivateKey, certificate: bytes, chain: tuple[bytes, ...]
+        self, key: ec.EllipticCurvePrivateKey | None, certificate: bytes, chain: tuple[bytes, ...]
     ) -> None:
-        self._key: ec.EllipticCurvePrivateKey | None = key
+        self._key = key
         self.certificate = certificate
         self.chain = chain
         self.signed = 0
@@ -148,11 +185,43 @@ class PaperKey:
         self._key = None
 
 
-class SealStore:
-    """The seals of one key store. Safe for threads."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """Whom to believe about a seal that a licensed maker made: all DER.
 
-    def __init__(self, store: KeyStore) -> None:
+    Args:
+        anchors: The roots of its maker and signer.
+        others: What leads from them to those roots.
+        lists: Revocation lists.
+        paper_chain: Certificates over the one for PDF files, nearest first.
+    """
+
+    anchors: tuple[bytes, ...]
+    others: tuple[bytes, ...]
+    lists: tuple[bytes, ...]
+    paper_chain: tuple[bytes, ...] = ()
+
+    def trust(self) -> Trust:
+        """Return it as what a verification asks for.
+
+        Raises:
+            MalformedError: One of them is no certificate or list.
+        """
+        return Trust.of(anchors=self.anchors, others=self.others, lists=self.lists)
+
+
+class SealStore:
+    """The seals of one key store. Safe for threads.
+
+    Args:
+        store: Where the keys lie, and what opens them.
+        device: Opens the key of a seal that lies in a device, by its label there; None where the
+            node has no device.
+    """
+
+    def __init__(self, store: KeyStore, device: Callable[[str], SigningKey] | None = None) -> None:
         self._store = store
+        self._device = device
         self._folder = store.folder / "seals"
         self._lock = threading.Lock()
         # Opening one takes 50 ms, on purpose; like role keys they stay open in memory.
@@ -172,12 +241,29 @@ class SealStore:
         home = self._home(seal)
         if not (home / _SEAL).is_file():
             raise NotFoundError(f"the keys of {seal} are not held here", code="no-seal-key")
+        brought = self._brought(seal)
+        paper = home / _PAPER_CERTIFICATE
         return HeldSeal(
             seal=_read(home / _SEAL),
             certificate=_read(home / _SM2_CERTIFICATE),
-            paper_certificate=_read(home / _PAPER_CERTIFICATE),
-            paper_chain=(_read(self._folder / _AUTHORITY / _PAPER_CERTIFICATE),),
+            paper_certificate=_read(paper) if paper.is_file() else b"",
+            paper_chain=(_read(self._folder / _AUTHORITY / _PAPER_CERTIFICATE),)
+            if brought is None
+            else brought.paper_chain,
         )
+
+    def held(self) -> list[str]:
+        """Return the names of all seals whose keys are held here."""
+        if not self._folder.is_dir():
+            return []
+        names = [path.parent.name for path in self._folder.glob(f"*/{_SEAL}")]
+        return sorted("/".join(name.split(".", 2)) for name in names)
+
+    def unrecorded(self) -> set[bytes]:
+        """Return the drafts of all papers that were sealed and whose use is not recorded yet."""
+        pending = [self.journal(seal).pending for seal in self.held()]
+        drafts = [it.body["draft"] for it in pending if it is not None]
+        return {it for it in drafts if isinstance(it, bytes)}
 
     def journal(self, seal: str) -> Journal:
         """Return how often a seal has signed.
@@ -221,9 +307,11 @@ class SealStore:
                 )
             draft = pending.body["draft"]
             assert isinstance(draft, bytes)
-            key = SealKey(self._load_sm2(seal), draft)
+            key = SealKey(self._signing_key(seal), draft)
             paper_key = PaperKey(
-                self._load_paper(f"{seal} paper", self._home(seal) / _PAPER_KEY),
+                self._load_paper(f"{seal} paper", self._home(seal) / _PAPER_KEY)
+                if held.paper_certificate
+                else None,
                 held.paper_certificate,
                 held.paper_chain,
             )
@@ -250,17 +338,172 @@ class SealStore:
             if journal.pending is not None and journal.pending.subject == subject:
                 self._write(seal, Journal(signatures=journal.signatures))
 
+    # ---- whom to believe ------------------------------------------------------------------------
+
+    def check_signer(self, seal: str, at_s: int) -> None:
+        """Check all that both standards ask for before a seal signs.
+
+        The seal itself, its maker and its signer: chains, terms, usage, revocation, and that the
+        seal names the signer. What cannot be checked is no reason to sign.
+
+        Raises:
+            RefusedError: The code of the first step that failed, or ``seal-unproven``.
+        """
+        held, brought = self.load(seal), self._brought(seal)
+        trust = self._own_trust() if brought is None else brought.trust()
+        report = verify_signer(held.seal, held.certificate, sm2=self.sm2, trust=trust, at_s=at_s)
+        refuse_unless_valid(report)
+
+    def publish(self, stopped: Mapping[str, int], now_s: int) -> bool:
+        """Put the certificates of stopped seals on the revocation list, and take others off.
+
+        Args:
+            stopped: Since when each seal of ours may not be used.
+            now_s: The date of the list.
+
+        Returns:
+            Whether a new list was made; none is while the old one says the same and is not old.
+        """
+        path = self._folder / _AUTHORITY / _LIST
+        with self._lock:
+            if not path.is_file():
+                return False
+            root = _read(self._folder / _AUTHORITY / _SM2_CERTIFICATE)
+            revoked = {}
+            for seal, since_s in stopped.items():
+                home = self._home(seal)
+                if (home / _SEAL).is_file() and not (home / _TRUST).is_file():
+                    serial = decode_certificate(_read(home / _SM2_CERTIFICATE)).serial
+                    revoked[serial] = since_s
+            now = decode_revocation_list(_read(path))
+            if now.revoked == revoked and now_s < now.next_s - LIST_S // 2:
+                return False
+            made = issue_list(
+                issuer=root,
+                issuer_key=self._load_sm2(_AUTHORITY),
+                this_s=now_s,
+                next_s=now_s + LIST_S,
+                revoked=revoked,
+                number=now_s,
+            )
+            write_durably(path, made)
+            return True
+
     def trust(self) -> bytes:
-        """Return the roots and the revocation list of the seals made here, as PEM."""
+        """Return the roots, links and revocation lists of all seals held here, as PEM."""
         home = self._folder / _AUTHORITY
-        if not home.is_dir():
-            return b""
-        found = [
-            _pem("CERTIFICATE", _read(home / _SM2_CERTIFICATE)),
-            _pem("CERTIFICATE", _read(home / _PAPER_CERTIFICATE)),
-            _pem("X509 CRL", _read(home / _LIST)),
-        ]
-        return b"".join(found)
+        found: list[bytes] = []
+        if (home / _LIST).is_file():
+            found += [
+                _pem("CERTIFICATE", _read(home / _SM2_CERTIFICATE)),
+                _pem("CERTIFICATE", _read(home / _PAPER_CERTIFICATE)),
+                _pem("X509 CRL", _read(home / _LIST)),
+            ]
+        for seal in self.held():
+            brought = self._brought(seal)
+            if brought is not None:
+                certificates = (*brought.anchors, *brought.others, *brought.paper_chain)
+                found += [_pem("CERTIFICATE", it) for it in certificates]
+                found += [_pem("X509 CRL", it) for it in brought.lists]
+        return b"".join(dict.fromkeys(found))
+
+    def _own_trust(self) -> Trust:
+        home = self._folder / _AUTHORITY
+        return Trust.of(anchors=[_read(home / _SM2_CERTIFICATE)], lists=[_read(home / _LIST)])
+
+    def _brought(self, seal: str) -> Brought | None:
+        """Return whom to believe about a seal that was brought; None for one made here."""
+        path = self._home(seal) / _TRUST
+        if not path.is_file():
+            return None
+        match encoding.decode(_read(path)):
+            case [list(anchors), list(others), list(lists), list(chain)]:
+                return Brought(
+                    anchors=tuple(anchors),
+                    others=tuple(others),
+                    lists=tuple(lists),
+                    paper_chain=tuple(chain),
+                )
+            case _:
+                raise MalformedError(f"{path} names nobody", code="bad-keystore")
+
+    # ---- seals of others ------------------------------------------------------------------------
+
+    def bring(
+        self,
+        seal: str,
+        *,
+        esl: bytes,
+        certificate: bytes,
+        brought: Brought,
+        key: LibcryptoKey | str,
+        paper: tuple[ec.EllipticCurvePrivateKey, bytes] | None,
+        at_s: int,
+    ) -> None:
+        """Take in a seal that a licensed maker made, with its keys.
+
+        Brought again with newer lists or links, those take the place of the older ones; the seal
+        and its keys stay.
+
+        Args:
+            seal: Its name on the ledger.
+            esl: DER SESeal, as its maker gave it out.
+            certificate: Of the key that signs with it.
+            brought: Whom to believe.
+            key: The key, or its label in the node's device.
+            paper: Key and certificate for PDF files; None for a seal that seals OFD alone.
+            at_s: As seen at this time.
+
+        Raises:
+            RefusedError: As ``check_signer``; ``key-differs``; ``exists``: another seal or
+                certificate has the name.
+        """
+        trust = brought.trust()
+        refuse_unless_valid(verify_signer(esl, certificate, sm2=self.sm2, trust=trust, at_s=at_s))
+        public = (self._from_device(key) if isinstance(key, str) else key).public
+        if decode_certificate(certificate).public != public:
+            raise RefusedError("the key is not the certificate's", code="key-differs")
+        home = self._home(seal)
+        files = {_TRUST: _encode_brought(brought)}
+        if paper is not None:
+            paper_key, paper_certificate = paper
+            _check_pair(paper_key, paper_certificate)
+            held = HeldSeal(
+                seal=esl,
+                certificate=certificate,
+                paper_certificate=paper_certificate,
+                paper_chain=brought.paper_chain,
+            )
+            held.check_paper(at_s)
+            secret = self._store.passphrase(f"{seal} paper")
+            files[_PAPER_KEY] = _encrypted(paper_key, secret)
+            files[_PAPER_CERTIFICATE] = paper_certificate
+        with self._lock:
+            if (home / _SEAL).exists():
+                there = (_read(home / _SEAL), _read(home / _SM2_CERTIFICATE))
+                if there != (esl, certificate) or not (home / _TRUST).is_file():
+                    raise RefusedError(f"the keys of {seal} are held already", code="exists")
+            else:
+                if isinstance(key, str):
+                    files[_DEVICE] = key.encode()
+                else:
+                    files[_SM2_KEY] = key.encrypted(self._store.passphrase(seal), randomness)
+                files[_SM2_CERTIFICATE] = certificate
+                files[_SEAL] = esl  # the last: with it the seal is there
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for file, data in files.items():
+                write_durably(home / file, data)
+            self._opened.pop(home / _PAPER_KEY, None)
+            sync_folder(self._folder)
+
+    def _signing_key(self, seal: str) -> SigningKey:
+        path = self._home(seal) / _DEVICE
+        return self._from_device(_read(path).decode()) if path.is_file() else self._load_sm2(seal)
+
+    def _from_device(self, label: str) -> SigningKey:
+        if self._device is None:
+            raise UnavailableError("this node has no device for keys", code="no-device")
+        return self._device(label)
 
     # ---- trials ---------------------------------------------------------------------------------
 
@@ -346,7 +589,7 @@ class SealStore:
                 issuer=root,
                 issuer_key=root_key,
                 this_s=now_s - 60,
-                next_s=now_s + YEAR_S,
+                next_s=now_s + LIST_S,
                 revoked={},
             ),
         }
@@ -387,6 +630,34 @@ class SealStore:
         pending = None if it is None else [it.subject, it.officer, it.body]
         data = encoding.encode([journal.signatures, pending])
         write_durably(self._home(seal) / _JOURNAL, data)
+
+
+def refuse_unless_valid(report: Report) -> None:
+    """Refuse what a report does not prove.
+
+    Raises:
+        RefusedError: The code of the first step that failed, or ``seal-unproven``.
+    """
+    for outcome in (Outcome.FAILED, Outcome.UNCHECKED):
+        for step in report.steps:
+            if step.outcome is outcome:
+                code = step.code if outcome is Outcome.FAILED else "seal-unproven"
+                raise RefusedError(f"{step.name}: {step.code}: {step.detail}", code=code)
+    assert report.verdict is Verdict.VALID
+
+
+def _encode_brought(brought: Brought) -> bytes:
+    parts = (brought.anchors, brought.others, brought.lists, brought.paper_chain)
+    return encoding.encode([list(part) for part in parts])
+
+
+def _check_pair(key: ec.EllipticCurvePrivateKey, certificate: bytes) -> None:
+    try:
+        public = x509.load_der_x509_certificate(certificate).public_key()
+    except ValueError as error:
+        raise MalformedError("not a certificate for PDF files", code="bad-field") from error
+    if public != key.public_key():
+        raise RefusedError("the key for PDF files is not its certificate's", code="key-differs")
 
 
 def _read(path: Path) -> bytes:

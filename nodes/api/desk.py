@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from nodes.adapters.draft_store import DraftStore, Origin
 from nodes.adapters.seal_store import SealStore
 
 if TYPE_CHECKING:
     from seals.documents import LaidOut
 
 DRAFTS_MAX: Final = 64
-"""Kept until they are sealed; the oldest goes first, and is drawn anew when it is asked for."""
+"""Held in memory, drawn; the others lie on disk, and are laid out again when they are asked for."""
 
 _T = TypeVar("_T")
 
@@ -24,31 +25,42 @@ class Draft:
 
     Args:
         digest: What the seal will sign.
-        subject: The object on the ledger that is this one use.
-        officer: Who seals.
-        finished: The sealed file, as long as it was signed; not to leave before ``index`` is set.
+        origin: What it is drawn from.
+        paper: Laid out; None where nobody has wanted it since the node started.
+        finished: The sealed file, as soon as it was signed; not to leave before ``index`` is set.
         index: Where its use stands on the ledger.
     """
 
     digest: bytes
-    form: str
-    paper: "LaidOut"
-    subject: str
-    officer: str
-    seal: str
-    case: str
-    purpose: str
+    origin: Origin
+    paper: "LaidOut | None" = None
     finished: bytes | None = None
     index: int | None = None
+
+    @property
+    def seal(self) -> str:
+        """The seal it is to bear."""
+        return self.origin.seal
+
+    @property
+    def subject(self) -> str:
+        """The object on the ledger that is this one use."""
+        return self.origin.subject
+
+    @property
+    def officer(self) -> str:
+        """Who seals."""
+        return self.origin.officer
 
     def body(self, document: bytes) -> dict[str, object]:
         """Return the fields of the act that records its use."""
         return {
-            "seal": self.seal,
+            "seal": self.origin.seal,
             "document": document,
-            "case": self.case,
-            "purpose": self.purpose,
+            "case": self.origin.case,
+            "purpose": self.origin.purpose,
             "draft": self.digest,
+            **self.origin.grounds,
         }
 
 
@@ -57,6 +69,7 @@ class Desk:
     """Where papers are made: seals, drafts, and the one thread that draws."""
 
     seals: SealStore
+    store: DraftStore
     trial: bool
     link: str
     drafts: OrderedDict[bytes, Draft] = field(default_factory=OrderedDict)
@@ -67,11 +80,37 @@ class Desk:
         """Do work in the drawing thread."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
 
-    def keep(self, draft: Draft) -> None:
-        """Keep a draft until it is sealed."""
+    async def keep(self, draft: Draft, now_s: int) -> None:
+        """Keep a draft, on disk and at hand."""
+
+        def save() -> None:
+            self.store.prune(now_s, self.seals.unrecorded())
+            self.store.save(draft.digest, draft.origin)
+
+        await self.run(save)
+        self._hold(draft)
+
+    async def find(self, digest: bytes) -> Draft | None:
+        """Return a draft, from memory or from disk; None where there is none."""
+        draft = self.drafts.get(digest)
+        if draft is not None:
+            return draft
+
+        def load() -> Draft | None:
+            origin = self.store.load(digest)
+            if origin is None:
+                return None
+            return Draft(digest=digest, origin=origin, finished=self.store.load_file(digest))
+
+        found = await self.run(load)
+        # Another caller may have brought it meanwhile; there is one of each, since it is changed.
+        return None if found is None else self.drafts.get(digest) or self._hold(found)
+
+    def _hold(self, draft: Draft) -> Draft:
         while len(self.drafts) >= DRAFTS_MAX:
             self.drafts.popitem(last=False)
         self.drafts[draft.digest] = draft
+        return draft
 
     def close(self) -> None:
         """Wait for what is being drawn."""

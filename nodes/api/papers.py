@@ -9,7 +9,7 @@ between leaves a signature whose file nobody has; its use is recorded before the
 import asyncio
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +23,9 @@ from ledger.errors import MalformedError, NotFoundError, RefusedError, Unavailab
 from ledger.kind import Fact
 from ledger.names import check_object, check_party
 from ledger.statement import UnverifiedStatement, decode_statement
+from nodes.adapters.draft_store import Origin
 from nodes.adapters.random import randomness
-from nodes.adapters.seal_store import Pending
+from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey
 from nodes.api.appending import compose
 from nodes.api.cases import prove, tell
 from nodes.api.context import SERVICE, Service
@@ -36,13 +37,13 @@ from nodes.core.ready import Compose
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs, load_entries
 from nodes.store.facts import load_trace, newest
-from seals.life import check_live
+from seals.life import check_live, life_of
 from seals.usage import UseStage, check_use, needs_of, use_stage
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from seals.documents import Facts, Material
+    from seals.documents import Facts, LaidOut, Material
 
 FORMATS: Final = ("pdf", "ofd")
 PURPOSES: Final = {"receipt": "受理凭证", "notice": "一次性告知书", "result": "办理结果通知书"}
@@ -89,11 +90,51 @@ async def make_seal(request: web.Request) -> web.Response:
     return json_response(answer, status=HTTPStatus.CREATED)
 
 
-@routes.get("/v1/seals/trust")
-async def trust(request: web.Request) -> web.Response:
-    """Give the roots and the revocation list of the seals that this node made, as PEM."""
+@routes.get("/v1/seals")
+async def seals(request: web.Request) -> web.Response:
+    """List the seals whose keys are held here, with where each stands on the ledger."""
     service = request.app[SERVICE]
     check_query(request)
+    rows = await service.readers.run(lambda it: _held_rows(service, it))
+    listed = [
+        {
+            "seal": name,
+            "name": None if row is None else row.state["name"],
+            "owner": None if row is None else row.state["owner"],
+            "state": str(life_of(row)),
+            "stopped": None if row is None else row.state.get("stop"),
+            "valid_from": None if row is None else row.state.get("from"),
+            "valid_until": None if row is None else row.state.get("until"),
+            "certificate": None if row is None else row.state.get("cert"),
+        }
+        for name, row in rows.items()
+    ]
+    return json_response({"seals": listed})
+
+
+def _held_rows(service: Service, connection: Connection) -> dict[str, Fact | None]:
+    held = service.desk.seals.held()
+    rows = newest(connection, service.ids, [(service.origin, it, INDEX_PAST_ALL) for it in held])
+    return dict(zip(held, rows, strict=True))
+
+
+async def publish(service: Service) -> None:
+    """Bring the revocation list up to what the ledger says of the seals held here."""
+    rows = await service.readers.run(lambda it: _held_rows(service, it))
+    stopped = {
+        name: row.state["stop"]
+        for name, row in rows.items()
+        if row is not None and "stop" in row.state
+    }
+    await service.desk.run(lambda: service.desk.seals.publish(stopped, service.now_s()))
+
+
+@routes.get("/v1/seals/trust")
+async def trust(request: web.Request) -> web.Response:
+    """Give the roots and the revocation lists of the seals that are held here, as PEM."""
+    service = request.app[SERVICE]
+    check_query(request)
+    await publish(service)
     found = await service.readers.work(service.desk.seals.trust)
     return web.Response(body=found, content_type="application/x-pem-file")
 
@@ -139,7 +180,7 @@ async def make_paper(request: web.Request) -> web.Response:
         dict.fromkeys(("case", "kind", "format", "seal", "officer", "applicant"), str),
         {
             "materials": list,
-            **dict.fromkeys(("reasons", "delivery", "basis", "result", "telephone"), str),
+            **dict.fromkeys(("reasons", "delivery", "basis", "result", "telephone", "loan"), str),
         },
     )
     _check_given(service, caller, given)
@@ -148,11 +189,38 @@ async def make_paper(request: web.Request) -> web.Response:
     # Where the base is long, the code leads to the node's own address and no further.
     link = f"{service.desk.link or service.roster.members[service.region].url}/v1/objects/{subject}"
     draft = await service.desk.run(lambda: _draw(service, given, told, subject, link))
-    service.desk.keep(draft)
+    await service.desk.keep(draft, service.now_s())
     seal = service.readers.here(lambda connection: _seal_row(service, connection, draft.seal))
     if seal.state["two"]:
         return json_response(_announced(draft), status=HTTPStatus.ACCEPTED)
     return await _finish(service, draft)
+
+
+@routes.get("/v1/papers")
+async def list_papers(request: web.Request) -> web.Response:
+    """List the caller's papers kept here: drafts, and sealed ones that can be had again."""
+    service = request.app[SERVICE]
+    caller = authorize(request, PEOPLE)
+    check_query(request)
+    store = service.desk.store
+
+    def read() -> list[dict[str, object]]:
+        found = [(digest, store.load(digest)) for digest in store.digests()]
+        return [
+            {
+                "draft": digest,
+                "subject": origin.subject,
+                "case": origin.case,
+                "seal": origin.seal,
+                "purpose": origin.purpose,
+                "format": origin.form,
+                "sealed": store.load_file(digest) is not None,
+            }
+            for digest, origin in found
+            if origin is not None and origin.officer == caller.party
+        ]
+
+    return json_response({"papers": await service.desk.run(read)})
 
 
 @routes.get("/v1/papers/{digest}")
@@ -161,8 +229,8 @@ async def show_draft(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     authorize(request, ANY)
     check_query(request)
-    draft = _find(service, request)
-    shown: bytes = await service.desk.run(lambda: press().show(draft.paper))
+    draft = await _find(service, request)
+    shown: bytes = await service.desk.run(lambda: press().show(_laid(draft)))
     return web.Response(body=shown, content_type=TYPES["pdf"])
 
 
@@ -172,15 +240,15 @@ async def seal_paper(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     caller = authorize(request, PEOPLE)
     check_query(request)
-    draft = _find(service, request)
+    draft = await _find(service, request)
     if caller.party != draft.officer:
         raise RefusedError(f"the token is not that of {draft.officer}", code="wrong-party")
     return await _finish(service, draft)
 
 
-def _find(service: Service, request: web.Request) -> Draft:
+async def _find(service: Service, request: web.Request) -> Draft:
     digest = parse_hash(request.match_info["digest"], "digest")
-    draft = service.desk.drafts.get(digest)
+    draft = await service.desk.find(digest)
     if draft is None:
         raise NotFoundError("no such draft, or no longer: draw it anew", code="no-draft")
     return draft
@@ -241,6 +309,7 @@ class _Told:
     authority: str
     owner: str
     seal_name: str
+    grounds: dict[str, str]
     bundle: bytes
 
 
@@ -291,8 +360,23 @@ def _gather(service: Service, connection: Connection, given: Mapping[str, Any]) 
         authority=names[department],
         owner=names[owner],
         seal_name=str(seal.state["name"]),
+        grounds=_grounds(service, connection, given, body),
         bundle=prove(service, connection, case).encode(),
     )
+
+
+def _grounds(
+    service: Service, connection: Connection, given: Mapping[str, Any], opened: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return what the use rests on: the loan and its grant, else the grant of the case if any."""
+    loan = given.get("loan")
+    if loan is None:
+        return {"grant": opened["grant"]} if "grant" in opened else {}
+    check_object(loan)
+    [row] = newest(connection, service.ids, [(service.origin, loan, INDEX_PAST_ALL)])
+    if row is None or loan.split("/")[1] != "seal-loan":
+        raise NotFoundError(f"no such loan was made here: {loan}", code="unknown-object")
+    return {"loan": loan, "grant": row.state["grant"]}
 
 
 def _first(
@@ -332,20 +416,40 @@ def _draw(
     """Lay a paper out; in the drawing thread."""
     from seals.documents import Proof  # noqa: PLC0415 - large, and optional
 
-    facts = _facts(service, given, told)
-    code = _code(service, given["seal"])
-    paper = press().lay(facts, Proof(link, told.bundle), name=told.seal_name, code=code)
-    form = given["format"]
-    return Draft(
-        digest=press().digest(paper, form),
-        form=form,
-        paper=paper,
+    origin = Origin(
+        form=given["format"],
         subject=subject,
         officer=given["officer"],
         seal=given["seal"],
         case=given["case"],
         purpose=PURPOSES[given["kind"]],
+        grounds=told.grounds,
+        facts=_facts(service, given, told),
+        proof=Proof(link, told.bundle),
+        name=told.seal_name,
+        code=_code(service, given["seal"]),
     )
+    paper = _lay(origin)
+    return Draft(digest=press().digest(paper, origin.form), origin=origin, paper=paper)
+
+
+def _lay(origin: Origin) -> "LaidOut":
+    laid: LaidOut = press().lay(origin.facts, origin.proof, name=origin.name, code=origin.code)
+    return laid
+
+
+def _laid(draft: Draft) -> "LaidOut":
+    """Return a draft's paper, laid out anew where the node has started since; in the thread.
+
+    Raises:
+        NotFoundError: ``no-draft``: it looks otherwise now, with other typefaces or software.
+    """
+    if draft.paper is None:
+        paper = _lay(draft.origin)
+        if press().digest(paper, draft.origin.form) != draft.digest:
+            raise NotFoundError("the draft cannot be drawn as it was", code="no-draft")
+        draft.paper = paper
+    return draft.paper
 
 
 def _code(service: Service, seal: str) -> str:
@@ -466,12 +570,24 @@ async def _finish(service: Service, draft: Draft) -> web.Response:
             await _settle(service, draft.seal)
         if draft.finished is None:
             service.readers.here(lambda connection: _check_ready(service, connection, draft))
+            await publish(service)
             pending = Pending(
                 subject=draft.subject, officer=draft.officer, body=draft.body(draft.digest)
             )
 
             def seal() -> None:
-                work = press().seal(draft.paper, draft.form, draft.digest, service.now_s())
+                now_s, paper = service.now_s(), _laid(draft)
+                desk.seals.check_signer(draft.seal, now_s)
+                if draft.origin.form == "pdf":
+                    desk.seals.load(draft.seal).check_paper(now_s)
+                make = press().seal(paper, draft.origin.form, draft.digest, now_s)
+
+                def work(held: HeldSeal, key: SealKey, paper_key: PaperKey) -> bytes:
+                    file: bytes = make(held, key, paper_key)
+                    # On disk before anything else is: a crash from here on loses no file.
+                    desk.store.save_file(draft.digest, file)
+                    return file
+
                 # Kept here, so that a caller who goes away meanwhile does not lose the file.
                 draft.finished = desk.seals.sign(draft.seal, pending, work)
 
@@ -490,7 +606,7 @@ async def _finish(service: Service, draft: Draft) -> web.Response:
         "origin": service.origin,
         "draft": draft.digest,
         "document": sha256(draft.finished).digest(),
-        "type": TYPES[draft.form],
+        "type": TYPES[draft.origin.form],
         "file": base64.b64encode(draft.finished).decode("ascii"),
     }
     return json_response(answer, status=HTTPStatus.CREATED)
@@ -499,10 +615,23 @@ async def _finish(service: Service, draft: Draft) -> web.Response:
 async def _settle(service: Service, seal: str) -> None:
     """Record what a seal has signed and nobody recorded, since a crash or refusal came between."""
     # In the thread that seals: what is under way there is finished first.
-    pending = (await service.desk.run(lambda: service.desk.seals.journal(seal))).pending
+    pending = await service.desk.run(lambda: _pending(service, seal))
     if pending is not None:
         await _record(service, pending)
         await service.desk.run(lambda: service.desk.seals.recorded(seal, pending.subject))
+
+
+def _pending(service: Service, seal: str) -> Pending | None:
+    """Return what a seal signed last and nobody recorded, with its file where that was made."""
+    pending = service.desk.seals.journal(seal).pending
+    if pending is None:
+        return None
+    draft = pending.body["draft"]
+    assert isinstance(draft, bytes)
+    file = service.desk.store.load_file(draft)
+    if file is None:
+        return pending
+    return replace(pending, body=pending.body | {"document": sha256(file).digest()})
 
 
 async def _record(service: Service, pending: Pending) -> int:

@@ -19,6 +19,7 @@ from ledger.roster import Roster, SignedRoster, check_genesis
 from nodes import node as node_module
 from nodes.adapters import tls
 from nodes.adapters.clock import SystemClock
+from nodes.adapters.draft_store import DraftStore
 from nodes.adapters.fence_file import FileFence, SharedFence
 from nodes.adapters.keystore import (
     POST_QUANTUM_ROLES,
@@ -182,7 +183,12 @@ async def running(
             standby = Standby(store, store.election, node, driver, clock, first)
             stack.push_async_callback(standby.stop)
             await standby.start()
-        desk = Desk(SealStore(keys), trial=config.seals.trial, link=config.seals.link)
+        desk = Desk(
+            SealStore(keys),
+            DraftStore(config.node.data / "papers"),
+            trial=config.seals.trial,
+            link=config.seals.link,
+        )
         stack.callback(desk.close)
         service = Service(
             region=region,

@@ -22,6 +22,7 @@ from ledger.errors import (
 )
 from nodes.adapters import press
 from nodes.adapters.clock import SystemClock
+from nodes.adapters.draft_store import DraftStore
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey, SealStore
@@ -31,8 +32,10 @@ from nodes.cli.main import main
 from nodes.cli.seal import check, load_trust
 from nodes.client import Patience
 from seals import ofd, pdf
+from seals.certificate import decode_certificate
 from seals.report import Verdict
 from seals.sm2 import USER_ID, sm3
+from seals.trust import Trust
 from tests.nodes.live import NOW_S, Live, live
 
 HERE = "510000"
@@ -360,13 +363,52 @@ def test_a_node_that_does_not_write_signs_nothing(
 
 
 def test_a_suspended_seal_signs_nothing(office: Office) -> None:
-    office.act("", "seal.suspend", OTHER, {"reason": "挂失"})
+    office.act("", "seal.suspend", OTHER, {"reason": "盘点"})
+    listed = trust_of(office).lists
+    serial = decode_certificate(office.store.load(OTHER).certificate).serial
+    assert [serial in it.revoked for it in listed] == [True]
+    assert office.live.run(seals_of(office))[OTHER]["state"] == "suspended"
     signed = office.counted(OTHER)["signatures"]
     with pytest.raises(RefusedError) as caught:
         office.draw(seal=OTHER)
     assert caught.value.code == "seal-not-live"
     assert office.counted(OTHER)["signatures"] == signed
     office.act("", "seal.resume", OTHER, {"reason": "找回"})
+    assert [serial in it.revoked for it in trust_of(office).lists] == [False]
+    assert office.live.run(seals_of(office))[OTHER]["state"] == "live"
+
+
+def trust_of(office: Office) -> Trust:
+    async def ask() -> bytes:
+        async with office.live.client(HERE) as client:
+            return await client.seal_trust()
+
+    office.trust.write_bytes(office.live.run(ask()))
+    return load_trust([office.trust])
+
+
+async def seals_of(office: Office) -> dict[str, Any]:
+    async with office.live.client(HERE) as client:
+        return {it["seal"]: it for it in await client.seals()}
+
+
+def test_a_certificate_on_the_revocation_list_signs_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the ledger says: the list may know more, as that of a licensed authority does."""
+
+    async def nothing(_service: object) -> None:
+        return
+
+    monkeypatch.setattr(papers, "publish", nothing)
+    signed = office.counted(OTHER)["signatures"]
+    assert office.store.publish({OTHER: NOW_S - 10}, NOW_S)
+    with pytest.raises(RefusedError) as caught:
+        office.draw(seal=OTHER, format="ofd")
+    assert caught.value.code == "revoked-before-signing"
+    assert office.counted(OTHER)["signatures"] == signed == office.uses(OTHER)
+    monkeypatch.undo()
+    assert office.draw(seal=OTHER, format="ofd")["file"]
 
 
 def test_what_was_signed_and_not_recorded_is_recorded_before_the_next(
@@ -384,13 +426,73 @@ def test_what_was_signed_and_not_recorded_is_recorded_before_the_next(
     assert counted["unrecorded"] is not None
     assert counted["signatures"] == office.uses(OTHER) + 1
     monkeypatch.setattr(papers, "_record", record)
-    office.live.nodes[HERE].service.desk.drafts.clear()  # as a restart does
+    forget(office)
     made = office.draw(seal=OTHER)
     assert made["subject"] != counted["unrecorded"]
     assert office.use(counted["unrecorded"])["st"] == "used"
     after = office.counted(OTHER)
     assert after["unrecorded"] is None
     assert after["signatures"] == counted["signatures"] + 1 == office.uses(OTHER)
+
+
+def forget(office: Office) -> None:
+    """Leave the desk with what lies on disk, as a restart does."""
+    desk = office.live.nodes[HERE].service.desk
+    desk.drafts.clear()
+    desk.store = DraftStore(desk.store._folder)
+
+
+def test_a_draft_outlives_the_process_and_is_sealed_as_it_was_approved(office: Office) -> None:
+    for form in ("pdf", "ofd"):
+        told, signed = office.draw(format=form), office.counted()["signatures"]
+        office.approve(told)
+        forget(office)
+        made = office.seal(told["draft"])
+        forget(office)
+        # The use is on the ledger and the caller never got the file: it can be had again.
+        assert office.seal(told["draft"]) == made
+        assert office.counted()["signatures"] == signed + 1 == office.uses()
+
+
+def test_a_crash_after_signing_leaves_the_file_and_signs_nothing_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, signed = office.draw(format="ofd"), office.counted()["signatures"]
+    office.approve(told)
+    store = office.store
+    write = store._write
+
+    def dies(seal: str, journal: Any) -> None:
+        if journal.pending is not None and journal.pending.body["document"] != bytes.fromhex(
+            told["draft"]
+        ):
+            raise OSError("the process ended")
+        write(seal, journal)
+
+    monkeypatch.setattr(store, "_write", dies)
+    with pytest.raises(LedgerError):
+        office.seal(told["draft"])
+    monkeypatch.setattr(store, "_write", write)
+    assert office.counted()["unrecorded"] == told["subject"]
+    forget(office)
+    made = office.seal(told["draft"])
+    assert verdicts(office, made["file"]) == [Verdict.VALID]
+    assert office.use(told["subject"])["doc"] == made["document"]
+    assert office.counted() == {"seal": SEAL, "signatures": signed + 1, "unrecorded": None}
+    assert office.counted()["signatures"] == office.uses()
+
+
+def test_a_keeper_finds_the_papers_that_are_kept_and_nobody_else_s(office: Office) -> None:
+    told = office.draw(format="ofd")
+
+    async def ask(party: str) -> list[dict[str, Any]]:
+        async with office.live.client(HERE, office.tokens[party]) as client:
+            return await client.papers()
+
+    found = {it["draft"]: it for it in office.live.run(ask(KEEPER))}
+    assert found[told["draft"]]["subject"] == told["subject"]
+    assert found[told["draft"]]["sealed"] is False
+    assert office.live.run(ask(HEAD)) == []
 
 
 def test_a_file_that_was_lost_on_the_way_is_a_use_too_and_its_number_is_not_used_again(
