@@ -1,0 +1,68 @@
+"""What the models found, as a page: the same bytes on every machine, so no times stand in it."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from tests.model.catalogue import DEEPER, MODELS, MUTANTS, SLOW_MUTANTS, Mutant
+from tests.model.explorer import Explored, Model, explore
+from tests.model.invariants import Invariant
+
+
+@cache
+def explored(build: Callable[[], Model]) -> tuple[Model, Explored]:
+    """Explore one model of the catalogue, once."""
+    model = build()
+    return model, explore(model)
+
+
+@cache
+def killed(mutant: Mutant) -> tuple[Model, Explored]:
+    """Explore one mutant until the promise that it breaks is broken, once."""
+    model = mutant.build()
+    return model, explore(model, mutant.breaks)
+
+
+def page(*, deep: bool = False) -> Iterator[str]:
+    """Yield the lines of the report, each as soon as it is known."""
+    yield "# The model\n"
+    yield (
+        "The rules between regions, written again from the protocol alone, in `tests/model/`, "
+        "and explored exhaustively for a few participants. Nothing in it is shared with the "
+        "node. A mutant is the same model with one rule left out; the shortest way to the broken "
+        "promise is the reason for that rule. This page is the output of `python -m tests.model`; "
+        "`--deep` goes further, for some minutes, and stops by itself.\n"
+    )
+    yield "## What must hold\n"
+    yield "| invariant | section | words |\n|---|---|---|"
+    for invariant in Invariant:
+        yield f"| `{invariant.name}` | {invariant.section} | {invariant.words} |"
+    yield "\n## What was explored\n"
+    yield (
+        "States that differ only in who is called what are counted once. The diameter is the "
+        "number of steps to the furthest state. No invariant broke.\n"
+    )
+    yield "| model | states | diameter | invariants |\n|---|---:|---:|---|"
+    total = 0
+    for build in (*MODELS, *DEEPER) if deep else MODELS:
+        model, found = explored(build)
+        names = [f"`{name.name}`" for name in model.holds]
+        names += ["`NEVER_WEDGED`"] if model.fair else []
+        assert found.broken is None, (model.name, found.broken, found.trace)
+        total += found.states
+        yield f"| {model.name} | {found.states:,} | {found.diameter} | {', '.join(names)} |"
+    yield f"| together | {total:,} | | |"
+    yield "\n## What each rule is for\n"
+    yield "| rule left out | breaks | steps | states seen |\n|---|---|---:|---:|"
+    mutants = (*MUTANTS, *SLOW_MUTANTS) if deep else MUTANTS
+    for mutant in mutants:
+        found = killed(mutant)[1]
+        assert found.broken is mutant.breaks, mutant.name
+        limit = " (a stated limit, no rule)" if mutant.is_limit else ""
+        yield (
+            f"| {mutant.name}{limit} | `{mutant.breaks.name}` | {len(found.trace)} "
+            f"| {found.states:,} |"
+        )
+    yield "\n## The shortest stories\n"
+    for mutant in mutants:
+        model, found = killed(mutant)
+        yield f"**{mutant.name}** ({model.name}): {'; '.join(found.trace)}.\n"
