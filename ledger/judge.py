@@ -17,7 +17,8 @@ from typing import Final
 
 from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
 from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Kinds, Need, ViewFact
-from ledger.roster import Roster
+from ledger.lineage import ancestors, has_number_of
+from ledger.roster import Closing, Roster
 from ledger.schema import check_body, check_subject
 from ledger.statement import ROLE_VIEW, Act
 
@@ -80,12 +81,15 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
     needs: tuple[Need, ...],
     facts: Mapping[str, Fact | None],
     views: Mapping[str, ViewFact],
+    closed: Mapping[str, Closing],
 ) -> None:
     """Check that the act cites what its rule relies on, and nothing that no view covers.
 
-    1. A citation of the citing log is of an earlier entry; one of another log is below the size of
-       the view that the act cites for it. Whether the leaf there has that hash, the caller checks
-       for citations that are no row of ``facts``; here it is checked for those that are.
+    1. A citation of the citing log is of an earlier entry, one of a log that it goes on from is
+       below the cut; one of another log is below the size of the view that the act cites for it, or
+       below its cut where the view is of a log that goes on from it. Whether the leaf there has
+       that hash, the caller checks for citations that are no row of ``facts``; here it is checked
+       for those that are.
     2. Nothing is cited in a role that nothing here rests on: what an act cites, its evidence must
        hold, and an act on a case could else make every bundle of the case fail.
     3. Each need in another log has a view of it.
@@ -106,12 +110,10 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
         if citation.origin == origin or citation.role == ROLE_VIEW:
             if citation.index >= index:
                 raise void_citation(f"{citation.role} is not below the act: {citation.index}")
-        else:
-            view = views.get(citation.origin)
-            if view is None or citation.index >= view.size:
-                raise void_citation(
-                    f"no view covers {citation.role}: {citation.origin} {citation.index}"
-                )
+        elif citation.index >= _within_sight(citation.origin, origin, views, closed):
+            raise void_citation(
+                f"no view covers {citation.role}: {citation.origin} {citation.index}"
+            )
     for need in needs:
         if need.origin is not None and need.origin not in views:  # (3)
             raise void_citation(
@@ -134,6 +136,22 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
             )
 
 
+def _within_sight(
+    cited: str, origin: str, views: Mapping[str, ViewFact], closed: Mapping[str, Closing]
+) -> int:
+    """Return how much of another log an act in the log ``origin`` may cite."""
+    size = 0
+    view = views.get(cited)
+    if view is not None:
+        size = view.size
+    closing = closed.get(cited)
+    if closing is not None and any(
+        old == cited for heir in (origin, *views) for old, _ in ancestors(closed, heir)
+    ):
+        size = max(size, closing.size)
+    return size
+
+
 def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> Judgement:
     """Judge one act and return what it changes.
 
@@ -142,14 +160,16 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
        is enrolled here and live.
     3. ``previous`` is the last act on the subject in this log.
     4. Citations.
-    5. The kind's own rule.
+    5. A successor log gives out numbers of its own; a salvaged act keeps the one that it has.
+    6. The kind's own rule.
 
     ``needs`` is what ``wants`` returned for this very act, where the caller still has it.
 
     Raises:
         MalformedError: (1).
         ConflictError: ``wrong-previous``.
-        RefusedError: ``not-entitled``, ``officer-not-live``, ``void-citation``, or the rule's.
+        RefusedError: ``not-entitled``, ``officer-not-live``, ``void-citation``, ``wrong-number``,
+            or the rule's.
     """
     statement = acting.statement
     act = statement.act
@@ -171,8 +191,15 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
     own = acting.own
     if act.previous != (None if own is None else own.leaf):  # (3)
         raise ConflictError(acting.index, code="wrong-previous")
-    check_citations(act, acting.index, acting.origin, needs, acting.facts, acting.views)  # (4)
-    return kind.rule(acting)  # (5)
+    closed = acting.roster.closed
+    check_citations(act, acting.index, acting.origin, needs, acting.facts, acting.views, closed)
+    is_new = own is None and not acting.is_salvaged
+    if closed and is_new and not has_number_of(acting.origin, statement.subject):  # (5)
+        raise RefusedError(
+            f"numbers that {acting.origin} gives out begin with its own, not {statement.subject}",
+            code="wrong-number",
+        )
+    return kind.rule(acting)  # (6)
 
 
 def void_citation(message: str) -> RefusedError:

@@ -90,6 +90,8 @@ class Acting:
     """By ``Need.name``; None where there is no such row within sight."""
     views: Mapping[str, ViewFact]
     """By origin: the views that the act cites."""
+    is_salvaged: bool = False
+    """Whether the act stood in a closed log before, beyond its cut."""
 
     @property
     def act(self) -> Act:

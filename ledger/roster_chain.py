@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from ledger import policy
 from ledger.errors import LedgerError, NotFoundError, UnverifiedError
-from ledger.keys import verify
+from ledger.keys import key_thumbprint, verify
 from ledger.note import VerifierKey
 from ledger.roster import SIGNED_PREFIX, Member, Roster, SignedRoster, check_genesis
 
@@ -265,6 +265,20 @@ class RosterChain:
             for key in roster.log_keys(origin)
         ]
         return tuple(dict.fromkeys(found))
+
+    def keys_of(self, origin: str, purpose: str) -> dict[bytes, bytes]:
+        """Return, by thumbprint, every key that ever served a purpose of the log's region then.
+
+        Args:
+            origin: Of a log; closed or not.
+            purpose: ``receipt`` or ``issuer``.
+        """
+        found = [
+            getattr(roster.members[roster.region_of_origin(origin)].keys, purpose)
+            for roster in self.rosters
+            if origin in roster.origins
+        ]
+        return {key_thumbprint(public): public for public in found}
 
 
 def _places(roster: Roster) -> Iterator[tuple[bytes, tuple[str, str]]]:

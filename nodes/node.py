@@ -47,6 +47,7 @@ from nodes.core.ready import (
     PutNote,
     Register,
     Reply,
+    Salvage,
     Write,
 )
 from nodes.core.recovery import REBUILDING, check_all, decide_start
@@ -247,9 +248,11 @@ class Node:
                 self._follower.states[origin] = self._projection.load_state(
                     origin, size, state, reader
                 )
-        self._duties = Duties(self._own, self._memory.get(DUTIES, b""), settings.limits.duties_max)
+        self._duties = Duties(
+            self._own, self._memory.get(DUTIES, b""), settings.limits.duties_max, roster.closed
+        )
         self._shelf = Shelf()
-        self._settlement = Settlement(self._own)
+        self._settlement = Settlement(self._own, roster.closed)
         self._settlement_is_new = True
         self._withheld = Withheld(roster.constants.staleness_s, tuple(self._stored))
         self._wanted_fresh: dict[str, int] = {}
@@ -505,7 +508,7 @@ class Node:
         """Take what is asked for, and what is owed, into our own log."""
         sequencer, network = self._sequencer, self._network
         refused: list[Reply] = []
-        taken: list[Register | Compose | Report] = []
+        taken: list[Register | Compose | Salvage | Report] = []
         for event in asked:
             if not isinstance(event, Freeze):
                 taken.append(event)

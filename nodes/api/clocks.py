@@ -92,7 +92,11 @@ def fresh_below(  # noqa: PLR0917 - a connection, and a place
     """
     others = [it.origin for it in service.roster.members.values() if it.origin != origin]
     views = newest(connection, ids, [(origin, other, index) for other in others])
-    found = [Proof(it.state["fresh_at"], it.index) for it in views if it is not None]
+    found = [
+        Proof(it.state["fresh_at"], it.index)
+        for it in views
+        if it is not None and it.origin == origin
+    ]
     found += _block_below(service, connection, ids, origin, index, known)
     return max(found, default=None)
 

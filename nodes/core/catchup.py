@@ -4,10 +4,10 @@ As a rule a log's writer brings its entries. But a node that was cut off, or has
 hold views of entries that it does not have, and their writer may have nothing new to send for long.
 A valid view says that honest regions hold them (protocol.md section 4), so they are asked.
 
-What comes is believed only as far as it hashes to a head that a quorum of mirrors has signed, or
-that our own row is at already. The row moves there first, and only along its own tree, so what is
-stored is always on the row's branch; nothing is signed. Such a head was its log's candidate, so
-moving to it scatters nobody's candidates.
+What comes is believed only as far as it hashes to a head that a quorum of mirrors has signed, that
+our own row is at already, or where the roster cut a closed log off. The row moves there first, and
+only along its own tree, so what is stored is always on the row's branch; nothing is signed. Such a
+head was its log's candidate, so moving to it scatters nobody's candidates.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -129,7 +129,7 @@ class CatchUp:
             return ()
         for origin, head in lacking.items():
             is_here = self._heads.stored_size(origin) >= head.checkpoint.size
-            if origin not in self._heads.logs or is_here:
+            if is_here or not (origin in self._heads.logs or origin in self._heads.closed):
                 continue
             target = self._target(head, known.get(origin))
             job = self._jobs.get(origin)
@@ -199,11 +199,15 @@ class CatchUp:
         ]
 
     def _may_hold(self, peer: str, origin: str) -> bool:
+        if origin in self._heads.closed:
+            return True
         return peer == self._heads.logs[origin] or peer in self._heads.roster.witnesses_of(origin)
 
     def _target(self, head: SignedHead, known: Known | None) -> SignedHead:
         """Return the head to aim at: the largest known, or our row's where that is beyond it."""
         origin = head.checkpoint.origin
+        if origin in self._heads.closed:
+            return head
         if known is not None and known.size > head.checkpoint.size:
             head = SignedHead(Checkpoint(origin, known.size, known.root), known.note)
         row = self._heads.row(origin)
@@ -216,7 +220,12 @@ class CatchUp:
     def _begin(self, target: SignedHead, reader: LogReader) -> tuple[Write, ...]:
         origin = target.checkpoint.origin
         row = self._heads.row(origin)
-        job = self._jobs[origin] = _Job(target, row, self._plan(target.checkpoint, row))
+        if origin in self._heads.closed:
+            # The roster's own word; no row of ours, whatever it is at, adds anything to that.
+            plan: _Plan = self._tree(target.checkpoint)
+        else:
+            plan = self._plan(target.checkpoint, row)
+        job = self._jobs[origin] = _Job(target, row, plan)
         return self._go_on(job, None, reader)
 
     def _plan(self, target: Checkpoint, row: PeerRow | None) -> _Plan:
@@ -236,11 +245,15 @@ class CatchUp:
             raise _OffBranchError
         if had < size:  # (2)
             yield _MOVE
+        yield from self._tree(target)  # (3)
+
+    def _tree(self, target: Checkpoint) -> _Plan:
+        """Say what to fetch of a tree, as far as it is not stored."""
 
         def is_wanted(level: int, index: int, hash_: bytes) -> bool:
             return self._is_wanted(target.origin, level, index, hash_)
 
-        yield from fetch_tree(size, root, is_wanted)  # (3)
+        yield from fetch_tree(target.size, target.root, is_wanted)
 
     def _go_on(
         self, job: _Job, given: Sequence[bytes] | None, reader: LogReader
@@ -345,7 +358,7 @@ class CatchUp:
     def _convict(self, job: _Job, tiles: Mapping[tuple[int, int], bytes]) -> tuple[Write, ...]:
         """Keep the bytes that show two histories, where they do."""
         row, new = job.row, job.target
-        if row is None or not row.pending:
+        if row is None or not row.pending or new.checkpoint.origin in self._heads.closed:
             return ()
         older = Checkpoint(row.origin, row.witnessed_size, row.witnessed_root)
         size, root = new.checkpoint.size, new.checkpoint.root

@@ -3,11 +3,14 @@
 Noticed while logs are judged, kept in the store until done, so that a crash forgets none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from ledger import encoding
+from ledger.lineage import ancestors
+from ledger.roster import Closing
 from nodes.core.effects import Effects
 from nodes.core.ready import PutMemory
 
@@ -39,12 +42,19 @@ class Duties:
 
     Args:
         own: Origin of our own log.
+        closed: By the roster: offers of a log that ours goes on from are ours.
         stored: What the store remembers.
         duties_max: The oldest are kept; more than that is not taken in.
     """
 
-    def __init__(self, own: str, stored: bytes, duties_max: int) -> None:
-        self._own = own
+    def __init__(
+        self,
+        own: str,
+        stored: bytes,
+        duties_max: int,
+        closed: Mapping[str, Closing] = MappingProxyType({}),
+    ) -> None:
+        self._ours = frozenset((own, *(old for old, _ in ancestors(closed, own))))
         self._duties_max = duties_max
         self._owed = [Duty(*item) for item in encoding.decode(stored)] if stored else []
         self._stored = list(self._owed)
@@ -61,7 +71,7 @@ class Duties:
             if follows is None:
                 continue
             cites = any(
-                citation.role == OFFER_ROLE and citation.origin == self._own
+                citation.role == OFFER_ROLE and citation.origin in self._ours
                 for citation in statement.act.citations
             )
             duty = Duty(follows, statement.subject, origin, index)

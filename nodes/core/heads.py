@@ -321,6 +321,8 @@ class Heads:
             if region in roster.witnesses_of(origin_)
         }
         """Origins that we witness and mirror, and the region of each."""
+        self.closed = roster.closed
+        """Logs that have ended: kept and served up to their cut, and never signed for."""
         self._signers: Mapping[str, tuple[str, Signer, bytes]] = {
             "witness": self._key(witness_name(self.own), witness),
             "mirror": self._key(mirror_name(self.own), mirror),

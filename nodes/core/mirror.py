@@ -63,7 +63,9 @@ class Mirror:
 
     def __init__(self, heads: Heads) -> None:
         self._heads = heads
-        self._hashes = {origin_hash(origin): origin for origin in (*heads.logs, heads.own)}
+        self._hashes = {
+            origin_hash(origin): origin for origin in (*heads.logs, *heads.closed, heads.own)
+        }
 
     # ---- add-entries ----------------------------------------------------------------------------
 
@@ -259,7 +261,8 @@ class Mirror:
         name, _, what = path.removeprefix(MIRROR).partition("/")
         origin = self._hashes.get(name)
         row = None if origin is None else self._heads.row(origin)
-        if origin is None or (row is None and origin != self._heads.own):
+        kept = {self._heads.own, *self._heads.closed}
+        if origin is None or (row is None and origin not in kept):
             raise NotFoundError("we do not mirror that log")
         if what == "checkpoint":
             if row is None or not row.mirrored:

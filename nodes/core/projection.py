@@ -6,7 +6,7 @@ who may append what to our own log is the sequencer's business.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
@@ -26,6 +26,7 @@ from ledger.judge import SIGNER, judge, kind_of, wants
 from ledger.keys import key_thumbprint
 from ledger.kind import (
     Acting,
+    Change,
     Draft,
     Fact,
     Judgement,
@@ -35,8 +36,17 @@ from ledger.kind import (
     Severity,
     ViewFact,
 )
+from ledger.lineage import living
 from ledger.proofs import root_at
 from ledger.roster import Roster
+from ledger.roster_chain import RosterChain
+from ledger.salvage import (
+    SALVAGE_KIND,
+    as_judged,
+    check_lost,
+    decode_salvage,
+    salvaged_object,
+)
 from ledger.statement import (
     ROLE_VIEW,
     Statement,
@@ -119,17 +129,20 @@ class Projection:
         kinds: The joined table.
         sight: Facts of all logs.
         judged_size: How far another log is judged here; what views name beyond it must wait.
+        chain: Of all versions up to ``roster``; None where that is the genesis.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made in one place
         self,
         roster: Roster,
         signed_roster: bytes,
         kinds: Kinds,
         sight: Sight,
         judged_size: Callable[[str], int],
+        chain: RosterChain | None = None,
     ) -> None:
         self._roster = roster
+        self._chain = RosterChain((signed_roster,), (roster,)) if chain is None else chain
         self._signed_roster = signed_roster
         self.kinds = kinds
         self._sight = sight
@@ -147,7 +160,7 @@ class Projection:
         loaded = LogState.decode(origin, size, self._roster.quorum(origin), state)
         for other in self._roster.members.values():
             fact = self._sight.below(reader, origin, other.origin, size)
-            if fact is not None and other.origin != origin:
+            if fact is not None and fact.origin == origin != other.origin:
                 loaded.views[other.origin] = view_of(fact)
         for start in range(loaded.evidence.size, size, 256):
             for at, entry in enumerate(
@@ -193,6 +206,9 @@ class Projection:
             self.check_signature(state.origin, unverified, reader)
             if unverified.act.kind in LOG_KINDS:  # (3)
                 self._judge_own(state, unverified, now_s, effects, reader)
+            elif unverified.act.kind == SALVAGE_KIND:
+                judged, verdict = self.judge_salvage(state, unverified, index, reader)
+                self.take(state, judged, index, verdict, effects)
             else:
                 verdict = self.judge_act(state, unverified, index, reader)
                 self.take(state, unverified, index, verdict, effects)
@@ -240,6 +256,8 @@ class Projection:
         statement: Statement | UnverifiedStatement,
         index: int,
         reader: Reader,
+        *,
+        is_salvaged: bool = False,
     ) -> Verdict:
         """Judge an act by the table of kinds, as it would stand at ``index``.
 
@@ -277,11 +295,74 @@ class Projection:
             signer=facts.get(SIGNER),
             facts=facts,
             views=views,
+            is_salvaged=is_salvaged,
         )
         try:
             return Verdict(kind, judge(kind, acting, needs), facts, views, own)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise _unjudgeable(kind, error) from error
+
+    def judge_salvage(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        reader: Reader,
+    ) -> tuple[Statement | UnverifiedStatement, Verdict]:
+        """Judge an act that a closed log lost, as it would stand at ``index`` of its successor.
+
+        1. The region brings it, about the same subject, once.
+        2. The closed log accepted it and lost it, by its receipt.
+        3. Its author's key, as known here, or the region's key of then, signed it.
+        4. It follows the act that its author knew as the last one.
+        5. Then as any act, in its new place.
+
+        Returns:
+            The act as it is judged, and what it changes.
+
+        Raises:
+            LedgerError: The act is void, or may not be appended.
+        """
+        origin, chain = state.origin, self._chain
+        closed = self._roster.closed
+        region = self._roster.region_of_origin(origin)
+        salvage = decode_salvage(statement.act.body)
+        inner = salvage.inner
+        if statement.issuer != region or statement.act.version != 1:  # (1)
+            raise RefusedError("only the region salvages into its log", code="not-entitled")
+        if inner.subject != statement.subject:
+            raise MalformedError("a salvage is about what the lost act is about", code="bad-field")
+        if self.salvaged(origin, inner.leaf, reader) is not None:
+            raise RefusedError("the act was salvaged before", code="already-salvaged")
+        receipt = check_lost(  # (2)
+            salvage,
+            origin,
+            closed,
+            lambda old: chain.keys_of(old, "receipt"),
+            lambda old, at: reader.leaves([(old, at)])[0],
+        )
+        if inner.issuer == region:  # (3)
+            public = chain.keys_of(receipt.origin, "issuer").get(inner.kid)
+            if public is None:
+                raise UnverifiedError("not the region's issuer key of then", code="unknown-key")
+        else:
+            public = self.public_of(origin, inner, reader)
+        verify_statement(inner, public)
+        own = self._sight.newest(reader, origin, inner.subject)  # (4)
+        known = inner.act.previous
+        if known is not None and (before := self.salvaged(origin, known, reader)) is not None:
+            known = before.state["leaf"]
+        if known != (None if own is None else own.leaf):
+            raise ConflictError(index, code="wrong-previous")
+        judged = as_judged(statement)
+        verdict = self.judge_act(state, judged, index, reader, is_salvaged=True)  # (5)
+        mark = Change(salvaged_object(origin, inner.leaf), {"leaf": statement.leaf})
+        changes = (*verdict.judgement.changes, mark)
+        return judged, replace(verdict, judgement=replace(verdict.judgement, changes=changes))
+
+    def salvaged(self, origin: str, leaf: bytes, reader: Reader) -> Fact | None:
+        """Return the row that says that a lost act was salvaged; None: it was not."""
+        return self._sight.newest(reader, origin, salvaged_object(origin, leaf))
 
     def resolve(
         self, origin: str, needs: Iterable[Need], views: dict[str, ViewFact], reader: Reader
@@ -322,9 +403,9 @@ class Projection:
         self._sight.add(rows.values())
         for use in judgement.uses:
             fact = verdict.facts[use.need]
-            if fact is None or fact.origin == origin:
+            view = None if fact is None else self.view_over(fact, verdict.views)
+            if fact is None or view is None:
                 continue
-            view = verdict.views[fact.origin]
             effects.uses.append(
                 UseRow(
                     origin=origin,
@@ -356,6 +437,21 @@ class Projection:
         if statement.act.citations:
             effects.noticed.append((index, statement))
 
+    def view_over(self, fact: Fact, views: Mapping[str, ViewFact]) -> ViewFact | None:
+        """Return the view that shows a foreign fact: of its log, or of one that goes on from it.
+
+        None for a fact of the citing log.
+        """
+        closed = self._roster.closed
+        return next(
+            (
+                view
+                for at, view in views.items()
+                if at in {fact.origin, living(closed, fact.origin)}
+            ),
+            None,
+        )
+
     # ---- citations ------------------------------------------------------------------------------
 
     def _views(
@@ -381,7 +477,9 @@ class Projection:
                     fact = self._sight.below(
                         reader, state.origin, citation.origin, citation.index + 1
                     )
-                view = view_of(fact) if fact is not None and "fresh_at" in fact.state else None
+                view = None
+                if fact is not None and fact.origin == state.origin and "fresh_at" in fact.state:
+                    view = view_of(fact)
             if view is None or (view.index, view.leaf) != (citation.index, citation.leaf):
                 raise RefusedError(
                     f"entry {citation.index} is no view of {citation.origin}", code="void-citation"

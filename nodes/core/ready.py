@@ -47,6 +47,15 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
+class Salvage:
+    """An act that the log before ours accepted and lost, with that log's receipt for it."""
+
+    request_id: int
+    entry: bytes
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PeerCalled:
     """A peer (or any C2SP client) asked for something; ``path`` as in own.md section 8."""
 
@@ -71,7 +80,7 @@ class Tick:
     """Time has passed; ``Ready.wake_at_ms`` asked for it."""
 
 
-Asked = Register | Compose | Freeze
+Asked = Register | Compose | Salvage | Freeze
 """What becomes entries of our own log."""
 
 Event = Asked | PeerCalled | PeerAnswered | Tick

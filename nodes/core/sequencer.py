@@ -15,8 +15,10 @@ from ledger.equivocation import EVIDENCE_KIND, Conviction, Equivocation, evidenc
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.judge import CORRECTS, kind_of, wants
-from ledger.kind import Draft, ViewFact
+from ledger.kind import Draft, Fact, Kind, ViewFact
 from ledger.roster import Roster
+from ledger.salvage import SALVAGE_KIND, as_judged, decode_salvage
+from ledger.salvage import Salvage as Lost
 from ledger.statement import (
     ROLE_VIEW,
     Act,
@@ -59,6 +61,7 @@ from nodes.core.ready import (
     Registered,
     RegisterReply,
     Reply,
+    Salvage,
     Write,
 )
 from nodes.core.sight import Sight
@@ -163,7 +166,7 @@ class Sequencer:
 
     def step(  # noqa: PLR0917 - one call, from the node's step
         self,
-        events: Sequence[Register | Compose | Report],
+        events: Sequence[Register | Compose | Salvage | Report],
         duties: Duties,
         views_due: Sequence[str],
         unrecorded: Sequence[BlockLines],
@@ -191,6 +194,8 @@ class Sequencer:
                 results = tuple(work.register(statement) for statement in event.statements)
             elif isinstance(event, Compose):
                 results = (work.compose(event),)
+            elif isinstance(event, Salvage):
+                results = (work.salvage(event),)
             else:
                 results = (work.append_frozen(event.frozen),)
             batch.replies.append((event.request_id, results))
@@ -254,7 +259,9 @@ class Sequencer:
             Reply(request_id, RegisterReply(results, size)) for request_id, results in batch.replies
         )
 
-    def _prefetch(self, events: Sequence[Register | Compose | Report], reader: Reader) -> None:
+    def _prefetch(
+        self, events: Sequence[Register | Compose | Salvage | Report], reader: Reader
+    ) -> None:
         """Read in one call what nearly every act asks for: subject, signer, signer's key."""
         origin, region = self._origin, self._means.region
         wanted: list[tuple[str, str]] = []
@@ -315,7 +322,7 @@ class _Work:
         The same bytes again get the same index, whatever has changed since.
         """
         try:
-            if statement.act.kind in LOG_KINDS:  # (1)
+            if statement.act.kind in LOG_KINDS or statement.act.kind == SALVAGE_KIND:  # (1)
                 raise RefusedError("only the log itself records this", code="not-entitled")
             self._projection.public_of(self._origin, statement, self._reader)
             self._check_time(statement.time_s)  # (2)
@@ -328,7 +335,7 @@ class _Work:
 
     def _admit(self, statement: Statement) -> Registered:
         index = self._state.size + self._block_due
-        verdict = self._projection.judge_act(self._state, statement, index, self._reader)  # (3)
+        verdict = self._judge(statement, index)  # (3)
         if not verdict.kind.receives_only:
             self._check_fresh(verdict)  # (4)
         if self._base_is_stale():
@@ -336,9 +343,17 @@ class _Work:
             self._check_time(statement.time_s)
         self.open_block()
         index = self._state.size
-        self._projection.take(self._state, statement, index, verdict, self._batch.effects)
+        self._projection.take(
+            self._state, as_judged(statement), index, verdict, self._batch.effects
+        )
         self._append(statement)
         return Registered(index, None, statement.entry)
+
+    def _judge(self, statement: Statement, index: int) -> Verdict:
+        """Judge an act, or one that is salvaged."""
+        if statement.act.kind == SALVAGE_KIND:
+            return self._projection.judge_salvage(self._state, statement, index, self._reader)[1]
+        return self._projection.judge_act(self._state, statement, index, self._reader)
 
     def _check_time(self, time_s: int) -> None:
         if time_s > self._batch.now_s + self._delta_s:
@@ -355,8 +370,9 @@ class _Work:
         bounds = dict.fromkeys(verdict.views, self._staleness_s)
         for use in verdict.judgement.uses:
             fact = verdict.facts[use.need]
-            if fact is not None and fact.origin in bounds:
-                bounds[fact.origin] = min(bounds[fact.origin], use.staleness_s)
+            view = None if fact is None else self._projection.view_over(fact, verdict.views)
+            if view is not None:
+                bounds[view.origin] = min(bounds[view.origin], use.staleness_s)
         for origin, staleness_s in bounds.items():
             age_s = now_s - verdict.views[origin].fresh_at_s
             if age_s > staleness_s - refresh_s:
@@ -405,6 +421,13 @@ class _Work:
             body=body,
         )
         own = self._sight.newest(self._reader, self._origin, subject)
+        citations = (*self._citations(kind, draft, own), *self._corrected(name, body))
+        act = Act(name, version, None if own is None else own.leaf, citations, body)
+        statement = sign_statement(cast("SigningKey", key), issuer, subject, draft.time_s, act)
+        return self._admit(statement)
+
+    def _citations(self, kind: Kind, draft: Draft, own: Fact | None) -> tuple[Citation, ...]:
+        """Return what an act has to cite, with views recorded now where they are needed."""
         needs = wants(kind, draft, own, self._region, self._roster)
         needed: dict[str, list[str]] = {}
         for need in needs:
@@ -419,10 +442,42 @@ class _Work:
             fact = facts[need.name]
             if need.cite and fact is not None:
                 citations.append(Citation(need.name, fact.origin, fact.index, fact.leaf))
-        citations += self._corrected(name, body)
-        act = Act(name, version, None if own is None else own.leaf, tuple(citations), body)
-        statement = sign_statement(cast("SigningKey", key), issuer, subject, draft.time_s, act)
-        return self._admit(statement)
+        return tuple(citations)
+
+    def salvage(self, event: Salvage) -> Registered:
+        """Bring an act that the log before lost into this one.
+
+        Brought again, it is the entry that it is already.
+        """
+        try:
+            return self._salvage(
+                decode_salvage({"statement": event.entry, "receipt": event.receipt})
+            )
+        except LedgerError as error:
+            return Registered(None, error)
+
+    def _salvage(self, lost: Lost) -> Registered:
+        inner = lost.inner
+        known = self._projection.salvaged(self._origin, inner.leaf, self._reader)
+        if known is not None:
+            return Registered(known.index, None, b"")
+        kind = kind_of(self._means.projection.kinds, inner.act.kind, inner.act.version)
+        draft = Draft(
+            kind=kind.name,
+            version=kind.version,
+            issuer=inner.issuer,
+            subject=inner.subject,
+            time_s=max(self._batch.now_s, self._base_s - self._delta_s),
+            body=inner.act.body,
+        )
+        own = self._sight.newest(self._reader, self._origin, inner.subject)
+        citations = (
+            *self._citations(kind, draft, own),
+            *self._corrected(kind.name, inner.act.body),
+        )
+        previous = None if own is None else own.leaf
+        act = Act(SALVAGE_KIND, 1, previous, citations, lost.to_body())
+        return self._admit(self._own_word(inner.subject, act))
 
     def _corrected(self, name: str, body: Mapping[str, Any]) -> tuple[Citation, ...]:
         """Return the citation of the entry that a correction is about."""
@@ -450,7 +505,7 @@ class _Work:
         current, best = self._state.views.get(origin), self.best(origin)
         if best is not None:
             rows = [self._sight.newest(self._reader, origin, name) for name in objects]
-            needed = [row.index for row in rows if row is not None]
+            needed = [row.index for row in rows if row is not None and row.origin == origin]
             if should_renew(current, best, needed, self._batch.now_s, self._roster.constants):
                 self.append_view(origin)
                 current = self._state.views[origin]

@@ -6,11 +6,13 @@ at when is only a matter of work. Reads what the projections have written in the
 Source: protocol.md section 4.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ledger.kind import Fact, Severity
+from ledger.lineage import ancestors, heir_of, is_one_log, living
+from ledger.roster import Closing
 from nodes.core.effects import Effects
 from nodes.core.ready import FindingRow, PutFindings, PutUses, Write
 from nodes.core.sight import INDEX_PAST_ALL
@@ -68,9 +70,11 @@ class Settlement:
 
     Args:
         own: The log whose open uses its node appends views for.
+        closed: By the roster: which logs go on in which.
     """
 
     own: str
+    closed: Mapping[str, Closing] = field(default_factory=dict)
     _using: dict[str, _Using] = field(default_factory=dict)
     _awaited: set[str] | None = None
     """Logs whose ends are not seen yet while a use waits for that; None: not known, look at all."""
@@ -105,16 +109,22 @@ class Settlement:
         latest: dict[str, int] = {}
         for origin, effects in judged:
             self.opened(effects.uses)
-            if effects.evidence:
-                high = effects.evidence[-1].high
-                latest[origin] = max(row.seen_by_s for row in effects.evidence)
-                _add(rows, self._dated(origin, high, reader))
-                if self._awaited is None or origin in self._awaited:
-                    _add(rows, reader.unsettled(fact_origin=origin))
+            for row in effects.evidence:
+                latest[row.origin] = max(row.seen_by_s, latest.get(row.origin, 0))
+                for old, _ in ancestors(self.closed, row.origin):
+                    latest[old] = max(row.seen_by_s, latest.get(old, 0))
+            # The first entry of a successor dates what its predecessor left open.
+            for dated, high in {row.origin: row.high for row in effects.evidence}.items():
+                _add(rows, self._dated(dated, high, reader))
+                if self._awaited is None or dated in self._awaited:
+                    _add(rows, reader.unsettled(fact_origin=dated))
             for view in effects.views:
-                _add(
-                    rows, reader.unsettled(origin=origin, fact_origin=view.origin, high=view.index)
-                )
+                viewed = (view.origin, *(old for old, _ in ancestors(self.closed, view.origin)))
+                for name in viewed:
+                    found = reader.unsettled(origin=origin, fact_origin=name, high=view.index)
+                    _add(rows, found)
+                    for old, _ in ancestors(self.closed, origin):
+                        _add(rows, reader.unsettled(origin=old, fact_origin=name))
         for origin, seen_s in latest.items():
             _add(rows, self._overdue(origin, seen_s, reader))
         if not rows:
@@ -166,8 +176,9 @@ class Settlement:
             if standing.status != use.status:
                 uses.append(replace(use, status=standing.status))
             findings += standing.findings
-            if use.origin == self.own and standing.status in {OPEN, UNPROVEN}:
-                self._want(use.fact_origin, standing.seen_by_s)
+            is_ours = is_one_log(self.closed, self.own, use.origin)
+            if is_ours and standing.status in {OPEN, UNPROVEN}:
+                self._want(living(self.closed, use.fact_origin), standing.seen_by_s)
         self._awaited = awaited if self._awaited is None else self._awaited | awaited
         written: list[Write] = []
         if uses:
@@ -214,9 +225,7 @@ class Settlement:
         later = next(
             (
                 fact
-                for fact in reader.facts_between(
-                    use.origin, use.fact_origin, use.index + 1, INDEX_PAST_ALL
-                )
+                for fact in self._views_after(use, reader)
                 if fact.state["fresh_at"] >= seen_by_s
             ),
             None,
@@ -229,18 +238,16 @@ class Settlement:
 
     def _by_view(self, use: UseRow, seen_by_s: int, later: Fact, reader: Reader) -> _Standing:
         """Judge a use by the first view that shows the log relied on as it was after the use."""
-        changes = reader.facts_between(
-            use.fact_origin, use.fact_object, use.fact_index + 1, later.state["size"]
-        )
+        changes = self._changes(use, later, reader)
         if not changes or changes[-1].live:
             return _Standing(CONFIRMED_LATE, _withdrawn(use))
         ended: Fact | None = None
         dated: list[Fact] = []
         for change in changes:
-            seen = reader.seen_by(use.fact_origin, change.index)
+            seen = reader.seen_by(change.origin, change.index)
             if seen is None:
                 # The grantor has recorded an end that its own log does not date yet.
-                return _Standing(use.status, (_undated(use, change),), use.fact_origin)
+                return _Standing(use.status, (_undated(use, change),), change.origin)
             dated.append(change)
             if seen[0] > seen_by_s:
                 break
@@ -249,34 +256,66 @@ class Settlement:
         undone = _withdrawn(use, *dated)
         if ended is None:
             return _Standing(CONFIRMED_LATE, undone)
-        return _Standing(UNAUTHORISED, (*undone, _unauthorised(use, ended, later, reader)))
+        return _Standing(UNAUTHORISED, (*undone, self._unauthorised(use, ended, later, reader)))
+
+    def _heirs(self, origin: str) -> Iterator[str]:
+        """Give a log and those that go on from it, in order."""
+        heir: str | None = origin
+        while heir is not None:
+            yield heir
+            heir = heir_of(self.closed, heir)
+
+    def _views_after(self, use: UseRow, reader: Reader) -> Iterator[Fact]:
+        """Give the views of the log relied on, recorded after a use, in their order."""
+        low = use.index + 1
+        for using in self._heirs(use.origin):
+            views = [
+                view
+                for viewed in self._heirs(use.fact_origin)
+                for view in reader.facts_between(using, viewed, low, INDEX_PAST_ALL)
+            ]
+            yield from sorted(views, key=lambda view: view.index)
+            low = 0
+
+    def _changes(self, use: UseRow, later: Fact, reader: Reader) -> list[Fact]:
+        """Return the rows of what was relied on that came after it, as far as a view shows."""
+        changes: list[Fact] = []
+        low = use.fact_index + 1
+        for origin in self._heirs(use.fact_origin):
+            is_last = origin == later.object
+            high = later.state["size"] if is_last else self.closed[origin].size
+            changes += reader.facts_between(origin, use.fact_object, low, high)
+            if is_last:
+                break
+            low = 0
+        return changes
+
+    def _unauthorised(self, use: UseRow, ended: Fact, later: Fact, reader: Reader) -> FindingRow:
+        relied_on = [
+            (use.origin, fact.index)
+            for viewed in self._heirs(use.fact_origin)
+            for fact in reader.facts_between(use.origin, viewed, 0, use.index)
+            if (fact.state["size"], fact.state["fresh_at"]) == (use.view_size, use.fresh_at_s)
+        ]
+        return FindingRow(
+            origin=use.origin,
+            index=use.index,
+            code="unauthorised-use",
+            severity=Severity.BREACH.value,
+            subject=use.fact_object,
+            detail=f"{use.fact_object} had ended before the use was seen",
+            evidence=(
+                (use.origin, use.index),
+                *relied_on[-1:],
+                (later.origin, later.index),
+                (ended.origin, ended.index),
+            ),
+        )
 
 
 def _add(rows: dict[tuple[str, int, str, str], UseRow], more: Iterable[UseRow]) -> None:
     for use in more:
         rows[use.origin, use.index, use.fact_origin, use.fact_object] = use
-
-
-def _unauthorised(use: UseRow, ended: Fact, later: Fact, reader: Reader) -> FindingRow:
-    relied_on = [
-        (use.origin, fact.index)
-        for fact in reader.facts_between(use.origin, use.fact_origin, 0, use.index)
-        if (fact.state["size"], fact.state["fresh_at"]) == (use.view_size, use.fresh_at_s)
-    ]
-    return FindingRow(
-        origin=use.origin,
-        index=use.index,
-        code="unauthorised-use",
-        severity=Severity.BREACH.value,
-        subject=use.fact_object,
-        detail=f"{use.fact_object} had ended before the use was seen",
-        evidence=(
-            (use.origin, use.index),
-            *relied_on[-1:],
-            (use.origin, later.index),
-            (ended.origin, ended.index),
-        ),
-    )
 
 
 def _unproven(use: UseRow) -> FindingRow:

@@ -73,7 +73,7 @@ class Sight:
         self._overlay: dict[tuple[str, str], list[Fact]] = {}
 
     def newest(self, reader: Reader, origin: str, object_: str) -> Fact | None:
-        """Return the newest row of an object in a log, or None."""
+        """Return the newest row of an object in a log, or in the one that it goes on from."""
         key = (origin, object_)
         made = self._overlay.get(key)
         if made is not None:
@@ -87,7 +87,7 @@ class Sight:
     def below(self, reader: Reader, origin: str, object_: str, below: int) -> Fact | None:
         """Return the newest row of an object with index < ``below``, or None."""
         fact = self.newest(reader, origin, object_)
-        if fact is None or fact.index < below:
+        if fact is None or fact.origin != origin or fact.index < below:
             return fact
         # Rows of the open transaction may not be in the store yet.
         for made in reversed(self._overlay.get((origin, object_), ())):

@@ -46,11 +46,13 @@ class LogIDs:
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._origins: dict[int, str] = {}
+        self._before: dict[int, tuple[int, int]] | None = None
 
     def forget(self) -> None:
         """Drop what was learnt, since the transaction it came from may not have happened."""
         self._ids.clear()
         self._origins.clear()
+        self._before = None
 
     def find(self, connection: Connection, origin: str) -> int | None:
         """Return the log's number; None if we store nothing of it."""
@@ -81,6 +83,13 @@ class LogIDs:
         """Return the numbers of all logs that are stored, ascending."""
         query = select(schema.logs.c.log_id, schema.logs.c.origin).order_by(schema.logs.c.log_id)
         return [self._learn(row[1], row[0]) for row in connection.execute(query)]
+
+    def before(self, connection: Connection, log_id: int) -> tuple[int, int] | None:
+        """Return the number of the closed log that a log goes on from, and its cut; None: none."""
+        if self._before is None:
+            rows = connection.execute(select(schema.closings))
+            self._before = {heir: (old, size) for old, size, heir in rows if heir is not None}
+        return self._before.get(log_id)
 
     def _learn(self, origin: str, log_id: int) -> int:
         self._ids[origin] = log_id

@@ -76,16 +76,30 @@ def newest(
 ) -> list[Fact | None]:
     """Return for each (origin, object, below) the newest row with a smaller index, or None.
 
-    Where no server is asked, one prepared look-up each is as fast as one query with all the values.
+    Where a log has none, the one that it goes on from is looked into, below its cut; the row says
+    which log it is of. Where no server is asked, one prepared look-up each is as fast as one query
+    with all the values.
     """
     keys = [
         (object_, ids.find(connection, origin) or 0, below) for origin, object_, below in wanted
     ]
     rows = _NEWEST.run_each(connection, keys)
     return [
-        None if row is None else _fact(origin, object_, row)
-        for (origin, object_, _), row in zip(wanted, rows, strict=True)
+        _before(connection, ids, *key[:2]) if row is None else _fact(origin, object_, row)
+        for key, (origin, object_, _), row in zip(keys, wanted, rows, strict=True)
     ]
+
+
+def _before(connection: Connection, ids: LogIDs, object_: str, log_id: int) -> Fact | None:
+    """Return the newest row of an object in the logs that a log goes on from, or None."""
+    found = ids.before(connection, log_id)
+    while found is not None:
+        old, cut = found
+        row = _NEWEST.run(connection, (object_, old, cut)).fetchone()
+        if row is not None:
+            return _fact(ids.origin(connection, old), object_, row)
+        found = ids.before(connection, old)
+    return None
 
 
 def between(  # noqa: PLR0917 - a connection, and a range

@@ -147,6 +147,16 @@ Index(
 )  # fmt: skip
 Index("answers_due", answers.c.log_id, answers.c.due_s)
 
+closings = Table(
+    "closings",
+    metadata,
+    Column("log_id", _Key, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("heir_id", BigInteger),
+)
+"""Logs that the roster has closed, where, and the log of the same region that goes on from there;
+NULL: none does. Of a closed log nothing beyond its size is projected."""
+
 projections = Table(
     "projections",
     metadata,
