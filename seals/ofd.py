@@ -64,16 +64,52 @@ def write_ofd(
     Raises:
         MalformedError: ``glyph-missing``.
     """
+    return seal_ofd(prepare_ofd(paper, faces), paper, seal=seal, sign=sign)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An OFD before it is sealed: its parts, and the list of them that the seal will cover.
+
+    Args:
+        parts: All that the list names.
+        signature: ``Signature.xml``, whose SM3 is what the seal signs.
+    """
+
+    parts: Mapping[str, bytes]
+    signature: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """What the seal signs."""
+        return sm3(self.signature)
+
+
+def prepare_ofd(paper: LaidOut, faces: Faces) -> Prepared:
+    """Return what there is of an OFD before it is sealed, the same each time.
+
+    Raises:
+        MalformedError: ``glyph-missing``.
+    """
     parts = _parts(paper, faces)
-    signature = _signature_xml(paper, parts)
-    parts["Doc_0/Signs/Signatures.xml"] = _part(
-        "Signatures",
-        "<ofd:MaxSignId>1</ofd:MaxSignId>"
-        f'<ofd:Signature ID="1" Type="Seal" BaseLoc="{PROPERTY_INFO}"/>',
-    )
-    parts[_SIGNATURE] = signature
-    parts["Doc_0/Signs/Sign_0/Seal.esl"] = seal
-    parts["Doc_0/Signs/Sign_0/SignedValue.dat"] = sign(sm3(signature), PROPERTY_INFO)
+    return Prepared(parts, _signature_xml(paper, parts))
+
+
+def seal_ofd(
+    prepared: Prepared, paper: LaidOut, *, seal: bytes, sign: Callable[[bytes, str], bytes]
+) -> bytes:
+    """Return the sealed file; the arguments are those of ``write_ofd``."""
+    parts = {
+        **prepared.parts,
+        "Doc_0/Signs/Signatures.xml": _part(
+            "Signatures",
+            "<ofd:MaxSignId>1</ofd:MaxSignId>"
+            f'<ofd:Signature ID="1" Type="Seal" BaseLoc="{PROPERTY_INFO}"/>',
+        ),
+        _SIGNATURE: prepared.signature,
+        "Doc_0/Signs/Sign_0/Seal.esl": seal,
+        "Doc_0/Signs/Sign_0/SignedValue.dat": sign(prepared.digest, PROPERTY_INFO),
+    }
     return _zip(paper, parts)
 
 

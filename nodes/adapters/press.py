@@ -5,8 +5,9 @@ all else. This module must only be imported when a paper is wanted.
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, Literal
 
 import pylopdf_fonts_zh_cn
@@ -14,8 +15,8 @@ import pylopdf_fonts_zh_cn
 from ledger.errors import RefusedError
 from nodes.adapters.seal_store import HeldSeal, PaperKey, SealKey
 from seals import ofd, pdf
-from seals.documents import Faces, Facts, LaidOut, Proof, compose, lay_out
-from seals.drawing import Font, draw_round_seal
+from seals.documents import CaseResult, Faces, Facts, LaidOut, Proof, compose, lay_out
+from seals.drawing import Drawing, Font, draw_round_seal
 from seals.signing import make_signature
 from seals.sm2 import sm3
 
@@ -30,6 +31,16 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 logging.getLogger("fpdf").setLevel(logging.ERROR)
 
 
+WRITTEN_MAX: Final = 8
+_WRITTEN: OrderedDict[bytes, bytes | ofd.Prepared] = OrderedDict()
+"""What was written to learn its digest, by that digest; only the drawing thread touches it."""
+
+
+@lru_cache(maxsize=32)
+def _drawn(name: str, code: str) -> Drawing:
+    return draw_round_seal(name, code, _faces().serif, purpose=PURPOSE)
+
+
 @cache
 def _faces() -> Faces:
     return Faces(
@@ -40,13 +51,12 @@ def _faces() -> Faces:
 
 def picture(name: str, code: str) -> bytes:
     """Return the PNG of a trial's round seal."""
-    return draw_round_seal(name, code, _faces().serif, purpose=PURPOSE).png()
+    return _drawn(name, code).png()
 
 
 def lay(facts: Facts, proof: Proof, *, name: str, code: str) -> LaidOut:
     """Return a paper on its sheets, with the place of the seal ``name``."""
-    drawing = draw_round_seal(name, code, _faces().serif, purpose=PURPOSE)
-    return lay_out(compose(facts), proof, drawing, _faces())
+    return lay_out(compose(facts), proof, _drawn(name, code), _faces())
 
 
 def show(paper: LaidOut) -> bytes:
@@ -56,16 +66,39 @@ def show(paper: LaidOut) -> bytes:
 
 def digest(paper: LaidOut, form: Format) -> bytes:
     """Return what the seal will sign: SM3 of a PDF's first revision, of the list of OFD's parts."""
+    made: bytes | ofd.Prepared
     if form == "pdf":
-        return sm3(show(paper))
-    found: list[bytes] = []
+        made = show(paper)
+        found = sm3(made)
+    else:
+        made = ofd.prepare_ofd(paper, _faces())
+        found = made.digest
+    # Most papers are sealed soon after they were drawn; the others are written once more.
+    while len(_WRITTEN) >= WRITTEN_MAX:
+        _WRITTEN.popitem(last=False)
+    _WRITTEN[found] = made
+    return found
 
-    def keep(asked: bytes, _info: str) -> bytes:
-        found.append(asked)
-        return b""
 
-    ofd.write_ofd(paper, _faces(), seal=b"", sign=keep)
-    return found[0]
+def warm() -> None:
+    """Draw a paper for nobody, so that the first real one waits for no typeface and no library."""
+    facts = CaseResult(
+        number="000000/case/0",
+        item="办理结果",
+        item_code="0",
+        applicant="",
+        window="政务服务中心",
+        officer="0",
+        authority="",
+        grant="",
+        issuer="政务服务中心",
+        time_s=0,
+        outcome="准予办理",
+        reasons="申请材料齐全，符合法定条件。",
+        basis="",
+        delivery="由收件窗口送达",
+    )
+    show(lay(facts, Proof("https://localhost/p/0", b"0"), name="政务服务中心", code="0" * 14))
 
 
 def seal(
@@ -94,9 +127,12 @@ def seal(
                 timestamp=None,
             )
 
+        written = _WRITTEN.pop(wanted, None)
         if form == "ofd":
-            return ofd.write_ofd(paper, _faces(), seal=held.seal, sign=sign)
-        base = show(paper)
+            if not isinstance(written, ofd.Prepared):
+                written = ofd.prepare_ofd(paper, _faces())
+            return ofd.seal_ofd(written, paper, seal=held.seal, sign=sign)
+        base = written if isinstance(written, bytes) else show(paper)
         ses = sign(sm3(base), pdf.base_info(base))
         return pdf.seal_pdf(base, paper, paper_key, ses=ses)
 

@@ -4,11 +4,23 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
-from nodes.api import acts, answers, c2sp, cases, check, loss, papers, scitt, tiles, tokens
+from nodes.api import (
+    acts,
+    answers,
+    c2sp,
+    cases,
+    check,
+    loss,
+    papers,
+    public_papers,
+    scitt,
+    tiles,
+    tokens,
+)
 from nodes.api.context import SERVICE, Service
 from nodes.api.middleware import problems
 
-PUBLIC: Final = (acts, answers, cases, check, loss, papers, scitt, tiles, tokens)
+PUBLIC: Final = (acts, answers, cases, check, loss, papers, public_papers, scitt, tiles, tokens)
 PEER: Final = (c2sp, tiles)
 
 

@@ -4,7 +4,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from nodes.adapters.draft_store import DraftStore, Origin
@@ -79,6 +81,17 @@ class Desk:
     async def run(self, work: Callable[[], _T]) -> _T:
         """Do work in the drawing thread."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+
+    def warm(self) -> None:
+        """Get ready to draw, in the drawing thread, where this node has a seal to draw with."""
+        if not self.seals.held():
+            return
+
+        def work() -> None:
+            with suppress(ImportError):  # without the optional part no paper comes
+                import_module("nodes.adapters.press").warm()
+
+        self.thread.submit(work)
 
     async def keep(self, draft: Draft, now_s: int) -> None:
         """Keep a draft, on disk and at hand."""

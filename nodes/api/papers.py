@@ -30,6 +30,7 @@ from nodes.api.appending import compose
 from nodes.api.cases import prove, tell
 from nodes.api.context import SERVICE, Service
 from nodes.api.desk import Draft
+from nodes.api.public_papers import use_of
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, read_json, take
 from nodes.api.tokens import ANY, PEOPLE, Caller, Role, authorize, parse_hash
@@ -185,9 +186,10 @@ async def make_paper(request: web.Request) -> web.Response:
     )
     _check_given(service, caller, given)
     told = await service.readers.run(lambda connection: _gather(service, connection, given))
-    subject = f"{service.region}/seal-use/p{randomness(8).hex()}"
-    # Where the base is long, the code leads to the node's own address and no further.
-    link = f"{service.desk.link or service.roster.members[service.region].url}/v1/objects/{subject}"
+    short = randomness(8).hex()
+    subject = use_of(service.region, short)
+    base = service.desk.link or service.roster.members[service.region].url
+    link = f"{base.rstrip('/')}/p/{short}"
     draft = await service.desk.run(lambda: _draw(service, given, told, subject, link))
     await service.desk.keep(draft, service.now_s())
     seal = service.readers.here(lambda connection: _seal_row(service, connection, draft.seal))

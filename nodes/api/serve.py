@@ -190,6 +190,7 @@ async def running(
             link=config.seals.link,
         )
         stack.callback(desk.close)
+        desk.warm()
         service = Service(
             region=region,
             origin=member.origin,

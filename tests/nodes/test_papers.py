@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import aiohttp
 import pytest
+import segno
 
 from ledger.encoding import encode
 from ledger.errors import (
@@ -33,6 +35,7 @@ from nodes.cli.seal import check, load_trust
 from nodes.client import Patience
 from seals import ofd, pdf
 from seals.certificate import decode_certificate
+from seals.documents import Proof
 from seals.report import Verdict
 from seals.sm2 import USER_ID, sm3
 from seals.trust import Trust
@@ -207,6 +210,58 @@ def test_a_paper_is_approved_sealed_recorded_and_verifies(office: Office, form: 
     assert found != [Verdict.VALID] * len(found) or not found
     assert office.counted() == {"seal": SEAL, "signatures": before + 1, "unrecorded": None}
     assert office.counted()["signatures"] == office.uses()
+
+
+def fetch(office: Office, path: str, accept: str = "*/*") -> tuple[int, str, str]:
+    """Ask the node without a token; give status, text, and where it leads."""
+    url = office.live.founded.roster.members[HERE].url
+
+    async def ask() -> tuple[int, str, str]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url + path, headers={"Accept": accept}, allow_redirects=False) as got,
+        ):
+            return got.status, await got.text(errors="replace"), got.headers.get("Location", "")
+
+    return office.live.run(ask())
+
+
+def test_the_code_leads_whoever_has_the_paper_to_its_record_and_nobody_to_a_draft(
+    office: Office,
+) -> None:
+    told = office.draw(format="ofd")
+    short = told["subject"].rsplit("/p", 1)[1]
+    path = f"/p/{short}"
+    assert fetch(office, path)[0] == 404
+    office.approve(told)
+    # Approved is not sealed yet: the page is for who holds the paper.
+    assert fetch(office, path)[0] == 404
+    made = office.seal(told["draft"])
+    evidence = ofd.read(made["file"]).evidence
+    assert evidence is not None
+    link = f"{office.live.founded.roster.members[HERE].url}{path}"
+    text = Proof(link, evidence).code_text()
+    # A version 7 code has 45 modules: on 27 mm a phone reads it without effort.
+    assert segno.make(text, error="m", micro=False).version <= 7
+    status, said_, _ = fetch(office, path)
+    found = json.loads(said_)
+    assert status == 200, said_
+    assert (found["verdict"], found["findings"]) == ("recorded", [])
+    assert (found["document"], found["index"]) == (made["document"], made["index"])
+    assert KEEPER not in said_
+    assert "张" not in said_
+    for document, same in ((made["document"], True), ("00" * 32, False)):
+        answer = json.loads(fetch(office, f"{path}?document={document}")[1])
+        assert answer["is_document"] is same
+    status, page, _ = fetch(office, path, "text/html,*/*")
+    assert status == 200
+    assert made["document"] in page
+    assert "用印已记入账本" in page
+    assert fetch(office, f"{path}/proof")[2] == found["proof"]
+    assert fetch(office, found["proof"])[0] == 200
+    assert fetch(office, found["entry"])[0] == 200
+    for bad in ("0" * 16, "x", "0" * 17, short.upper() + "0"):
+        assert fetch(office, f"/p/{bad}")[0] == 404
 
 
 def test_asked_again_the_same_file_comes_and_the_key_does_not_sign(office: Office) -> None:
