@@ -32,6 +32,7 @@ from ledger.statement import (
     UnverifiedStatement,
     verify_statement,
 )
+from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from ledger.views import BLOCK_KIND, VIEW_KIND, Block, decode_block, decode_view, seen_by
 
 GENESIS: Final = "log.genesis"
@@ -167,13 +168,13 @@ def _named(made: AnyStatement, kinds: Kinds) -> Iterator[str]:
             yield value
 
 
-def judge_bundle(verified: VerifiedBundle, kinds: Kinds) -> Trace:
+def judge_bundle(verified: VerifiedBundle, kinds: Kinds, sm2: CheckSM2 = no_sm2) -> Trace:
     """Judge the acts of a verified bundle again, and return the timeline of its case.
 
     It goes on from where ``check_bundle`` ends, each step over all entries in the order of cause:
 
     1. ``signature``: every statement is signed by the issuer key of its region, or by a live key
-       that an enrolment in the bundle gave to its issuer.
+       that an enrolment in the bundle gave to its issuer, of a suite that the roster names.
     2. ``view``: every view holds a quorum, and agrees with the note of the log it views.
     3. ``chain``: no act is missing between two acts on one object in one log.
     4. ``rules``: each act is judged; nothing it cites is missing. One that breaks a rule is void
@@ -182,7 +183,7 @@ def judge_bundle(verified: VerifiedBundle, kinds: Kinds) -> Trace:
     Raises:
         UnverifiedError: Its code is the name of the step that failed.
     """
-    replay = _Replay(verified, kinds)
+    replay = _Replay(verified, kinds, sm2)
     replay.run()
     case = verified.subject
     places = {Place(entry.origin, entry.index): entry for entry in replay.judged}
@@ -209,7 +210,8 @@ class _Replay:
     that the views below it cover.
     """
 
-    def __init__(self, verified: VerifiedBundle, kinds: Kinds) -> None:
+    def __init__(self, verified: VerifiedBundle, kinds: Kinds, sm2: CheckSM2) -> None:
+        self._sm2 = sm2
         self._logs = verified.logs
         self._rosters = verified.rosters
         self._kinds = kinds
@@ -315,7 +317,8 @@ class _Replay:
             raise _failed("signature", f"{_at(place)}: no live key of {made.issuer} is here")
         assert isinstance(made, UnverifiedStatement)  # as VerifiedLog says
         try:
-            verify_statement(made, key.state["key"])
+            sm2 = self._sm2 if SM2_SM3 in log.roster.suites else None
+            verify_statement(made, key.state["key"], sm2)
         except LedgerError as error:
             raise _failed("signature", f"{_at(place)}: {error}") from error
 

@@ -12,6 +12,7 @@ from authz.records import About, Side, Signer, Step
 from authz.tables import LIVES, RECORD_KINDS
 from ledger.kind import Field, FieldType, Kind, Kinds
 from ledger.schema import ANY_SUBJECT, PARTY_SUBJECT
+from ledger.suites import SUITES
 
 
 def _text(zh: str, en: str, *, optional: bool = False) -> Field:
@@ -31,6 +32,13 @@ def _object(of: str, zh: str, en: str, *, optional: bool = False) -> Field:
 _REASON: Final = _text("理由", "why")
 _HOLDER: Final = _of(
     FieldType.CODE, "密钥由谁保管", "who holds the key", choices=("officer", "region")
+)
+_SUITE: Final = _of(
+    FieldType.CODE,
+    "密码套件(国密密钥)",
+    "suite of the key, unless it is Ed25519",
+    optional=True,
+    choices=SUITES,
 )
 _GRANT: Final = _object("grant", "依据的授权", "the grant it rests on", optional=True)
 _WINDOW: Final = _of(FieldType.PARTY, "经办窗口", "the window it is done at", optional=True)
@@ -71,6 +79,7 @@ _PARTY_KINDS: Final = (
                 optional=True,
             ),
             "key": _of(FieldType.KEY, "公钥(人员)", "public key (officer)", optional=True),
+            "suite": _SUITE,
             "holder": _of(
                 FieldType.CODE,
                 "密钥由谁保管(人员)",
@@ -98,6 +107,7 @@ _PARTY_KINDS: Final = (
         subject="officer",
         fields={
             "key": _of(FieldType.KEY, "新公钥", "new public key"),
+            "suite": _SUITE,
             "holder": _HOLDER,
             "reason": _REASON,
         },

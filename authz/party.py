@@ -4,7 +4,8 @@ Rows: department and hall ``{live}``; window ``{live, hall, dept, outlet}``; off
 dept, hall, roles, training, key, holder}``, where ``key`` is the object name of the key in force.
 ``off`` lists the masters that have suspended a window or officer, ``ended`` says it is retired.
 A key is an object of its own, ``<region>/key/<32 hex digits of its thumbprint>``, so that a log's
-reader finds who signed from the ``kid`` alone.
+reader finds who signed from the ``kid`` alone. Its row is ``{live, party, key}``, and ``suite`` for
+a key that is not Ed25519.
 
 Source: domain.md rules 11 and 3; mechanisms 6, 12, 13, 39, 69, 70, 71.
 """
@@ -13,9 +14,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from ledger.errors import MalformedError, RefusedError
+from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.keys import key_thumbprint
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
+from ledger.suites import SM2_PUBLIC_BYTES, SM2_SM3, check_point
 
 RECEIVE: Final = "receive"
 DECIDE: Final = "decide"
@@ -68,7 +70,7 @@ _OPTIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "department": (),
     "hall": (),
     "window": ("outlet", "video", "scan"),
-    "officer": ("training",),
+    "officer": ("training", "suite"),
 }
 
 
@@ -212,11 +214,30 @@ def _enrol_officer(acting: Acting) -> Judgement:
     return Judgement((Change(subject, row), _new_key(acting, row["key"], public)))
 
 
+def _check_suite(acting: Acting, public: bytes) -> None:
+    """Check that the act says what the officer's key is, and that such keys may sign here."""
+    named = acting.act.body.get("suite")
+    if (named == SM2_SM3) != (len(public) == SM2_PUBLIC_BYTES):
+        raise MalformedError(f"the key is not one of the suite {named}", code="bad-field")
+    if named is None:
+        return
+    if named not in acting.roster.suites:
+        raise RefusedError(f"the roster does not name the suite {named}", code="suite-not-named")
+    try:
+        check_point(public)
+    except UnverifiedError as error:
+        raise MalformedError(f"the key of the officer: {error}", code="bad-key") from error
+
+
 def _new_key(acting: Acting, name: str, public: bytes) -> Change:
+    _check_suite(acting, public)
     if acting.facts["key"] is not None:
         # One key for two people would leave open who acted.
         raise RefusedError("this key has been enrolled before", code="exists")
-    return Change(name, {"live": True, "party": acting.statement.subject, "key": public})
+    row = {"live": True, "party": acting.statement.subject, "key": public}
+    if "suite" in acting.act.body:
+        row["suite"] = acting.act.body["suite"]
+    return Change(name, row)
 
 
 def _check_fields(kind_of_party: str, body: Mapping[str, Any]) -> None:

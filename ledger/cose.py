@@ -25,6 +25,7 @@ ISSUED_AT: Final = 6
 
 EDDSA: Final = -8
 ED25519: Final = -19  # RFC 9864's name for the same algorithm; read, never written
+SM2_SM3: Final = -65_537  # of the private-use range: SM2 with SM3, docs/formats/own.md section 2
 
 # RFC 9942: the only verifiable data structure that we know, and its kinds of proof.
 RFC9162_SHA256: Final = 1

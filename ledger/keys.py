@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 from ledger.errors import MalformedError, UnverifiedError
+from ledger.suites import SM2_PUBLIC_BYTES, sm2_thumbprint
 
 SEED_BYTES: Final = 32
 PUBLIC_BYTES: Final = 32
@@ -131,10 +132,12 @@ def verify_post_quantum(public: bytes, message: bytes, signature: bytes) -> None
 
 
 def key_thumbprint(public: bytes) -> bytes:
-    """Return the COSE Key Thumbprint of an Ed25519 key: 32 bytes that name it in ``kid``.
+    """Return the COSE Key Thumbprint of an Ed25519 or SM2 key: 32 bytes that name it in ``kid``.
 
     Source: RFC 9679 section 4, with SHA-256 over the required members only.
     """
+    if len(public) == SM2_PUBLIC_BYTES:
+        return sm2_thumbprint(public)
     return hashlib.sha256(_COSE_KEY_HEAD + _checked_public(public)).digest()
 
 

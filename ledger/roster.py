@@ -18,6 +18,7 @@ from ledger.errors import MalformedError, NotFoundError, UnverifiedError
 from ledger.hashing import EMPTY_ROOT, HASH_BYTES
 from ledger.keys import POST_QUANTUM_PUBLIC_BYTES, PUBLIC_BYTES, SigningKey, verify
 from ledger.note import ED25519, ED25519_COSIGNATURE, POST_QUANTUM_COSIGNATURE, VerifierKey
+from ledger.suites import SM2_PUBLIC_BYTES, SM2_SM3, SUITES, check_point
 
 FORMAT: Final = "shouxin/roster/v1"
 SIGNED_PREFIX: Final = b"shouxin/roster/v1\n"
@@ -31,6 +32,7 @@ Role = Literal["witness", "mirror"]
 _KEY_NAMES: Final = ("log", "witness", "mirror", "receipt", "issuer", "governance")
 _POST_QUANTUM_NAMES: Final = ("log_pq", "witness_pq", "mirror_pq")
 _MAPS: Final = ("members", "pins", "closed")
+_OPTIONAL_NAMES: Final = (*_POST_QUANTUM_NAMES, "log_sm2")
 _EMPTY: Final[Mapping[bytes, "tuple[Cosigner, ...]"]] = MappingProxyType({})
 
 Cosigner = tuple[str, str, bytes]
@@ -41,7 +43,8 @@ Cosigner = tuple[str, str, bytes]
 class MemberKeys:
     """A region's public keys, one for each purpose.
 
-    The ML-DSA-44 keys (``…_pq``) are None where the region signs with Ed25519 alone.
+    The ML-DSA-44 keys (``…_pq``) and the SM2 key of the log are None where the region signs with
+    Ed25519 alone.
     """
 
     log: bytes
@@ -53,6 +56,7 @@ class MemberKeys:
     log_pq: bytes | None = None
     witness_pq: bytes | None = None
     mirror_pq: bytes | None = None
+    log_sm2: bytes | None = None
 
     def __post_init__(self) -> None:
         for name in _KEY_NAMES:
@@ -62,15 +66,22 @@ class MemberKeys:
             key = getattr(self, name)
             if key is not None and not _is_bytes(key, POST_QUANTUM_PUBLIC_BYTES):
                 raise _bad(f"the {name} key has {POST_QUANTUM_PUBLIC_BYTES} bytes")
+        if self.log_sm2 is not None:
+            if not _is_bytes(self.log_sm2, SM2_PUBLIC_BYTES):
+                raise _bad(f"the log_sm2 key has {SM2_PUBLIC_BYTES} bytes")
+            try:
+                check_point(self.log_sm2)
+            except UnverifiedError as error:
+                raise _bad("the log_sm2 key is no point of its curve") from error
 
     def all(self) -> tuple[bytes, ...]:
         """Return every key that is there."""
-        named = (getattr(self, name) for name in (*_KEY_NAMES, *_POST_QUANTUM_NAMES))
+        named = (getattr(self, name) for name in (*_KEY_NAMES, *_OPTIONAL_NAMES))
         return tuple(key for key in named if key is not None)
 
     def to_map(self) -> dict[str, bytes]:
         """Return the map that the roster holds."""
-        named = ((name, getattr(self, name)) for name in (*_KEY_NAMES, *_POST_QUANTUM_NAMES))
+        named = ((name, getattr(self, name)) for name in (*_KEY_NAMES, *_OPTIONAL_NAMES))
         return {name: key for name, key in named if key is not None}
 
 
@@ -224,6 +235,7 @@ class Roster:
         members: By region.
         pins: By origin, of each log of the version before; empty in the genesis alone.
         closed: By origin, every log that was ever closed.
+        suites: What statements may be signed with beside Ed25519, ascending.
     """
 
     network: str
@@ -235,6 +247,7 @@ class Roster:
     members: Mapping[str, Member]
     pins: Mapping[str, Pin] = field(default_factory=dict)
     closed: Mapping[str, Closing] = field(default_factory=dict)
+    suites: tuple[str, ...] = ()
     _regions: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _witnesses: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _lines: Mapping[tuple[str, str], Mapping[bytes, tuple[Cosigner, ...]]] = field(
@@ -260,6 +273,7 @@ class Roster:
                 raise _bad(f"the origin of {region} is in another network")
         if self.steward not in self.members:
             raise _bad(f"the steward is not a member: {self.steward!r}")
+        self._check_suites()
         keys = [key for member in self.members.values() for key in member.keys.all()]
         if len(set(keys)) != len(keys):
             raise _bad("no two keys of a roster are equal")
@@ -299,6 +313,16 @@ class Roster:
             held = getattr(self, name)
             ordered = MappingProxyType({origin: held[origin] for origin in sorted(held)})
             object.__setattr__(self, name, ordered)
+
+    def _check_suites(self) -> None:
+        # An unknown suite is one that this program cannot judge by: better no roster than that.
+        if type(self.suites) is not tuple or not all(suite in SUITES for suite in self.suites):
+            raise _bad(f"suites are of {', '.join(SUITES)}")
+        if list(self.suites) != sorted(set(self.suites)):
+            raise _bad("suites are distinct and ascending")
+        lines = [region for region, it in self.members.items() if it.keys.log_sm2 is not None]
+        if lines and SM2_SM3 not in self.suites:
+            raise _bad(f"{min(lines)} has an SM2 key, and the roster does not name {SM2_SM3}")
 
     def _index(self) -> None:
         """Work out once what is asked for each line of each log."""
@@ -483,6 +507,7 @@ class Roster:
 
     def encode(self) -> bytes:
         """Return the bytes that governance keys sign."""
+        named = {"suites": list(self.suites)} if self.suites else {}
         return encoding.encode(
             {
                 "format": FORMAT,
@@ -496,6 +521,7 @@ class Roster:
                 "pins": {origin: pin.to_map() for origin, pin in self.pins.items()},
                 "closed": {origin: item.to_map() for origin, item in self.closed.items()},
             }
+            | named
         )
 
     @classmethod
@@ -505,10 +531,13 @@ class Roster:
         Raises:
             MalformedError: The bytes are not canonical, or no sound roster.
         """
-        fields = _exact(
-            encoding.decode(data),
-            "format network version previous rules steward constants members pins closed",
-        )
+        value = encoding.decode(data)
+        wanted = "format network version previous rules steward constants members pins closed"
+        is_named = type(value) is dict and "suites" in value
+        fields = _exact(value, f"{wanted} suites" if is_named else wanted)
+        suites = fields.pop("suites", [])
+        if type(suites) is not list or is_named != bool(suites):
+            raise _bad("suites is a list of at least one, or is not there")
         if fields.pop("format") != FORMAT:
             raise _bad(f"the format is not {FORMAT}")
         constants = _exact(fields.pop("constants"), "candidate_ms delta_s refresh_s staleness_s")
@@ -522,6 +551,7 @@ class Roster:
                 origin: Closing(**_exact(item, "size root successor"))
                 for origin, item in closed.items()
             },
+            suites=tuple(suites),
         )
 
 
@@ -603,7 +633,7 @@ def _decode_member(value: object) -> Member:
     fields = _exact(value, "name name_en origin url peer tls keys witnesses faulty_max")
     keys = fields.pop("keys")
     if type(keys) is not dict or not (
-        set(_KEY_NAMES) <= keys.keys() <= {*_KEY_NAMES, *_POST_QUANTUM_NAMES}
+        set(_KEY_NAMES) <= keys.keys() <= {*_KEY_NAMES, *_OPTIONAL_NAMES}
     ):
         raise _bad("a member's keys are not those of the format")
     if None in keys.values():

@@ -14,6 +14,7 @@ from ledger.hashing import HASH_BYTES
 from ledger.keys import PUBLIC_BYTES
 from ledger.kind import Field, FieldType, Kind
 from ledger.names import check_object, check_party
+from ledger.suites import SM2_PUBLIC_BYTES
 
 TEXT_CHARS_MAX: Final = 2_000
 CODE_CHARS_MAX: Final = 128
@@ -191,8 +192,10 @@ def _hash_problem(value: object) -> str | None:
 
 
 def _key_problem(value: object) -> str | None:
-    good = type(value) is bytes and len(value) == PUBLIC_BYTES
-    return None if good else f"is an Ed25519 public key of {PUBLIC_BYTES} bytes"
+    good = type(value) is bytes and len(value) in {PUBLIC_BYTES, SM2_PUBLIC_BYTES}
+    if not good:
+        return f"is an Ed25519 key of {PUBLIC_BYTES} bytes or an SM2 key of {SM2_PUBLIC_BYTES}"
+    return None
 
 
 def _uint_problem(value: object) -> str | None:

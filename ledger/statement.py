@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ledger import encoding
 from ledger.cose import (
@@ -21,14 +21,16 @@ from ledger.cose import (
     ISSUED_AT,
     ISSUER,
     KID,
+    SM2_SM3,
     SUBJECT,
     TIME_S_MAX,
     sig_structure,
 )
-from ledger.errors import MalformedError, UnverifiedError
+from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.hashing import HASH_BYTES, hash_leaf
-from ledger.keys import SigningKey, key_thumbprint, verify
+from ledger.keys import key_thumbprint, verify
 from ledger.names import check_origin, check_party, check_subject
+from ledger.suites import SM2_PUBLIC_BYTES, CheckSM2
 
 ENTRY_BYTES_MAX: Final = 65_535
 ACT_CONTENT_TYPE: Final = "application/shouxin-act+cbor"
@@ -122,6 +124,7 @@ class _Fields:
         kid: Thumbprint of the key that is to have signed.
         signed: The Sig_structure, over which the signature stands.
         leaf: Leaf hash of the entry.
+        algorithm: As COSE numbers it; the header says so, and the key must be of that kind.
     """
 
     entry: bytes
@@ -133,6 +136,7 @@ class _Fields:
     signed: bytes
     signature: bytes
     leaf: bytes
+    algorithm: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +154,14 @@ def decode_statement(entry: bytes) -> UnverifiedStatement:
 
     Raises:
         MalformedError: The bytes or a field are not of the form.
-        UnverifiedError: ``bad-algorithm``: the signature is not EdDSA.
+        UnverifiedError: ``bad-algorithm``: the signature is neither EdDSA nor SM2 with SM3.
     """
     if len(entry) > ENTRY_BYTES_MAX:
         raise MalformedError(f"an entry has at most {ENTRY_BYTES_MAX} bytes", code="too-large")
     protected, payload, signature = encoding.decode_statement_parts(entry)
-    kid, issuer, subject, time_s = _decode_protected(protected)
+    kid, issuer, subject, time_s, algorithm = _decode_protected(protected)
     if len(signature) != 64:
-        raise MalformedError("an EdDSA signature has 64 bytes", code="bad-field")
+        raise MalformedError("a signature has 64 bytes", code="bad-field")
     return UnverifiedStatement(
         entry,
         issuer,
@@ -168,24 +172,64 @@ def decode_statement(entry: bytes) -> UnverifiedStatement:
         sig_structure(protected, payload),
         signature,
         hash_leaf(entry),
+        algorithm,
     )
 
 
-def verify_statement(unverified: UnverifiedStatement, public: bytes) -> Statement:
+def verify_statement(
+    unverified: UnverifiedStatement, public: bytes, sm2: CheckSM2 | None = None
+) -> Statement:
     """Check the signature under ``public`` and return the statement as verified.
 
+    Args:
+        unverified: As it was read.
+        public: The key that the issuer has at the place where it stands.
+        sm2: Checks SM2 signatures; None where the roster does not name the suite.
+
     Raises:
-        UnverifiedError: ``unknown-key`` if the statement names another key, ``bad-signature`` if
-            the signature does not hold.
+        UnverifiedError: ``unknown-key`` if the statement names another key, ``bad-algorithm`` if
+            its algorithm is not the key's, ``bad-signature`` if the signature does not hold.
+        RefusedError: ``suite-not-named``: the roster does not name its suite.
     """
     # Without this, one entry could name one key in its signed header and be taken for another's.
     if unverified.kid != _thumbprint(public):
         raise UnverifiedError("the statement names another key", code="unknown-key")
-    verify(public, unverified.signed, unverified.signature)
+    if unverified.algorithm == SM2_SM3:
+        _verify_sm2(unverified, public, sm2)
+    elif len(public) == SM2_PUBLIC_BYTES:
+        raise UnverifiedError("an SM2 key signs with SM2", code="bad-algorithm")
+    else:
+        verify(public, unverified.signed, unverified.signature)
     return _as_verified(unverified)
 
 
-def sign_statement(key: SigningKey, issuer: str, subject: str, time_s: int, act: Act) -> Statement:
+def _verify_sm2(unverified: UnverifiedStatement, public: bytes, sm2: CheckSM2 | None) -> None:
+    if len(public) != SM2_PUBLIC_BYTES:
+        raise UnverifiedError("an Ed25519 key does not sign with SM2", code="bad-algorithm")
+    if sm2 is None:
+        raise RefusedError("the roster does not name the suite sm2-sm3", code="suite-not-named")
+    try:
+        sm2(public, unverified.signed, unverified.signature)
+    except UnverifiedError as error:
+        raise UnverifiedError(
+            f"the signature does not hold: {error}", code="bad-signature"
+        ) from error
+
+
+class StatementKey(Protocol):
+    """What signs statements: an Ed25519 key, or an SM2 key wherever it is."""
+
+    @property
+    def public(self) -> bytes:
+        """32 bytes, or 65 for SM2, which is how the two are told apart."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return a signature of 64 bytes."""
+
+
+def sign_statement(
+    key: StatementKey, issuer: str, subject: str, time_s: int, act: Act
+) -> Statement:
     """Make a statement of the form that ``decode_statement`` accepts, declared at ``time_s``.
 
     Raises:
@@ -194,7 +238,7 @@ def sign_statement(key: SigningKey, issuer: str, subject: str, time_s: int, act:
     kid = key_thumbprint(key.public)
     protected = encoding.encode(
         {
-            ALGORITHM: EDDSA,
+            ALGORITHM: SM2_SM3 if len(key.public) == SM2_PUBLIC_BYTES else EDDSA,
             CONTENT_TYPE: ACT_CONTENT_TYPE,
             KID: kid,
             CWT_CLAIMS: {ISSUER: issuer, SUBJECT: subject, ISSUED_AT: time_s},
@@ -218,6 +262,7 @@ def _as_verified(unverified: UnverifiedStatement) -> Statement:
         unverified.signed,
         unverified.signature,
         unverified.leaf,
+        unverified.algorithm,
     )
 
 
@@ -250,8 +295,8 @@ def _decode_citations(items: list[Any]) -> tuple[Citation, ...]:
     return tuple(citations)
 
 
-def _decode_protected(protected: bytes) -> tuple[bytes, str, str, int]:
-    """Return kid, issuer, subject and declared time.
+def _decode_protected(protected: bytes) -> tuple[bytes, str, str, int, int]:
+    """Return kid, issuer, subject, declared time and algorithm.
 
     Nearly every header is spelled as in ``sign_statement``, with names of less than 256 characters
     and a time of 32 bits. That one shape is cut up in place, which takes a quarter of the time; any
@@ -265,7 +310,7 @@ def _decode_protected(protected: bytes) -> tuple[bytes, str, str, int]:
         if issuer and subject and protected[-6:-4] == b"\x06\x1a" and time_s >= 0x10000:
             check_party(issuer)
             check_subject(subject)
-            return protected[_KID_AT:_CLAIMS_AT], issuer, subject, time_s
+            return protected[_KID_AT:_CLAIMS_AT], issuer, subject, time_s, EDDSA
     return _decode_protected_slowly(protected)
 
 
@@ -281,12 +326,12 @@ def _short_text(item: bytes) -> str | None:
     return text.decode("ascii") if text.isascii() else None
 
 
-def _decode_protected_slowly(protected: bytes) -> tuple[bytes, str, str, int]:
+def _decode_protected_slowly(protected: bytes) -> tuple[bytes, str, str, int, int]:
     header = encoding.decode(protected)
     if type(header) is not dict or list(header) != _PROTECTED_KEYS:
         raise MalformedError("the protected header has the keys 1, 3, 4 and 15", code="bad-field")
     algorithm, content_type, kid, claims = header.values()
-    if type(algorithm) is not int or algorithm not in {EDDSA, ED25519}:
+    if type(algorithm) is not int or algorithm not in {EDDSA, ED25519, SM2_SM3}:
         raise UnverifiedError(
             f"not a signature algorithm of ours: {algorithm!r:.40}", code="bad-algorithm"
         )
@@ -305,4 +350,4 @@ def _decode_protected_slowly(protected: bytes) -> tuple[bytes, str, str, int]:
         )
     check_party(issuer)
     check_subject(subject)
-    return kid, issuer, subject, time_s
+    return kid, issuer, subject, time_s, algorithm

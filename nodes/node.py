@@ -25,6 +25,7 @@ from ledger.hashing import EMPTY_ROOT
 from ledger.kind import Kinds
 from ledger.note import Note, VerifierKey
 from ledger.roster import Roster
+from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from ledger.tiles import frontier_from_edge
 from nodes.core.candidate import ForeignWitness
 from nodes.core.duties import DUTIES, Duties
@@ -83,6 +84,7 @@ class Ports:
     keys: RoleKeys
     officers: Officers
     engine: Engine
+    sm2: CheckSM2 = no_sm2
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,12 @@ def build(
     Raises:
         MalformedError: A key is not the roster's.
         NotFoundError: The region is no member.
+        UnavailableError: ``sm2-unavailable``: the roster names a suite that cannot be checked here.
     """
+    if SM2_SM3 in roster.suites and ports.sm2 is no_sm2:
+        raise UnavailableError(
+            "the roster names sm2-sm3, and no SM2 is at hand", code="sm2-unavailable"
+        )
     member = roster.member(settings.region)
     for name in ("log", "witness", "mirror", "receipt", "issuer"):
         if getattr(ports.keys, name).public != getattr(member.keys, name):
@@ -215,7 +222,12 @@ class Node:
         }
         self._sight = Sight(settings.limits.facts_cached_max)
         self._projection = Projection(
-            roster, self._signed_roster, self._kinds, self._sight, self._judged_size
+            roster,
+            self._signed_roster,
+            self._kinds,
+            self._sight,
+            self._judged_size,
+            sm2=self._ports.sm2,
         )
         self._follower = Follower(self._projection, settings.limits)
         means = Means(

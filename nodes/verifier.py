@@ -14,6 +14,7 @@ from ledger.statement import (
     decode_statement,
     verify_statement,
 )
+from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from nodes.core.limits import Limits
 from nodes.core.projection import key_object
 from nodes.core.sight import INDEX_PAST_ALL, Generations
@@ -32,11 +33,17 @@ class Verifier:
         roster: In force.
         origin: Of the own log.
         keys_max: How many keys are kept in memory.
+        sm2: Checks SM2 signatures, where the roster names them.
     """
 
     def __init__(
-        self, roster: Roster, origin: str, keys_max: int = Limits().keys_cached_max
+        self,
+        roster: Roster,
+        origin: str,
+        keys_max: int = Limits().keys_cached_max,
+        sm2: CheckSM2 = no_sm2,
     ) -> None:
+        self._sm2 = sm2 if SM2_SM3 in roster.suites else None
         self._origin = origin
         self._region = roster.region_of_origin(origin)
         self._issuer = roster.members[self._region].keys.issuer
@@ -53,7 +60,7 @@ class Verifier:
             try:
                 unverified = decode_statement(entry)
                 public = self._public(connection, unverified)
-                results.append(verify_statement(unverified, public))
+                results.append(verify_statement(unverified, public, self._sm2))
             except LedgerError as error:
                 results.append(error)
         return results

@@ -9,16 +9,24 @@ import hashlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from ledger.errors import MalformedError, UnverifiedError
+from ledger.errors import FatalError, MalformedError, UnavailableError, UnverifiedError
+from ledger.suites import (
+    SM2_CURVE_B,
+    SM2_PRIME,
+    SM2_PUBLIC_BYTES,
+    SM2_SIGNATURE_BYTES,
+    SM2_USER_ID,
+    CheckSM2,
+)
 from seals.der import Reader, integer, sequence
 
-USER_ID: Final = b"1234567812345678"
-"""The user identifier that GM/T 0009 gives to everybody who has no other."""
+USER_ID: Final = SM2_USER_ID
+"""The user identifier of everybody who has no other."""
 
 USER_ID_BYTES_MAX: Final = 8191
 """Its length in bits goes into two bytes."""
 
-PUBLIC_BYTES: Final = 65
+PUBLIC_BYTES: Final = SM2_PUBLIC_BYTES
 PRIVATE_BYTES: Final = 32
 
 OID_EC_PUBLIC_KEY: Final = "1.2.840.10045.2.1"
@@ -26,10 +34,14 @@ OID_CURVE: Final = "1.2.156.10197.1.301"
 OID_SIGN: Final = "1.2.156.10197.1.501"
 OID_SM3: Final = "1.2.156.10197.1.401"
 
-# The curve of GB/T 32918.5: y² = x³ − 3x + b over the integers modulo PRIME; ORDER points.
-PRIME: Final = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
-CURVE_B: Final = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
+# Of the points of the curve.
 ORDER: Final = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+
+# The base point, x and y.
+_BASE: Final = (
+    0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
+    0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
+)
 
 Randomness = Callable[[int], bytes]
 """Gives as many unpredictable bytes as it is asked for, such as ``secrets.token_bytes``."""
@@ -62,25 +74,58 @@ class SM2(Protocol):
         """
 
 
+class StatementKey:
+    """An SM2 key as a signer of statements; implements ``ledger.statement.StatementKey``."""
+
+    __slots__ = ("_key", "public")
+
+    def __init__(self, key: SigningKey) -> None:
+        self._key = key
+        self.public = key.public
+
+    def sign(self, message: bytes) -> bytes:
+        """Return r and s, 32 bytes each; no two signatures are alike.
+
+        Raises:
+            UnavailableError: The device does not answer.
+        """
+        r, s = decode_signature_value(self._key.sign(message, user_id=USER_ID))
+        return r.to_bytes(32) + s.to_bytes(32)
+
+
+def statement_check(sm2: SM2) -> CheckSM2:
+    """Return what checks statements by this provider, under the user identifier of all of us.
+
+    A provider that does not answer stops the process: "not verified" would be another verdict than
+    that of nodes whose provider does.
+    """
+
+    def check(public: bytes, message: bytes, signature: bytes) -> None:
+        if len(signature) != SM2_SIGNATURE_BYTES:
+            raise UnverifiedError("a signature is r and s of 32 bytes each", code="sm2-signature")
+        r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+        try:
+            sm2.check(public, message, encode_signature_value(r, s), user_id=USER_ID)
+        except UnavailableError as error:
+            raise FatalError(f"SM2 does not answer: {error}") from error
+
+    return check
+
+
+def user_digest(public: bytes, message: bytes, *, user_id: bytes) -> bytes:
+    """Return e, the 32 bytes that a device signs or verifies: SM3 over Z_A and the message.
+
+    Source: GB/T 32918.2 sections 5.5 and 6.1.
+    """
+    check_user_id(user_id)
+    known = SM2_PRIME - 3, SM2_CURVE_B, *_BASE
+    head = (8 * len(user_id)).to_bytes(2) + user_id + b"".join(it.to_bytes(32) for it in known)
+    return sm3(sm3(head + public[1:]) + message)
+
+
 def sm3(data: bytes) -> bytes:
     """Return the 32-byte SM3 digest of ``data``."""
     return hashlib.new("sm3", data).digest()
-
-
-def check_public(public: bytes) -> None:
-    """Check that a public key is an uncompressed point of the curve, and not infinity.
-
-    The curve's cofactor is one, so every point of it has the right order.
-
-    Raises:
-        UnverifiedError: ``sm2-key``.
-    """
-    if len(public) != PUBLIC_BYTES or public[0] != 4:
-        raise UnverifiedError("the key is not an uncompressed point", code="sm2-key")
-    x = int.from_bytes(public[1:33], "big")
-    y = int.from_bytes(public[33:], "big")
-    if x >= PRIME or y >= PRIME or (y * y - (x * x - 3) * x - CURVE_B) % PRIME:
-        raise UnverifiedError("the key is not a point of the curve", code="sm2-key")
 
 
 def check_user_id(user_id: bytes) -> None:

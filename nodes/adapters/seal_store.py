@@ -32,7 +32,7 @@ from ledger.names import check_object
 from nodes.adapters.files import sync_folder, write_durably
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
-from nodes.adapters.sm2_libcrypto import LibcryptoKey, LibcryptoSM2
+from nodes.adapters.sm2 import Provider, StoredKey, open_sm2
 from seals.authority import Profile, issue, issue_list, issue_root
 from seals.certificate import decode_certificate
 from seals.report import Outcome, Report, Verdict
@@ -225,12 +225,12 @@ class SealStore:
         self._folder = store.folder / "seals"
         self._lock = threading.Lock()
         # Opening one takes 50 ms, on purpose; like role keys they stay open in memory.
-        self._opened: dict[Path, LibcryptoKey | ec.EllipticCurvePrivateKey] = {}
+        self._opened: dict[Path, StoredKey | ec.EllipticCurvePrivateKey] = {}
 
     @cached_property
-    def sm2(self) -> LibcryptoSM2:
+    def sm2(self) -> Provider:
         """The provider; loaded at first use, since most nodes' first act is no seal's."""
-        return LibcryptoSM2()
+        return open_sm2()
 
     def load(self, seal: str) -> HeldSeal:
         """Return what is known of a seal.
@@ -604,11 +604,11 @@ class SealStore:
             raise MalformedError(f"not the name of a seal: {seal[:80]!r}", code="bad-field")
         return self._folder / seal.replace("/", ".")
 
-    def _load_sm2(self, name: str) -> LibcryptoKey:
+    def _load_sm2(self, name: str) -> StoredKey:
         home = self._folder / _AUTHORITY if name == _AUTHORITY else self._home(name)
         path = home / _SM2_KEY
         found = self._opened.get(path)
-        if not isinstance(found, LibcryptoKey):
+        if found is None or isinstance(found, ec.EllipticCurvePrivateKey):
             found = self.sm2.load(_read(path), self._store.passphrase(name))
             self._opened[path] = found
         return found

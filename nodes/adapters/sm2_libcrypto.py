@@ -14,12 +14,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ledger.errors import FatalError, MalformedError, UnavailableError, UnverifiedError
+from ledger.suites import check_point
 from seals.sm2 import (
     PUBLIC_BYTES,
     USER_ID,
     Randomness,
     check_private,
-    check_public,
     check_signature_form,
     check_user_id,
     draw_private,
@@ -32,11 +32,11 @@ SIGNATURE_BYTES_MAX: Final = 72
 
 # Keys at rest: AES-256-CBC under scrypt (RFC 7914, PKCS #5): 16 MiB and about 50 ms. More than
 # 32 MiB libcrypto refuses unasked.
-_SCRYPT_N: Final = 2**14
-_SCRYPT_R: Final = 8
-_SCRYPT_P: Final = 1
-_SALT_BYTES: Final = 16
-_IV_BYTES: Final = 16
+SCRYPT_N: Final = 2**14
+SCRYPT_R: Final = 8
+SCRYPT_P: Final = 1
+SALT_BYTES: Final = 16
+IV_BYTES: Final = 16
 
 _VERSION_MIN: Final = 0x30000000
 _VERSION_END: Final = 0x40000000
@@ -49,18 +49,18 @@ _PRIVATE_HEAD: Final = bytes.fromhex("30770201010420")
 _PRIVATE_MIDDLE: Final = bytes.fromhex("a00a06082a811ccf5501822da144034200")
 
 # GB/T 32918.5 appendix A: the key, its public point and the signature on "message digest".
-_KNOWN_PRIVATE: Final = bytes.fromhex(
+KNOWN_PRIVATE: Final = bytes.fromhex(
     "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8"
 )
-_KNOWN_PUBLIC: Final = bytes.fromhex(
+KNOWN_PUBLIC: Final = bytes.fromhex(
     "0409f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020"
     "ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
 )
-_KNOWN_SIGNATURE: Final = bytes.fromhex(
+KNOWN_SIGNATURE: Final = bytes.fromhex(
     "3046022100f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3"
     "022100b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa"
 )
-_KNOWN_MESSAGE: Final = b"message digest"
+KNOWN_MESSAGE: Final = b"message digest"
 
 _POINTER: Final = ctypes.c_void_p
 _INT: Final = ctypes.c_int
@@ -138,6 +138,8 @@ class LibcryptoSM2:
         UnavailableError: ``no-libcrypto``: not found, too old, or without SM2.
         FatalError: It gives a wrong answer to the known question, so nothing it says counts.
     """
+
+    name = "libcrypto"
 
     def __init__(self, path: str | None = None) -> None:
         name = path or ctypes.util.find_library("crypto") or "libcrypto.so.3"
@@ -270,12 +272,12 @@ class LibcryptoSM2:
         plain = library.EVP_PKEY2PKCS8(key.pointer)
         method = library.PKCS5_pbe2_set_scrypt(
             library.EVP_aes_256_cbc(),
-            randomness(_SALT_BYTES),
-            _SALT_BYTES,
-            randomness(_IV_BYTES),
-            _SCRYPT_N,
-            _SCRYPT_R,
-            _SCRYPT_P,
+            randomness(SALT_BYTES),
+            SALT_BYTES,
+            randomness(IV_BYTES),
+            SCRYPT_N,
+            SCRYPT_R,
+            SCRYPT_P,
         )
         sealed = (
             library.PKCS8_set0_pbe(passphrase, len(passphrase), plain, method)
@@ -318,7 +320,7 @@ class LibcryptoSM2:
         return context, key_context
 
     def _parse_public(self, public: bytes) -> _Key:
-        check_public(public)
+        check_point(public)
         encoded = _SPKI_HEAD + public
         start = _BYTES(encoded)
         pointer = self._library.d2i_PUBKEY(None, ctypes.byref(start), len(encoded))
@@ -351,15 +353,15 @@ class LibcryptoSM2:
 
     def _check_known_answers(self) -> None:
         try:
-            self.check(_KNOWN_PUBLIC, _KNOWN_MESSAGE, _KNOWN_SIGNATURE, user_id=USER_ID)
-            key = self.from_private(_KNOWN_PRIVATE)
+            self.check(KNOWN_PUBLIC, KNOWN_MESSAGE, KNOWN_SIGNATURE, user_id=USER_ID)
+            key = self.from_private(KNOWN_PRIVATE)
             self.check(key.public, b"", key.sign(b"", user_id=b"a"), user_id=b"a")
         except (UnverifiedError, MalformedError) as error:
             raise FatalError(f"libcrypto fails the known-answer test: {error}") from error
-        if key.public != _KNOWN_PUBLIC:
+        if key.public != KNOWN_PUBLIC:
             raise FatalError("libcrypto fails the known-answer test: another public key")
         try:
-            self.check(_KNOWN_PUBLIC, _KNOWN_MESSAGE, _KNOWN_SIGNATURE, user_id=b"another")
+            self.check(KNOWN_PUBLIC, KNOWN_MESSAGE, KNOWN_SIGNATURE, user_id=b"another")
         except UnverifiedError:
             return
         raise FatalError("libcrypto fails the known-answer test: it takes any user identifier")

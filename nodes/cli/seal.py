@@ -22,7 +22,7 @@ from rich.text import Text
 from ledger.errors import MalformedError
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.random import randomness
-from nodes.adapters.sm2_libcrypto import LibcryptoSM2
+from nodes.adapters.sm2 import open_sm2
 from nodes.cli.paper import find_use
 from nodes.cli.show import Language, console, plain, print_json, table
 from seals.authority import Profile, issue, issue_list, issue_root
@@ -31,7 +31,7 @@ from seals.report import Outcome, Report, Verdict
 from seals.revocation import RevocationList, decode_revocation_list
 from seals.ses import Picture, is_signature
 from seals.signing import make_seal
-from seals.sm2 import sm3
+from seals.sm2 import SM2, sm3
 from seals.trust import Trust
 from seals.verify import verify_seal, verify_signature
 
@@ -58,17 +58,21 @@ def verify(given: argparse.Namespace) -> int:
     at_s = _time(given.at) if given.at else SystemClock().now_ms() // 1000
     beside = _read(given.signature) if given.signature else None
     original = _read(given.original) if given.original else None
-    reports = check(
-        data, sm2=LibcryptoSM2(), trust=trust, at_s=at_s, original=original, beside=beside
-    )
+    sm2 = open_sm2()
+    reports = check(data, sm2=sm2, trust=trust, at_s=at_s, original=original, beside=beside)
     valid = bool(reports) and all(one.verdict is Verdict.VALID for one in reports)
-    answer: dict[str, Any] = {"valid": valid, "reports": [one.fields() for one in reports]}
+    answer: dict[str, Any] = {
+        "valid": valid,
+        "sm2": sm2.name,
+        "reports": [one.fields() for one in reports],
+    }
     if given.node:
         answer["record"] = find_use(given, data)
     if given.json:
         print_json(answer)
     else:
         _print(reports, given.lang)
+        console().print(f"SM2: {sm2.name}", style="dim", markup=False)
         if given.node:
             _print_record(answer["record"], given.lang)
     return 0 if valid else 1
@@ -77,7 +81,7 @@ def verify(given: argparse.Namespace) -> int:
 def check(
     data: bytes,
     *,
-    sm2: LibcryptoSM2,
+    sm2: SM2,
     trust: Trust,
     at_s: int,
     original: bytes | None = None,
@@ -184,7 +188,7 @@ def trial(given: argparse.Namespace) -> int:
     folder: Path = given.folder
     picture = _read(given.picture)
     passphrase = _read(given.passphrase).strip()
-    sm2 = LibcryptoSM2()
+    sm2 = open_sm2()
     from_s = SystemClock().now_ms() // 1000
     until_s = from_s + YEAR_S
     keys = {name: sm2.generate(randomness) for name in ("root", "maker", "signer")}

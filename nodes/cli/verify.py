@@ -12,9 +12,12 @@ from authz.trace import Trace
 from ledger.bundle import VerifiedBundle, check_bundle
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.roster import Roster, SignedRoster, check_genesis
+from ledger.suites import SM2_SM3, CheckSM2, no_sm2
+from nodes.adapters.sm2 import open_sm2
 from nodes.cli.show import Language, console, print_json
 from nodes.cli.telling import tell_trace, trace_fields
 from nodes.core.kinds import KINDS
+from seals.sm2 import statement_check
 
 BUNDLE_BYTES_MAX: Final = 64 << 20
 ROSTER_BYTES_MAX: Final = 4 << 20
@@ -61,9 +64,16 @@ def check(bundle: bytes, genesis: SignedRoster) -> tuple[VerifiedBundle, Trace]:
     told: list[Trace] = []
 
     def judge(verified: VerifiedBundle) -> None:
-        told.append(judge_bundle(verified, KINDS))
+        told.append(judge_bundle(verified, KINDS, _sm2(verified.rosters)))
 
     return check_bundle(bundle, genesis, judge), told[0]
+
+
+def _sm2(rosters: tuple[Roster, ...]) -> CheckSM2:
+    """Return what checks SM2 signatures; its library is loaded only where a roster names them."""
+    if any(SM2_SM3 in roster.suites for roster in rosters):
+        return statement_check(open_sm2())
+    return no_sm2
 
 
 def load_genesis(path: Path) -> SignedRoster:

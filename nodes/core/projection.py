@@ -54,6 +54,7 @@ from ledger.statement import (
     decode_statement,
     verify_statement,
 )
+from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from ledger.tiles import read_nodes
 from ledger.views import (
     BLOCK_KIND,
@@ -130,6 +131,7 @@ class Projection:
         sight: Facts of all logs.
         judged_size: How far another log is judged here; what views name beyond it must wait.
         chain: Of all versions up to ``roster``; None where that is the genesis.
+        sm2: Checks SM2 signatures, where the roster names them.
     """
 
     def __init__(  # noqa: PLR0917 - made in one place
@@ -140,8 +142,11 @@ class Projection:
         sight: Sight,
         judged_size: Callable[[str], int],
         chain: RosterChain | None = None,
+        *,
+        sm2: CheckSM2 = no_sm2,
     ) -> None:
         self._roster = roster
+        self._sm2 = sm2 if SM2_SM3 in roster.suites else None
         self._chain = RosterChain((signed_roster,), (roster,)) if chain is None else chain
         self._signed_roster = signed_roster
         self.kinds = kinds
@@ -225,9 +230,10 @@ class Projection:
         """Check that the issuer's key, as this log knows it, signed a statement.
 
         Raises:
-            UnverifiedError: ``unknown-key`` or ``bad-signature``.
+            UnverifiedError: ``unknown-key``, ``bad-algorithm`` or ``bad-signature``.
+            RefusedError: ``suite-not-named``.
         """
-        verify_statement(unverified, self.public_of(origin, unverified, reader))
+        verify_statement(unverified, self.public_of(origin, unverified, reader), self._sm2)
 
     def public_of(
         self, origin: str, statement: UnverifiedStatement | Statement, reader: Reader

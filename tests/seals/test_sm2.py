@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import FatalError, LedgerError, MalformedError, UnavailableError, UnverifiedError
+from ledger.suites import SM2_PRIME, check_point
 from nodes.adapters import sm2_libcrypto
 from nodes.adapters.sm2_libcrypto import LibcryptoKey, LibcryptoSM2
 from seals.sm2 import (
     ORDER,
-    PRIME,
     USER_ID,
-    check_public,
     check_signature_form,
     decode_signature_value,
     draw_private,
@@ -130,7 +129,7 @@ def test_every_other_form_of_a_signature_is_refused(signature: bytes) -> None:
         b"\x06" + KEY.public[1:],
         b"\x04" + bytes(64),
         KEY.public[:-1] + bytes((KEY.public[-1] ^ 1,)),
-        b"\x04" + PRIME.to_bytes(32, "big") + KEY.public[33:],
+        b"\x04" + SM2_PRIME.to_bytes(32, "big") + KEY.public[33:],
         b"\x04" + b"\xff" * 64,
     ],
     ids=range(9),
@@ -138,7 +137,7 @@ def test_every_other_form_of_a_signature_is_refused(signature: bytes) -> None:
 def test_a_key_that_is_no_point_of_the_curve_is_refused(public: bytes) -> None:
     assert refused(public, b"message", SIGNATURE) == "sm2-key"
     with pytest.raises(UnverifiedError):
-        check_public(public)
+        check_point(public)
 
 
 @given(st.binary(max_size=100), st.binary(max_size=100))
@@ -210,7 +209,7 @@ def test_a_library_that_is_missing_or_another_is_told() -> None:
 
 
 def test_a_library_that_answers_wrongly_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sm2_libcrypto, "_KNOWN_MESSAGE", b"another message")
+    monkeypatch.setattr(sm2_libcrypto, "KNOWN_MESSAGE", b"another message")
     with pytest.raises(FatalError):
         LibcryptoSM2()
 
