@@ -15,7 +15,10 @@ from ledger.note import VerifierKey
 from ledger.roster import SIGNED_PREFIX, Member, Roster, SignedRoster, check_genesis
 
 _NODE_KEYS: Final = frozenset(
-    ("log", "witness", "mirror", "receipt", "issuer", "log_pq", "witness_pq", "mirror_pq")
+    (
+        *("log", "witness", "mirror", "receipt", "issuer"),
+        *("log_pq", "witness_pq", "mirror_pq", "log_sm2"),
+    )
 )
 
 

@@ -306,9 +306,10 @@ class Client:
 
     # ---- administration -------------------------------------------------------------------------
 
-    async def make_officer_key(self, party: str) -> bytes:
+    async def make_officer_key(self, party: str, suite: str | None = None) -> bytes:
         """Have the region's key store make a key for an officer, and return the public one."""
-        asked = json.dumps({"party": party}).encode()
+        named = {} if suite is None else {"suite": suite}
+        asked = json.dumps({"party": party} | named).encode()
         answer = await self._json("POST", "/v1/officers", asked)
         return bytes.fromhex(answer["key"])
 

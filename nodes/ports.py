@@ -18,14 +18,17 @@ class Clock(Protocol):
 
 
 class Signer(Protocol):
-    """A role key of this region, or an officer's key that the region holds. Deterministic."""
+    """A role key of this region, or an officer's key that the region holds.
+
+    Deterministic, but for an officer's SM2 key.
+    """
 
     @property
     def public(self) -> bytes:
-        """32 bytes."""
+        """32 bytes; 65 for an officer's SM2 key."""
 
     def sign(self, message: bytes) -> bytes:
-        """Return a 64-byte Ed25519 signature."""
+        """Return a 64-byte signature, Ed25519 or SM2 (r and s)."""
 
 
 class PostQuantumSigner(Protocol):

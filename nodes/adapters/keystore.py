@@ -21,10 +21,14 @@ from ledger import encoding
 from ledger.errors import MalformedError, NotFoundError, RefusedError, UnverifiedError
 from ledger.keys import PostQuantumKey, SigningKey, generate_seed
 from ledger.names import check_party, check_region
+from ledger.suites import SM2_SM3
 from nodes.adapters.files import sync_folder, write_durably
+from nodes.adapters.sm2 import open_sm2
+from seals.sm2 import StatementKey
 
 STORE_FORMAT: Final = "shouxin/keystore/v1"
 KEY_FORMAT: Final = "shouxin/key/v1"
+LOG_SM2: Final = "role/log_sm2"
 SECRET_ENV: Final = "SHOUXIN_KEYS_SECRET"  # noqa: S105 - the name of a variable, not a secret
 SECRET_BYTES_MIN: Final = 16
 SECRET_BYTES_MAX: Final = 1024
@@ -90,16 +94,23 @@ class KeyStore:
     """The sealed keys of one folder, opened.
 
     Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. A role that ends in
-    ``_pq`` has an ML-DSA-44 key, all else Ed25519. Safe for threads: handlers make officers' keys
+    ``_pq`` has an ML-DSA-44 key, all else Ed25519; but ``role/log_sm2`` and such officers as were
+    given one have an SM2 key, in a file of PKCS #8. Safe for threads: handlers make officers' keys
     while the writer thread signs.
     """
 
-    def __init__(self, folder: Path, sealing_key: bytes, randomness: Randomness) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sealing_key: bytes,
+        randomness: Randomness,
+    ) -> None:
         self._folder = folder
         self._cipher = AESGCM(sealing_key)
         self._sealing_key = sealing_key
         self._randomness = randomness
         self._opened: dict[str, Key] = {}
+        self._opened_sm2: dict[str, StatementKey] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -193,6 +204,57 @@ class KeyStore:
         with self._lock:
             return self._load(f"role/{role}", PostQuantumKey)
 
+    def make_sm2(self, name: str) -> StatementKey:
+        """Make and seal a new SM2 key, or return the one of this name that is there.
+
+        Raises:
+            RefusedError: ``exists``: there is one of another suite, and which signs would be open.
+            UnavailableError: ``sm2-unavailable``: there is no SM2 here.
+        """
+        with self._lock:
+            if self._path(name).exists():
+                raise RefusedError(f"{name} has an Ed25519 key already", code="exists")
+            try:
+                return self._load_sm2(name)
+            except NotFoundError:
+                key = open_sm2().generate(self._randomness)
+                path = self._sm2_path(name)
+                self._make_folder(path)
+                write_durably(path, key.encrypted(self.passphrase(name), self._randomness))
+                made = self._opened_sm2[name] = StatementKey(key)
+                return made
+
+    def load_sm2(self, name: str) -> StatementKey:
+        """Return an SM2 key.
+
+        Raises:
+            NotFoundError: There is none of this name.
+            UnverifiedError: ``wrong-secret``: the secret does not open it, or the file was changed.
+            MalformedError: ``sm2-key-file``: it is no file of such a key.
+            UnavailableError: ``sm2-unavailable``: there is no SM2 here.
+        """
+        with self._lock:
+            return self._load_sm2(name)
+
+    def _load_sm2(self, name: str) -> StatementKey:
+        found = self._opened_sm2.get(name)
+        if found is not None:
+            return found
+        path = self._sm2_path(name)
+        if not path.is_file():
+            raise NotFoundError(f"no SM2 key {name}", code="no-key")
+        try:
+            key = open_sm2().load(_read(path), self.passphrase(name))
+        except UnverifiedError as error:
+            raise UnverifiedError(
+                f"the secret does not open {path}", code="wrong-secret"
+            ) from error
+        found = self._opened_sm2[name] = StatementKey(key)
+        return found
+
+    def _sm2_path(self, name: str) -> Path:
+        return self._path(name).with_suffix(".p8")
+
     @property
     def folder(self) -> Path:
         """Where it lies."""
@@ -205,6 +267,8 @@ class KeyStore:
 
     def _make(self, name: str, kind: type[K]) -> K:
         with self._lock:
+            if self._sm2_path(name).exists():
+                raise RefusedError(f"{name} has an SM2 key already", code="exists")
             try:
                 return self._load(name, kind)
             except NotFoundError:
@@ -240,15 +304,20 @@ class KeyStore:
 
     def _seal(self, name: str, key: Key) -> None:
         path = self._path(name)
-        if not path.parent.is_dir():
-            path.parent.mkdir(mode=0o700)
-            sync_folder(self._folder)
+        self._make_folder(path)
         nonce = self._randomness(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, key.seed(), _bound(name, key.public))
         write_durably(path, encoding.encode([KEY_FORMAT, key.public, sealed]))
         self._opened[name] = key
 
+    def _make_folder(self, path: Path) -> None:
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700)
+            sync_folder(self._folder)
+
     def _path(self, name: str) -> Path:
+        if name == LOG_SM2:
+            return self._folder / "roles" / "log_sm2.key"
         kind, _, rest = name.partition("/")
         if kind == "role" and rest.removesuffix(POST_QUANTUM_SUFFIX).isalpha():
             return self._folder / "roles" / f"{rest}.key"
@@ -268,16 +337,26 @@ class StoredOfficers:
     def __init__(self, store: KeyStore) -> None:
         self._store = store
 
-    def signer(self, party: str) -> SigningKey | None:
+    def signer(self, party: str) -> SigningKey | StatementKey | None:
         """Return the officer's key; None where the officer holds their own."""
-        try:
-            return self._store.load(f"officer/{party}")
-        except NotFoundError:
-            return None
+        name = f"officer/{party}"
+        for load in (self._store.load, self._store.load_sm2):
+            try:
+                return load(name)
+            except NotFoundError:
+                continue
+        return None
 
-    def make(self, party: str) -> bytes:
-        """Make a key for an officer, or keep the one there is, and return its public key."""
-        return self._store.make(f"officer/{party}").public
+    def make(self, party: str, suite: str | None = None) -> bytes:
+        """Make a key for an officer, or keep the one there is, and return its public key.
+
+        Raises:
+            RefusedError: ``exists``: the officer has one of another suite.
+        """
+        name = f"officer/{party}"
+        if suite == SM2_SM3:
+            return self._store.make_sm2(name).public
+        return self._store.make(name).public
 
 
 def _bound(name: str, public: bytes) -> bytes:

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from ledger.errors import RefusedError
 from ledger.hashing import EMPTY_ROOT
-from ledger.keys import PostQuantumKey, SigningKey
 from ledger.names import origin_for
 from ledger.roster import (
     Constants,
@@ -26,9 +25,10 @@ from ledger.roster import (
     check_genesis,
     sign_roster,
 )
+from ledger.suites import SM2_SM3
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.files import write_durably
-from nodes.adapters.keystore import POST_QUANTUM_ROLES, ROLES, KeyStore
+from nodes.adapters.keystore import LOG_SM2, POST_QUANTUM_ROLES, ROLES, KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.tls import make_certificate, pin_of
 from nodes.ports import FenceMark
@@ -71,6 +71,7 @@ class Founding:
     Args:
         steward: The region in whose log the roster's next version is proposed.
         post_quantum: Whether logs, witnesses and mirrors sign with ML-DSA-44 keys too.
+        sm2: Whether the roster names the suite sm2-sm3, and gives each log an SM2 key.
     """
 
     network: str
@@ -78,6 +79,7 @@ class Founding:
     places: tuple[Place, ...]
     constants: Constants = field(default_factory=Constants)
     post_quantum: bool = False
+    sm2: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +138,20 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
     write_durably(governance_folder / SECRET_FILE, governance_secret + b"\n")
 
     members: dict[str, Member] = {}
-    governance: dict[str, SigningKey] = {}
+    governance = {
+        place.region: governance_store.make(f"governance/{place.region}")
+        for place in founding.places
+    }
     certificates: list[bytes] = []
     for place in founding.places:
         home = folder / place.region
         home.mkdir(mode=0o700)
-        governance[place.region] = governance_store.make(f"governance/{place.region}")
-        keys, post_quantum = _make_keys(home, post_quantum=founding.post_quantum)
+        store = _make_store(home)
+        keys = {role: store.make(f"role/{role}") for role in ROLES}
+        more = POST_QUANTUM_ROLES if founding.post_quantum else ()
+        extra = {role: store.make_post_quantum(role).public for role in more}
+        if founding.sm2:
+            extra["log_sm2"] = store.make_sm2(LOG_SM2).public
         certificate = _make_transport(home, founding.network, place, now_s)
         certificates.append(certificate)
         public_url = f"http://{place.host}:{place.public_port}"
@@ -156,7 +165,7 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
             keys=MemberKeys(
                 **{role: keys[role].public for role in ROLES},
                 governance=governance[place.region].public,
-                **{role: key.public for role, key in post_quantum.items()},
+                **extra,
             ),
         )
     roster = Roster(
@@ -167,6 +176,7 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
         steward=founding.steward,
         constants=founding.constants,
         members=members,
+        suites=(SM2_SM3,) if founding.sm2 else (),
     )
     signed = sign_roster(roster, governance)
     # Reading it back is the check that every node makes; better it fails here.
@@ -190,9 +200,7 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
     return Founded(folder, roster, configs, tokens)
 
 
-def _make_keys(
-    home: Path, *, post_quantum: bool
-) -> tuple[dict[str, SigningKey], dict[str, PostQuantumKey]]:
+def _make_store(home: Path) -> KeyStore:
     secret = secrets.token_hex(32).encode()
     store = KeyStore.create(home / "keys", secret, randomness)
     write_durably(home / SECRET_FILE, secret + b"\n")
@@ -200,11 +208,7 @@ def _make_keys(
     # A node without a fence counts as one that has forgotten; a new one has nothing to forget.
     fence.store(FenceMark(0, 0, EMPTY_ROOT))
     fence.close()
-    more = POST_QUANTUM_ROLES if post_quantum else ()
-    return (
-        {role: store.make(f"role/{role}") for role in ROLES},
-        {role: store.make_post_quantum(role) for role in more},
-    )
+    return store
 
 
 def _make_transport(home: Path, network: str, place: Place, now_s: int) -> bytes:

@@ -87,6 +87,7 @@ async def status(request: web.Request) -> web.Response:
         "quorum": roster.quorum(service.origin),
         "witnesses": list(roster.witnesses_of(service.origin)),
         "logs": logs,
+        "sm2": service.sm2,
         "peers": {region: asdict(peer) for region, peer in snapshot.peers.items()},
     }
     return json_response(answer, headers={"Access-Control-Allow-Origin": "*"})

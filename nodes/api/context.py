@@ -14,7 +14,7 @@ from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_inclusion
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster import Roster
-from ledger.statement import Statement
+from ledger.statement import Statement, StatementKey
 from ledger.tiles import Tile, read_nodes
 from nodes.adapters.keystore import StoredOfficers
 from nodes.adapters.readers import Readers
@@ -56,6 +56,8 @@ class Service:
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
         recalled: What ``check`` has gathered since the last commit.
         desk: Where papers are drawn and sealed.
+        sm2: Which SM2 this process has; None for none.
+        log_sm2: Key of the log's SM2 line, where the roster gives it one.
         by_hash: Origin by the hash that paths use.
         notes: Last answers about checkpoints, with the commit they are from.
     """
@@ -76,6 +78,8 @@ class Service:
     receipt: SigningKey
     recalled: Recalled
     desk: Desk
+    sm2: str | None = None
+    log_sm2: StatementKey | None = None
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     by_hash: Mapping[str, str] = field(init=False)

@@ -16,12 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from ledger.errors import MalformedError, UnavailableError, UnverifiedError
 from ledger.names import check_region
 from ledger.roster import Roster, SignedRoster, check_genesis
+from ledger.suites import no_sm2
 from nodes import node as node_module
 from nodes.adapters import tls
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.draft_store import DraftStore
 from nodes.adapters.fence_file import FileFence, SharedFence
 from nodes.adapters.keystore import (
+    LOG_SM2,
     POST_QUANTUM_ROLES,
     KeyStore,
     StoredOfficers,
@@ -32,6 +34,7 @@ from nodes.adapters.peers_http import HTTPPeers
 from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
 from nodes.adapters.seal_store import SealStore
+from nodes.adapters.sm2 import Provider, open_sm2
 from nodes.api import protocol
 from nodes.api.app import peer_app, public_app
 from nodes.api.context import Service
@@ -48,6 +51,7 @@ from nodes.ports import Clock, RoleKeys
 from nodes.store.engine import is_lost, open_store
 from nodes.store.tokens import TokenRow, create_token_schema
 from nodes.verifier import Verifier
+from seals.sm2 import statement_check
 
 FIRST_OPERATOR_DAYS: Final = 366
 
@@ -126,6 +130,8 @@ async def running(
                 raise
             raise UnavailableError("the database cannot be reached", code="busy") from error
         officers = StoredOfficers(keys)
+        sm2 = _open_sm2()
+        check = no_sm2 if sm2 is None else statement_check(sm2)
         role_keys = RoleKeys(
             log=keys.load("role/log"),
             witness=keys.load("role/witness"),
@@ -143,7 +149,12 @@ async def running(
             foreign_witnesses={witness.name: witness.vkey for witness in config.witnesses},
         )
         ports = node_module.Ports(
-            clock=clock, fence=fence, keys=role_keys, officers=officers, engine=store.writing
+            clock=clock,
+            fence=fence,
+            keys=role_keys,
+            officers=officers,
+            engine=store.writing,
+            sm2=check,
         )
         node = node_module.build(settings, roster, signed, ports)
         contexts, peer_tls = _transport(config, roster)
@@ -201,13 +212,15 @@ async def running(
             clock=clock,
             driver=driver,
             node=node,
-            verifier=Verifier(roster, member.origin),
+            verifier=Verifier(roster, member.origin, sm2=check),
             readers=readers,
             tokens=tokens,
             officers=officers,
             recalled=Recalled(),
             desk=desk,
             receipt=keys.load("role/receipt"),
+            sm2=None if sm2 is None else sm2.name,
+            log_sm2=None if member.keys.log_sm2 is None else keys.load_sm2(LOG_SM2),
         )
         listen = config.listen
         public_tls = None
@@ -264,7 +277,18 @@ def _open_keys(config: Config, environment: Mapping[str, str], roster: Roster) -
         public = getattr(named, role)
         if public is not None and store.load_post_quantum(role).public != public:
             raise UnverifiedError(f"the {role} key is not the roster's", code="wrong-key")
+    if named.log_sm2 is not None and store.load_sm2(LOG_SM2).public != named.log_sm2:
+        raise UnverifiedError("the log_sm2 key is not the roster's", code="wrong-key")
     return store
+
+
+def _open_sm2() -> Provider | None:
+    """Return this process's SM2; None where the machine has none, which not every roster minds."""
+    try:
+        return open_sm2()
+    except UnavailableError as error:
+        _log.warning("%s", error)
+        return None
 
 
 def _transport(

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 
 from ledger.errors import MalformedError, NotFoundError
 from ledger.hashing import HASH_BYTES
+from ledger.note import Note
 from ledger.roster import Role
+from ledger.sm2_note import sign_sm2
 from ledger.tiles import (
     TILE_WIDTH,
     EntryBundleID,
@@ -41,7 +43,10 @@ routes = web.RouteTableDef()
 @routes.get("/log/checkpoint")
 async def own_checkpoint(request: web.Request) -> web.Response:
     """Give the newest checkpoint of our own log, with the lines that have come in on it."""
-    service = request.app[SERVICE]
+    return _checkpoint(_newest(request.app[SERVICE]))
+
+
+def _newest(service: Service) -> bytes:
     commit = service.node.snapshot.commit
     kept = service.notes.get(service.origin)
     if kept is None or kept[0] != commit:
@@ -53,7 +58,7 @@ async def own_checkpoint(request: web.Request) -> web.Response:
         if found is None:
             raise NotFoundError("nothing is published yet")
         kept = service.notes[service.origin] = (commit, found[1])
-    return _checkpoint(kept[1])
+    return kept[1]
 
 
 @routes.get("/log/checkpoint.pq")
@@ -61,6 +66,28 @@ async def own_second_note(request: web.Request) -> web.Response:
     """Give the newest checkpoint of our own log with all ML-DSA-44 lines that came in on it."""
     service = request.app[SERVICE]
     return _second_note(service, service.origin, "log")
+
+
+@routes.get("/log/checkpoint.sm2")
+async def own_sm2_note(request: web.Request) -> web.Response:
+    """Give the newest checkpoint of our own log with the log's SM2 line.
+
+    It is signed when it is asked for, once for each checkpoint: what is signed is public already.
+    """
+    service = request.app[SERVICE]
+    key = service.log_sm2
+    if key is None:
+        raise NotFoundError("the log has no SM2 key", code="no-key")
+    published = Note.decode(_newest(service))
+    own = service.roster.log_key(service.origin)
+    place = f"{service.origin} sm2"
+    kept = service.notes.get(place)
+    if kept is None or Note.decode(kept[1]).text != published.text:
+        line = await service.readers.work(lambda: sign_sm2(service.origin, key, published.text))
+        lines = (it for it in published.signatures if it.key_id == own.key_id)
+        note = Note(published.text, (*lines, line)).encode()
+        kept = service.notes[place] = (service.node.snapshot.commit, note)
+    return _checkpoint(kept[1])
 
 
 @routes.get("/log/{path:tile/.*}")

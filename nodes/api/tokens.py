@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from ledger.errors import MalformedError, NotFoundError, RefusedError
 from ledger.names import check_party, region_of
+from ledger.suites import SUITES
 from nodes.adapters.random import randomness
 from nodes.api.appending import compose
 from nodes.api.context import SERVICE, Service
@@ -170,18 +171,24 @@ async def revoke(request: web.Request) -> web.Response:
 async def make_officer_key(request: web.Request) -> web.Response:
     """Make a key for an officer in the region's key store, and return what enrolment asks for.
 
+    With ``"suite": "sm2-sm3"`` it is an SM2 key; whether the roster names it, enrolment judges.
+
     Asked again, it returns the same key: nothing is enrolled by this.
     """
     service = request.app[SERVICE]
     authorize(request, frozenset({Role.OPERATOR}))
     check_query(request)
-    fields = take(await read_json(request, service.limits.act_bytes_max), {"party": str}, {})
-    party = fields["party"]
+    given = await read_json(request, service.limits.act_bytes_max)
+    fields = take(given, {"party": str}, {"suite": str})
+    party, suite = fields["party"], fields.get("suite")
+    if suite not in {None, *SUITES}:
+        raise MalformedError(f"suite is one of {', '.join(SUITES)}", code="bad-field")
     check_party(party)
     if region_of(party) != service.region or "/" not in party:
         raise RefusedError(f"{party} is not an officer of {service.region}", code="wrong-party")
-    public = await service.readers.work(lambda: service.officers.make(party))
-    return json_response({"party": party, "key": public.hex(), "holder": "region"})
+    public = await service.readers.work(lambda: service.officers.make(party, suite))
+    named = {} if suite is None else {"suite": suite}
+    return json_response({"party": party, "key": public.hex(), "holder": "region"} | named)
 
 
 def parse_hash(text: str, name: str) -> bytes:

@@ -14,10 +14,11 @@ def officer_key(given: argparse.Namespace) -> int:
     """Have the region's key store make an officer's key, and print what enrolment asks for."""
 
     async def question(client: Client) -> bytes:
-        return await client.make_officer_key(given.party)
+        return await client.make_officer_key(given.party, given.suite)
 
     key = ask(given, question)
-    print_json({"party": given.party, "key": key, "holder": "region"})
+    named = {} if given.suite is None else {"suite": given.suite}
+    print_json({"party": given.party, "key": key, "holder": "region"} | named)
     return 0
 
 

@@ -25,6 +25,7 @@ from ledger.errors import (
     UnavailableError,
     UnverifiedError,
 )
+from ledger.suites import SUITES
 
 DOES_NOT_HOLD: Final = 1
 USAGE: Final = 2
@@ -173,6 +174,11 @@ def _network(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--post-quantum",
         action="store_true",
         help="logs, witnesses and mirrors sign with ML-DSA-44 keys too",
+    )
+    init.add_argument(
+        "--sm2",
+        action="store_true",
+        help="officers may sign with SM2 (sm2-sm3), and logs add an SM2 line to checkpoints",
     )
     _json(init)
     up = _command(
@@ -446,6 +452,9 @@ def _admin(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "make an officer's key in the region's key store, for party.enrol",
     )
     key.add_argument("party", metavar="OFFICER")
+    key.add_argument(
+        "--suite", choices=SUITES, help="sign with this instead of Ed25519, as the roster names it"
+    )
     _caller(key)
     token = commands.add_parser("token", help="give a caller a token, or end it")
     parts = token.add_subparsers(metavar="COMMAND", required=True)

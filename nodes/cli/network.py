@@ -31,7 +31,9 @@ _PORT_MAX = 65_535
 
 def init(given: argparse.Namespace) -> int:
     """Found a network below a folder."""
-    founding = replace(chosen(given.base_port, given.regions), post_quantum=given.post_quantum)
+    founding = replace(
+        chosen(given.base_port, given.regions), post_quantum=given.post_quantum, sm2=given.sm2
+    )
     founded = found_network(given.folder, founding, SystemClock().now_ms() // 1000)
     roster = founded.roster
     if given.json:
