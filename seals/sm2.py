@@ -74,7 +74,7 @@ class SM2(Protocol):
         """
 
 
-class StatementKey:
+class SM2StatementKey:
     """An SM2 key as a signer of statements; implements ``ledger.statement.StatementKey``."""
 
     __slots__ = ("_key", "public")

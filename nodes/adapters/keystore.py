@@ -24,7 +24,7 @@ from ledger.names import check_party, check_region
 from ledger.suites import SM2_SM3
 from nodes.adapters.files import sync_folder, write_durably
 from nodes.adapters.sm2 import open_sm2
-from seals.sm2 import StatementKey
+from seals.sm2 import SM2StatementKey
 
 STORE_FORMAT: Final = "shouxin/keystore/v1"
 KEY_FORMAT: Final = "shouxin/key/v1"
@@ -110,7 +110,7 @@ class KeyStore:
         self._sealing_key = sealing_key
         self._randomness = randomness
         self._opened: dict[str, Key] = {}
-        self._opened_sm2: dict[str, StatementKey] = {}
+        self._opened_sm2: dict[str, SM2StatementKey] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -204,7 +204,7 @@ class KeyStore:
         with self._lock:
             return self._load(f"role/{role}", PostQuantumKey)
 
-    def make_sm2(self, name: str) -> StatementKey:
+    def make_sm2(self, name: str) -> SM2StatementKey:
         """Make and seal a new SM2 key, or return the one of this name that is there.
 
         Raises:
@@ -221,10 +221,10 @@ class KeyStore:
                 path = self._sm2_path(name)
                 self._make_folder(path)
                 write_durably(path, key.encrypted(self.passphrase(name), self._randomness))
-                made = self._opened_sm2[name] = StatementKey(key)
+                made = self._opened_sm2[name] = SM2StatementKey(key)
                 return made
 
-    def load_sm2(self, name: str) -> StatementKey:
+    def load_sm2(self, name: str) -> SM2StatementKey:
         """Return an SM2 key.
 
         Raises:
@@ -236,7 +236,7 @@ class KeyStore:
         with self._lock:
             return self._load_sm2(name)
 
-    def _load_sm2(self, name: str) -> StatementKey:
+    def _load_sm2(self, name: str) -> SM2StatementKey:
         found = self._opened_sm2.get(name)
         if found is not None:
             return found
@@ -249,7 +249,7 @@ class KeyStore:
             raise UnverifiedError(
                 f"the secret does not open {path}", code="wrong-secret"
             ) from error
-        found = self._opened_sm2[name] = StatementKey(key)
+        found = self._opened_sm2[name] = SM2StatementKey(key)
         return found
 
     def _sm2_path(self, name: str) -> Path:
@@ -337,7 +337,7 @@ class StoredOfficers:
     def __init__(self, store: KeyStore) -> None:
         self._store = store
 
-    def signer(self, party: str) -> SigningKey | StatementKey | None:
+    def signer(self, party: str) -> SigningKey | SM2StatementKey | None:
         """Return the officer's key; None where the officer holds their own."""
         name = f"officer/{party}"
         for load in (self._store.load, self._store.load_sm2):
