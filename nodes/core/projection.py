@@ -353,7 +353,7 @@ class Projection:
                 raise UnverifiedError("not the region's issuer key of then", code="unknown-key")
         else:
             public = self.public_of(origin, inner, reader)
-        verify_statement(inner, public)
+        verify_statement(inner, public, self._sm2)
         own = self._sight.newest(reader, origin, inner.subject)  # (4)
         known = inner.act.previous
         if known is not None and (before := self.salvaged(origin, known, reader)) is not None:

@@ -15,6 +15,7 @@ from ledger.equivocation import EVIDENCE_KIND, Conviction, Equivocation, evidenc
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.judge import CORRECTS, kind_of, wants
+from ledger.keys import key_thumbprint
 from ledger.kind import Draft, Fact, Kind, ViewFact
 from ledger.roster import Roster
 from ledger.salvage import SALVAGE_KIND, as_judged, decode_salvage
@@ -423,7 +424,7 @@ class _Work:
         own = self._sight.newest(self._reader, self._origin, subject)
         citations = (*self._citations(kind, draft, own), *self._corrected(name, body))
         act = Act(name, version, None if own is None else own.leaf, citations, body)
-        statement = sign_statement(cast("SigningKey", key), issuer, subject, draft.time_s, act)
+        statement = sign_statement(key, issuer, subject, draft.time_s, act)
         return self._admit(statement)
 
     def _citations(self, kind: Kind, draft: Draft, own: Fact | None) -> tuple[Citation, ...]:
@@ -496,6 +497,9 @@ class _Work:
         key = self._means.officers.signer(issuer)
         if key is None:
             raise RefusedError(f"no key of {issuer} is held here", code="not-entitled")
+        name = key_object(self._region, key_thumbprint(key.public))
+        if officer is not None and officer.state.get("key") != name:
+            raise RefusedError(f"the key held is not that of {issuer} any more", code="not-entitled")
         return key
 
     # ---- views ----------------------------------------------------------------------------------

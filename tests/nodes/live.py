@@ -41,14 +41,14 @@ class Live:
         return self.nodes[region].service.node.snapshot.size
 
 
-def found(folder: Path, regions: int, *, post_quantum: bool = False) -> Founded:
+def found(folder: Path, regions: int, *, post_quantum: bool = False, sm2: bool = False) -> Founded:
     founding = southwest_five()
     ports = free_ports(2 * regions)
     places = tuple(
         dataclasses.replace(place, public_port=ports[2 * at], peer_port=ports[2 * at + 1])
         for at, place in enumerate(founding.places[:regions])
     )
-    founding = dataclasses.replace(founding, places=places, post_quantum=post_quantum)
+    founding = dataclasses.replace(founding, places=places, post_quantum=post_quantum, sm2=sm2)
     return found_network(folder, founding, NOW_S)
 
 
@@ -60,9 +60,10 @@ def live(
     environment: dict[str, str] | None = None,
     *,
     post_quantum: bool = False,
+    sm2: bool = False,
 ) -> Iterator[Live]:
     """Found a network of the first few regions and have all its nodes serve."""
-    founded = found(folder, regions, post_quantum=post_quantum)
+    founded = found(folder, regions, post_quantum=post_quantum, sm2=sm2)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="nodes", daemon=True)
     thread.start()
