@@ -436,7 +436,7 @@ class SealStore:
         esl: bytes,
         certificate: bytes,
         brought: Brought,
-        key: LibcryptoKey | str,
+        key: StoredKey | str,
         paper: tuple[ec.EllipticCurvePrivateKey, bytes] | None,
         at_s: int,
     ) -> None:

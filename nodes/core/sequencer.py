@@ -499,7 +499,9 @@ class _Work:
             raise RefusedError(f"no key of {issuer} is held here", code="not-entitled")
         name = key_object(self._region, key_thumbprint(key.public))
         if officer is not None and officer.state.get("key") != name:
-            raise RefusedError(f"the key held is not that of {issuer} any more", code="not-entitled")
+            raise RefusedError(
+                f"the key held is not that of {issuer} any more", code="not-entitled"
+            )
         return key
 
     # ---- views ----------------------------------------------------------------------------------
