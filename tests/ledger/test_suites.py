@@ -41,7 +41,7 @@ from tests.seals.office import key as sm2_key
 from tests.strategies import flip
 from tests.vectors.own.generate import CASE, OFFICER, PURPOSES, SICHUAN, TIME_S, key, member, roster
 
-VECTOR = json.loads((Path(__file__).parents[1] / "vectors/own/statement-sm2.json").read_text())
+VECTOR = json.loads((Path(__file__).parents[1] / "vectors/sm2/statement.json").read_text())
 KEY = SM2StatementKey(sm2_key("officer"))
 ACT = Act("case.open", 1, None, (), {"item": "000500000001"})
 MADE = sign_statement(KEY, OFFICER, CASE, TIME_S, ACT)
