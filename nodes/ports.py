@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ledger.kind import Fact
+from ledger.map_tree import Child
 
 
 class Clock(Protocol):
@@ -160,6 +161,12 @@ class Reader(Protocol):
         rows_max: int | None = None,
     ) -> Sequence[UseRow]:
         """Return uses that are open or unproven, ascending by log and index."""
+
+    def map_head(self, origin: str) -> tuple[int, Child | None]:
+        """Return how many entries the stored object map of a log covers, and where it begins."""
+
+    def map_node(self, origin: str, prefix: bytes) -> bytes | None:
+        """Return the stored node of a log's object map with this prefix, or None."""
 
     def late_answers(self, origin: str, before_s: int, rows_max: int) -> Sequence[LateAnswer]:
         """Return answers to a log's offers, due before a time, that an entry seen later shows."""

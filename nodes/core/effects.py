@@ -12,6 +12,7 @@ from nodes.core.ready import (
     PutEvidence,
     PutFacts,
     PutFindings,
+    PutMap,
     PutUses,
     Write,
 )
@@ -24,6 +25,7 @@ class Effects:
 
     facts: list[Fact] = field(default_factory=list)
     mentions: list[tuple[str, str, int]] = field(default_factory=list)
+    voids: list[tuple[str, str, int]] = field(default_factory=list)
     findings: list[FindingRow] = field(default_factory=list)
     uses: list[UseRow] = field(default_factory=list)
     evidence: list[PutEvidence] = field(default_factory=list)
@@ -37,12 +39,16 @@ class Effects:
     def writes(self, state: LogState) -> tuple[Write, ...]:
         """Return the writes, with the log's new state."""
         written: list[Write] = []
-        if self.facts or self.mentions:
-            written.append(PutFacts(tuple(self.facts), tuple(self.mentions)))
+        if self.facts or self.mentions or self.voids:
+            rows = PutFacts(tuple(self.facts), tuple(self.mentions), tuple(self.voids))
+            written.append(rows)
         if self.findings:
             written.append(PutFindings(tuple(self.findings)))
         if self.uses:
             written.append(PutUses(tuple(self.uses)))
         written += self.evidence
+        grown = state.objects.take()
+        if grown is not None:
+            written.append(PutMap(state.origin, grown))
         written.append(AdvanceProjection(state.origin, state.size, state.encode()))
         return tuple(written)

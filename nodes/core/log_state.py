@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from ledger import encoding
 from ledger.kind import ViewFact
+from ledger.map_tree import ObjectMap
+from ledger.object_map import is_object
 from ledger.views import Cover, Evidence
 
 
@@ -28,6 +30,8 @@ class LogState:
     """The newest view of each other log."""
     times: list[tuple[int, int]] = field(default_factory=list)
     """(first index, declared time) of runs of entries whose ``seen_by`` is not fixed yet."""
+    objects: ObjectMap = field(default_factory=ObjectMap)
+    """The object map as of the last block record, and the acts since; stored by itself."""
 
     def encode(self) -> bytes:
         """Return what is stored; views and times are found again in the log itself."""
@@ -56,6 +60,11 @@ class LogState:
         self.size += 1
         if not is_block:
             self.others_size = self.size
+
+    def note_act(self, subject: str, leaf: bytes) -> None:
+        """Count the next entry in the object map, if it names an object; void or not."""
+        if is_object(subject):
+            self.objects.note(subject, self.size, leaf)
 
     def note_time(self, index: int, time_s: int) -> None:
         """Remember a declared time until its entry is seen; once for a run of equal times."""

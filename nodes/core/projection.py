@@ -37,6 +37,8 @@ from ledger.kind import (
     ViewFact,
 )
 from ledger.lineage import living
+from ledger.map_tree import Child, Node, ObjectMap
+from ledger.object_map import EMPTY_MAP_ROOT, is_object
 from ledger.proofs import root_at
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
@@ -78,7 +80,8 @@ from nodes.ports import Reader, UseRow
 GENESIS_KIND: Final = "log.genesis"
 LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND, FROZEN_KIND, EVIDENCE_KIND})
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
-EMPTY_MAP_ROOT: Final = bytes(32)
+MAP_PENDING_MAX: Final = 8_192
+"""Acts that a log's object map holds in memory; block records come far more often."""
 ROOTS_CACHED_MAX: Final = 1_024
 NO_TIME_S: Final = 0
 """Stands for the declared time of bytes that are no statement: never later than they were seen."""
@@ -167,15 +170,35 @@ class Projection:
             fact = self._sight.below(reader, origin, other.origin, size)
             if fact is not None and fact.origin == origin != other.origin:
                 loaded.views[other.origin] = view_of(fact)
-        for start in range(loaded.evidence.size, size, 256):
+        map_size, root = reader.map_head(origin)
+        if not self._is_map_root(origin, map_size, root, reader):
+            map_size, root = 0, None  # made again from the entries
+        loaded.objects = ObjectMap(map_size, root)
+        for start in range(min(loaded.evidence.size, map_size), size, 256):
             for at, entry in enumerate(
                 reader.entries(origin, start, min(start + 256, size)), start
             ):
                 try:
-                    loaded.note_time(at, decode_statement(entry).time_s)
+                    made = decode_statement(entry)
                 except LedgerError:
-                    loaded.note_time(at, NO_TIME_S)
+                    made = None
+                if at >= loaded.evidence.size:
+                    loaded.note_time(at, NO_TIME_S if made is None else made.time_s)
+                if made is not None and at >= map_size and is_object(made.subject):
+                    loaded.objects.note(made.subject, at, made.leaf)
         return loaded
+
+    def _is_map_root(self, origin: str, size: int, root: Child | None, reader: Reader) -> bool:
+        """Say whether the block record of this size, if that stood, names the root that is stored.
+
+        A record that named another root has a finding, and then the one stored is right.
+        """
+        found = reader.entries(origin, size, size + 1)
+        fact = self._sight.newest(reader, origin, origin)
+        if not found or fact is None or fact.index != size:
+            return True
+        named = decode_block(decode_statement(found[0]).act.body).map_root
+        return named == (EMPTY_MAP_ROOT if root is None else root.hash)
 
     def remember_root(self, origin: str, size: int, root: bytes) -> None:
         """Keep a root that we have just computed, as the next block record will name it."""
@@ -219,12 +242,17 @@ class Projection:
                 self.take(state, unverified, index, verdict, effects)
         except LedgerError as error:
             _find(effects, state, index, error, subject=unverified.subject)
+            if is_object(unverified.subject):
+                effects.voids.append((state.origin, unverified.subject, index))
         if unverified.time_s < base_s - self.delta_s:  # (2)
             early = RefusedError(
                 f"declared {unverified.time_s}, after it knew of {base_s}", code="declared-time"
             )
             _find(effects, state, index, early, subject=unverified.subject)
+        state.note_act(unverified.subject, unverified.leaf)
         state.grow(unverified.time_s, is_block=unverified.act.kind == BLOCK_KIND)
+        if state.objects.pending_size >= MAP_PENDING_MAX:
+            self.map_root(state, reader)  # A log without block records must not fill memory.
 
     def check_signature(self, origin: str, unverified: UnverifiedStatement, reader: Reader) -> None:
         """Check that the issuer's key, as this log knows it, signed a statement.
@@ -617,19 +645,20 @@ class Projection:
         """
         if block.height != state.height + 1:
             raise RefusedError(f"block {block.height} after {state.height}", code="bad-block")
-        if not state.published_size < block.size <= state.size:
+        if block.size != state.size:
+            # A record is the first entry after what it records.
             raise RefusedError(f"block of size {block.size} at {state.size}", code="bad-block")
         if block.roster != self._roster.version or block.rules != self._roster.rules:
             raise RefusedError("the block names another roster or rules", code="bad-block")
         if any(len(item.lines) != state.evidence.quorum for item in block.lines):
             raise RefusedError("a candidate is recorded with a quorum of lines", code="bad-block")
-        if block.map_root != EMPTY_MAP_ROOT:
-            raise RefusedError("the block names another object map", code="bad-block")
         if self.root(state.origin, block.size, reader) != block.root:
             raise RefusedError("the block names another tree", code="bad-block")
         text = Checkpoint(state.origin, block.size, block.root).text()
         if sha256(text).digest() != block.note:
             raise RefusedError("the block names another note", code="bad-block")
+        if self.map_root(state, reader) != block.map_root:
+            raise RefusedError("the block names another object map", code="bad-map")
 
     def _covers(self, state: LogState, block: Block, reader: Reader) -> list[Cover]:
         """Return what the lines of a block say, of each candidate with a quorum of good ones.
@@ -773,6 +802,15 @@ class Projection:
                 evidence=((origin, index),),
             )
         )
+
+    def map_root(self, state: LogState, reader: Reader) -> bytes:
+        """Return the root of the object map over all entries of a log so far."""
+
+        def load(prefix: bytes) -> Node | None:
+            data = reader.map_node(state.origin, prefix)
+            return None if data is None else Node.decode(prefix, data)
+
+        return state.objects.root_at(state.size, load)
 
     def root(self, origin: str, size: int, reader: Reader) -> bytes:
         """Return the root of the first ``size`` entries of a log that we store."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.errors import LedgerError
 from ledger.kind import Fact
+from ledger.map_tree import Grown
 from ledger.statement import Statement
 from nodes.ports import AnswerRow, UseRow
 
@@ -107,6 +108,16 @@ class PutFacts:
     facts: tuple[Fact, ...]
     mentions: tuple[tuple[str, str, int], ...] = ()
     """(origin, object, index): the entry belongs to a trace of the object too."""
+    voids: tuple[tuple[str, str, int], ...] = ()
+    """(origin, object, index): the entry names the object, and is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutMap:
+    """What a block changed in the object map of a log."""
+
+    origin: str
+    grown: Grown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +281,7 @@ class PutMemory:
 Write = (
     AppendEntries
     | PutFacts
+    | PutMap
     | PutFindings
     | PutUses
     | PutEvidence

@@ -46,7 +46,6 @@ from nodes.core.heads import Known, SignedHead, second_note, sign_head
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
 from nodes.core.projection import (
-    EMPTY_MAP_ROOT,
     GENESIS_KIND,
     LOG_KINDS,
     Projection,
@@ -599,7 +598,7 @@ class _Work:
             note=sha256(checkpoint.text()).digest(),
             roster=self._roster.version,
             rules=self._roster.rules,
-            map_root=EMPTY_MAP_ROOT,
+            map_root=self._projection.map_root(self._state, self._reader),
             lines=self._lines,
         )
         act = Act(BLOCK_KIND, 1, None if own is None else own.leaf, (), block_body(block))
@@ -665,4 +664,5 @@ class _Work:
         batch.at[statement.leaf] = self._state.size
         batch.entries.append(statement.entry)
         batch.leaves.append(statement.leaf)
+        self._state.note_act(statement.subject, statement.leaf)
         self._state.grow(statement.time_s, is_block=is_block)

@@ -15,6 +15,7 @@ from nodes.core.ready import (
     PutEvidence,
     PutFacts,
     PutFindings,
+    PutMap,
     PutMemory,
     PutNote,
     PutSecondNote,
@@ -22,7 +23,7 @@ from nodes.core.ready import (
     ViewAnswers,
     Write,
 )
-from nodes.store import answers, entries, facts, findings, notes, peers, second_notes
+from nodes.store import answers, entries, facts, findings, maps, notes, peers, second_notes
 from nodes.store.entries import LogIDs
 
 
@@ -43,6 +44,9 @@ def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
         case PutFacts():
             facts.insert_facts(connection, ids, write.facts)
             facts.insert_mentions(connection, ids, write.mentions)
+            facts.insert_voids(connection, ids, write.voids)
+        case PutMap():
+            maps.put(connection, ids, write)
         case PutFindings():
             findings.put_findings(connection, ids, write.rows)
         case PutUses():

@@ -19,6 +19,7 @@ _decode = lru_cache(maxsize=8_192)(encoding.decode)
 
 _INSERT: Final = Upsert(schema.facts, replaced=None)
 _INSERT_MENTIONS: Final = Upsert(schema.mentions, replaced=())
+_INSERT_VOIDS: Final = Upsert(schema.voids, replaced=())
 _NEWEST: Final = Prepared(
     select(_facts.index, _facts.leaf, _facts.state)
     .where(
@@ -66,6 +67,14 @@ def insert_mentions(
 ) -> None:
     """Add (origin, object, index) where an entry belongs to a trace of an object."""
     _INSERT_MENTIONS.run_many(
+        connection,
+        [(object_, ids.get(connection, origin), index) for origin, object_, index in rows],
+    )
+
+
+def insert_voids(connection: Connection, ids: LogIDs, rows: Iterable[tuple[str, str, int]]) -> None:
+    """Add (origin, object, index) where an entry names an object and is void."""
+    _INSERT_VOIDS.run_many(
         connection,
         [(object_, ids.get(connection, origin), index) for origin, object_, index in rows],
     )
@@ -134,6 +143,11 @@ def load_changes(connection: Connection, ids: LogIDs, object_: str) -> list[tupl
 def load_mentions(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
     """Return (origin, index) of every entry that mentions an object, by key."""
     return _load(connection, ids, _places(schema.mentions, object_))
+
+
+def load_voids(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
+    """Return (origin, index) of every void entry that names an object, by key."""
+    return _load(connection, ids, _places(schema.voids, object_))
 
 
 def _places(table: Table, object_: str) -> Select[tuple[int, int]]:

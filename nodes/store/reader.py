@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from ledger.kind import Fact
+from ledger.map_tree import Child
 from ledger.tiles import Tile
 from nodes.ports import LateAnswer, UseRow
-from nodes.store import answers, entries, facts, findings
+from nodes.store import answers, entries, facts, findings, maps
 from nodes.store.entries import LogIDs
 
 
@@ -74,6 +75,15 @@ class StoreReader:
             high=high,
             rows_max=rows_max,
         )
+
+    def map_head(self, origin: str) -> tuple[int, Child | None]:
+        """Return how many entries the stored object map of a log covers, and where it begins."""
+        state = maps.load_newest(self.connection, self.ids, origin)
+        return state.size, state.root
+
+    def map_node(self, origin: str, prefix: bytes) -> bytes | None:
+        """Return the stored node of a log's object map with this prefix, or None."""
+        return maps.load_node(self.connection, self.ids, origin, prefix)
 
     def late_answers(self, origin: str, before_s: int, rows_max: int) -> Sequence[LateAnswer]:
         """Return answers to a log's offers, due before a time, that an entry seen later shows."""

@@ -75,6 +75,56 @@ mentions = Table(
     sqlite_with_rowid=False,
 )
 
+voids = Table(
+    "voids",
+    metadata,
+    Column("object", Words, primary_key=True),
+    Column("log_id", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Entries that name an object and are void: no fact tells of them, but the object map counts."""
+
+maps = Table(
+    "maps",
+    metadata,
+    Column("log_id", _Key, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("proven_size", BigInteger, nullable=False),
+    Column("proven_root", LargeBinary, nullable=False),
+    Column("awaited_size", BigInteger, nullable=False),
+    Column("awaited_root", LargeBinary, nullable=False),
+)
+"""Where the object map of a log begins: as it is, and as it was at the two sizes that proofs are
+made for. ``proven_size`` is the newest below a note with quorums, when the map last changed;
+``awaited_size`` is one that waits for such a note. 0 where there is none."""
+
+map_nodes = Table(
+    "map_nodes",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("prefix", Words, primary_key=True),
+    Column("low", BigInteger, nullable=False),
+    Column("node", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The nodes of each log's object map as they are, ``low`` being the size they last changed at."""
+
+map_history = Table(
+    "map_history",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("prefix", Words, primary_key=True),
+    Column("high", BigInteger, primary_key=True),
+    Column("low", BigInteger, nullable=False),
+    Column("node", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Nodes as they were from size ``low`` until ``high``, while a proof may be asked for that."""
+
+Index("map_history_high", map_history.c.log_id, map_history.c.high)
+
 findings = Table(
     "findings",
     metadata,

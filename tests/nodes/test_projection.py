@@ -24,7 +24,7 @@ from ledger.views import Block, BlockLines, block_body
 from nodes.core.follower import Follower
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
-from nodes.core.projection import EMPTY_MAP_ROOT, Projection, genesis_body
+from nodes.core.projection import Projection, genesis_body
 from nodes.core.ready import AppendEntries
 from nodes.core.sight import Sight
 from nodes.store.apply import apply
@@ -32,6 +32,7 @@ from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.findings import load_findings
 from nodes.store.reader import StoreReader
+from tests import slow_map
 from tests.nodes import neighbours
 
 A, B, C, D = "500000", "510000", "520000", "530000"
@@ -109,7 +110,7 @@ class Writer:
             "note": sha256(self.checkpoint(size).text()).digest(),
             "roster": 1,
             "rules": 1,
-            "map_root": EMPTY_MAP_ROOT,
+            "map_root": slow_map.root(slow_map.acts_of(self.entries)),
             "lines": lines,
             **changed,
         }
@@ -258,7 +259,30 @@ def test_a_block_record_that_is_not_of_its_log_is_void(changed: dict[str, Any]) 
     log = Writer(A).genesis()
     log.block(**changed)
     log.basis("1")
-    assert judged(log).codes() == [(1, "bad-block")]
+    code = "bad-map" if "map_root" in changed else "bad-block"
+    assert judged(log).codes() == [(1, code)]
+
+
+def test_the_map_counts_every_entry_that_names_an_object_void_or_not() -> None:
+    log = Writer(A).genesis()
+    log.basis("1")
+    log.basis("1", previous=b"x" * 32)
+    log.basis("1", key=neighbours.key(B, "issuer"))
+    log.entries.append(b"no statement")
+    log.add("log.view", f"{A}/basis/1", {})
+    log.block()
+    log.basis("2")
+    log.block()
+    assert {code for index, code in judged(log).codes() if index in {6, 8}} == set()
+
+
+def test_a_map_that_leaves_out_a_void_act_is_another_map() -> None:
+    log = Writer(A).genesis()
+    log.basis("1")
+    log.basis("1", previous=b"x" * 32)
+    acts = slow_map.acts_of(log.entries)
+    log.block(map_root=slow_map.root(acts[:1]))
+    assert (3, "bad-map") in judged(log).codes()
 
 
 TIMES = {B: NOW_S - 30, C: NOW_S - 20}
