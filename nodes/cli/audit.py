@@ -14,8 +14,11 @@ from sqlalchemy import Engine, select
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
 from ledger.hashing import EMPTY_ROOT, HASH_BYTES, hash_leaf
+from ledger.map_tree import Node, check_stored
 from ledger.note import Note, check_signed
+from ledger.object_map import EMPTY_MAP_ROOT
 from ledger.roster import Roster
+from ledger.statement import decode_statement
 from ledger.tiles import (
     TILE_WIDTH,
     Tile,
@@ -26,10 +29,12 @@ from ledger.tiles import (
     tile_path,
 )
 from ledger.tree import Frontier
+from ledger.views import decode_block
 from nodes.client import Client
 from nodes.store import schema
-from nodes.store.engine import open_store
+from nodes.store.engine import WRITER, open_store
 from nodes.store.entries import LogIDs, load_entries, load_sizes, load_tiles
+from nodes.store.maps import drop, load_newest, load_node
 from nodes.wire import origin_hash
 
 NAMED_MAX: Final = 20
@@ -259,6 +264,33 @@ class StoredLogs:
                 if index >= size or at >= len(leaves) or leaves[at] != leaf:
                     wrong.append(index)
             return wrong
+
+    def wrong_nodes(self, origin: str) -> list[str]:
+        """Return where the stored object map of a log does not hash to what is above it.
+
+        The root is held against the block record of that size.
+        """
+        with self.engine.connect() as connection:
+            ids = LogIDs()
+            state = load_newest(connection, ids, origin)
+
+            def load(prefix: bytes) -> Node | None:
+                data = load_node(connection, ids, origin, prefix)
+                return None if data is None else Node.decode(prefix, data)
+
+            wrong = [prefix.decode(errors="replace") for prefix in check_stored(state.root, load)]
+            record = load_entries(connection, ids, origin, state.size, state.size + 1)
+            try:
+                named = decode_block(decode_statement(record[0]).act.body).map_root
+            except (IndexError, LedgerError):
+                return wrong  # no block record: a log that has none for long
+            root = EMPTY_MAP_ROOT if state.root is None else state.root.hash
+            return wrong if named == root else ["root", *wrong]
+
+    def drop_map(self, origin: str) -> None:
+        """Forget the object map of a log; its node makes it again from the entries."""
+        with self.write().execution_options(**{WRITER: True}).begin() as connection:
+            drop(connection, LogIDs(), origin)
 
 
 class StoredLog:

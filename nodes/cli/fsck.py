@@ -26,12 +26,14 @@ class Finding:
     report: Report
     difference: Difference | None = None
     wrong_rows: tuple[int, ...] = ()
+    wrong_nodes: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
         """Whether nothing is wrong."""
         differs = self.difference is not None and self.difference.index is not None
-        return not self.report.trouble and not differs and not self.wrong_rows
+        wrong = self.wrong_rows or self.wrong_nodes
+        return not self.report.trouble and not differs and not wrong
 
     @property
     def first(self) -> int | None:
@@ -73,7 +75,12 @@ async def check_folder(
         sources: dict[str, Source] = {origin: logs.log(origin) for origin in logs.origins()}
         found = await _check(sources, roster, against, region)
         return [
-            Finding(it.report, it.difference, tuple(logs.wrong_rows(it.report.origin)))
+            Finding(
+                it.report,
+                it.difference,
+                tuple(logs.wrong_rows(it.report.origin)),
+                tuple(logs.wrong_nodes(it.report.origin)),
+            )
             for it in found
         ]
 
@@ -130,6 +137,7 @@ def fields(found: Finding) -> dict[str, Any]:
         made["compared_size"] = found.difference.size
         made["differs_at"] = found.difference.index
     made["wrong_rows"] = list(found.wrong_rows[:20])
+    made["wrong_nodes"] = list(found.wrong_nodes[:20])
     return made
 
 
@@ -164,6 +172,13 @@ def _print(found: Sequence[Finding], against: str | None) -> None:
             out.print(
                 f"{it.report.origin}: rows of objects that name another entry: "
                 f"{len(it.wrong_rows)}, the first at {it.wrong_rows[0]}",
+                style="red",
+                markup=False,
+            )
+        if it.wrong_nodes:
+            out.print(
+                f"{it.report.origin}: nodes of the object map that have changed: "
+                f"{len(it.wrong_nodes)}, the first {it.wrong_nodes[0]!r}",
                 style="red",
                 markup=False,
             )

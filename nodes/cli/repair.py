@@ -39,6 +39,8 @@ class Repaired:
     origin: str
     entries: tuple[int, ...]
     sources: tuple[str, ...]
+    has_new_map: bool = False
+    """Whether its object map was dropped; the node makes it again from the entries."""
 
 
 def repair(given: argparse.Namespace) -> int:
@@ -48,13 +50,21 @@ def repair(given: argparse.Namespace) -> int:
         print_json(
             {
                 "repaired": [
-                    {"origin": it.origin, "entries": it.entries, "sources": it.sources}
+                    {
+                        "origin": it.origin,
+                        "entries": it.entries,
+                        "sources": it.sources,
+                        "has_new_map": it.has_new_map,
+                    }
                     for it in done
                 ]
             }
         )
         return 0
     for it in done:
+        if it.has_new_map:
+            print(f"{it.origin}: dropped the object map, which the node makes again")
+            continue
         named = ", ".join(map(str, it.entries))
         print(f"{it.origin}: put right {named or 'tiles'} from {', '.join(it.sources)}")
     if not done:
@@ -88,6 +98,9 @@ async def repair_folder(folder: Path, urls: Sequence[str] = ()) -> list[Repaired
                 report = await examine(log, roster)
                 if report.trouble:
                     done.append(await _repair_log(logs, log, report, roster, chosen))
+                if logs.wrong_nodes(origin):
+                    logs.drop_map(origin)
+                    done.append(Repaired(origin, (), (), has_new_map=True))
             return done
     finally:
         fence.close()

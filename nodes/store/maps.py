@@ -151,6 +151,13 @@ def load_node_at(
     return None if row is None else Node.decode(prefix, row[0])
 
 
+def drop(connection: Connection, ids: LogIDs, origin: str) -> None:
+    """Forget the map of a log; the node makes it again when it starts."""
+    log_id = ids.find(connection, origin) or 0
+    for table in (schema.maps, schema.map_nodes, schema.map_history):
+        connection.execute(delete(table).where(table.c.log_id == log_id))
+
+
 _NONE: Final = State(0, None)
 
 

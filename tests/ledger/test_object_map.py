@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ledger.encoding import decode
-from ledger.errors import LedgerError, MalformedError, UnverifiedError
+from ledger.errors import FatalError, LedgerError, MalformedError, UnverifiedError
 from ledger.map_tree import (
-    Child,
     Node,
     ObjectMap,
+    check_stored,
     decode_root,
     encode_root,
     prove,
@@ -26,6 +26,7 @@ from ledger.object_map import (
     fold,
     hash_node,
     is_object,
+    key_of,
 )
 from tests import slow_map
 from tests.strategies import flip
@@ -328,15 +329,25 @@ def test_any_bytes_are_a_stored_node_or_malformed(data: bytes) -> None:
         decode_root(data)
 
 
-def test_a_missing_node_is_told_and_nothing_is_guessed() -> None:
+@pytest.mark.parametrize("damage", ["gone", "changed", "cut"])
+def test_a_stored_node_that_has_changed_is_told_and_no_root_is_made_of_it(damage: str) -> None:
     log = log_of(*NAMES)
-    log.stored.clear()
-    log.map = ObjectMap(log.map.size, log.map.root)
-    log.act(CASES[0])
+    root = log.map.root
+    assert root is not None
+    prefix = max(log.stored)
+    if damage == "gone":
+        del log.stored[prefix]
+    else:
+        data = log.stored[prefix]
+        log.stored[prefix] = flip(data, 20) if damage == "changed" else data[:-1]
+    assert list(check_stored(root, log.load)) == [prefix]
+    name = next(name for name in NAMES if key_of(name).startswith(prefix))
     with pytest.raises(MalformedError):
+        log.prove(name)
+    log.map = ObjectMap(log.map.size, root)
+    log.act(name)
+    with pytest.raises(FatalError):
         log.block()
-    with pytest.raises(MalformedError):
-        prove(CASES[0], Child(bytes(32), b"5"), log.load, leaf)
 
 
 def test_a_standing_counts_from_one_and_folds_in_order() -> None:
