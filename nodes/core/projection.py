@@ -195,7 +195,7 @@ class Projection:
         """
         found = reader.entries(origin, size, size + 1)
         fact = self._sight.newest(reader, origin, origin)
-        if not found or fact is None or fact.index != size:
+        if not found or fact is None or (fact.origin, fact.index) != (origin, size):
             return True
         named = decode_block(decode_statement(found[0]).act.body).map_root
         return named == (EMPTY_MAP_ROOT if root is None else root.hash)
