@@ -197,8 +197,10 @@ class Projection:
         fact = self._sight.newest(reader, origin, origin)
         if not found or fact is None or (fact.origin, fact.index) != (origin, size):
             return True
-        named = decode_block(decode_statement(found[0]).act.body).map_root
-        return named == (EMPTY_MAP_ROOT if root is None else root.hash)
+        act = decode_statement(found[0]).act
+        if act.kind != BLOCK_KIND:
+            return True
+        return decode_block(act.body).map_root == (EMPTY_MAP_ROOT if root is None else root.hash)
 
     def remember_root(self, origin: str, size: int, root: bytes) -> None:
         """Keep a root that we have just computed, as the next block record will name it."""
