@@ -1,8 +1,8 @@
 """A region's node, as other systems use it: typed calls, patient retries, nothing lost too soon.
 
 What was only accepted can die with its region (protocol.md section 1). So the client keeps every
-statement with its receipt until its entry is replicated, in a folder where one is given; with these
-it can be salvaged.
+statement with its receipt until its entry is replicated, in a folder where one is given. When the
+region comes back in another log, ``settle`` salvages with these what the old one has lost.
 """
 
 import asyncio
@@ -34,8 +34,11 @@ from ledger.errors import (
 )
 from ledger.hashing import hash_leaf
 from ledger.keys import key_thumbprint
-from ledger.receipt import check_inclusion_receipt, transparent_statement
+from ledger.names import region_of_origin
+from ledger.receipt import Receipt, check_inclusion_receipt, transparent_statement
 from ledger.roster import Roster
+from ledger.roster_chain import RosterChain
+from nodes.outbox import Outbox, Place
 
 Word = Literal["accepted", "witnessed", "replicated"]
 
@@ -134,27 +137,32 @@ class Client:
     ) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._roster = roster
+        self._region = region
         self._keys: Mapping[bytes, bytes] = {}
         if roster is not None:
             public = roster.member(region).keys.receipt
             self._keys = {key_thumbprint(public): public}
         self._keep = keep
+        self._outbox = Outbox()
         self._patience = patience or Patience()
         self._tls = tls
         self._connections_max = connections_max
         self._session: aiohttp.ClientSession | None = None
-        self.outstanding: dict[int, bytes] = {}
-        """Statements with their receipts, by index, that are not known to be replicated yet."""
+        self.refused: dict[Place, LedgerError] = {}
+        """Why acts that a closed log has lost could not be salvaged; they are kept all the same."""
+
+    @property
+    def outstanding(self) -> Mapping[Place, bytes]:
+        """Statements with their receipts, by place, that are not known to be replicated yet."""
+        return self._outbox.kept
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections_max),
             headers={"User-Agent": "shouxin-client", **self._headers},
         )
-        if self._keep is not None:
-            self._keep.mkdir(parents=True, exist_ok=True)
-            for path in self._keep.glob("*.cose"):
-                self.outstanding[int(path.stem)] = path.read_bytes()
+        self._outbox = Outbox.load(self._keep)
         return self
 
     async def __aexit__(
@@ -206,9 +214,12 @@ class Client:
             repeatable=False,
         )
         acted = _acted(answer)
-        self._check_receipt(acted)
+        await self._check_receipt(acted)
         if acted.finality != "replicated":
-            self._hold(acted)
+            statement = transparent_statement(acted.entry, [acted.receipt])
+            await self._put(Place(acted.origin, acted.index), statement)
+        if any(place.origin != acted.origin for place in self.outstanding):
+            await self.settle()
         return acted
 
     async def ingest(
@@ -217,6 +228,8 @@ class Client:
         """Append statements that are signed already; each stands or falls alone.
 
         Sent again, the same bytes get the same index, so this is repeated until it is answered.
+        Where the client keeps statements in a folder, it fetches the receipts of those that are not
+        replicated yet.
         """
         answer = encoding.decode(
             await self._bytes(
@@ -233,24 +246,73 @@ class Client:
                 fates.append(Fate(result[1]))
             else:
                 fates.append(Fate(None, result[1], result[2]))
+        if self._keep is not None:
+            await self._keep_all(entries, fates)
         return tuple(fates)
+
+    async def _keep_all(self, entries: Sequence[bytes], fates: Sequence[Fate]) -> None:
+        status = await self.status()
+        for entry, fate in zip(entries, fates, strict=True):
+            if fate.index is not None and fate.index >= status["replicated_size"]:
+                receipt = await self.receipt(fate.index)
+                statement = transparent_statement(entry, [receipt])
+                await self._put(Place(status["origin"], fate.index), statement)
 
     async def register(self, entry: bytes) -> bytes:
         """Register one signed statement as any SCITT client does, and return its receipt."""
         receipt = await self._bytes("POST", "/entries", entry, _COSE)
         if self._keys:
-            checked = check_inclusion_receipt(receipt, hash_leaf(entry), self._keys)
-            self._put(checked.index, transparent_statement(entry, [receipt]))
+            checked = await self._receipt(receipt, hash_leaf(entry))
+            place = Place(checked.origin, checked.index)
+            await self._put(place, transparent_statement(entry, [receipt]))
         return receipt
 
-    async def settle(self) -> Mapping[int, bytes]:
-        """Let go of what is replicated by now, and return what is still outstanding."""
-        replicated_size = (await self.status())["replicated_size"]
-        for index in [index for index in self.outstanding if index < replicated_size]:
-            del self.outstanding[index]
-            if self._keep is not None:
-                (self._keep / f"{index}.cose").unlink(missing_ok=True)
+    async def settle(self) -> Mapping[Place, bytes]:
+        """Let go of what is replicated by now, and return what is still outstanding.
+
+        What a log had accepted that was closed since is salvaged into the one that goes on, in its
+        old order, and let go of once it is replicated there. What cannot be salvaged is kept, and
+        ``refused`` says why.
+        """
+        status = await self.status()
+        for place, statement in sorted(self.outstanding.items()):
+            if place.origin == status["origin"]:
+                if place.index < status["replicated_size"]:
+                    await self._drop(place)
+            elif region_of_origin(place.origin) == status["region"]:
+                await self._settle_lost(place, statement)
         return dict(self.outstanding)
+
+    async def _settle_lost(self, place: Place, statement: bytes) -> None:
+        try:
+            acted = await self.salvage(statement)
+        except UnavailableError:
+            raise
+        except LedgerError as error:
+            if error.code == "not-lost":
+                await self._drop(place)  # it stands below the cut, as the mirrors hold it
+            else:
+                self.refused[place] = error
+            return
+        self.refused.pop(place, None)
+        if acted.finality == "replicated":
+            await self._drop(place)
+
+    async def salvage(self, statement: bytes) -> Acted:
+        """Bring an act that a closed log had accepted and lost into the log that goes on.
+
+        Brought again, it is where it is already.
+
+        Args:
+            statement: With the closed log's receipt, as ``outstanding`` keeps it.
+
+        Raises:
+            RefusedError: ``not-lost``, or the rule that forbids it by now.
+            LedgerError: As the node says.
+        """
+        acted = _acted(json.loads(await self._bytes("POST", "/v1/salvage", statement, _COSE)))
+        await self._check_receipt(acted)
+        return acted
 
     # ---- questions ------------------------------------------------------------------------------
 
@@ -449,24 +511,47 @@ class Client:
                 raise _error(response.status, response.content_type, data)
             return data
 
-    def _check_receipt(self, acted: Acted) -> None:
+    async def _check_receipt(self, acted: Acted) -> None:
         if hash_leaf(acted.entry) != acted.leaf:
             raise UnverifiedError("the answer's leaf is not that of its entry", code="bad-proof")
         if not self._keys:
             return
-        receipt = check_inclusion_receipt(acted.receipt, acted.leaf, self._keys)
+        receipt = await self._receipt(acted.receipt, acted.leaf)
         if (receipt.origin, receipt.index) != (acted.origin, acted.index):
             raise UnverifiedError("the receipt is for another entry", code="bad-proof")
 
-    def _hold(self, acted: Acted) -> None:
-        self._put(acted.index, transparent_statement(acted.entry, [acted.receipt]))
+    async def _receipt(self, receipt: bytes, leaf: bytes) -> Receipt:
+        """Check a receipt, by the keys of newer versions of the roster too."""
+        try:
+            return check_inclusion_receipt(receipt, leaf, self._keys)
+        except UnverifiedError as error:
+            if error.code != "unknown-key":
+                raise
+        await self._learn_roster()
+        return check_inclusion_receipt(receipt, leaf, self._keys)
 
-    def _put(self, index: int, statement: bytes) -> None:
-        self.outstanding[index] = statement
-        if self._keep is not None:
-            temporary = self._keep / f".{index}.new"
-            temporary.write_bytes(statement)
-            temporary.replace(self._keep / f"{index}.cose")
+    async def _learn_roster(self) -> None:
+        """Take the node's word for newer versions, as far as the one that we trust leads there."""
+        assert self._roster is not None
+        try:
+            signed = [base64.b64decode(it) for it in (await self.roster())["signed"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise MalformedError("the node's answer is not that to a roster") from error
+        chain = RosterChain.check(signed)
+        if all(roster.sha256 != self._roster.sha256 for roster in chain.rosters):
+            raise UnverifiedError("the node's roster does not go on from ours")
+        self._keys = {
+            kid: public
+            for roster in chain.rosters
+            if self._region in roster.members
+            for kid, public in chain.keys_of(roster.origin_of(self._region), "receipt").items()
+        }
+
+    async def _put(self, place: Place, statement: bytes) -> None:
+        await asyncio.to_thread(self._outbox.put, place, statement)
+
+    async def _drop(self, place: Place) -> None:
+        await asyncio.to_thread(self._outbox.drop, place)
 
 
 _CLASSES: Final[Mapping[int, type[LedgerError]]] = {

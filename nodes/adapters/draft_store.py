@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger import encoding
 from ledger.errors import LedgerError, MalformedError
-from nodes.adapters.files import write_durably
+from nodes.files import write_durably
 
 if TYPE_CHECKING:
     from seals.documents import Facts, Proof

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from ledger.errors import FatalError, UnavailableError
-from nodes.adapters.files import sync_folder
+from nodes.files import sync_folder
 from nodes.ports import FenceMark
 
 _MAGIC: Final = b"shouxin-fence/1\n"

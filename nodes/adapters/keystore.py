@@ -22,8 +22,8 @@ from ledger.errors import MalformedError, NotFoundError, RefusedError, Unverifie
 from ledger.keys import PostQuantumKey, SigningKey, generate_seed
 from ledger.names import check_party, check_region
 from ledger.suites import SM2_SM3
-from nodes.adapters.files import sync_folder, write_durably
 from nodes.adapters.sm2 import open_sm2
+from nodes.files import sync_folder, write_durably
 from seals.sm2 import SM2StatementKey
 
 STORE_FORMAT: Final = "shouxin/keystore/v1"

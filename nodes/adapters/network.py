@@ -27,10 +27,10 @@ from ledger.roster import (
 )
 from ledger.suites import SM2_SM3
 from nodes.adapters.fence_file import FileFence
-from nodes.adapters.files import write_durably
 from nodes.adapters.keystore import LOG_SM2, POST_QUANTUM_ROLES, ROLES, KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.tls import make_certificate, pin_of
+from nodes.files import write_durably
 from nodes.ports import FenceMark
 
 ROSTER_FILE: Final = "genesis.roster"

@@ -29,10 +29,10 @@ from cryptography.x509.oid import NameOID
 from ledger import encoding
 from ledger.errors import MalformedError, NotFoundError, RefusedError, UnavailableError
 from ledger.names import check_object
-from nodes.adapters.files import sync_folder, write_durably
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.sm2 import Provider, StoredKey, open_sm2
+from nodes.files import sync_folder, write_durably
 from seals.authority import Profile, issue, issue_list, issue_root
 from seals.certificate import decode_certificate
 from seals.report import Outcome, Report, Verdict

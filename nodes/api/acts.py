@@ -40,7 +40,7 @@ async def act(request: web.Request) -> web.Response:
     """Compose, sign and append one act; wait for its finality where asked to."""
     service = request.app[SERVICE]
     caller = authorize(request, ACTING)
-    word, timeout_ms = _waiting(request, service)
+    word, timeout_ms = waiting(request, service)
     fields = take(
         await read_json(request, service.limits.act_bytes_max),
         {"kind": str, "subject": str, "body": dict},
@@ -70,8 +70,8 @@ async def act(request: web.Request) -> web.Response:
         )
 
     appended = await compose(service, make)
-    finality = await _wait(service, appended.index, word, timeout_ms)
-    return _appended(service, appended, fields["subject"], finality)
+    finality = await wait_for(service, appended.index, word, timeout_ms)
+    return answer_to(service, appended, fields["subject"], finality)
 
 
 @routes.post("/v1/ingest")
@@ -79,7 +79,7 @@ async def ingest(request: web.Request) -> web.Response:
     """Append signed statements, each judged on its own."""
     service = request.app[SERVICE]
     authorize(request, ACTING)
-    word, timeout_ms = _waiting(request, service)
+    word, timeout_ms = waiting(request, service)
     if request.content_type != CBOR_TYPE:
         raise MalformedError(f"a batch comes as {CBOR_TYPE}")
     entries = _entries(
@@ -112,7 +112,7 @@ async def ingest(request: web.Request) -> web.Response:
                 results[at] = [0, fate.index]
         last = max((it.index for it in reply.results if it.index is not None), default=None)
         if last is not None:
-            await _wait(service, last, word, timeout_ms)
+            await wait_for(service, last, word, timeout_ms)
     body = encode({"size": size, "results": results})
     return web.Response(body=body, headers={"Content-Type": CBOR_TYPE, "Cache-Control": "no-store"})
 
@@ -159,7 +159,7 @@ def _check_issuer(service: Service, caller: Caller, issuer: str) -> None:
         raise RefusedError(f"the token is not that of {issuer}", code="wrong-party")
 
 
-def _waiting(request: web.Request, service: Service) -> tuple[Finality, int]:
+def waiting(request: web.Request, service: Service) -> tuple[Finality, int]:
     """Return the word that the caller waits for, and how long."""
     check_query(request, "wait", "timeout_ms")
     limits = service.limits
@@ -173,7 +173,8 @@ def _waiting(request: web.Request, service: Service) -> tuple[Finality, int]:
     raise MalformedError(f"wait is one of {', '.join(_WORDS)}", code="bad-field")
 
 
-async def _wait(service: Service, index: int, word: Finality, timeout_ms: int) -> Finality:
+async def wait_for(service: Service, index: int, word: Finality, timeout_ms: int) -> Finality:
+    """Wait until an entry is as safe as a caller wants it, and return how safe it is."""
     # A log that nobody witnesses never claims more, so there is nothing to wait for.
     if not service.roster.witnesses_of(service.origin):
         return "accepted"
@@ -198,9 +199,10 @@ def _receipt_of(service: Service, index: int, subject: str) -> bytes:
         ) from error
 
 
-def _appended(
+def answer_to(
     service: Service, appended: Appended, subject: str, finality: Finality
 ) -> web.Response:
+    """Return the answer to an act that stands in the log, with its receipt."""
     receipt = _receipt_of(service, appended.index, subject)
     snapshot = service.node.snapshot
     answer = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nodes.api.context import Service
-from nodes.core.ready import Compose, Freeze, Register, RegisterReply
+from nodes.core.ready import Compose, Freeze, Register, RegisterReply, Salvage
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,15 @@ async def compose(service: Service, make: Callable[[int], Compose]) -> Appended:
 
 async def freeze(service: Service, make: Callable[[int], Freeze]) -> Appended:
     """Have the node freeze a log.
+
+    Raises:
+        LedgerError: The node refused it.
+    """
+    return _only(await service.driver.ask(make))
+
+
+async def bring(service: Service, make: Callable[[int], Salvage]) -> Appended:
+    """Have the node judge an act that the log before has lost.
 
     Raises:
         LedgerError: The node refused it.

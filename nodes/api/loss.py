@@ -4,6 +4,7 @@ Source: protocol.md section 6; in words for operators, docs/loss.md.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -11,19 +12,22 @@ from sqlalchemy import Connection
 
 from ledger.checkpoint import Checkpoint
 from ledger.cut import Branch, decide_cut
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, MalformedError
 from ledger.frozen import Frozen, decode_frozen
 from ledger.hashing import hash_leaf
 from ledger.names import check_origin
 from ledger.proofs import root_at
+from ledger.receipt import RECEIPT_BYTES_MAX, decode_transparent_statement
 from ledger.roster import Roster
-from ledger.statement import decode_statement
-from nodes.api.appending import freeze
+from ledger.statement import ENTRY_BYTES_MAX, decode_statement
+from nodes.api.acts import answer_to, wait_for, waiting
+from nodes.api.appending import bring, freeze
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.replies import json_response
-from nodes.api.requests import check_query, read_json, take
-from nodes.api.tokens import ANY, Role, authorize
-from nodes.core.ready import Freeze
+from nodes.api.requests import check_query, read_body, read_json, take
+from nodes.api.scitt import COSE_TYPE, entry_at
+from nodes.api.tokens import ACTING, ANY, Role, authorize
+from nodes.core.ready import Freeze, Salvage
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs, load_entries, load_sizes
 from nodes.store.facts import newest
@@ -51,6 +55,24 @@ async def freeze_log(request: web.Request) -> web.Response:
         **report_fields(report),
     }
     return json_response(answer, status=201)
+
+
+@routes.post("/v1/salvage")
+async def salvage(request: web.Request) -> web.Response:
+    """Bring an act into this log that the one before had accepted and lost."""
+    service = request.app[SERVICE]
+    authorize(request, ACTING)
+    word, timeout_ms = waiting(request, service)
+    if request.content_type != COSE_TYPE:
+        raise MalformedError(f"a statement with its receipt comes as {COSE_TYPE}")
+    bytes_max = ENTRY_BYTES_MAX + 2 * RECEIPT_BYTES_MAX
+    entry, receipts = decode_transparent_statement(await read_body(request, bytes_max))
+    [receipt] = receipts[:1]
+    appended = await bring(service, lambda request_id: Salvage(request_id, entry, receipt))
+    if not appended.entry:
+        appended = replace(appended, entry=entry_at(service, appended.index))
+    finality = await wait_for(service, appended.index, word, timeout_ms)
+    return answer_to(service, appended, decode_statement(entry).subject, finality)
 
 
 @routes.get("/v1/loss/cut")

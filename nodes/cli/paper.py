@@ -9,10 +9,10 @@ from typing import Any
 
 from ledger.bundle import Bundle
 from ledger.errors import LedgerError, MalformedError
-from nodes.adapters.files import write_durably
 from nodes.cli.caller import ask
 from nodes.cli.show import print_json
 from nodes.client import Client
+from nodes.files import write_durably
 
 FIELDS = ("applicant", "telephone", "result", "reasons", "basis", "delivery")
 

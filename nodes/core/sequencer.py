@@ -459,8 +459,10 @@ class _Work:
     def _salvage(self, lost: Lost) -> Registered:
         inner = lost.inner
         known = self._projection.salvaged(self._origin, inner.leaf, self._reader)
-        if known is not None:
+        if known is not None and known.origin == self._origin:
             return Registered(known.index, None, b"")
+        if known is not None:
+            raise RefusedError(f"salvaged as {known.origin} {known.index}", code="not-lost")
         kind = kind_of(self._means.projection.kinds, inner.act.kind, inner.act.version)
         draft = Draft(
             kind=kind.name,

@@ -24,6 +24,7 @@ from ledger.errors import (
 from ledger.receipt import decode_transparent_statement
 from nodes.api.problem import concise_problem, problem
 from nodes.client import Client, Patience, _error
+from nodes.outbox import Place
 from tests.nodes.live import Live, live
 
 HERE = "510000"
@@ -230,9 +231,10 @@ def test_what_is_not_replicated_is_kept_over_a_restart_and_let_go_later(
         async with node.client(HERE, **options) as client:
             acted = await client.act("party.enrol", "510000/hall/k1", {"name": "大厅"})
             assert acted.finality in {"accepted", "witnessed"}
-            assert list(client.outstanding) == [acted.index]
+            place = Place(roster.origin_of(HERE), acted.index)
+            assert list(client.outstanding) == [place]
         async with node.client(HERE, **options) as client:
-            kept = client.outstanding[acted.index]
+            kept = client.outstanding[place]
             assert decode_transparent_statement(kept) == (acted.entry, (acted.receipt,))
             later = await client.act(
                 "party.enrol", "510000/hall/k2", {"name": "大厅"}, wait="replicated"
