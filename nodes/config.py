@@ -134,14 +134,31 @@ class SealsSection:
     Args:
         trial: Whether the node may make seals of its own, which say that they are for trials.
         link: Base URL that the codes on papers lead to; empty for the node's own.
+        timestamp_url: A time-stamp service with SM2 (GB/T 20520), asked for a token over each
+            electronic seal's signature; empty for none.
+        pdf_timestamp_url: One with RSA or ECDSA (RFC 3161), asked for a token over each PDF
+            signature; empty for none.
+        timestamp_trust: File or folder with the first service's root, links and revocation lists.
+        timestamp_required: Whether nothing is sealed while a service that is named does not
+            answer; else it is sealed without, and the answer says so.
+        timestamp_s: How long a service may take, in seconds.
     """
 
     trial: bool = False
     link: str = ""
+    timestamp_url: str = ""
+    pdf_timestamp_url: str = ""
+    timestamp_trust: Path | None = None
+    timestamp_required: bool = True
+    timestamp_s: int = 5
 
     def __post_init__(self) -> None:
-        if self.link:
-            _check_url("seals.link", self.link)
+        for name in ("link", "timestamp_url", "pdf_timestamp_url"):
+            if getattr(self, name):
+                _check_url(f"seals.{name}", getattr(self, name))
+        if bool(self.timestamp_url) != (self.timestamp_trust is not None):
+            raise _bad("seals.timestamp_url and seals.timestamp_trust go together")
+        _check_range("seals.timestamp_s", self.timestamp_s, 1, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

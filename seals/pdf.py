@@ -13,13 +13,13 @@ Source: ISO 32000-2 section 12.8; ETSI EN 319 142-1; GB/T 38540-2020.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, Final, Protocol
 
-from asn1crypto import x509  # type: ignore[import-untyped]
+from asn1crypto import tsp, x509  # type: ignore[import-untyped]
 from fpdf import FPDF
 from fpdf.fonts import TTFFont
 from pyhanko.pdf_utils import generic
@@ -32,6 +32,7 @@ from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
 from pyhanko.sign.signers.pdf_cms import Signer
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
+from pyhanko.sign.timestamps import TimeStamper, TimestampRequestError
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
@@ -39,7 +40,7 @@ from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from ledger.errors import LedgerError, MalformedError
+from ledger.errors import LedgerError, MalformedError, UnavailableError
 from seals.documents import EVIDENCE_NAME, PAGE_MM, Face, Faces, LaidOut
 from seals.drawing import POINTS_PER_MM
 from seals.report import Outcome, Report, Step
@@ -52,6 +53,7 @@ SEAL_NAME: Final = "seal.der"
 FILE_BYTES_MAX: Final = 32 * 1024 * 1024
 ATTACHMENT_BYTES_MAX: Final = 16 * 1024 * 1024
 _SIGNATURE_BYTES: Final = 1_536  # room for a CMS signature beside its certificates
+_STAMP_BYTES: Final = 12_288  # and for a time stamp with its certificates
 _FIELD: Final = "Seal1"
 
 
@@ -123,7 +125,14 @@ def write_pdf(paper: LaidOut, faces: Faces) -> bytes:
     return bytes(pdf.output())
 
 
-def seal_pdf(base: bytes, paper: LaidOut, key: PaperKey, *, ses: bytes | None = None) -> bytes:
+def seal_pdf(
+    base: bytes,
+    paper: LaidOut,
+    key: PaperKey,
+    *,
+    ses: bytes | None = None,
+    stamp: Callable[[bytes], bytes] | None = None,
+) -> bytes:
     """Return the PDF with its visible seal and PAdES signature.
 
     Args:
@@ -132,6 +141,11 @@ def seal_pdf(base: bytes, paper: LaidOut, key: PaperKey, *, ses: bytes | None = 
         key: Signs the finished file. It is asked once.
         ses: SES_Signature over ``sm3(base)``, with ``base_info(base)`` as its property info, to be
             carried in the file; None if one over the finished file will lie beside it.
+        stamp: Answers a TimeStampReq (RFC 3161) over the signature; None for no time stamp.
+
+    Raises:
+        UnavailableError: ``timestamp-unavailable``: ``stamp`` gave no good answer; the key has
+            signed by then.
 
     Call it outside any event loop (pyHanko starts one of its own), in a thread of its own.
     """
@@ -163,6 +177,7 @@ def seal_pdf(base: bytes, paper: LaidOut, key: PaperKey, *, ses: bytes | None = 
             name=paper.issuer,
         ),
         signer=_PortSigner(key),
+        timestamper=None if stamp is None else _PortStamper(stamp),
         stamp_style=_stamp(paper),
         new_field_spec=SigFieldSpec(
             _FIELD,
@@ -178,7 +193,14 @@ def seal_pdf(base: bytes, paper: LaidOut, key: PaperKey, *, ses: bytes | None = 
     out = BytesIO()
     # Fixed room, in hexadecimal digits: no dry run, so the key signs once.
     room = _SIGNATURE_BYTES + len(key.certificate) + sum(map(len, key.chain))
-    signer.sign_pdf(writer, bytes_reserved=2 * room, output=out)
+    if stamp is not None:
+        room += _STAMP_BYTES
+    try:
+        signer.sign_pdf(writer, bytes_reserved=2 * room, output=out)
+    except TimestampRequestError as error:
+        raise UnavailableError(
+            f"no good answer from the time-stamp service: {error}", code="timestamp-unavailable"
+        ) from error
     return out.getvalue()
 
 
@@ -221,6 +243,20 @@ class _PortSigner(Signer):
         # key would sign outside the recorded path.
         assert not dry_run
         return self._key.sign(data)
+
+
+class _PortStamper(TimeStamper):
+    """Lets pyHanko have its time stamps through a port."""
+
+    def __init__(self, stamp: Callable[[bytes], bytes]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._stamp = stamp
+
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        try:
+            return tsp.TimeStampResp.load(self._stamp(req.dump()), strict=True)
+        except ValueError as error:
+            raise TimestampRequestError("the answer is no time stamp") from error
 
 
 class _DatedSigner(PdfSigner):
@@ -419,15 +455,22 @@ def _pades_steps(
             for anchor in trust.anchors
             if anchor.subject in issuers or anchor.raw == signer.dump()
         ]
+        others = [x509.Certificate.load(other.raw) for other in trust.others]
+        moment = datetime.fromtimestamp(at_s, UTC)
+        # Whoever dated it has a root of its own; one with an SM2 key is none that it could have.
+        stampers = [x509.Certificate.load(it.raw) for it in trust.anchors if it.public is None]
         status = validate_pdf_signature(
             signature,
             ValidationContext(
                 # With no anchor that could lead here, the signer stands in for one, so that the
                 # other steps are taken; its chain then counts as unchecked.
                 trust_roots=anchors or [signer],
-                other_certs=[x509.Certificate.load(other.raw) for other in trust.others],
-                moment=datetime.fromtimestamp(at_s, UTC),
+                other_certs=others,
+                moment=moment,
                 allow_fetching=False,
+            ),
+            ts_validation_context=ValidationContext(
+                trust_roots=stampers, other_certs=others, moment=moment, allow_fetching=False
             ),
         )
     except Exception as error:  # noqa: BLE001  # see _opened
@@ -460,7 +503,24 @@ def _pades_steps(
         steps.append(Step.failed("pdf-chain", "pdf-chain", detail))
     else:
         steps.append(Step.passed("pdf-chain", subject))
+    if _is_stamped(signature):
+        steps.append(_stamp_step(status.timestamp_validity))
     return steps
+
+
+def _is_stamped(signature: EmbeddedPdfSignature) -> bool:
+    attributes: Any = signature.signer_info["unsigned_attrs"]
+    return any(it["type"].native == "signature_time_stamp_token" for it in attributes)
+
+
+def _stamp_step(found: Any) -> Step:  # noqa: ANN401  # pyHanko has several types for it
+    name = "pdf-timestamp"
+    if found is None or not (found.intact and found.valid):
+        return Step.failed(name, "pdf-timestamp", "the time stamp does not hold")
+    at = found.timestamp.astimezone(UTC).isoformat()
+    if not found.trusted:
+        return Step.unchecked(name, "pdf-timestamp", f"{at}: nobody given vouches for the service")
+    return Step.passed(name, at)
 
 
 def _issuers(signature: EmbeddedPdfSignature, trust: Trust) -> set[bytes]:

@@ -26,7 +26,7 @@ from seals.der import moment
 from seals.report import Report, Step
 from seals.ses import ListKind, Seal, SignedSeal, decode_seal, decode_signature
 from seals.sm2 import OID_SIGN, OID_SM3, SM2, USER_ID, sm3
-from seals.timestamp import check_token
+from seals.timestamp import check_token, decode_token
 from seals.trust import Trust
 
 AHEAD_S_MAX: Final = 300
@@ -343,10 +343,21 @@ def signature_facts(signed: SignedSeal) -> dict[str, Any]:
     return {
         **seal_facts(signed.seal),
         "signed": "" if signed.time_s is None else moment(signed.time_s),
+        "stamped": _stamped(signed.timestamp),
         "signer": _name(signed.certificate),
         "property_info": signed.property_info,
         "digest": signed.digest.hex(),
     }
+
+
+def _stamped(token: bytes | None) -> str:
+    """Return the time that a token claims; a signature without one says so."""
+    if token is None:
+        return "no time stamp"
+    try:
+        return moment(decode_token(token).time_s)
+    except MalformedError:
+        return ""
 
 
 def _name(data: bytes) -> str:

@@ -14,9 +14,11 @@ import pylopdf_fonts_zh_cn
 
 from ledger.errors import RefusedError
 from nodes.adapters.seal_store import HeldSeal, PaperKey, SealKey
+from nodes.adapters.timestamp_http import NO_STAMPS, Stamps
 from seals import ofd, pdf
 from seals.documents import CaseResult, Faces, Facts, LaidOut, Proof, compose, lay_out
 from seals.drawing import Drawing, Font, draw_round_seal
+from seals.ses import decode_signature
 from seals.signing import make_signature
 from seals.sm2 import sm3
 
@@ -102,7 +104,7 @@ def warm() -> None:
 
 
 def seal(
-    paper: LaidOut, form: Format, wanted: bytes, time_s: int
+    paper: LaidOut, form: Format, wanted: bytes, time_s: int, stamps: Stamps = NO_STAMPS
 ) -> Callable[[HeldSeal, SealKey, PaperKey], bytes]:
     """Return the work that seals a paper with keys that are lent to it.
 
@@ -111,6 +113,7 @@ def seal(
         form: Of the file.
         wanted: The digest that was announced.
         time_s: When it is sealed.
+        stamps: What dates it.
     """
 
     def work(held: HeldSeal, key: SealKey, paper_key: PaperKey) -> bytes:
@@ -124,7 +127,7 @@ def seal(
                 time_s=time_s,
                 certificate=held.certificate,
                 key=key,
-                timestamp=None,
+                timestamp=stamps.seal,
             )
 
         written = _WRITTEN.pop(wanted, None)
@@ -134,6 +137,16 @@ def seal(
             return ofd.seal_ofd(written, paper, seal=held.seal, sign=sign)
         base = written if isinstance(written, bytes) else show(paper)
         ses = sign(sm3(base), pdf.base_info(base))
-        return pdf.seal_pdf(base, paper, paper_key, ses=ses)
+        return pdf.seal_pdf(base, paper, paper_key, ses=ses, stamp=stamps.pdf)
 
     return work
+
+
+def stamped(file: bytes, form: Format) -> bool:
+    """Say whether the electronic seal in a sealed file bears a time stamp."""
+    if form == "ofd":
+        return all(
+            decode_signature(it.ses).timestamp is not None for it in ofd.read(file).signatures
+        )
+    ses = pdf.read(file).ses
+    return ses is not None and decode_signature(ses).timestamp is not None

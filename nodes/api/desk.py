@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from nodes.adapters.draft_store import DraftStore, Origin
 from nodes.adapters.seal_store import SealStore
+from nodes.adapters.timestamp_http import Stamping
 
 if TYPE_CHECKING:
     from seals.documents import LaidOut
@@ -74,6 +75,7 @@ class Desk:
     store: DraftStore
     trial: bool
     link: str
+    stamping: Stamping = field(default_factory=Stamping)
     drafts: OrderedDict[bytes, Draft] = field(default_factory=OrderedDict)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "press"))

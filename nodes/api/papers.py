@@ -582,7 +582,10 @@ async def _finish(service: Service, draft: Draft) -> web.Response:
                 desk.seals.check_signer(draft.seal, now_s)
                 if draft.origin.form == "pdf":
                     desk.seals.load(draft.seal).check_paper(now_s)
-                make = press().seal(paper, draft.origin.form, draft.digest, now_s)
+                form = draft.origin.form
+                # Whether the services are there is found out before a key signs.
+                stamps = desk.stamping.ready(form)
+                make = press().seal(paper, form, draft.digest, now_s, stamps)
 
                 def work(held: HeldSeal, key: SealKey, paper_key: PaperKey) -> bytes:
                     file: bytes = make(held, key, paper_key)
@@ -602,14 +605,17 @@ async def _finish(service: Service, draft: Draft) -> web.Response:
                 Pending(subject=draft.subject, officer=draft.officer, body=draft.body(document)),
             )
             await desk.run(lambda: desk.seals.recorded(draft.seal, draft.subject))
+    finished = draft.finished
+    stamped = await desk.run(lambda: press().stamped(finished, draft.origin.form))
     answer = {
         "subject": draft.subject,
         "index": draft.index,
         "origin": service.origin,
         "draft": draft.digest,
-        "document": sha256(draft.finished).digest(),
+        "document": sha256(finished).digest(),
+        "stamped": stamped,
         "type": TYPES[draft.origin.form],
-        "file": base64.b64encode(draft.finished).decode("ascii"),
+        "file": base64.b64encode(finished).decode("ascii"),
     }
     return json_response(answer, status=HTTPStatus.CREATED)
 

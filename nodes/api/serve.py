@@ -35,6 +35,8 @@ from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
 from nodes.adapters.seal_store import SealStore
 from nodes.adapters.sm2 import Provider, open_sm2
+from nodes.adapters.timestamp_http import HTTPTimestamps, Stamping, TimestampService
+from nodes.adapters.trust_files import load_trust
 from nodes.api import protocol
 from nodes.api.app import peer_app, public_app
 from nodes.api.context import Service
@@ -43,7 +45,7 @@ from nodes.api.recalled import Recalled
 from nodes.api.standby import Standby
 from nodes.api.token_book import TokenBook, add_first_operator
 from nodes.api.tokens import DAY_S, Role
-from nodes.config import Config
+from nodes.config import Config, SealsSection
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Settings
 from nodes.driver import Driver, DriverLimits
@@ -194,11 +196,13 @@ async def running(
             standby = Standby(store, store.election, node, driver, clock, first)
             stack.push_async_callback(standby.stop)
             await standby.start()
+        seals = SealStore(keys)
         desk = Desk(
-            SealStore(keys),
+            seals,
             DraftStore(config.node.data / "papers"),
             trial=config.seals.trial,
             link=config.seals.link,
+            stamping=_stamping(config.seals, seals),
         )
         stack.callback(desk.close)
         desk.warm()
@@ -241,6 +245,26 @@ async def running(
             stack.callback(listener.close)
         _log.info("region %s serves at %s:%d", region, listen.public_host, listen.public_port)
         yield Running(service, driver, standby)
+
+
+def _stamping(config: SealsSection, seals: SealStore) -> Stamping:
+    """Return the time-stamp services that the configuration names."""
+    timeout_s = config.timestamp_s
+    return Stamping(
+        seal=None
+        if config.timestamp_trust is None
+        else HTTPTimestamps(
+            config.timestamp_url,
+            sm2=seals.sm2,
+            trust=load_trust([config.timestamp_trust]),
+            randomness=randomness,
+            timeout_s=timeout_s,
+        ),
+        pdf=TimestampService(config.pdf_timestamp_url, timeout_s=timeout_s)
+        if config.pdf_timestamp_url
+        else None,
+        required=config.timestamp_required,
+    )
 
 
 def load_roster(config: Config) -> tuple[bytes, Roster]:

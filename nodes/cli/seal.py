@@ -5,16 +5,11 @@ foreign, is told by its first bytes. Nothing here touches a network; whom to bel
 """
 
 import argparse
-import base64
-import binascii
 import logging
 import os
-import re
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -23,26 +18,22 @@ from ledger.errors import MalformedError
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.random import randomness
 from nodes.adapters.sm2 import open_sm2
+from nodes.adapters.trust_files import load_trust, read_file
 from nodes.cli.paper import find_use
 from nodes.cli.show import Language, console, plain, print_json, table
 from seals.authority import Profile, issue, issue_list, issue_root
-from seals.certificate import Certificate, decode_certificate
 from seals.report import Outcome, Report, Verdict
-from seals.revocation import RevocationList, decode_revocation_list
 from seals.ses import Picture, is_signature
 from seals.signing import make_seal
 from seals.sm2 import SM2, sm3
 from seals.trust import Trust
 from seals.verify import verify_seal, verify_signature
 
-FILE_BYTES_MAX: Final = 64 << 20
-TRUST_FILES_MAX: Final = 1000
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 YEAR_S: Final = 365 * 86_400
-
-_PEM: Final = re.compile(
-    rb"-----BEGIN (CERTIFICATE|X509 CRL)-----\s+([A-Za-z0-9+/=\s]+?)-----END \1-----"
-)
 
 # Libraries for files are large; each is imported when such a file comes.
 _CONTAINERS: Final = {b"%PDF-": "seals.pdf:verify_pdf", b"PK\x03\x04": "seals.ofd:verify_ofd"}
@@ -53,11 +44,11 @@ def verify(given: argparse.Namespace) -> int:
     # What the library would warn of stands in the steps.
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
     logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
-    data = _read(given.file)
+    data = read_file(given.file)
     trust = load_trust(given.trust)
     at_s = _time(given.at) if given.at else SystemClock().now_ms() // 1000
-    beside = _read(given.signature) if given.signature else None
-    original = _read(given.original) if given.original else None
+    beside = read_file(given.signature) if given.signature else None
+    original = read_file(given.original) if given.original else None
     sm2 = open_sm2()
     reports = check(data, sm2=sm2, trust=trust, at_s=at_s, original=original, beside=beside)
     valid = bool(reports) and all(one.verdict is Verdict.VALID for one in reports)
@@ -118,76 +109,11 @@ def check(
     return [verify_signature(data, sm2=sm2, trust=trust, at_s=at_s, original_digest=digest)]
 
 
-def load_trust(paths: list[Path]) -> Trust:
-    """Read certificates and revocation lists from files or folders, PEM or DER.
-
-    Certificates that their own subject issued are roots; all others may link a chain.
-
-    Raises:
-        MalformedError: ``trust-file``: a file holds neither.
-    """
-    anchors: list[Certificate] = []
-    others: list[Certificate] = []
-    lists: list[RevocationList] = []
-    for path in _trust_files(paths):
-        for one in _trust_parts(path):
-            if isinstance(one, RevocationList):
-                lists.append(one)
-            elif one.subject == one.issuer:
-                anchors.append(one)
-            else:
-                others.append(one)
-    return Trust(tuple(anchors), tuple(others), tuple(lists))
-
-
-def _trust_files(paths: list[Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            files += sorted(
-                one for one in path.iterdir() if one.suffix in {".pem", ".crt", ".cer", ".crl"}
-            )
-        else:
-            files.append(path)
-    if len(files) > TRUST_FILES_MAX:
-        raise MalformedError("there are too many files of trust", code="trust-file")
-    return files
-
-
-def _trust_parts(path: Path) -> Iterator[Certificate | RevocationList]:
-    data = _read(path)
-    try:
-        if b"-----BEGIN " not in data:
-            yield _certificate_or_list(data)
-            return
-        for label, body in _PEM.findall(data):
-            content = base64.b64decode(b"".join(body.split()), validate=True)
-            yield (
-                decode_certificate(content)
-                if label == b"CERTIFICATE"
-                else decode_revocation_list(content)
-            )
-    except (MalformedError, binascii.Error) as error:
-        raise MalformedError(
-            f"{path} holds no certificate or revocation list: {error}", code="trust-file"
-        ) from error
-
-
-def _certificate_or_list(data: bytes) -> Certificate | RevocationList:
-    try:
-        return decode_certificate(data)
-    except MalformedError as error:
-        try:
-            return decode_revocation_list(data)
-        except MalformedError:
-            raise error from None
-
-
 def trial(given: argparse.Namespace) -> int:
     """Make a root, a maker, a signer and a seal, all for trials, and return 0."""
     folder: Path = given.folder
-    picture = _read(given.picture)
-    passphrase = _read(given.passphrase).strip()
+    picture = read_file(given.picture)
+    passphrase = read_file(given.passphrase).strip()
     sm2 = open_sm2()
     from_s = SystemClock().now_ms() // 1000
     until_s = from_s + YEAR_S
@@ -247,17 +173,6 @@ def trial(given: argparse.Namespace) -> int:
         for name in sorted(files):
             print(folder / name)
     return 0
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
-    if len(data) > FILE_BYTES_MAX:
-        raise MalformedError(f"{path} is larger than {FILE_BYTES_MAX} bytes", code="too-large")
-    return data
 
 
 def _time(text: str) -> int:

@@ -29,17 +29,21 @@ from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey, SealStore
 from nodes.adapters.sm2_libcrypto import LibcryptoSM2
+from nodes.adapters.timestamp_http import Stamping
+from nodes.adapters.trust_files import load_trust
 from nodes.api import papers
 from nodes.cli.main import main
-from nodes.cli.seal import check, load_trust
+from nodes.cli.seal import check
 from nodes.client import Patience
-from seals import ofd, pdf
+from seals import ofd, pdf, timestamp
 from seals.certificate import decode_certificate
 from seals.documents import Proof
 from seals.report import Verdict
 from seals.sm2 import USER_ID, sm3
 from seals.trust import Trust
 from tests.nodes.live import NOW_S, Live, live
+from tests.nodes.test_timestamp_http import REPLY, client, serving
+from tests.seals.office import OFFICE, TRUST, key
 
 HERE = "510000"
 DEPARTMENT, HALL, WINDOW = f"{HERE}/department/civil", f"{HERE}/hall/h1", f"{HERE}/window/w3"
@@ -262,6 +266,41 @@ def test_the_code_leads_whoever_has_the_paper_to_its_record_and_nobody_to_a_draf
     assert fetch(office, found["entry"])[0] == 200
     for bad in ("0" * 16, "x", "0" * 17, short.upper() + "0"):
         assert fetch(office, f"/p/{bad}")[0] == 404
+
+
+def test_a_paper_is_dated_by_the_service_and_what_happens_without_it_is_configured(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def now(request: bytes) -> tuple[int, str, bytes]:
+        at_s = SystemClock().now_ms() // 1000
+        made = timestamp.answer(
+            request, certificate=OFFICE.service, key=key("service"), time_s=at_s, serial=9
+        )
+        return 200, REPLY, made
+
+    desk = office.live.nodes[HERE].service.desk
+    signed = office.counted(OTHER)["signatures"]
+    with serving(now) as url:
+        monkeypatch.setattr(desk, "stamping", Stamping(seal=client(url)))
+        made = office.draw(seal=OTHER, format="ofd")
+    assert made["stamped"] is True
+    mine = load_trust([office.trust])
+    trust = Trust(
+        (*mine.anchors, *TRUST.anchors), (*mine.others, *TRUST.others), (*mine.lists, *TRUST.lists)
+    )
+    at_s = SystemClock().now_ms() // 1000
+    [report] = check(made["file"], sm2=SM2, trust=trust, at_s=at_s)
+    step = report.step("timestamp")
+    assert (report.verdict, step is not None and step.outcome) == (Verdict.VALID, "passed")
+    assert report.facts["stamped"] != "no time stamp"
+    # The service is gone: either nothing is signed, or the paper says that it is not dated.
+    refusal(office, "timestamp-unavailable", seal=OTHER, format="ofd")
+    assert office.counted(OTHER)["signatures"] == signed + 1
+    monkeypatch.setattr(desk, "stamping", Stamping(seal=client(url), required=False))
+    made = office.draw(seal=OTHER, format="ofd")
+    assert made["stamped"] is False
+    [report] = check(made["file"], sm2=SM2, trust=mine, at_s=at_s)
+    assert report.facts["stamped"] == "no time stamp"
 
 
 def test_asked_again_the_same_file_comes_and_the_key_does_not_sign(office: Office) -> None:

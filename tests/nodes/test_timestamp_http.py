@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from ledger.errors import MalformedError, UnavailableError
-from nodes.adapters.timestamp_http import HTTPTimestamps
+from nodes.adapters.timestamp_http import HTTPTimestamps, Stamping, TimestampService
 from seals.report import Verdict
 from seals.signing import make_signature
 from seals.timestamp import TOKEN_BYTES_MAX, answer, check_token
@@ -127,3 +127,31 @@ def test_a_service_that_is_not_there_is_told_as_unavailable() -> None:
 def test_what_is_no_address_of_a_service_is_refused(url: str) -> None:
     with pytest.raises(MalformedError):
         client(url)
+
+
+def test_whether_the_services_are_there_is_known_before_a_key_signs() -> None:
+    asked: list[bytes] = []
+
+    def counting(request: bytes) -> tuple[int, str, bytes]:
+        asked.append(request)
+        return good(request)
+
+    with serving(counting) as url:
+        service = TimestampService(url, timeout_s=2)
+        both = Stamping(seal=client(url), pdf=service)
+        stamps = both.ready("pdf")
+        assert stamps.seal is both.seal
+        assert stamps.pdf is service
+        assert len(asked) == 2
+        assert both.ready("ofd").pdf is None
+        assert len(asked) == 3
+    # Nobody is there any more.
+    for form in ("pdf", "ofd"):
+        with pytest.raises(UnavailableError) as caught:
+            both.ready(form)
+        assert caught.value.code == "timestamp-unavailable"
+    with pytest.raises(UnavailableError):
+        Stamping(pdf=service).ready("pdf")
+    without = Stamping(seal=client(url), pdf=service, required=False).ready("pdf")
+    assert (without.seal, without.pdf) == (None, None)
+    assert (Stamping().ready("pdf").seal, Stamping().ready("pdf").pdf) == (None, None)
