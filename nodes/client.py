@@ -341,10 +341,18 @@ class Client:
 
     async def findings(self, *, origin: str = "", rows: int = 100) -> list[dict[str, Any]]:
         """Return what broke a rule, the newest first."""
-        query = f"rows={rows}" + (f"&origin={quote(origin, safe='')}" if origin else "")
-        answer = await self._json("GET", f"/v1/findings?{query}")
+        answer = await self.found(origin=origin, rows=rows)
         found: list[dict[str, Any]] = answer["findings"]
         return found
+
+    async def found(self, *, origin: str = "", rows: int = 100) -> dict[str, Any]:
+        """Return findings, the keys that stand convicted, and up to which sizes that is known."""
+        query = f"rows={rows}" + (f"&origin={quote(origin, safe='')}" if origin else "")
+        return await self._json("GET", f"/v1/findings?{query}")
+
+    async def evidence(self, name: str) -> bytes:
+        """Return the file that convicts the key for which an object stands."""
+        return await self._bytes("GET", f"/v1/evidence/{quote(name)}")
 
     async def status(self) -> dict[str, Any]:
         """Return the state of the node and of every log as it sees them."""

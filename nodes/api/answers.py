@@ -13,8 +13,9 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from authz.finding import who_answers
+from ledger.equivocation import encode_file
 from ledger.errors import NotFoundError
-from ledger.names import check_origin, check_subject
+from ledger.names import check_origin, check_subject, region_of, region_of_origin
 from ledger.note import Note
 from ledger.proofs import prove_inclusion
 from ledger.tlog_proof import TlogProof
@@ -31,6 +32,7 @@ from nodes.store.facts import load_trace, newest
 from nodes.store.findings import load_findings
 from nodes.store.notes import load_finished_covering
 
+EVIDENCE_TYPE: Final = "application/cbor"
 PROOF_TYPE: Final = "text/plain; charset=utf-8"
 
 routes = web.RouteTableDef()
@@ -86,6 +88,7 @@ async def status(request: web.Request) -> web.Response:
         "roster": {"version": roster.version, "sha256": roster.sha256, "rules": roster.rules},
         "quorum": roster.quorum(service.origin),
         "witnesses": list(roster.witnesses_of(service.origin)),
+        "convicted": convicted_fields(service),
         "logs": logs,
         "sm2": service.sm2,
         "peers": {region: asdict(peer) for region, peer in snapshot.peers.items()},
@@ -152,7 +155,34 @@ async def findings(request: web.Request) -> web.Response:
 
     rows = await service.readers.run(read)
     return json_response(
-        {"findings": [finding_fields(row) for row in rows], "as_of": as_of(service)}
+        {
+            "findings": [finding_fields(row) for row in rows],
+            "convicted": convicted_fields(service),
+            "rules": service.roster.rules,
+            "as_of": as_of(service),
+        }
+    )
+
+
+@routes.get("/v1/evidence/{id:.+}")
+async def evidence_of(request: web.Request) -> web.Response:
+    """Give what convicts a key, as a file that verifies with nothing but the genesis roster.
+
+    Whoever holds it may show it to anyone, so it needs no token.
+    """
+    service = request.app[SERVICE]
+    check_query(request)
+    name = request.match_info["id"]
+    found = service.node.snapshot.convicted.get(name)
+    if found is None:
+        raise NotFoundError(f"no key is convicted here under the name {name[:80]!r}")
+    return web.Response(
+        body=encode_file([service.signed_roster], found.evidence),
+        headers={
+            "Content-Type": EVIDENCE_TYPE,
+            "Content-Disposition": f'attachment; filename="{name.replace("/", "-")}.evidence"',
+            "Cache-Control": "no-store",
+        },
     )
 
 
@@ -189,9 +219,30 @@ def as_of(service: Service) -> Mapping[str, int]:
     return {**sizes, service.origin: snapshot.size}
 
 
+def convicted_fields(service: Service) -> list[dict[str, Any]]:
+    """Return the keys that evidence convicts of two histories, and where that is recorded."""
+    return [
+        {
+            "subject": name,
+            "against": it.conviction.against,
+            "region": it.conviction.region,
+            "log": it.conviction.origin,
+            "shown": it.conviction.shown,
+            "detail": it.conviction.detail,
+            "place": it.place,
+        }
+        for name, it in sorted(service.node.snapshot.convicted.items())
+    ]
+
+
 def finding_fields(row: FindingRow) -> dict[str, Any]:
-    """Return a finding as JSON, with the words for the person at the counter."""
+    """Return a finding as JSON, with the words for the person at the counter.
+
+    ``region`` is the one whose officer, window, department or node answers: the writer of the
+    log, save for evidence, which accuses another.
+    """
     zh, en = SENTENCES.get(row.code, ("", ""))
+    accused = region_of(row.subject) if row.code == "equivocation" else region_of_origin(row.origin)
     return {
         "origin": row.origin,
         "index": row.index,
@@ -202,5 +253,6 @@ def finding_fields(row: FindingRow) -> dict[str, Any]:
         "reason_zh": zh,
         "reason_en": en,
         "answers": who_answers(row.code),
+        "region": accused,
         "evidence": [list(pair) for pair in row.evidence],
     }

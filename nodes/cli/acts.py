@@ -185,6 +185,8 @@ def status(given: argparse.Namespace) -> int:
     out.print(made)
     legend = "of another log: witnessed = cosigned by this region, replicated = as far as it knows"
     out.print(legend, style="dim")
+    for key in found["convicted"]:
+        out.print(f"convicted: {key['subject']}  {key['detail']}", style="bold red", markup=False)
     for region, peer in found["peers"].items():
         if peer["failures"]:
             said = f"{region} has failed {peer['failures']} times in a row: {peer['trouble']}"

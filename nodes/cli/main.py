@@ -114,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
     _check(commands)
     _trace(commands)
     _bundle(commands)
+    _findings(commands)
     _verify(commands)
     _seal(commands)
     _paper(commands)
@@ -268,14 +269,38 @@ def _bundle(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _caller(bundle)
 
 
+def _findings(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    findings = _command(
+        commands,
+        "findings",
+        "findings:findings",
+        "list what broke a rule, whose it is to answer, and up to where that is known",
+    )
+    findings.add_argument("--origin", metavar="LOG", help="only of this log (default: all)")
+    findings.add_argument("--rows", type=int, default=100, help="at most so many (default: 100)")
+    _json(findings)
+    _language(findings)
+    _caller(findings)
+    evidence = _command(
+        commands,
+        "evidence",
+        "findings:evidence",
+        "export what convicts a key that signed two histories, as one file",
+    )
+    evidence.add_argument("object", metavar="OBJECT", help="as findings and status name it")
+    evidence.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    _caller(evidence)
+
+
 def _verify(commands: "_Commands[argparse.ArgumentParser]") -> None:
     verify = _command(
         commands,
         "verify",
         "verify:verify",
-        "check a bundle with nothing but the genesis roster",
+        "check a bundle or evidence with nothing but the genesis roster",
         description=(
-            "Check a bundle with nothing but the genesis roster: no network, no database. "
+            "Check a bundle, or evidence that a key has signed two histories, with nothing but the "
+            "genesis roster: no network, no database. "
             "Status 1 names the step that failed."
         ),
     )

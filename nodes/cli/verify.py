@@ -10,6 +10,7 @@ from typing import Any, Final
 from authz.case_bundle import judge_bundle
 from authz.trace import Trace
 from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.equivocation import Conviction, check_file, is_evidence_file
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.roster import Roster, SignedRoster, check_genesis
 from ledger.suites import SM2_SM3, CheckSM2, no_sm2
@@ -40,6 +41,8 @@ def verify(given: argparse.Namespace) -> int:
     """Check the bundle, print its case, and return 0; or 1 with the step that failed."""
     genesis = load_genesis(given.roster)
     bundle = _read(given.file, BUNDLE_BYTES_MAX)
+    if is_evidence_file(bundle):
+        return _verify_evidence(bundle, genesis, given)
     try:
         verified, told = check(bundle, genesis)
     except UnverifiedError as error:
@@ -53,6 +56,44 @@ def verify(given: argparse.Namespace) -> int:
     else:
         _print_success(verified, told, given.lang)
     return 0
+
+
+def _verify_evidence(data: bytes, genesis: SignedRoster, given: argparse.Namespace) -> int:
+    """Check what claims to convict a key, and say whom it convicts of what."""
+    try:
+        found = check_file(data, genesis)
+    except UnverifiedError as error:
+        if given.json:
+            print_json({"verified": False, "step": error.code, "detail": str(error)})
+        else:
+            out = console()
+            out.print(_CONVICTS_NOT[given.lang].format(code=error.code))
+            out.print(f"  {error}", markup=False)
+        return 1
+    if given.json:
+        print_json({"verified": True, **conviction_fields(found)})
+    else:
+        out = console()
+        out.print(
+            _CONVICTS[given.lang].format(region=found.region, key=_KEYS[given.lang][found.against])
+        )
+        out.print(f"  {found.detail}", markup=False)
+    return 0
+
+
+def conviction_fields(found: Conviction) -> dict[str, Any]:
+    """Return what evidence proves, as JSON."""
+    return {
+        "subject": found.subject,
+        "against": found.against,
+        "region": found.region,
+        "log": found.origin,
+        "key": found.public,
+        "shown": found.shown,
+        "sizes": list(found.sizes),
+        "times_s": list(found.times_s),
+        "detail": found.detail,
+    }
 
 
 def check(bundle: bytes, genesis: SignedRoster) -> tuple[VerifiedBundle, Trace]:
@@ -135,6 +176,18 @@ def _fields(verified: VerifiedBundle, told: Trace) -> dict[str, Any]:
     }
 
 
+_CONVICTS: Final = {
+    "zh": "[bold red]证据成立[/]：{region} 的{key}密钥签署了两种历史。",
+    "en": "[bold red]It convicts[/]: the {key} key of {region} has signed two histories.",
+}
+_CONVICTS_NOT: Final = {
+    "zh": "[bold]不能证明任何事[/]：{code}",
+    "en": "[bold]It proves nothing[/]: {code}",
+}
+_KEYS: Final = {
+    "zh": {"log": "账本", "witness": "见证", "mirror": "镜像"},
+    "en": {"log": "log", "witness": "witness", "mirror": "mirror"},
+}
 _FAILED: Final = {
     "zh": "[bold red]不成立[/]：第 {number} 步 [bold]{step}[/] 未通过",
     "en": "[bold red]Does not verify[/]: step {number}, [bold]{step}[/], failed",

@@ -205,6 +205,7 @@ def test_any_bytes_to_any_address_are_refused_and_store_nothing(
             "/v1/cases/",
             "/v1/bundles/",
             "/v1/objects/",
+            "/v1/evidence/",
             "/v1/entries/",
             "/v1/check?",
             "/v1/findings?",

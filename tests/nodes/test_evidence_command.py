@@ -1,0 +1,106 @@
+"""What convicts a key, as people and programs see it: status, findings, a file, its check."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.equivocation import check_file, encode_file
+from nodes.cli import verify
+from nodes.cli.findings import tell_findings
+from nodes.cli.main import parser
+from tests.vectors.own.generate import Example
+
+EXAMPLE = Example()
+FILE = encode_file([EXAMPLE.signed.encode()], EXAMPLE.evidence)
+
+
+@pytest.fixture(name="genesis")
+def make_genesis(tmp_path: Path) -> Path:
+    path = tmp_path / "genesis.roster"
+    path.write_bytes(EXAMPLE.signed.encode())
+    return path
+
+
+def run(data: bytes, genesis: Path, *more: str) -> int:
+    path = genesis.parent / "some.evidence"
+    path.write_bytes(data)
+    given = parser().parse_args(["verify", str(path), "--roster", str(genesis), *more])
+    return verify.verify(given)
+
+
+def test_verify_says_whom_a_file_convicts_of_what(
+    genesis: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(FILE, genesis, "--json") == 0
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    found = check_file(FILE, EXAMPLE.signed)
+    assert (told["verified"], told["region"], told["against"]) == (True, "510000", "log")
+    assert (told["subject"], told["shown"]) == (found.subject, "two-branches")
+    assert run(FILE, genesis) == 0
+    assert found.detail.split(",", maxsplit=1)[0] in capsys.readouterr().out.replace("\n", " ")
+    assert run(FILE, genesis, "--lang", "zh") == 0
+    assert "证据成立" in capsys.readouterr().out
+
+
+def test_verify_says_that_a_changed_file_proves_nothing(
+    genesis: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = FILE.index(EXAMPLE.evidence.said[0].signed)
+    changed = FILE[:at] + bytes([FILE[at] ^ 1]) + FILE[at + 1 :]
+    assert run(changed, genesis, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["step"] == "bad-signature"
+    assert run(changed, genesis, "--lang", "zh") == 1
+    assert "不能证明任何事" in capsys.readouterr().out
+
+
+FOUND: dict[str, Any] = {
+    "findings": [
+        {
+            "origin": "southwest-five.example/520000",
+            "index": 7,
+            "code": "equivocation",
+            "severity": "breach",
+            "subject": EXAMPLE.conviction.subject,
+            "detail": EXAMPLE.conviction.detail,
+            "reason_zh": "同一密钥签署了两种历史。",
+            "reason_en": "One key has signed two histories.",
+            "answers": "region",
+            "region": "510000",
+            "evidence": [],
+        }
+    ],
+    "convicted": [{"subject": EXAMPLE.conviction.subject, "detail": EXAMPLE.conviction.detail}],
+    "as_of": {"southwest-five.example/520000": 8},
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ["equivocation", "510000 region", "Convicted keys", "known up to: 520000 8"]),
+        ("zh", ["equivocation", "510000 地区", "已定案的密钥", "截至：520000 8"]),
+    ],
+)
+def test_findings_say_what_is_wrong_who_answers_and_up_to_where_it_is_known(
+    language: Any, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_findings(FOUND, language)
+    said = capsys.readouterr().out
+    for word in words:
+        assert word in said, said
+
+
+def test_no_findings_are_told_as_none(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_findings({**FOUND, "findings": [], "convicted": []}, "en")
+    assert "No findings" in capsys.readouterr().out
+
+
+def test_both_commands_name_a_node_and_a_language() -> None:
+    given = parser().parse_args(["findings", "--lang", "zh", "--rows", "5", "--node", "http://x"])
+    assert isinstance(given, argparse.Namespace)
+    assert (given.lang, given.rows) == ("zh", 5)
+    given = parser().parse_args(["evidence", "510000/evidence/0", "-o", "f"])
+    assert given.object == "510000/evidence/0"
