@@ -445,6 +445,7 @@ class Node:
         self._follow(reader, now_ms)
         if self._state == "rebuilding" and not self._network.halted:
             self._end_rebuilding(reader, now_ms)
+        self._write(self._network.look(reader))
         self._held = ()
         if self._state == "serving" and self._is_asking(now_ms):
             self._held = tuple(asked[:HELD_MAX])
@@ -495,6 +496,8 @@ class Node:
         for found in self._follower.step(stored, now_ms, reader):
             self._write(found.effects.writes(found.state))
             self._write(self._network.convicted(found.origin, found.effects.convictions))
+            for signed, lines in found.effects.lines:
+                self._network.watch.note("mirror", signed, lines)
             self._duties.notice(found.origin, found.effects)
             judged.append((found.origin, found.effects))
         if judged:

@@ -22,7 +22,7 @@ from ledger.tiles import (
 )
 from nodes.api.context import SERVICE, Service
 from nodes.api.requests import check_query, query_number
-from nodes.core.exchange import MIRROR, NEWEST
+from nodes.core.exchange import MIRROR, NEWEST, encode_given
 from nodes.core.ready import PeerCalled, PeerReply
 from nodes.store.entries import LogIDs, load_entries, load_tiles
 from nodes.store.notes import load_newest_note
@@ -166,7 +166,7 @@ async def _lines(request: web.Request, role: Role) -> web.Response:
 
     given = await service.readers.run(read)
     return web.Response(
-        body=b"".join(it.size.to_bytes(8) + it.root + it.line for it in given),
+        body=encode_given((it.size, it.root, it.line) for it in given),
         headers={
             "Content-Type": LINES_TYPE,
             "Cache-Control": _FOR_A_SECOND,

@@ -25,6 +25,7 @@ from nodes.core.heads import (
 )
 from nodes.core.ready import PutMemory, PutNote, PutSecondNote, Write
 from nodes.core.submission import Gained, SendingLimits, Submission
+from nodes.core.watch import Watch
 
 UNRECORDED: Final = "unrecorded"
 """Memory under this name: mirror lines of finished candidates that no block record holds yet."""
@@ -105,6 +106,7 @@ class Candidate:
         region: Ours.
         foreign: Witnesses from the configuration.
         limits: Of what is sent.
+        watch: Looks at every line that comes.
         notes: Our own notes that the store holds, with their lines: the newest, and the newest
             finished one.
         memory: Small values of the core's own, by name.
@@ -119,6 +121,7 @@ class Candidate:
         region: str,
         foreign: Sequence[ForeignWitness],
         limits: SendingLimits,
+        watch: Watch,
         notes: Iterable[bytes],
         memory: Mapping[str, bytes],
         second: Mapping[int, bytes] = MappingProxyType({}),
@@ -127,6 +130,7 @@ class Candidate:
         self._origin = origin
         self._quorum = roster.quorum(origin)
         self._foreign = {witness.peer: witness for witness in foreign}
+        self._watch = watch
         self._refresh_ms = roster.constants.refresh_s * 750  # so that none is older than R
         bodies: dict[tuple[object, ...], bytes] = {}
         self._bodies = bodies
@@ -254,6 +258,7 @@ class Candidate:
         if line is None or line.time_s > latest_s:
             self._unusable(peer, now_ms, f"no usable {gained.role} line came back")
             return ()
+        self._watch.note(gained.role, checkpoint, (line,))
         into = made.witness if gained.role == "witness" else made.mirror
         before = into.get(peer)
         if before is not None and before.time_s > line.time_s:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from ledger.checkpoint import Checkpoint
 from ledger.equivocation import Conviction, Equivocation
 from ledger.kind import Fact, ViewFact
 from ledger.statement import Statement, UnverifiedStatement
+from ledger.views import GoodLine
 from nodes.core.log_state import LogState
 from nodes.core.ready import (
     AdvanceProjection,
@@ -33,6 +35,8 @@ class Effects:
     """Views recorded, in order; ``settlement`` looks at the uses they may settle."""
     convictions: list[tuple[Equivocation, Conviction, int]] = field(default_factory=list)
     """Evidence that holds, what it proves, and the index of the entry that records it."""
+    lines: list[tuple[Checkpoint, tuple[GoodLine, ...]]] = field(default_factory=list)
+    """Mirror lines inside entries that hold, and what each of them signs."""
     noticed: list[tuple[int, Statement | UnverifiedStatement]] = field(default_factory=list)
     """Acts with citations, which duties may follow from."""
 

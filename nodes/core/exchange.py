@@ -8,12 +8,13 @@ Source: C2SP tlog-witness and tlog-mirror.
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.checkpoint import ORIGIN_BYTES_MAX, SIZE_MAX
+from ledger.cosignature import LINE_BYTES
 from ledger.errors import MalformedError
 from ledger.hashing import HASH_BYTES
 from ledger.note import SIGNATURES_MAX, Signature
@@ -25,6 +26,7 @@ FINISHED: Final = "/peer/finished"
 LINES: Final = "/peer/lines"
 NEWEST: Final = "/peer/newest/"
 MIRROR: Final = "/mirror/"
+WITNESS: Final = "/witness/"
 
 SIZE_TYPE: Final = "text/x.tlog.size"
 MIRROR_INFO_TYPE: Final = "text/x.tlog.mirror-info"
@@ -35,12 +37,29 @@ PACKAGES_MAX: Final = 33
 """Of one upload are read: the 8,192 entries that a client should send, from wherever it starts."""
 TICKET_BYTES_MAX: Final = 0xFFFF
 
+GIVEN_ROWS_MAX: Final = 256
+"""How many lines that it gave one page of a node is asked for."""
+_GIVEN_BYTES: Final = 8 + HASH_BYTES + LINE_BYTES
+
 _OLD: Final = b"old "
 
 
 def origin_hash(origin: str) -> str:
     """Return what names a log in paths: the SHA-256 of its origin, in hexadecimal."""
     return sha256(origin.encode()).hexdigest()
+
+
+def lines_path(role: str, origin: str, *, since_s: int, after: int) -> str:
+    """Return the path of a page of the lines that a node's key gave for a log.
+
+    Args:
+        role: Of the key: witness or mirror.
+        origin: Of the log.
+        since_s: Lines dated from then on.
+        after: Of the lines dated ``since_s``, only those on larger trees; -1 for all.
+    """
+    more = f"&after={after}" if after >= 0 else ""
+    return f"/{role}/{origin_hash(origin)}/lines?since={since_s}{more}&rows={GIVEN_ROWS_MAX}"
 
 
 def encode_size(size: int) -> bytes:
@@ -78,6 +97,42 @@ def decode_lines(body: bytes) -> tuple[Signature, ...]:
     if len(lines) > SIGNATURES_MAX:
         raise MalformedError(f"at most {SIGNATURES_MAX} signature lines, not {len(lines)}")
     return tuple(Signature.decode(line) for line in lines)
+
+
+class GivenRow(NamedTuple):
+    """A line that a node's key gave, and on which tree."""
+
+    size: int
+    root: bytes
+    line: bytes
+
+    @property
+    def time_s(self) -> int:
+        """When the line is dated."""
+        return int.from_bytes(self.line[4:12])
+
+
+def encode_given(rows: Iterable[tuple[int, bytes, bytes]]) -> bytes:
+    """Return a page of lines given: size, root and line of each."""
+    return b"".join(b"%b%b%b" % (size.to_bytes(8), root, line) for size, root, line in rows)
+
+
+def decode_given(body: bytes) -> tuple[GivenRow, ...]:
+    """Read a page of lines given; no line is checked.
+
+    Raises:
+        MalformedError: It ends inside a line, or has more of them than were asked for.
+    """
+    if len(body) % _GIVEN_BYTES or len(body) > GIVEN_ROWS_MAX * _GIVEN_BYTES:
+        raise MalformedError(f"a page has up to {GIVEN_ROWS_MAX} lines of {_GIVEN_BYTES} bytes")
+    return tuple(
+        GivenRow(
+            int.from_bytes(body[at : at + 8]),
+            body[at + 8 : at + 8 + HASH_BYTES],
+            body[at + 8 + HASH_BYTES : at + _GIVEN_BYTES],
+        )
+        for at in range(0, len(body), _GIVEN_BYTES)
+    )
 
 
 # ---- add-checkpoint -----------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from nodes.core.heads import (
     open_head,
 )
 from nodes.core.ready import PeerCalled, PeerReply, PutNote, Ready, Reply, Write
+from nodes.core.watch import Watch
 from nodes.core.witness import refusal
 
 KEEP_MS: Final = 1_000
@@ -33,8 +34,9 @@ class FinishedNotes:
     one tree the latest line of each mirror.
     """
 
-    def __init__(self, heads: Heads, notes: Iterable[bytes]) -> None:
+    def __init__(self, heads: Heads, notes: Iterable[bytes], watch: Watch) -> None:
         self._heads = heads
+        self._watch = watch
         self._known: dict[str, Known] = {}
         self._unwritten: dict[str, int | None] = {}
         """Origins whose newest known note is not in the store yet, and by when it is to be."""
@@ -73,6 +75,7 @@ class FinishedNotes:
         if (
             old is not None
             and checkpoint.size < old.size
+            and not self._watch.stands_out(checkpoint, note.signatures)
             and not self._heads.is_off_branch(checkpoint, reader)
         ):
             return ()
@@ -83,6 +86,11 @@ class FinishedNotes:
             return writes
         latest_s = now_ms // 1000 + roster.constants.delta_s
         lines = good_lines(roster, checkpoint, note.signatures, "mirror", latest_s)
+        self._watch.note("mirror", checkpoint, lines)
+        if old is not None and checkpoint.size < old.size:
+            witness = good_lines(roster, checkpoint, note.signatures, "witness", latest_s)
+            self._watch.note("witness", checkpoint, witness)
+            return ()
         self.learn(head, lines)
         self._learn_witness(head, note, latest_s)
         return ()
@@ -98,6 +106,7 @@ class FinishedNotes:
         if had_size == size and len(had) >= roster.quorum(origin):
             return
         lines = good_lines(roster, head.checkpoint, note.signatures, "witness", latest_s)
+        self._watch.note("witness", head.checkpoint, lines)
         if lines and (had_size != size or len(lines) > len(had)):
             self._witnessed[origin] = (size, lines)
             self._unwritten.setdefault(origin, None)

@@ -7,11 +7,12 @@ Whatever comes back is checked, and kept by ``FinishedNotes``.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, MalformedError
 from ledger.note import Note
+from ledger.roster import Role
 from ledger.views import GoodLine
 from nodes.core.exchange import LINES, NEWEST, decode_lines, decode_size, origin_hash
 from nodes.core.finished import FinishedNotes
@@ -19,8 +20,10 @@ from nodes.core.heads import Heads, LogReader, SignedHead, good_lines, one_line,
 from nodes.core.mirror import Mirror
 from nodes.core.ready import Write
 from nodes.core.submission import Gained, Outgoing, SendingLimits, Submission, backoff_ms
+from nodes.core.watch import Watch
 
 Step = Literal["lines", "newest"]
+_ROLES: Final[tuple[Role, ...]] = ("witness", "mirror")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,15 @@ class Freshen:
     """Keeps asking for what is wanted, until ``FinishedNotes`` knows it."""
 
     def __init__(
-        self, heads: Heads, mirror: Mirror, finished: FinishedNotes, limits: SendingLimits
+        self,
+        heads: Heads,
+        mirror: Mirror,
+        finished: FinishedNotes,
+        limits: SendingLimits,
+        watch: Watch,
     ) -> None:
         self._heads = heads
+        self._watch = watch
         self._mirror = mirror
         self._finished = finished
         self._limits = limits
@@ -147,6 +156,7 @@ class Freshen:
             self._heads.roster, gained.head.checkpoint, gained.signatures, "mirror", peer
         )
         if line is not None and self._is_timely(line, now_ms):
+            self._watch.note("mirror", gained.head.checkpoint, (line,))
             want.lines[peer] = line
         self._settle(origin, want)
 
@@ -241,6 +251,7 @@ class Freshen:
         line = one_line(self._heads.roster, head.checkpoint, decode_lines(body), "mirror", peer)
         if line is None or not self._is_timely(line, now_ms):
             raise MalformedError("no usable line came back")
+        self._watch.note("mirror", head.checkpoint, (line,))
         if want.head == head:
             want.lines[peer] = line
         if line.time_s < want.not_before_s:
@@ -264,6 +275,13 @@ class Freshen:
         head, note = open_head(body, self._heads.roster)
         if head.checkpoint.origin != sent.origin:
             raise MalformedError("a note of another log came back")
+        latest_s = now_ms // 1000 + self._heads.roster.constants.delta_s
+        given: dict[Role, tuple[GoodLine, ...]] = {}
+        for role in _ROLES:
+            given[role] = good_lines(
+                self._heads.roster, head.checkpoint, note.signatures, role, latest_s
+            )
+            self._watch.note(role, head.checkpoint, given[role])
         writes = self._heads.compare(head, reader)
         if writes:
             self._drop(sent.origin)
@@ -275,10 +293,7 @@ class Freshen:
             asked.failures = 0
         elif head.checkpoint != want.head.checkpoint:
             raise MalformedError("nothing newer came back")
-        latest_s = now_ms // 1000 + self._heads.roster.constants.delta_s
-        for line in good_lines(
-            self._heads.roster, head.checkpoint, note.signatures, "mirror", latest_s
-        ):
+        for line in given["mirror"]:
             want.lines[line.region] = line
         self._settle(sent.origin, want)
         return ()

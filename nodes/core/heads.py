@@ -71,6 +71,11 @@ class LogReader(Protocol):
     ) -> Mapping[tuple[int, int], bytes]:
         """For each (level, tile index): the hashes stored for it so far."""
 
+    def given(
+        self, origin: str, role: str, since_s: int, after: int, rows_max: int
+    ) -> Sequence[tuple[int, bytes, bytes]]:
+        """Return size, root and line of what our key gave for a log, in the order of time."""
+
 
 class SignedHead(NamedTuple):
     """A checkpoint that its log signed, and the note with the log's own Ed25519 line alone.

@@ -34,6 +34,7 @@ from ledger.tiles import (
     parse_tile_path,
 )
 from nodes.core.exchange import (
+    GIVEN_ROWS_MAX,
     MIRROR,
     MIRROR_INFO_TYPE,
     NEWEST,
@@ -41,6 +42,7 @@ from nodes.core.exchange import (
     MirrorInfo,
     Package,
     Upload,
+    encode_given,
     encode_lines,
     encode_size,
     origin_hash,
@@ -255,6 +257,23 @@ class Mirror:
             reply = self._read(event.path, reader)
         except LedgerError as error:
             reply = refusal(error)
+        return Ready(replies=(Reply(event.request_id, reply),))
+
+    def given(self, event: PeerCalled, reader: LogReader) -> Ready:
+        """Give a page of the lines that one of our keys ever gave for a log."""
+        where, _, query = event.path.partition("?")
+        _, role, name, _ = where.split("/")
+        origin = self._hashes.get(name)
+        if origin is None or origin == self._heads.own:
+            missing = NotFoundError("we give no lines on that log")
+            return Ready(replies=(Reply(event.request_id, refusal(missing)),))
+        asked = dict(part.partition("=")[::2] for part in query.split("&"))
+        numbers = [asked.get(key, "") for key in ("since", "after")]
+        since_s, after = (int(text) if text.isdecimal() else None for text in numbers)
+        rows = reader.given(
+            origin, role, since_s or 0, -1 if after is None else after, GIVEN_ROWS_MAX
+        )
+        reply = PeerReply(200, encode_given(rows), OCTETS)
         return Ready(replies=(Reply(event.request_id, reply),))
 
     def _read(self, path: str, reader: LogReader) -> PeerReply:

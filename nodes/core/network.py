@@ -8,6 +8,7 @@ applied too; then the commit; and only then may replies and requests leave. If t
 object is thrown away and made again from the store.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,6 +20,7 @@ from ledger.errors import LedgerError, NotFoundError
 from ledger.roster import Roster
 from ledger.views import BlockLines
 from nodes.core import recovery
+from nodes.core.audit import Audit, Page
 from nodes.core.candidate import Candidate, ForeignWitness
 from nodes.core.catchup import CatchUp, Pull
 from nodes.core.exchange import (
@@ -47,8 +49,11 @@ from nodes.core.ready import (
     Write,
 )
 from nodes.core.submission import Outgoing, SendingLimits, Submission, backoff_ms
+from nodes.core.watch import Watch
 from nodes.core.witness import Witness, refusal
 from nodes.ports import FenceMark, PostQuantumSigner, Signer
+
+LINES_PAGE: Final = re.compile(r"/(?:witness|mirror)/[0-9a-f]{64}/lines(?:\?|$)")
 
 GRACE_MS: Final = 1_000
 """How long after a request's own time-out we still wait for the driver to say so."""
@@ -111,7 +116,7 @@ class _Asking:
     """A question about our own log, at the start."""
 
 
-_Job = Outgoing | tuple[str, Outgoing] | Question | _Told | _Asking | recovery.Fetch | Pull
+_Job = Outgoing | tuple[str, Outgoing] | Question | _Told | _Asking | recovery.Fetch | Pull | Page
 
 
 @dataclass(slots=True)
@@ -177,8 +182,10 @@ class Network:
         )
         self.witness = Witness(self.heads)
         self.mirror = Mirror(self.heads)
-        self.finished = FinishedNotes(self.heads, state.other_notes)
-        self.freshen = Freshen(self.heads, self.mirror, self.finished, limits)
+        self.watch = Watch(self.heads, self._own_size)
+        self.audit = Audit(self.heads, self.watch, state.memory)
+        self.finished = FinishedNotes(self.heads, state.other_notes, self.watch)
+        self.freshen = Freshen(self.heads, self.mirror, self.finished, limits, self.watch)
         self.catchup = CatchUp(self.heads, limits)
         self.candidate = Candidate(
             roster=roster,
@@ -186,6 +193,7 @@ class Network:
             region=region,
             foreign=foreign,
             limits=limits,
+            watch=self.watch,
             notes=state.own_notes,
             memory=state.memory,
             second=state.second_own,
@@ -295,6 +303,14 @@ class Network:
             for write in self.heads.convictions.record(evidence, conviction, (origin, index))
         )
 
+    def look(self, reader: LogReader) -> tuple[Write, ...]:
+        """Look through the lines that have come since the last step, wherever they came from."""
+        return self.watch.look(reader)
+
+    def _own_size(self) -> int:
+        newest = self.candidate.newest
+        return 0 if newest is None else newest.checkpoint.size
+
     def halt(self, code: str) -> None:
         """Sign and send nothing from now on: ``behind-fence`` or ``behind-witnesses``."""
         self.heads.halted = code
@@ -363,6 +379,8 @@ class Network:
         if path.startswith(NEWEST):
             newest = self.candidate.newest
             return self.mirror.newest(event, b"" if newest is None else newest.note)
+        if LINES_PAGE.match(path):
+            return self.mirror.given(event, reader)
         if path.startswith(MIRROR):
             return self.mirror.read(event, reader)
         missing = NotFoundError("there is nothing at this path")
@@ -425,6 +443,8 @@ class Network:
                 return self.rebuild.answered(peer, job, status, body, now_ms)
             case Pull():
                 return self.catchup.answered(peer, job, status, body, now_ms, reader)
+            case Page():
+                return self.audit.answered(peer, job, status, body, now_ms, reader)
 
     # ---- our own log, as others know it ---------------------------------------------------------
 
@@ -518,7 +538,8 @@ class Network:
             question = self.freshen.question(lane.peer, now_ms)
         if question is not None:
             return (self._send(lane, question, question.path, question.body, now_ms),)
-        return ()
+        page = self.audit.question(lane.peer, now_ms)
+        return () if page is None else (self._send(lane, page, page.path, b"", now_ms),)
 
     def _send(self, lane: _Lane, job: _Job, path: str, body: bytes, now_ms: int) -> PeerRequest:
         request_id = self._next_id()
@@ -576,7 +597,7 @@ class Network:
         if not self.heads.halted:
             due += [item.due_ms for item in self.candidate.submissions.values()]
             due += [item.due_ms for item in self.freshen.pushes.values()]
-            due += self.catchup.wake_at_ms()
+            due += [*self.catchup.wake_at_ms(), *self.audit.wake_at_ms()]
             waiting = (self.candidate, self.freshen, self.finished)
             due += [at for part in waiting if (at := part.wake_at_ms()) is not None]
         # What is due already has either been sent or waits for an answer.

@@ -65,7 +65,9 @@ from ledger.views import (
     Cover,
     Evidence,
     FixedRange,
+    GoodLine,
     check_block_lines,
+    collect_lines,
     decode_block,
     decode_view,
     fresh_at,
@@ -585,6 +587,7 @@ class Projection:
                 _wait_for_clock(item.lines, now_s + self.delta_s)
             self.check_block(state, block, reader)
             covers = self._covers(state, block, reader)
+            self._show_lines(state.origin, block, covers, reader, effects)
             self.take_block(state, statement, block, covers, effects)
         elif act.kind == FROZEN_KIND:
             frozen = decode_frozen(act.body, region, self._roster)
@@ -615,6 +618,8 @@ class Projection:
                 # hold. That is no fault of this log's writer, so it waits and is not accused.
                 viewed = Checkpoint(view.origin, view.size, view.root)
                 raise Wait(view.origin, INDEX_PAST_ALL, head=SignedHead(viewed, view.note))
+            viewed = Checkpoint(view.origin, view.size, view.root)
+            effects.lines.append((viewed, self._good(view.origin, view.lines)))
             self.take_view(
                 state,
                 ViewFact(
@@ -674,6 +679,35 @@ class Projection:
         covers = check_block_lines(self._roster, state.origin, replace(block, lines=good))
         counts = Counter(cover.size for cover in covers)
         return [cover for cover in covers if counts[cover.size] == state.evidence.quorum]
+
+    def _show_lines(
+        self,
+        origin: str,
+        block: Block,
+        covers: Sequence[Cover],
+        reader: Reader,
+        effects: Effects,
+    ) -> None:
+        """Give the lines of a block to whoever compares them, those on other trees as well."""
+        held = {(cover.region, cover.size, cover.time_s) for cover in covers}
+        for item in block.lines:
+            head = Checkpoint(origin, item.size, item.root)
+            lines = self._good(origin, item.lines)
+            if self.root(origin, item.size, reader) != item.root:
+                lines = collect_lines(self._roster, origin, head, item.lines, "mirror")
+            else:
+                lines = tuple(it for it in lines if (it.region, item.size, it.time_s) in held)
+            if lines:
+                effects.lines.append((head, lines))
+
+    def _good(self, origin: str, lines: Iterable[bytes]) -> tuple[GoodLine, ...]:
+        """Return lines that were checked before, with the regions that their key ids name."""
+        keys = self._roster.mirror_keys(origin)
+        return tuple(
+            GoodLine(keys[line[:4]][0][0], int.from_bytes(line[_LINE_TIME]), line)
+            for line in lines
+            if len(keys.get(line[:4], ())) == 1
+        )
 
     def take_block(
         self,

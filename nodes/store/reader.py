@@ -8,7 +8,7 @@ from ledger.kind import Fact
 from ledger.map_tree import Child
 from ledger.tiles import Tile
 from nodes.ports import LateAnswer, UseRow
-from nodes.store import answers, entries, facts, findings, maps
+from nodes.store import answers, entries, facts, findings, maps, peers
 from nodes.store.entries import LogIDs
 
 
@@ -44,6 +44,15 @@ class StoreReader:
     def tiles(self, origin: str, wanted: Sequence[Tile]) -> Mapping[Tile, bytes]:
         """For each (level, tile index): the hashes stored for it so far."""
         return entries.load_tiles(self.connection, self.ids, origin, wanted)
+
+    def given(
+        self, origin: str, role: str, since_s: int, after: int, rows_max: int
+    ) -> Sequence[tuple[int, bytes, bytes]]:
+        """Return size, root and line of what our key gave for a log, in the order of time."""
+        rows = peers.load_lines(
+            self.connection, origin, role, since_s=since_s, after_size=after, rows_max=rows_max
+        )
+        return [(row.size, row.root, row.line) for row in rows]
 
     def find(self, origin: str, wanted: Sequence[tuple[str, bytes]]) -> Sequence[int | None]:
         """For each (subject, leaf hash): the index of that entry, or None."""

@@ -1,24 +1,42 @@
 """A key that signs two histories: recorded at once, held by everyone, and what follows from it."""
 
+from hashlib import sha256
 from itertools import count
 
 import pytest
 
-from ledger.equivocation import EVIDENCE_KIND, Equivocation, accuse, evidence_body, said_by_log
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import sign_line
+from ledger.equivocation import (
+    EVIDENCE_KIND,
+    Equivocation,
+    Said,
+    accuse,
+    check_evidence,
+    evidence_body,
+    said_by_log,
+)
+from ledger.names import origin_for
+from ledger.note import Note, Signature
 from ledger.proofs import prove_consistency, prove_subtree_consistency
 from ledger.statement import Act, decode_statement, sign_statement
+from ledger.views import GoodLine
+from nodes.core.audit import Page
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
     FINISHED,
+    GivenRow,
     Package,
     Upload,
     encode_add_checkpoint,
+    encode_given,
 )
 from nodes.core.heads import node_reader
-from nodes.core.ready import PeerCalled, PeerReply
+from nodes.core.ready import IssueLine, PeerCalled, PeerReply
+from nodes.store.peers import issue, load_lines
 from nodes.store.reader import StoreReader
-from tests.nodes.neighbours import Log, LogReader, key
+from tests.nodes.neighbours import NETWORK, Log, LogReader, key
 from tests.nodes.town import Town
 
 A, B, C, LIAR = "500000", "510000", "520000", "540000"
@@ -31,6 +49,9 @@ ids = count(900)
 def make_town() -> Town:
     town = Town(*REGIONS)
     town.start()
+    for number in range(3):
+        town.act(A, "party.enrol", f"{A}/hall/{number}", {"name": "大厅"})
+        town.settle()
     town.act(LIAR, "party.enrol", f"{LIAR}/hall/h", {"name": "大厅"})
     town.rounds()
     return town
@@ -171,3 +192,154 @@ def test_a_note_on_another_branch_in_a_finished_note_convicts(town: Town) -> Non
     town.step(B, PeerCalled(next(ids), FINISHED, fork.note(), A))
     assert convicted(town, B) == {("log", LIAR)}
     assert kinds(town, B, B)[-1] == EVIDENCE_KIND
+
+
+# ---- witnesses and mirrors that lie -------------------------------------------------------------
+
+
+def line_by(region: str, role: str, head: Checkpoint, time_s: int) -> Signature:
+    name = f"{origin_for(NETWORK, region)}/{role}"
+    return sign_line(name, key(region, role), head, time_s).to_signature(name)
+
+
+def finish(town: Town, to: str, log: Log, size: int, *lines: Signature) -> None:
+    """Tell a node of a note with lines on it, as if its log had its quorums."""
+    note = Note.decode(log.note(size)).with_signatures(*lines).encode()
+    town.step(to, PeerCalled(next(ids), FINISHED, note, A))
+
+
+@pytest.mark.parametrize("role", ["witness", "mirror"])
+def test_a_line_that_goes_back_in_size_convicts_its_key_everywhere_and_stops_nothing(
+    town: Town, role: str
+) -> None:
+    now_s = town.clock.ms // 1000
+    log = Log(A, entries(town, B, A))
+    size = len(log.entries)
+    good = [line_by(region, "mirror", log.checkpoint(), now_s) for region in (B, C, LIAR)]
+    lie = line_by(LIAR, role, log.checkpoint(size), now_s)
+    finish(town, B, log, size, *good[:2], lie, *(good[2:] if role == "witness" else ()))
+    assert convicted(town, B) == set()
+    late = line_by(LIAR, role, log.checkpoint(size - 1), now_s + 3)
+    others = [line_by(region, "mirror", log.checkpoint(size - 1), now_s) for region in (B, C)]
+    finish(town, B, log, size - 1, *others, late)
+    assert convicted(town, B) == {(role, LIAR)}
+    town.tick(30)
+    for region in REGIONS:
+        assert convicted(town, region) == {(role, LIAR)}
+    # It is one of the f: its lines count as before, and its log goes on.
+    for region in REGIONS:
+        town.act(region, "party.enrol", f"{region}/hall/n", {"name": "大厅"})
+    town.tick(10)
+    for region in REGIONS:
+        assert town.node(region).snapshot.replicated_size == town.node(region).snapshot.size
+
+
+def test_a_witness_that_answers_its_log_with_an_older_date_is_convicted_by_that_log(
+    town: Town,
+) -> None:
+    watch = town.node(A)._network.watch
+    log = Log(A, entries(town, A, A))
+    size, now_s = len(log.entries), town.clock.ms // 1000
+    for at, time_s in ((size, now_s - 60), (size - 1, now_s)):
+        head = log.checkpoint(at)
+        watch.note("witness", head, [good(LIAR, "witness", head, time_s)])
+    town.step(A)
+    assert convicted(town, A) == {("witness", LIAR)}
+    assert kinds(town, A, A)[-1] == EVIDENCE_KIND
+
+
+def good(region: str, role: str, head: Checkpoint, time_s: int) -> GoodLine:
+    signed = line_by(region, role, head, time_s)
+    return GoodLine(region, time_s, signed.key_id + signed.blob)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_lines_on_two_branches_convict_by_the_hashes_of_the_tree_that_we_hold(
+    town: Town, order: int
+) -> None:
+    log = Log(A, entries(town, B, A))
+    other = Log(A, [b"other %d" % index for index in range(2)])
+    now_s = town.clock.ms // 1000
+    heads = [other.checkpoint(2), log.checkpoint()]
+    watch = town.node(B)._network.watch
+    for head in heads[::order]:
+        watch.note("mirror", head, [good(LIAR, "mirror", head, now_s)])
+    town.step(B)
+    assert convicted(town, B) == {("mirror", LIAR)}
+
+
+def test_honest_lines_in_any_order_convict_nobody(town: Town) -> None:
+    log = Log(A, entries(town, B, A))
+    watch = town.node(B)._network.watch
+    watch._past.clear()  # of the lines that this witness has really given
+    now_s = town.clock.ms // 1000
+    sizes = list(range(1, len(log.entries) + 1))
+    dated = [(size, now_s - 50 + max(0, size - 2)) for size in sizes]
+    dated += [(size, time_s + 1) for size, time_s in dated[-1:]]
+    for seed in range(20):
+        shuffled = sorted(dated, key=lambda it: sha256(b"%d %d" % (seed, it[0])).digest())
+        for size, time_s in shuffled:
+            head = log.checkpoint(size)
+            watch.note("witness", head, [good(LIAR, "witness", head, time_s)])
+        # A line on a tree that we cannot compare with ours is no contradiction by itself.
+        far = Checkpoint(log.origin, 10_000, bytes(32))
+        watch.note("witness", far, [good(C, "witness", far, now_s)])
+    town.step(B)
+    assert convicted(town, B) == set()
+
+
+def test_the_pages_of_lines_given_are_read_and_convict_who_serves_a_lie(town: Town) -> None:
+    """A region whose store went back signs less than before, and serves both lines itself."""
+    town.tick(60)
+    with town.houses[LIAR].engine.begin() as connection:
+        given = load_lines(connection, town.origin(A), "witness")
+        log = Log(A, entries(town, LIAR, A))
+        head, time_s = log.checkpoint(1), int.from_bytes(given[-1].line[4:12]) + 1
+        line = good(LIAR, "witness", head, time_s).line
+        issue(connection, IssueLine("witness", head.origin, 1, head.root, line))
+    town.tick(600, by=60)
+    for region in HONEST:
+        assert convicted(town, region) == {("witness", LIAR)}
+    assert all(kinds(town, it, it).count(EVIDENCE_KIND) <= 1 for it in HONEST)
+
+
+def test_a_page_that_is_nonsense_or_forged_convicts_nobody(town: Town) -> None:
+    audit = town.node(B)._network.audit
+    now_ms = town.clock.ms
+    log = Log(A, entries(town, B, A))
+    page = Page(("witness", log.origin), "")
+    forged = [
+        GivenRow(it, log.checkpoint(it).root, good(LIAR, "witness", log.checkpoint(5), 9).line)
+        for it in (5, 4, 3)
+    ]
+    future = good(LIAR, "witness", log.checkpoint(2), now_ms // 1000 + 60)
+    pages = [
+        (404, b""),
+        (200, b"x"),
+        (200, bytes(116 * 257)),
+        (200, encode_given(forged[1:])),
+        (200, encode_given([GivenRow(2, log.checkpoint(2).root, future.line)])),
+    ]
+    with town.houses[B].engine.begin() as connection:
+        reader = StoreReader(connection)
+        for status, body in pages:
+            audit.answered(LIAR, page, status, body, now_ms, reader)
+    town.step(B)
+    assert convicted(town, B) == set()
+
+
+def test_a_line_dated_in_the_future_stands_in_no_evidence_until_then(town: Town) -> None:
+    """Whoever records one makes its log wait, and is accused of nothing before the time comes."""
+    log = Log(A, entries(town, A, A))
+    now_s = town.clock.ms // 1000
+    said = [
+        Said(1, log.checkpoint(size), good(C, "witness", log.checkpoint(size), time_s).line)
+        for size, time_s in ((2, now_s + 100), (3, now_s))
+    ]
+    evidence = accuse("witness", C, said)
+    before = town.node(B).snapshot.logs[town.origin(LIAR)].judged_size
+    record(town, evidence, check_evidence(evidence, {1: town.roster}).subject)
+    assert convicted(town, B) == set()
+    assert town.node(B).snapshot.logs[town.origin(LIAR)].judged_size == before
+    town.tick(100)
+    assert ("witness", C) in convicted(town, B)

@@ -1,0 +1,164 @@
+"""Other regions' pages of the lines they gave, read from time to time.
+
+Each node serves every line that its witness and mirror keys ever signed. From each region one page
+is read in the time R, of one key for one log in turn, from where the last page ended; so the cost
+is bounded, whatever the others serve. A page is looked through without checking signatures; what
+stands out in it, and its last line, are checked and handed to the watch.
+
+Source: protocol.md sections 0 and 8.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.checkpoint import Checkpoint
+from ledger.encoding import decode, encode
+from ledger.errors import LedgerError, MalformedError
+from ledger.roster import Role
+from ledger.views import collect_lines
+from nodes.core.exchange import GivenRow, decode_given, lines_path
+from nodes.core.heads import Heads, LogReader
+from nodes.core.ready import PutMemory, Write
+from nodes.core.watch import Watch
+
+AUDITED: Final = "audit/"
+"""Memory under this name and a region holds how far its pages have been read."""
+CHECKED_ROWS_MAX: Final = 16
+"""Of one page: what stands out beyond that is looked at with what comes later."""
+
+_ROLES: Final[tuple[Role, ...]] = ("witness", "mirror")
+_Stream = tuple[Role, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A request for one page, as it must be remembered until its answer."""
+
+    stream: _Stream
+    path: str
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How far one region's pages have been read."""
+
+    streams: tuple[_Stream, ...]
+    at: dict[_Stream, tuple[int, int]]
+    turn: int = 0
+    due_ms: int | None = None
+
+
+class Audit:
+    """Reads pages, one of each region in the time R.
+
+    Args:
+        heads: Our rows, and who gives lines on which log.
+        watch: Takes what is found.
+        memory: Small values of the core's own, by name.
+    """
+
+    def __init__(self, heads: Heads, watch: Watch, memory: Mapping[str, bytes]) -> None:
+        self._heads = heads
+        self._watch = watch
+        roster = heads.roster
+        self._period_ms = roster.constants.refresh_s * 1000
+        self._readings: dict[str, _Reading] = {}
+        for region in roster.members:
+            streams = tuple(
+                (role, origin)
+                for origin in roster.origins
+                if region in roster.witnesses_of(origin)
+                for role in _ROLES
+            )
+            if region != heads.region and streams:
+                stored = memory.get(AUDITED + region)
+                rows = decode(stored) if stored else []
+                at = {(role, origin): (since_s, after) for role, origin, since_s, after in rows}
+                self._readings[region] = _Reading(streams, at)
+
+    def question(self, peer: str, now_ms: int) -> Page | None:
+        """Return the page to ask a region for now; None: none is due."""
+        reading = self._readings.get(peer)
+        if reading is None:
+            return None
+        if reading.due_ms is None or reading.due_ms - now_ms > self._period_ms:
+            reading.due_ms = now_ms + self._period_ms
+        if now_ms < reading.due_ms:
+            return None
+        reading.due_ms = now_ms + self._period_ms
+        stream = reading.streams[reading.turn % len(reading.streams)]
+        reading.turn += 1
+        since_s, after = reading.at.get(stream, (0, -1))
+        return Page(stream, lines_path(*stream, since_s=since_s, after=after))
+
+    def answered(  # noqa: PLR0917 - peer, page, answer, time, store: no two alike
+        self, peer: str, page: Page, status: int, body: bytes, now_ms: int, reader: LogReader
+    ) -> tuple[Write, ...]:
+        """Take a page; one that is none is passed over, since it proves nothing."""
+        reading = self._readings[peer]
+        latest_s = now_ms // 1000 + self._heads.roster.constants.delta_s
+        try:
+            if status != 200:
+                raise MalformedError(f"answered {status}")
+            rows = decode_given(body)
+        except LedgerError:
+            return ()
+        if not rows or any(row.time_s > latest_s for row in rows):
+            return ()
+        role, origin = page.stream
+        for row in self._standing_out(rows, origin, _Kept(reader)):
+            try:
+                head = Checkpoint(origin, row.size, row.root)
+            except MalformedError:
+                continue
+            lines = collect_lines(self._heads.roster, origin, head, (row.line,), role)
+            self._watch.note(role, head, (line for line in lines if line.region == peer))
+        reading.at[page.stream] = (rows[-1].time_s, rows[-1].size)
+        stored = [[*stream, *at] for stream, at in sorted(reading.at.items())]
+        return (PutMemory(AUDITED + peer, encode(stored)),)
+
+    def wake_at_ms(self) -> list[int]:
+        """Return when the next page of each region is due."""
+        return [it.due_ms for it in self._readings.values() if it.due_ms is not None]
+
+    def _standing_out(
+        self, rows: Sequence[GivenRow], origin: str, reader: LogReader
+    ) -> list[GivenRow]:
+        """Return what may contradict something: in the page, our copy, or what came before it."""
+        found = [rows[0]]
+        largest = rows[0]
+        for row in rows[1:]:
+            same = row.size == largest.size
+            if (same and row.root != largest.root) or row.size < largest.size:
+                found += (largest, row)
+            elif not same and self._is_stray(row, origin, reader):
+                found.append(row)
+            if row.size > largest.size:
+                largest = row
+        return [*found[:CHECKED_ROWS_MAX], rows[-1]]
+
+    def _is_stray(self, row: GivenRow, origin: str, reader: LogReader) -> bool:
+        try:
+            head = Checkpoint(origin, row.size, row.root)
+        except MalformedError:
+            return False
+        return self._heads.is_off_branch(head, reader)
+
+
+class _Kept:
+    """A reader that keeps tiles for as long as one page is looked through: rows share most."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._reader = reader
+        self._tiles: dict[tuple[int, int], bytes] = {}
+        self.entries, self.given = reader.entries, reader.given
+
+    def tiles(
+        self, origin: str, wanted: Sequence[tuple[int, int]]
+    ) -> Mapping[tuple[int, int], bytes]:
+        """Return tiles, each read once; all of them are of one log."""
+        lacking = [place for place in wanted if place not in self._tiles]
+        if lacking:
+            self._tiles.update(self._reader.tiles(origin, lacking))
+        return self._tiles

@@ -1,0 +1,162 @@
+"""Lines of other regions' keys, compared with what those keys signed before.
+
+Of each key and log three lines are kept: on the largest tree, the latest, and one that is not on
+the tree that we hold. Any two that no honest key signs both become evidence. Everything here was
+checked when it came; nothing waits for it, and what contradicts nothing is forgotten.
+
+Source: protocol.md section 8.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.checkpoint import Checkpoint
+from ledger.equivocation import Said, accuse, is_back_in_size
+from ledger.errors import LedgerError
+from ledger.note import Signature
+from ledger.proofs import prove_roots, root_at
+from ledger.roster import Role
+from ledger.views import GoodLine
+from nodes.core.heads import Heads, LogReader, line_bytes, node_reader
+from nodes.core.ready import Write
+
+QUEUED_MAX: Final = 4_096
+"""Heads with lines that wait for the next look; more are passed over."""
+
+_ROLES: Final[tuple[Role, ...]] = ("witness", "mirror")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A line, and whether its tree is the one that we hold; None where we cannot tell yet."""
+
+    head: Checkpoint
+    line: GoodLine
+    is_ours: bool | None
+
+
+@dataclass(slots=True)
+class _Past:
+    """What is kept of one key for one log."""
+
+    largest: _Seen
+    latest: _Seen
+    stray: _Seen | None = None
+
+    def all(self) -> Iterator[_Seen]:
+        """Give each line once."""
+        yield self.largest
+        if self.latest is not self.largest:
+            yield self.latest
+        if self.stray is not None:
+            yield self.stray
+
+
+class Watch:
+    """Looks at every line that comes along, from wherever.
+
+    Args:
+        heads: Our rows and copies, and who is convicted.
+        own_size: How many entries our own log has.
+    """
+
+    def __init__(self, heads: Heads, own_size: Callable[[], int]) -> None:
+        self._heads = heads
+        self._own_size = own_size
+        self._past: dict[tuple[Role, str, str], _Past] = {}
+        self._queue: list[tuple[Role, Checkpoint, tuple[GoodLine, ...]]] = []
+
+    def note(self, role: Role, head: Checkpoint, lines: Iterable[GoodLine]) -> None:
+        """Take lines that hold, to be looked at before the next entries are appended."""
+        taken = tuple(line for line in lines if line.region != self._heads.region)
+        if taken and len(self._queue) < QUEUED_MAX:
+            self._queue.append((role, head, taken))
+
+    def stands_out(self, head: Checkpoint, signatures: Iterable[Signature]) -> bool:
+        """Say whether unchecked lines on a head would go back in size, if they held."""
+        roster, origin = self._heads.roster, head.origin
+        keys_of = {"witness": roster.witness_keys(origin), "mirror": roster.mirror_keys(origin)}
+        for raw in line_bytes(signatures):
+            for role in _ROLES:
+                for region, _, _ in keys_of[role].get(raw[:4], ()):
+                    past = self._past.get((role, region, origin))
+                    if past is None or head.size >= past.largest.head.size:
+                        continue
+                    if int.from_bytes(raw[4:12]) > past.largest.line.time_s:
+                        return True
+        return False
+
+    def look(self, reader: LogReader) -> tuple[Write, ...]:
+        """Compare what has come since the last look, and convict whoever it convicts."""
+        if not self._queue:
+            return ()
+        queue, self._queue = self._queue, []
+        writes: list[Write] = []
+        for role, head, lines in queue:
+            is_ours: bool | None = None
+            is_asked = False
+            for line in lines:
+                past = self._past.get((role, line.region, head.origin))
+                if past is not None and past.largest.head == head:
+                    is_ours = past.largest.is_ours
+                elif not is_asked:
+                    is_ours, is_asked = self._is_ours(head, reader), True
+                writes += self._compare(role, past, _Seen(head, line, is_ours), reader)
+        return tuple(writes)
+
+    def _compare(
+        self, role: Role, past: _Past | None, new: _Seen, reader: LogReader
+    ) -> Sequence[Write]:
+        if past is None:
+            stray = new if new.is_ours is False else None
+            self._past[role, new.line.region, new.head.origin] = _Past(new, new, stray)
+            return ()
+        for old in past.all():
+            writes = self._accuse(role, old, new, reader)
+            if writes:
+                return writes
+        if new.head.size > past.largest.head.size:
+            past.largest = new
+        if (new.line.time_s, -new.head.size) > (past.latest.line.time_s, -past.latest.head.size):
+            past.latest = new
+        if new.is_ours is False:
+            past.stray = new
+        return ()
+
+    def _accuse(self, role: Role, old: _Seen, new: _Seen, reader: LogReader) -> Sequence[Write]:
+        """Return what follows where two lines contradict each other; nothing where they do not."""
+        small, large = (old, new) if old.head.size <= new.head.size else (new, old)
+        hashes: Sequence[bytes] = ()
+        said = (self._said(small), self._said(large))
+        if small.head.size == large.head.size:
+            if small.head.root == large.head.root:
+                return ()
+        elif not is_back_in_size(said):
+            if small.is_ours is None and large.is_ours:
+                small.is_ours = self._is_ours(small.head, reader)
+            if small.is_ours is not False or not large.is_ours or not small.head.size:
+                return ()
+            read = node_reader(reader, large.head.origin)
+            try:
+                hashes = prove_roots(small.head.size, large.head.size, read)
+            except LedgerError:
+                return ()  # our own tiles are not what they were, which convicts nobody
+        evidence = accuse(role, new.line.region, said, hashes)
+        return self._heads.convictions.take(evidence)
+
+    def _said(self, seen: _Seen) -> Said:
+        return Said(self._heads.roster.version, seen.head, seen.line.line)
+
+    def _is_ours(self, head: Checkpoint, reader: LogReader) -> bool | None:
+        heads = self._heads
+        row = heads.row(head.origin)
+        if row is not None and (row.witnessed_size, row.witnessed_root) == (head.size, head.root):
+            return True
+        held = self._own_size() if head.origin == heads.own else heads.stored_size(head.origin)
+        if head.size > held:
+            return None
+        try:
+            return root_at(head.size, node_reader(reader, head.origin)) == head.root
+        except LedgerError:
+            return None
