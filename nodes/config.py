@@ -142,6 +142,8 @@ class SealsSection:
         timestamp_required: Whether nothing is sealed while a service that is named does not
             answer; else it is sealed without, and the answer says so.
         timestamp_s: How long a service may take, in seconds.
+        device: The SDF library (GM/T 0018) of the device that holds seals' keys; None for none.
+        device_password: A file with the device's password, which only its owner may read.
     """
 
     trial: bool = False
@@ -151,8 +153,12 @@ class SealsSection:
     timestamp_trust: Path | None = None
     timestamp_required: bool = True
     timestamp_s: int = 5
+    device: Path | None = None
+    device_password: Path | None = None
 
     def __post_init__(self) -> None:
+        if (self.device is None) != (self.device_password is None):
+            raise _bad("seals.device and seals.device_password go together")
         for name in ("link", "timestamp_url", "pdf_timestamp_url"):
             if getattr(self, name):
                 _check_url(f"seals.{name}", getattr(self, name))

@@ -79,15 +79,24 @@ class Unlock:
         if self.env and environment.get(self.env):
             return _checked_secret(environment[self.env].encode())
         if self.file is not None and self.file.is_file():
-            mode = self.file.stat().st_mode
-            if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise RefusedError(
-                    f"others may read {self.file}; chmod it to 0600", code="open-secret"
-                )
-            return _checked_secret(self.file.read_bytes())
+            return _checked_secret(read_secret(self.file))
         raise NotFoundError(
             "no secret to open the key store: no credential, variable or file", code="no-secret"
         )
+
+
+def read_secret(path: Path) -> bytes:
+    """Return what a file holds that only its owner may read, less the line feed at its end.
+
+    Raises:
+        NotFoundError: ``no-secret``: it is not there.
+        RefusedError: ``open-secret``: the file may be read by others.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"no such file: {path}", code="no-secret")
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise RefusedError(f"others may read {path}; chmod it to 0600", code="open-secret")
+    return path.read_bytes().rstrip(b"\r\n")
 
 
 class KeyStore:

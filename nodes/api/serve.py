@@ -29,12 +29,14 @@ from nodes.adapters.keystore import (
     StoredOfficers,
     Unlock,
     check_opens,
+    read_secret,
 )
 from nodes.adapters.peers_http import HTTPPeers
 from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
 from nodes.adapters.seal_store import SealStore
 from nodes.adapters.sm2 import Provider, open_sm2
+from nodes.adapters.sm2_sdf import SDFDevice
 from nodes.adapters.timestamp_http import HTTPTimestamps, Stamping, TimestampService
 from nodes.adapters.trust_files import load_trust
 from nodes.api import protocol
@@ -53,7 +55,7 @@ from nodes.ports import Clock, RoleKeys
 from nodes.store.engine import is_lost, open_store
 from nodes.store.tokens import TokenRow, create_token_schema
 from nodes.verifier import Verifier
-from seals.sm2 import statement_check
+from seals.sm2 import SigningKey, statement_check
 
 FIRST_OPERATOR_DAYS: Final = 366
 
@@ -196,7 +198,7 @@ async def running(
             standby = Standby(store, store.election, node, driver, clock, first)
             stack.push_async_callback(standby.stop)
             await standby.start()
-        seals = SealStore(keys)
+        seals = SealStore(keys, _open_device(config, sm2, stack))
         desk = Desk(
             seals,
             DraftStore(config.node.data / "papers"),
@@ -304,6 +306,26 @@ def _open_keys(config: Config, environment: Mapping[str, str], roster: Roster) -
     if named.log_sm2 is not None and store.load_sm2(LOG_SM2).public != named.log_sm2:
         raise UnverifiedError("the log_sm2 key is not the roster's", code="wrong-key")
     return store
+
+
+def _open_device(
+    config: Config, sm2: Provider | None, stack: AsyncExitStack
+) -> Callable[[str], SigningKey] | None:
+    """Return what gives the keys of the region's device; None where it has none.
+
+    Raises:
+        UnavailableError: ``no-device``; ``sm2-unavailable``: nothing here verifies what it signs.
+        NotFoundError: ``no-secret``: the file with its password is not there.
+        RefusedError: ``open-secret``: others may read that file.
+    """
+    path, password = config.seals.device, config.seals.device_password
+    if path is None or password is None:
+        return None
+    if sm2 is None:
+        raise UnavailableError("a device needs SM2 in software beside it", code="sm2-unavailable")
+    device = SDFDevice(path, read_secret(password), sm2)
+    stack.callback(device.close)
+    return device.key
 
 
 def _open_sm2() -> Provider | None:
