@@ -42,6 +42,19 @@ def load_trust(paths: list[Path]) -> Trust:
     return Trust(tuple(anchors), tuple(others), tuple(lists))
 
 
+def read_certificates(path: Path) -> list[Certificate]:
+    """Return the certificates in one file, PEM or DER, in their order; at least one.
+
+    Raises:
+        MalformedError: ``trust-file``: it holds none, or something else.
+    """
+    found = list(_trust_parts(path))
+    certificates = [it for it in found if isinstance(it, Certificate)]
+    if not certificates or len(certificates) != len(found):
+        raise MalformedError(f"{path} holds no certificates alone", code="trust-file")
+    return certificates
+
+
 def _trust_files(paths: list[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:

@@ -351,6 +351,43 @@ def _seal(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--trust", type=Path, metavar="FILE", help="keep the roots and the revocation list here"
     )
     _caller(make)
+    bring = _command(
+        parts,
+        "bring",
+        "bring:bring",
+        "lay a licensed maker's seal and its keys into a node's key store",
+        description=(
+            "Lay a licensed maker's seal (.esl), its certificate and its encrypted SM2 key into "
+            "the key store of a node on this machine. Everything that is asked before a signature "
+            "is asked here first. Again with newer lists, those take the place of the older ones."
+        ),
+    )
+    bring.add_argument("seal", metavar="SEAL")
+    bring.add_argument(
+        "--folder", type=Path, required=True, metavar="DIR", help="the node's folder"
+    )
+    bring.add_argument("--esl", type=Path, required=True, metavar="FILE", help="the seal")
+    bring.add_argument(
+        "--certificate", type=Path, required=True, metavar="FILE", help="of the key that signs"
+    )
+    bring.add_argument(
+        "--trust",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE|DIR",
+        help="its roots, other certificates and revocation lists, PEM or DER",
+    )
+    bring.add_argument(
+        "--key", type=Path, required=True, metavar="FILE", help="the key, encrypted PKCS #8"
+    )
+    bring.add_argument(
+        "--passphrase", type=Path, required=True, metavar="FILE", help="opens the keys"
+    )
+    bring.add_argument("--pdf-key", type=Path, metavar="FILE", help="a P-256 key for PDF files")
+    bring.add_argument(
+        "--pdf-certificate", type=Path, metavar="FILE", help="its certificate and those above it"
+    )
     trial = _command(
         parts, "trial", "seal:trial", "make a root, a maker, a signer and a seal for trials"
     )
