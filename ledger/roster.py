@@ -545,7 +545,7 @@ class Roster:
         return cls(
             **fields,
             constants=Constants(**constants),
-            members={region: _decode_member(member) for region, member in members.items()},
+            members={region: decode_member(member) for region, member in members.items()},
             pins={origin: _decode_pin(pin) for origin, pin in pins.items()},
             closed={
                 origin: Closing(**_exact(item, "size root successor"))
@@ -629,7 +629,12 @@ def check_genesis(signed: SignedRoster) -> Roster:
     return roster
 
 
-def _decode_member(value: object) -> Member:
+def decode_member(value: object) -> Member:
+    """Read a member as the roster's map holds it.
+
+    Raises:
+        MalformedError: It is none.
+    """
     fields = _exact(value, "name name_en origin url peer tls keys witnesses faulty_max")
     keys = fields.pop("keys")
     if type(keys) is not dict or not (

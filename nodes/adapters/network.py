@@ -7,14 +7,15 @@ the same.
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from ledger.encoding import encode
 from ledger.errors import RefusedError
 from ledger.hashing import EMPTY_ROOT
-from ledger.names import origin_for
+from ledger.names import origin_for, successor_origin
 from ledger.roster import (
     Constants,
     Member,
@@ -25,6 +26,7 @@ from ledger.roster import (
     check_genesis,
     sign_roster,
 )
+from ledger.roster_chain import RosterChain
 from ledger.suites import SM2_SM3
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.keystore import LOG_SM2, POST_QUANTUM_ROLES, ROLES, KeyStore
@@ -41,6 +43,8 @@ SECRET_FILE: Final = "unlock.secret"  # noqa: S105 - a file's name
 TOKEN_FILE: Final = "operator.token"  # noqa: S105 - a file's name
 TOKEN_HASH_FILE: Final = "operator.sha256"  # noqa: S105 - a file's name
 FENCE_FILE: Final = "fence"
+HEIR_FILE: Final = "member.cbor"
+"""In the folder of a lost region's new node: the member that the next roster version is to name."""
 RULES_VERSION: Final = 1
 
 
@@ -198,6 +202,70 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
         configs[place.region] = home / CONFIG_FILE
         write_durably(home / CONFIG_FILE, _config(place, roster).encode(), 0o600)
     return Founded(folder, roster, configs, tokens)
+
+
+def found_heir(
+    folder: Path, chain: RosterChain, region: str, certificates: bytes, now_s: int
+) -> Member:
+    """Make the folder of a lost region's new node, with fresh keys, below ``folder``.
+
+    It is as ``found_network`` makes one, for the region's successor log. The governance key is the
+    region's own business and stays as the roster has it. The node can start once a roster version
+    names these keys.
+
+    Args:
+        folder: New, or empty.
+        chain: Of the network; the newest version names the region.
+        region: Which was lost.
+        certificates: Of the other members, as PEM.
+        now_s: Now.
+
+    Returns:
+        The region as the next version is to name it.
+
+    Raises:
+        RefusedError: ``exists``: the folder is not empty.
+        NotFoundError: The region is no member.
+    """
+    lost = chain.newest.member(region)
+    if folder.exists() and any(folder.iterdir()):
+        raise RefusedError(f"{folder} is not empty", code="exists")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    public, peer = urlsplit(lost.url), urlsplit(lost.peer)
+    place = Place(
+        region=region,
+        name=lost.name,
+        name_en=lost.name_en,
+        host=public.hostname or "",
+        public_port=public.port or 0,
+        peer_port=peer.port or 0,
+        peer_url=lost.peer,
+    )
+    store = _make_store(folder)
+    keys = {role: store.make(f"role/{role}").public for role in ROLES}
+    more = {
+        role: store.make_post_quantum(role).public
+        for role in POST_QUANTUM_ROLES
+        if getattr(lost.keys, role) is not None
+    }
+    if lost.keys.log_sm2 is not None:
+        more["log_sm2"] = store.make_sm2(LOG_SM2).public
+    certificate = _make_transport(folder, chain.newest.network, place, now_s)
+    write_durably(folder / ROSTER_FILE, chain.signed[0], 0o644)
+    write_durably(folder / CERTIFICATES_FILE, certificates + certificate, 0o644)
+    token = secrets.token_urlsafe(32)
+    write_durably(folder / TOKEN_FILE, token.encode() + b"\n")
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    write_durably(folder / TOKEN_HASH_FILE, f"{digest}\n".encode())
+    write_durably(folder / CONFIG_FILE, _config(place, chain.genesis).encode(), 0o600)
+    heir = replace(
+        lost,
+        origin=successor_origin(lost.origin),
+        tls=None if lost.tls is None else pin_of(certificate),
+        keys=replace(lost.keys, **keys, **more),
+    )
+    write_durably(folder / HEIR_FILE, encode(heir.to_map()), 0o644)
+    return heir
 
 
 def _make_store(home: Path) -> KeyStore:

@@ -14,8 +14,9 @@ from ledger.checkpoint import Checkpoint
 from ledger.cut import Branch, decide_cut
 from ledger.errors import LedgerError, MalformedError
 from ledger.frozen import Frozen, decode_frozen
-from ledger.hashing import hash_leaf
+from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.names import check_origin
+from ledger.note import Note
 from ledger.proofs import root_at
 from ledger.receipt import RECEIPT_BYTES_MAX, decode_transparent_statement
 from ledger.roster import Roster
@@ -31,6 +32,7 @@ from nodes.core.ready import Freeze, Salvage
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs, load_entries, load_sizes
 from nodes.store.facts import newest
+from nodes.store.notes import load_newest_note
 
 routes = web.RouteTableDef()
 
@@ -113,12 +115,26 @@ def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any
     return {
         **answer,
         "decided": not cut.lacking,
+        "pins": _pins(service, connection, ids),
         "size": cut.size,
         "root": cut.root,
         "forked": cut.is_forked,
         "lacking": cut.lacking,
         "reasons": cut.reasons,
     }
+
+
+def _pins(service: Service, connection: Connection, ids: LogIDs) -> Mapping[str, list[Any]]:
+    """Return, for each log of the roster, a tree of it that is replicated, as this node knows."""
+    pins: dict[str, list[Any]] = {}
+    for origin in service.roster.origins:
+        found = load_newest_note(connection, ids, origin, finished=True)
+        if found is None:
+            pins[origin] = [0, EMPTY_ROOT]
+        else:
+            head = Checkpoint.decode(Note.decode(found[1]).text)
+            pins[origin] = [head.size, head.root]
+    return pins
 
 
 def load_reports(

@@ -1,13 +1,91 @@
 """``shouxin loss``: a region that is lost for good, one plain step after the other."""
 
 import argparse
+import base64
 from typing import Any
 
-from nodes.cli.caller import ask
+from ledger.closing import close_log
+from ledger.encoding import decode
+from ledger.errors import MalformedError, UnverifiedError
+from ledger.roster import Pin, decode_member
+from ledger.roster_chain import RosterChain
+from nodes.adapters.clock import SystemClock
+from nodes.adapters.network import HEIR_FILE, found_heir
+from nodes.cli.caller import ask, target
 from nodes.cli.show import console, print_json, table
 from nodes.client import Client
 
 NOT_YET = 5
+
+
+def prepare(given: argparse.Namespace) -> int:
+    """Make a folder with fresh keys for the lost region's new node."""
+    try:
+        certificates = given.certificates.read_bytes()
+    except OSError as error:
+        raise MalformedError(f"cannot read {given.certificates}", code="no-file") from error
+    now_s = SystemClock().now_ms() // 1000
+    heir = found_heir(given.folder, _chain(given), given.region, certificates, now_s)
+    if given.json:
+        print_json({"folder": str(given.folder), "member": heir.to_map()})
+        return 0
+    print(f"fresh keys for {heir.origin} in {given.folder}; the old ones must never sign again")
+    print(f"hand {given.folder / HEIR_FILE} to whoever runs: shouxin loss close")
+    return 0
+
+
+def close(given: argparse.Namespace) -> int:
+    """Write the roster version that closes a log at its cut, for the members to sign."""
+    chain = _chain(given)
+
+    async def question(client: Client) -> dict[str, Any]:
+        return await client.cut(given.origin)
+
+    found = ask(given, question)
+    if not found["decided"]:
+        if given.json:
+            print_json(found)
+        else:
+            _tell(found)
+        return NOT_YET
+    heir = None
+    if given.heir is not None:
+        try:
+            heir = decode_member(decode(given.heir.read_bytes()))
+        except OSError as error:
+            raise MalformedError(f"cannot read {given.heir}", code="no-file") from error
+    pins = {at: Pin(size, bytes.fromhex(root)) for at, (size, root) in found["pins"].items()}
+    cut_ = Pin(found["size"], bytes.fromhex(found["root"]))
+    new = close_log(chain.newest, given.origin, cut_, pins, heir)
+    chain.check_next(new)
+    given.output.write_bytes(new.encode())
+    if given.json:
+        print_json({"version": new.version, "sha256": new.sha256, "size": cut_.size})
+        return 0
+    _tell(found)
+    follower = new.closed[given.origin].successor or "no log: the region leaves"
+    print(
+        f"version {new.version} closes {given.origin} at {cut_.size}; it is followed by {follower}"
+    )
+    print(f"nothing has changed yet: {given.output} is to be proposed and signed by the members")
+    return 0
+
+
+def _chain(given: argparse.Namespace) -> RosterChain:
+    """Return the chain of rosters as a node has it; each version is checked by the one before.
+
+    Raises:
+        UnverifiedError: ``wrong-genesis``: it does not begin as the named folder says.
+    """
+
+    async def question(client: Client) -> dict[str, Any]:
+        return await client.roster()
+
+    chain = RosterChain.check([base64.b64decode(it) for it in ask(given, question)["signed"]])
+    known = target(given).roster
+    if known is not None and known.sha256 != chain.genesis.sha256:
+        raise UnverifiedError("the node begins with another genesis roster", code="wrong-genesis")
+    return chain
 
 
 def freeze(given: argparse.Namespace) -> int:

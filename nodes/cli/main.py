@@ -554,7 +554,33 @@ def _loss(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "show where the log would be closed, and why; status 5 while that cannot be said",
     )
     cut.add_argument("origin", metavar="LOG", help="its origin, as in shouxin status")
-    for made in (freeze, cut):
+    prepare = _command(
+        parts, "prepare", "loss:prepare", "make a folder with fresh keys for the region's new node"
+    )
+    prepare.add_argument("folder", type=Path, metavar="DIR", help="new; where the node will live")
+    prepare.add_argument("--region", required=True, help="the lost region")
+    prepare.add_argument(
+        "--certificates",
+        type=Path,
+        required=True,
+        metavar="PEM",
+        help="of the other members, as in any node's certificates.pem",
+    )
+    close = _command(
+        parts,
+        "close",
+        "loss:close",
+        "write the roster version that closes the log at its cut, for the members to sign",
+    )
+    close.add_argument("origin", metavar="LOG")
+    close.add_argument(
+        "--heir",
+        type=Path,
+        metavar="FILE",
+        help="member.cbor of the region's new node (default: the region leaves the network)",
+    )
+    close.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    for made in (freeze, cut, prepare, close):
         _json(made)
         _caller(made)
 

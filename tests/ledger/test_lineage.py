@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.checkpoint import Checkpoint
+from ledger.closing import close_log
 from ledger.continuing import continues_body, covers, decode_continues, frozen_lines
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import Frozen
@@ -15,7 +16,7 @@ from ledger.keys import key_thumbprint
 from ledger.kind import Fact, Need, ViewFact
 from ledger.lineage import ancestors, before, has_number_of, heir_of, is_one_log, living
 from ledger.receipt import make_inclusion_receipt
-from ledger.roster import Closing
+from ledger.roster import Closing, Member, Pin
 from ledger.salvage import Salvage, as_judged, check_lost, decode_salvage
 from ledger.statement import Act, Citation, decode_statement, sign_statement
 from tests import rfc9162
@@ -118,6 +119,50 @@ def test_an_open_log_is_not_continued() -> None:
         with pytest.raises(RefusedError) as caught:
             continues_body(GENESIS, roster, origin, ())
         assert caught.value.code == "open-log"
+
+
+# The version that closes
+
+
+PINS = {origin: Pin(3, bytes(32)) for origin in ROSTER.origins} | {
+    TIBET: Pin(22, rfc9162.root(MAIN[:22]))
+}
+CUT = Pin(20, rfc9162.root(MAIN[:20]))
+FRESH = {
+    name: key("540000 second", name).public
+    for name in ("log", "witness", "mirror", "receipt", "issuer")
+}
+HEIR = member("540000", origin=SECOND, keys=replace(ROSTER.members["540000"].keys, **FRESH))
+
+
+def test_a_lost_log_is_closed_at_its_cut_and_its_region_goes_on_with_fresh_keys() -> None:
+    new = close_log(ROSTER, TIBET, CUT, PINS, HEIR)
+    assert new.closed == {TIBET: Closing(20, CUT.root, SECOND)}
+    # No log is pinned above its cut.
+    assert (new.pins[TIBET], new.pins[SICHUAN]) == (CUT, PINS[SICHUAN])
+    assert new.origin_of("540000") == SECOND
+
+
+def test_a_region_may_leave_without_a_successor() -> None:
+    new = close_log(ROSTER, TIBET, CUT, PINS, None)
+    assert "540000" not in new.members
+    assert new.closed[TIBET].successor is None
+    steward = replace(ROSTER, steward="540000")
+    assert close_log(steward, TIBET, CUT, PINS, None).steward == "500000"
+
+
+@pytest.mark.parametrize(
+    ("heir", "code"),
+    [
+        (member("540000", origin=SECOND), "retired-key"),
+        (replace(HEIR, origin=THIRD), "bad-successor"),
+        (replace(HEIR, origin=TIBET), "bad-successor"),
+    ],
+)
+def test_an_heir_with_an_old_key_or_another_log_is_refused(heir: Member, code: str) -> None:
+    with pytest.raises(LedgerError) as caught:
+        close_log(ROSTER, TIBET, CUT, PINS, heir)
+    assert caught.value.code == code
 
 
 # Citations across the cut

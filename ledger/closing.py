@@ -1,0 +1,58 @@
+"""The roster version that closes a lost region's log at its cut.
+
+Source: protocol.md sections 6 and 7.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ledger.errors import RefusedError
+from ledger.names import successor_origin
+from ledger.roster import Closing, Member, Pin, Roster
+from ledger.roster_chain import check_follows
+
+
+def close_log(
+    roster: Roster, origin: str, cut: Pin, pins: Mapping[str, Pin], heir: Member | None
+) -> Roster:
+    """Return the version after ``roster`` that closes ``origin`` at ``cut``; nobody has signed it.
+
+    With ``heir`` the region goes on in its successor log, with new keys; without, it leaves the
+    network, and so must not be its steward.
+
+    Args:
+        roster: The newest version.
+        origin: Of the lost log.
+        cut: Where it ends.
+        pins: Of each log of ``roster``, a tree that is replicated.
+        heir: The region's member from now on.
+
+    Raises:
+        NotFoundError: No member writes the log.
+        RefusedError: ``bad-successor``: ``heir`` writes another log than the successor.
+        UnverifiedError: The version may not follow, as ``check_follows`` says.
+    """
+    region = roster.region_of_origin(origin)
+    successor = successor_origin(origin)
+    if heir is not None and heir.origin != successor:
+        raise RefusedError(f"the successor of {origin} is {successor}", code="bad-successor")
+    members = {at: member for at, member in roster.members.items() if at != region}
+    if heir is not None:
+        members[region] = heir
+    closing = Closing(cut.size, cut.root, None if heir is None else successor)
+    new = replace(
+        roster,
+        version=roster.version + 1,
+        previous=roster.sha256,
+        steward=roster.steward if heir is not None or roster.steward != region else min(members),
+        members=members,
+        pins={at: _capped(pins[at], cut) if at == origin else pins[at] for at in roster.origins},
+        closed={**roster.closed, origin: closing},
+    )
+    check_follows(roster, new)
+    return new
+
+
+def _capped(pin: Pin, cut: Pin) -> Pin:
+    """Return a pin of the closed log, which is not above its cut."""
+    return cut if pin.size > cut.size else pin
