@@ -26,7 +26,7 @@ from ledger.statement import (
     sign_statement,
     verify_statement,
 )
-from ledger.suites import check_point, no_sm2, sm2_thumbprint
+from ledger.suites import SM2_CURVE_B, SM2_PRIME, check_point, no_sm2, sm2_thumbprint
 from seals.sm2 import (
     ORDER,
     USER_ID,
@@ -144,6 +144,26 @@ def test_r_and_s_have_one_spelling_and_64_bytes() -> None:
     for signature in (b"", MADE.signature[:-1], MADE.signature + b"\x00"):
         with refused("sm2-signature"):
             CHECK(KEY.public, MADE.signed, signature)
+
+
+def test_a_short_s_is_no_second_spelling_of_a_signature() -> None:
+    signature = KEY.sign(b"m")
+    while signature[32]:
+        signature = KEY.sign(b"m")
+    CHECK(KEY.public, b"m", signature)
+    with refused("sm2-signature"):
+        CHECK(KEY.public, b"m", signature[:32] + signature[33:])
+
+
+def test_a_point_has_one_spelling() -> None:
+    def square(x: int) -> int:
+        return (x**3 - 3 * x + SM2_CURVE_B) % SM2_PRIME
+
+    x = next(x for x in range(100) if pow(square(x), (SM2_PRIME - 1) // 2, SM2_PRIME) == 1)
+    y = pow(square(x), (SM2_PRIME + 1) // 4, SM2_PRIME)
+    check_point(b"\x04" + x.to_bytes(32) + y.to_bytes(32))
+    with refused("sm2-key"):
+        check_point(b"\x04" + (x + SM2_PRIME).to_bytes(32) + y.to_bytes(32))
 
 
 def test_without_sm2_a_process_stops_and_judges_nothing() -> None:

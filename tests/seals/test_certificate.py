@@ -1,5 +1,8 @@
 """Certificates, revocation lists and chains: another library's reading, and each way to fail."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from asn1crypto import crl, x509
 from asn1crypto.algos import SignedDigestAlgorithmId
@@ -99,6 +102,35 @@ def test_a_certificate_with_one_turned_bit_has_no_chain() -> None:
 
 def test_an_issuer_must_be_an_authority() -> None:
     assert chain_code(OFFICE.but(middle_profile=Profile.SEAL)) == "chain-usage"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"authority": False}, "chain-usage"),
+        ({"key_usage": 1 << DIGITAL_SIGNATURE}, "chain-usage"),
+        ({"key_usage": None}, "chain-usage"),
+        ({"unknown_critical": ("1.2.3",)}, "chain-usage"),
+    ],
+    ids=range(4),
+)
+def test_each_thing_that_makes_an_authority_is_asked_for(changes: Any, code: str) -> None:
+    middle = replace(decode_certificate(OFFICE.middle), **changes)
+    trust = Trust((decode_certificate(OFFICE.root),), (middle,), ())
+    assert chain_code(OFFICE, trust=trust) == code
+
+
+def test_certificates_and_lists_of_another_algorithm_count_for_nothing() -> None:
+    other = "1.2.840.10045.4.3.2"
+    with pytest.raises(UnverifiedError) as caught:
+        OFFICE.trust.chain(replace(SIGNER, algorithm=other), at_s=NOW_S, sm2=SM2)
+    assert caught.value.code == "chain-signature"
+    lists = tuple(replace(one, algorithm=other) for one in OFFICE.trust.lists)
+    trust = replace(OFFICE.trust, lists=lists)
+    middle = decode_certificate(OFFICE.middle)
+    with pytest.raises(UnverifiedError) as caught:
+        trust.revoked_s(SIGNER, middle, at_s=NOW_S, sm2=SM2)
+    assert caught.value.code == "no-revocation-list"
 
 
 def test_an_issuer_must_have_been_valid_then() -> None:
