@@ -2,56 +2,103 @@
 
 import json
 import os
+import shlex
+import signal
 import socket
 import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nodes.cli.demo.free_ports import free_ports
+from tests.nodes.walk import COMMAND_S_MAX, ROOT, commands, shouxin
 
 pytestmark = pytest.mark.process
 
 REGIONS = {"500000", "510000", "520000", "530000", "540000"}
-TIMEOUT_S = 240
+STAYS = "The nodes stay up."
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one run of the README's demo.
+
+    Args:
+        answers: What each command of the README's walk printed beside the running nodes.
+        bundle_bytes: Size of the bundle that the walk exported.
+    """
+
+    status: int
+    lines: list[str]
+    answers: dict[str, str]
+    bundle_bytes: int
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str]:
-    folder = tmp_path_factory.mktemp("demo") / "network"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "nodes.cli", "demo", str(folder)),
-            *("--once", "--json", "--cases", "20"),
-        ],
-        capture_output=True,
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Run the README's demo with few cases, and its walk beside the nodes that stay up."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "build").mkdir()
+    walk = commands("README.md", "## From clone to a verified case in five minutes")
+    [demo] = [it for it in walk if it.startswith("make demo")]
+    arguments = shlex.split(demo.split("ARGS=", 1)[1].strip('"'))
+    with subprocess.Popen(
+        [sys.executable, "-m", "nodes.cli", "demo", *arguments, "--json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=TIMEOUT_S,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "COLUMNS": "100"},
-    )
-    assert done.stderr == ""
-    return done.returncode, done.stdout
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if STAYS in line:
+                break
+        assert STAYS in lines[-1], "".join(lines)
+        try:
+            answers = _walk(walk, folder)
+        finally:
+            process.send_signal(signal.SIGINT)
+        lines += process.stdout
+        status = process.wait(COMMAND_S_MAX)
+    return Told(status, lines, answers, (folder / "build" / "case.bundle").stat().st_size)
+
+
+def _walk(walk: list[str], folder: Path) -> dict[str, str]:
+    exports = [it.removeprefix("export ") for it in walk if it.startswith("export ")]
+    exported = dict(it.split("=", 1) for it in exports)
+    asked = [it for it in walk if it.startswith("shouxin ")]
+    return {it.split()[1]: shouxin(it, folder, exported) for it in asked}
 
 
 @pytest.fixture(scope="module")
-def facts(told: tuple[int, str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(told[1].splitlines()[-1])
+def facts(told: Told) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(told.lines[-1])
     return found
 
 
-def test_every_expectation_holds(told: tuple[int, str], facts: dict[str, Any]) -> None:
+def test_every_expectation_holds(told: Told, facts: dict[str, Any]) -> None:
     failed = [it for it in facts["expectations"] if not it["held"]]
     assert failed == []
     assert facts["broken"] == ""
     assert facts["held"] is True
-    assert told[0] == 0
+    assert told.status == 0
     assert len(facts["expectations"]) >= 35
+
+
+def test_each_command_of_the_walk_does_what_it_says(told: Told) -> None:
+    assert len(told.answers) >= 6
+    assert "Sichuan" in told.answers["trace"]
+    assert "540000/grant/" in told.answers["trace"]
+    assert told.answers["verify"]
+    assert told.bundle_bytes > 10_000
 
 
 def test_a_case_ends_with_sealed_papers_that_verify_and_are_counted(facts: dict[str, Any]) -> None:
@@ -107,8 +154,8 @@ def test_lags_are_given_for_all_three_words(facts: dict[str, Any]) -> None:
     assert facts["lags_ms"]["one_at_a_time"]["replicated"]["count"] > 0
 
 
-def test_the_story_leaves_no_process_behind(told: tuple[int, str]) -> None:
-    listed = [line for line in told[1].splitlines() if "http://127.0.0.1:" in line][:5]
+def test_the_story_leaves_no_process_behind(told: Told) -> None:
+    listed = [line for line in told.lines if "http://127.0.0.1:" in line][:5]
     assert len(listed) == 5
     for line in listed:
         words = line.split()

@@ -321,7 +321,7 @@ def test_every_cut_is_refused(cut: int) -> None:
     with pytest.raises(MalformedError):
         decode_certificate(OFFICE.signer[:cut])
     with pytest.raises(MalformedError):
-        decode_revocation_list(OFFICE.lists[0][: cut % len(OFFICE.lists[0])])
+        decode_revocation_list(LIST[: cut % len(LIST)])
 
 
 def test_what_is_too_large_is_not_read() -> None:
