@@ -426,6 +426,10 @@ class Client:
         found: list[dict[str, Any]] = (await self._json("GET", "/v1/papers"))["papers"]
         return found
 
+    async def paper_record(self, short: str, document: bytes) -> dict[str, Any]:
+        """Return what the code on a paper leads to, and whether a file of this SHA-256 is it."""
+        return await self._json("GET", f"/p/{quote(short)}?document={document.hex()}")
+
     async def seal_trust(self) -> bytes:
         """Return the roots and the revocation lists of the node's seals, as PEM."""
         return await self._bytes("GET", "/v1/seals/trust")

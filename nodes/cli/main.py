@@ -426,6 +426,7 @@ def _paper(commands: "_Commands[argparse.ArgumentParser]") -> None:
         help="JSON list of name, form, count and note; of a notice, code too",
     )
     paper.add_argument("--telephone")
+    paper.add_argument("--loan", help="the loan of the seal that it is sealed under")
     paper.add_argument("--result", choices=["granted", "refused"])
     paper.add_argument("--reasons")
     paper.add_argument("--basis")

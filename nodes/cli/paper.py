@@ -14,7 +14,7 @@ from nodes.cli.show import print_json
 from nodes.client import Client
 from nodes.files import write_durably
 
-FIELDS = ("applicant", "telephone", "result", "reasons", "basis", "delivery")
+FIELDS = ("applicant", "telephone", "result", "reasons", "basis", "delivery", "loan")
 
 
 def paper(given: argparse.Namespace) -> int:

@@ -103,7 +103,7 @@ def test_each_command_of_the_walk_does_what_it_says(told: Told) -> None:
 
 def test_a_case_ends_with_sealed_papers_that_verify_and_are_counted(facts: dict[str, Any]) -> None:
     held = {it["name"] for it in facts["expectations"] if it["held"]}
-    claims = ("approval", "valid", "recorded", "changed", "counted")
+    claims = ("approval", "valid", "recorded", "changed", "link", "counted")
     assert {f"papers.{claim}" for claim in claims} <= held
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -387,6 +388,42 @@ def test_without_approval_nothing_is_signed(office: Office) -> None:
     assert office.counted()["signatures"] == signed == office.uses()
     with pytest.raises(NotFoundError):
         office.seal("00" * 32)
+
+
+def test_a_window_seals_under_a_loan_as_often_as_it_was_lent(office: Office) -> None:
+    grant, loan = f"{HERE}/grant/2026-1", f"{HERE}/seal-loan/1"
+    term = {"valid_from": NOW_S - 60, "valid_until": NOW_S + 86_400}
+    offered = {
+        "item": ITEM,
+        "item_version": 1,
+        "window": WINDOW,
+        "rights": ["intake"],
+        "staleness_s": 600,
+        **term,
+    }
+    office.act(HEAD, "grant.offer", grant, offered)
+    lent = {
+        "seal": OTHER,
+        "window": WINDOW,
+        "grant": grant,
+        "uses_max": 1,
+        "reason": "就近用印",
+        **term,
+    }
+    by_clerk = {"by": CLERK, "officer": CLERK, "seal": OTHER, "format": "ofd", "loan": loan}
+    with pytest.raises(NotFoundError) as missing:
+        office.draw(**by_clerk)
+    assert missing.value.code == "unknown-object"
+    office.act(KEEPER, "seal.lend", loan, lent)
+    signed = office.counted(OTHER)["signatures"]
+    made = office.draw(**by_clerk)
+    assert verdicts(office, made["file"]) == [Verdict.VALID]
+    use = office.use(made["subject"])
+    assert (use["st"], use["by"]) == ("used", CLERK)
+    with pytest.raises(RefusedError) as spent:
+        office.draw(**by_clerk)
+    assert spent.value.code == "quota-spent"
+    assert office.counted(OTHER)["signatures"] == signed + 1 == office.uses(OTHER)
 
 
 def test_who_keeps_no_seal_gets_none(office: Office) -> None:
@@ -853,6 +890,27 @@ def test_a_node_answers_while_papers_are_drawn(office: Office) -> None:
 
     # Were the papers drawn in the node's loop, it would answer once between two of them.
     assert office.live.run(answered()) > 12
+
+
+def test_a_node_that_holds_a_seal_gets_ready_to_draw_when_it_starts(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed: list[str] = []
+    warm = press.warm
+
+    def told() -> None:
+        warm()
+        warmed.append(threading.current_thread().name)
+
+    monkeypatch.setattr(press, "warm", told)
+    desk = office.live.nodes[HERE].service.desk
+    desk.warm()
+    office.live.run(desk.run(lambda: None))
+    assert [name.partition("_")[0] for name in warmed] == ["press"]
+    monkeypatch.setattr(desk.seals, "held", list)
+    desk.warm()
+    office.live.run(desk.run(lambda: None))
+    assert len(warmed) == 1
 
 
 def test_without_the_optional_part_the_refusal_names_it(

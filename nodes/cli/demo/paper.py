@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,10 +48,11 @@ async def papers(world: World, terminal: Terminal, plan: Plan) -> None:
     terminal.show(shown)
     terminal.expect("papers.valid", all(status == 0 for status, _ in checked))
     terminal.expect("papers.recorded", all(said.get("record") for _, said in checked))
-    await _foreign(terminal, files[0])
     changed = [_altered(file) for file in files]
     after = await asyncio.gather(*(_check(office, trust, file) for file in changed))
     terminal.expect("papers.changed", all(status in {1, 2} for status, _ in after))
+    await _foreign(terminal, files[0], changed[0])
+    await _link(office, terminal, files[1], checked[1][1].get("record") or {})
     counted = await (await office.client()).seal_count(office.home.seal)
     lines = (await office.case(plan.name))["lines"]
     uses = {line["subject"] for line in lines if line["kind"] == "seal.use"}
@@ -98,11 +100,17 @@ async def _check(office: Office, trust: Path, file: Path) -> tuple[int, dict[str
     return status, trouble.said_json(said) if status in {0, 1} else {}
 
 
-async def _foreign(terminal: Terminal, file: Path) -> None:
-    """Let poppler's pdfsig look at the PDF, where it is installed."""
+async def _foreign(terminal: Terminal, file: Path, changed: Path) -> None:
+    """Let poppler's pdfsig look at the PDF and at the changed one, where it is installed."""
     if shutil.which("pdfsig") is None:
         terminal.say("papers.no-pdfsig")
         return
+    found, after = await _pdfsig(file), await _pdfsig(changed)
+    terminal.expect("papers.pdfsig", "Signature is Valid" in found, said=found)
+    terminal.expect("papers.pdfsig-changed", "Signature is Valid" not in after, said=after)
+
+
+async def _pdfsig(file: Path) -> str:
     run = await asyncio.create_subprocess_exec(
         "pdfsig",
         str(file),
@@ -110,8 +118,20 @@ async def _foreign(terminal: Terminal, file: Path) -> None:
         stderr=asyncio.subprocess.DEVNULL,
     )
     said = (await run.communicate())[0].decode("utf-8", "replace")
-    found = next((it.strip(" -") for it in said.splitlines() if "Signature Validation" in it), "–")
-    terminal.expect("papers.pdfsig", "Signature is Valid" in found, said=found)
+    return next((it.strip(" -") for it in said.splitlines() if "Signature Validation" in it), "–")
+
+
+async def _link(office: Office, terminal: Terminal, file: Path, use: dict[str, Any]) -> None:
+    """Follow the code on a paper, as a citizen's phone does: without a token."""
+    short = str(use.get("subject", "")).rpartition("/p")[2]
+    told = await (await office.client()).paper_record(short, _digest(file))
+    terminal.expect(
+        "papers.link", told["verdict"] == "recorded" and told["is_document"], link=f"/p/{short}"
+    )
+
+
+def _digest(file: Path) -> bytes:
+    return sha256(file.read_bytes()).digest()
 
 
 def _altered(file: Path) -> Path:
