@@ -424,6 +424,12 @@ def test_a_window_seals_under_a_loan_as_often_as_it_was_lent(office: Office) -> 
         office.draw(**by_clerk)
     assert spent.value.code == "quota-spent"
     assert office.counted(OTHER)["signatures"] == signed + 1 == office.uses(OTHER)
+    # One whose seal asks for a second person is approved like any other.
+    office.act(HEAD, "seal.lend", f"{loan}-two", lent | {"seal": SEAL})
+    told = office.draw(**by_clerk | {"seal": SEAL, "loan": f"{loan}-two"})
+    office.approve(told)
+    made = office.seal(told["draft"], officer=CLERK)
+    assert office.use(told["subject"])["doc"] == made["document"]
 
 
 def test_who_keeps_no_seal_gets_none(office: Office) -> None:
