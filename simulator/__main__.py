@@ -1,55 +1,104 @@
-"""``python -m simulator run``: one world from its seed, and a short report."""
+"""``python -m simulator``: run a scenario, list them, explore, and lay two reports side by side."""
 
 import argparse
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
-from simulator.run import Outcome, Plan, run
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from simulator import explore, report
+from simulator.plan import duration_s
+from simulator.run import Outcome, run
+from simulator.scenario import Scenario, load, names
+from simulator.telling import tell
 
 
-def report(outcome: Outcome) -> str:
-    """Return what a reader wants to know of a run."""
-    plan = outcome.plan
-    minutes = outcome.simulated_ms / 60_000
-    rate = outcome.events / max(outcome.cpu_s, 1e-9)
-    lines = [
-        f"seed {plan.seed}, {plan.regions} regions, {minutes:.1f} simulated minutes",
-        f"{outcome.events} events in {outcome.cpu_s:.1f} CPU seconds ({rate:.0f} a second)",
-        f"trace {outcome.trace}",
-        "log sizes  " + "  ".join(f"{region} {size}" for region, size in outcome.sizes.items()),
-        "happened",
-        *(f"  {count:6}  {what}" for what, count in outcome.counts.items()),
-    ]
-    if outcome.broken:
-        lines += [f"BROKEN: {outcome.broken}", f"replay: {plan.command()}"]
-    else:
-        lines.append(f"all promises held; settled {outcome.settled_ms / 1000:.0f} s after healing")
-    return "\n".join(lines)
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m simulator")
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("run", help="run a scenario and report on it")
+    one.add_argument("scenario", nargs="?", default="small-world")
+    one.add_argument("--seed", type=int, default=0)
+    one.add_argument("--lasts", help="of the working phase, such as 10m, 2h or 1d")
+    one.add_argument("--minutes", type=float, help="the same, as a number of minutes")
+    one.add_argument("--what-if", action="append", default=[], metavar="KEY=VALUE")
+    one.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json")
+    commands.add_parser("list", help="list the scenarios")
+    many = commands.add_parser("explore", help="run random worlds with random faults")
+    many.add_argument("--seeds", type=int, default=50)
+    many.add_argument("--from", type=int, default=0, dest="first", metavar="SEED")
+    many.add_argument("--minutes", type=float, default=5.0, help="after which no more are begun")
+    many.add_argument("--processes", type=int, default=0, help="0: one a core")
+    many.add_argument("--corpus", type=Path, metavar="FILE", help="keep interesting seeds here")
+    two = commands.add_parser("compare", help="lay two reports side by side")
+    two.add_argument("one", type=Path)
+    two.add_argument("other", type=Path)
+    two.add_argument("--report", type=Path, metavar="FILE", help="write an HTML page")
+    return parser.parse_args()
+
+
+def _run(given: argparse.Namespace) -> int:
+    scenario = load(given.scenario)
+    words = [f"seed={given.seed}", *given.what_if]
+    if given.lasts:
+        words.append(f"minutes={duration_s(given.lasts) / 60:g}")
+    if given.minutes is not None:
+        words.append(f"minutes={given.minutes:g}")
+    plan = scenario.plan.what_if(*words)
+    outcome = _watched(scenario, lambda watch: run(plan, watch))
+    sys.stdout.write(tell(outcome, scenario) + "\n")
+    if given.report is not None:
+        page = report.write(outcome, scenario, given.report)
+        sys.stdout.write(f"report: {page}\n")
+    return 1 if outcome.broken or outcome.unmet else 0
+
+
+def _watched(scenario: Scenario, work: "report.Work") -> Outcome:
+    """Do it with a progress bar where somebody looks on."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return work(None)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(scenario.title, total=1.0)
+
+        def watch(share: float, counts: Mapping[str, int]) -> None:
+            acts = counts.get("act case.open: accepted", 0)
+            progress.update(task, completed=share, description=f"{scenario.name}: {acts} cases")
+
+        return work(watch)
+
+
+def _list() -> int:
+    for name in names():
+        scenario = load(name)
+        plan = scenario.plan
+        load_ = f"{plan.cases_per_day} cases a day" if plan.cases_per_day else "a few acts a minute"
+        sys.stdout.write(
+            f"{name:22} {scenario.title} · {scenario.title_zh}\n"
+            f"{'':22} {plan.minutes:g} minutes, {load_}. {scenario.about}\n"
+        )
+    return 0
 
 
 def main() -> int:
-    """Run what the command line says and return the exit status: 1 for a broken promise."""
-    parser = argparse.ArgumentParser(prog="python -m simulator")
-    commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("run", help="run one world and report on it")
-    one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--regions", type=int, default=5, choices=range(3, 8))
-    one.add_argument("--minutes", type=float, default=2.0, help="of the hostile phase, simulated")
-    one.add_argument("--acts", type=int, default=40, help="acts a simulated minute")
-    one.add_argument("--calm", action="store_true", help="inject no faults")
-    one.add_argument("--clocks-beyond", action="store_true", help="step one clock beyond δ, once")
-    given = parser.parse_args()
-    outcome = run(
-        Plan(
-            seed=given.seed,
-            regions=given.regions,
-            minutes=given.minutes,
-            acts_per_minute=given.acts,
-            hostile=not given.calm,
-            clocks_beyond=given.clocks_beyond,
-        )
-    )
-    sys.stdout.write(report(outcome) + "\n")
-    return 1 if outcome.broken else 0
+    """Do what the command line says; the status is 1 for a broken promise or expectation."""
+    given = _arguments()
+    try:
+        match given.command:
+            case "run":
+                return _run(given)
+            case "list":
+                return _list()
+            case "explore":
+                return explore.main(given)
+            case _:
+                return report.compare(given.one, given.other, given.report)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
 
 
 if __name__ == "__main__":

@@ -4,13 +4,17 @@ Nothing here asks a node what it believes, except to compare that with what is s
 raises ``BrokenError`` at the very event that broke it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from authz.custody import HOLDING, At
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode
-from ledger.hashing import hash_leaf
+from ledger.errors import LedgerError
 from ledger.note import Note, Signature
 from ledger.roster import Roster
 from nodes.core.exchange import (
@@ -25,7 +29,7 @@ from nodes.core.exchange import (
 from nodes.core.ready import PeerReply, PeerRequest, Registered
 from nodes.store.schema import ENTRY_BITS
 from simulator.machine import Machine
-from simulator.reference import Reference
+from simulator.reference import Log, Reference
 from simulator.world import BrokenError, World
 
 CLOCKS_APART_S_MAX: Final = 60
@@ -47,8 +51,22 @@ SETTLED_LATER: Final = ("findings", "uses")
 """What the evidence of other logs still changes: comparable where all logs are judged alike."""
 
 
+Standing = Mapping[str, Any]
+"""Where a case stands in one log: the state of its newest row."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _decoded(state: bytes) -> Standing:
+    """Return a row's state; nodes hold the same bytes, so each is decoded once."""
+    found: Standing = decode(state)
+    return found
+
+
 class Checkers:
     """Watches every commit, request and answer.
+
+    Invariant: ``_seen`` says up to where each machine's rows of each log were compared with those
+    of the machines that had judged as much before it.
 
     Args:
         machines: By region; looked at, never touched.
@@ -58,15 +76,42 @@ class Checkers:
         self.reference = Reference(roster)
         self.forgetful: set[str] = set()
         """Regions whose fence went back with their database: only the others can tell them."""
+        self.liars: set[str] = set()
+        """Regions that lie: nothing is promised in their name."""
+        self.damaged: set[str] = set()
+        """Regions whose disk is not what it was; they may serve again, and need not."""
+        self.gone: set[str] = set()
+        """Regions whose machine is no more."""
+        self.forbidden: list[tuple[str, int]] = []
+        """Acts that a lawless node recorded: each must have its finding with everybody else."""
         self._world = world
         self._roster = roster
         self._machines = machines
         self._accepted: dict[tuple[str, int], bytes] = {}
         self._rows: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._history: dict[tuple[str, str], int] = {}
+        """Which of a liar's histories a machine holds."""
         self._lines: dict[tuple[str, str, str], dict[tuple[int, bytes], int]] = {}
+        self._quorate: dict[tuple[str, str], set[tuple[int, bytes]]] = {}
         self._finality: dict[str, tuple[int, int]] = {}
         self._newest_note: dict[str, bytes] = {}
         self._log_ids: dict[str, dict[str, int]] = {region: {} for region in machines}
+        self._seen: dict[tuple[str, str], int] = {}
+        self._growing: dict[str, list[bytes]] = {origin: [] for origin in self.reference.logs}
+        self._standing: dict[str, dict[str, dict[str, Standing]]] = {it: {} for it in machines}
+
+    def is_honest(self, origin: str) -> bool:
+        """Say whether the writer of a log keeps the rules, as far as its world says."""
+        return self._roster.region_of_origin(origin) not in self.liars
+
+    def sound(self) -> Iterator[Machine]:
+        """Yield the honest machines that serve, or that should."""
+        for machine in self._machines.values():
+            node = machine.node
+            is_well = node is not None and node.snapshot.state == "serving"
+            if machine.region in self.liars or (machine.region in self.damaged and not is_well):
+                continue
+            yield machine
 
     # ---- disks ----------------------------------------------------------------------------------
 
@@ -102,6 +147,8 @@ class Checkers:
         """Look at a disk again after its process died: it holds all it held before."""
         self._log_ids[machine.region].clear()
         self._take_own(machine)
+        if machine.region in self.liars | self.damaged:
+            return
         log = self.reference.logs[machine.origin]
         stored = self.entries(machine, machine.origin, 0, len(log.entries) + 1)
         if stored != log.entries:
@@ -114,23 +161,41 @@ class Checkers:
         start again; what it was asked to keep of its own is known to the others.
         """
         mark = machine.disk.mark
-        if mark is not None:
+        if mark is not None and machine.region in self.damaged:
             self.reference.logs[machine.origin].cut(mark.size)
-        self._log_ids[machine.region].clear()
-        self._finality.pop(machine.region, None)
+        self._forget(machine)
+
+    def burnt(self, machine: Machine) -> None:
+        """Begin to do without a machine: what was shown to nobody else died with it."""
+        self._forget(machine)
+        self._accepted = {
+            key: entry for key, entry in self._accepted.items() if key[0] != machine.region
+        }
+
+    def _forget(self, machine: Machine) -> None:
+        region = machine.region
+        self._log_ids[region].clear()
+        self._finality.pop(region, None)
+        self._standing[region].clear()
         for origin in self.reference.logs:
-            self._rows.pop((machine.region, origin), None)
+            self._rows.pop((region, origin), None)
+            self._seen.pop((region, origin), None)
 
     def _take_own(self, machine: Machine) -> None:
-        log = self.reference.logs[machine.origin]
+        log = self.reference.histories(machine.origin)[machine.branch]
+        is_honest = machine.region not in self.liars
         for entry in self.entries(machine, machine.origin, len(log.entries), 1 << ENTRY_BITS):
-            self.reference.check_entry(log, log.append(entry))
+            statement = log.append(entry)
+            if is_honest:
+                self.reference.check_entry(log, statement)
 
     # ---- after every step -----------------------------------------------------------------------
 
     def committed(self, machine: Machine) -> None:
         """Look at a machine after a step, before anything of it leaves."""
         self._take_own(machine)
+        if machine.region in self.liars:
+            return
         node = machine.node
         assert node is not None
         seen = node.snapshot
@@ -144,8 +209,14 @@ class Checkers:
         if seen.note and self._newest_note.get(machine.region) != seen.note:
             self._newest_note[machine.region] = seen.note
             self.reference.check_note(seen.note, what)
-        self._check_finality(machine, seen.witnessed_size, seen.replicated_size)
         self._check_rows(machine)
+        self._check_finality(machine, seen.witnessed_size, seen.replicated_size)
+        touched: dict[str, None] = {}
+        for origin, status in seen.logs.items():
+            if status.judged_size > self._seen.get((machine.region, origin), 0):
+                self._read_new(machine, origin, status.judged_size, touched)
+        for name in touched:
+            self._check_holder(machine, name)
 
     def _check_finality(self, machine: Machine, witnessed: int, replicated: int) -> None:
         """Check that ``witnessed`` and ``replicated`` never fall, and are so."""
@@ -166,12 +237,13 @@ class Checkers:
             )
             if size and signers < self._roster.quorum(origin):
                 raise BrokenError(f"{origin} is called final at {size} with {signers} {role} lines")
-        entries = self.reference.logs[origin].entries[:replicated]
+        # What each of the others stores was compared with the log itself when it came.
         holders = sum(
-            self.entries(other, origin, 0, replicated) == entries
-            for other in self._machines.values()
-            if other is not machine
+            self._rows.get((other, origin), (0, 0, 0))[0] >= replicated
+            for other in self._machines
+            if other != machine.region and other not in self.liars | self.damaged
         )
+        holders += len((self.liars | self.damaged) - {machine.region})
         if replicated and holders < needed:
             raise BrokenError(f"{origin} is replicated at {replicated} but held by {holders}")
 
@@ -193,10 +265,23 @@ class Checkers:
                 or status.judged_size > status.stored_size
             ):
                 raise BrokenError(f"{machine.region} is ahead of itself on {origin}: {status}")
-            added = self.entries(machine, origin, before[0], now[0])
-            if added != self.reference.logs[origin].entries[before[0] : now[0]]:
-                raise BrokenError(f"{machine.region} stores other entries of {origin}")
+            if now[0] > before[0]:
+                self._check_added(machine, origin, before[0], now[0])
             self._rows[machine.region, origin] = now
+
+    def _check_added(self, machine: Machine, origin: str, start: int, end: int) -> None:
+        """Check that what a machine has newly stored of a log is what its writer wrote."""
+        added = self.entries(machine, origin, start, end)
+        histories = self.reference.histories(origin)
+        for at in range(len(histories) - 1, -1, -1):  # the first one counts where all agree
+            if histories[at].entries[start:end] == added:
+                self._history[machine.region, origin] = at
+                found = True
+                break
+        else:
+            found = False
+        if len(added) != end - start or not found:
+            raise BrokenError(f"{machine.region} stores other entries of {origin}")
 
     # ---- what passes between them ---------------------------------------------------------------
 
@@ -212,7 +297,9 @@ class Checkers:
             raise BrokenError(f"{region} gave index {index} out twice")
 
     def asked(self, machine: Machine, request: PeerRequest) -> None:
-        """Check a request before it travels."""
+        """Check a request before it travels; a liar's promises nothing."""
+        if machine.region in self.liars:
+            return
         what = f"{request.path} by {machine.region}"
         if request.path == ADD_CHECKPOINT:
             _, note = split_add_checkpoint(request.body)
@@ -234,55 +321,150 @@ class Checkers:
         if reply.status != 200 or request.path not in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}:
             return
         role = "witness" if request.path == ADD_CHECKPOINT else "mirror"
+        try:
+            heads = self._asked_heads(request)
+            signatures = decode_lines(reply.body)
+        except LedgerError:
+            if machine.region in self.liars or request.request_id < 0:
+                return
+            raise
+        for signature in signatures:
+            self._check_line(machine, heads, signature, role)
+
+    def _asked_heads(self, request: PeerRequest) -> Sequence[Checkpoint]:
+        """Return the checkpoints that the lines in an answer may be about."""
         if request.path == ADD_ENTRIES:
             upload = Upload.decode(request.body)
-            checkpoint = self.reference.logs[upload.origin].checkpoint(upload.end)
-        elif request.path == ADD_CHECKPOINT:
-            checkpoint = self._checkpoint(split_add_checkpoint(request.body)[1])
-        else:
-            checkpoint = self._checkpoint(request.body)
-        for signature in decode_lines(reply.body):
-            self._check_line(machine, checkpoint, signature, role)
-
-    @staticmethod
-    def _checkpoint(note: bytes) -> Checkpoint:
-        return Checkpoint.decode(Note.decode(note).text)
+            histories = self.reference.histories(upload.origin)
+            return [it.checkpoint(upload.end) for it in histories if upload.end < len(it.roots)]
+        note = split_add_checkpoint(request.body)[1] if request.path == ADD_CHECKPOINT else b""
+        return [Checkpoint.decode(Note.decode(note or request.body).text)]
 
     def _check_line(
-        self, machine: Machine, checkpoint: Checkpoint, signature: Signature, role: str
+        self, machine: Machine, heads: Sequence[Checkpoint], signature: Signature, role: str
     ) -> None:
-        what = f"a {role} line of {machine.region} on {checkpoint.origin}"
-        log = self.reference.check_head(checkpoint.origin, checkpoint.size, checkpoint.root, what)
         line = signature.key_id + signature.blob
-        region, time_s = self.reference.line_of(checkpoint, line, role)
-        if region != machine.region:
-            raise BrokenError(f"{what} is signed by {region}")
-        if abs(time_s - self._world.now_ms // 1000) > CLOCKS_APART_S_MAX:
-            raise BrokenError(f"{what} is dated {time_s}")
-        if role == "mirror":
-            size = checkpoint.size
-            if self.entries(machine, log.origin, 0, size) != log.entries[:size]:
-                raise BrokenError(f"{what} for {size} entries that it does not hold")
+        found = self._signed_head(heads, line, role)
+        if found is None:
+            if machine.region in self.liars:
+                return
+            raise BrokenError(f"a {role} line of {machine.region} is not on what it was asked for")
+        checkpoint, region, time_s = found
+        what = f"a {role} line of {machine.region} on {checkpoint.origin}"
+        self.reference.check_head(checkpoint.origin, checkpoint.size, checkpoint.root, what)
+        size, head = checkpoint.size, (checkpoint.size, checkpoint.root)
         given = self._lines.setdefault((checkpoint.origin, role, region), {})
-        for (size, _), other_s in given.items():
-            # Answers may cross on the way, not on the signer's desk: dates and sizes go together.
-            if size > checkpoint.size and other_s < time_s:
-                raise BrokenError(f"{what} went back from {size} to {checkpoint.size}")
-        head = (checkpoint.size, checkpoint.root)
+        if machine.region not in self.liars:
+            if region != machine.region:
+                raise BrokenError(f"{what} is signed by {region}")
+            if abs(time_s - self._world.now_ms // 1000) > CLOCKS_APART_S_MAX:
+                raise BrokenError(f"{what} is dated {time_s}")
+            held = self._rows.get((region, checkpoint.origin), (0, 0, 0))[0]
+            if role == "mirror" and held < size:
+                raise BrokenError(f"{what} for {size} entries that it does not hold")
+            for (other_size, _), other_s in given.items():
+                # Answers may cross on the way, not on the signer's desk: dates go with sizes.
+                if other_size > size and other_s < time_s:
+                    raise BrokenError(f"{what} went back from {other_size} to {size}")
         given[head] = max(time_s, given.get(head, 0))
+        if not self.is_honest(checkpoint.origin):
+            self._check_one_history(checkpoint, role)
+
+    def _signed_head(
+        self, heads: Sequence[Checkpoint], line: bytes, role: str
+    ) -> tuple[Checkpoint, str, int] | None:
+        """Return which of the checkpoints a line is over, and whose line it is."""
+        for checkpoint in heads:
+            try:
+                region, time_s = self.reference.line_of(checkpoint, line, role)
+            except (BrokenError, LedgerError):
+                continue
+            return checkpoint, region, time_s
+        return None
+
+    def _check_one_history(self, checkpoint: Checkpoint, role: str) -> None:
+        """Check that no two inconsistent checkpoints of a liar's log both have a quorum."""
+        origin, head = checkpoint.origin, (checkpoint.size, checkpoint.root)
+        signers = sum(
+            head in self._lines.get((origin, role, region), ())
+            for region in self._roster.witnesses_of(origin)
+        )
+        if signers < self._roster.quorum(origin):
+            return
+        quorate = self._quorate.setdefault((origin, role), set())
+        quorate.add(head)
+        if not any(_holds(log, quorate) for log in self.reference.histories(origin)):
+            raise BrokenError(f"two histories of {origin} both have a quorum of {role} lines")
 
     # ---- now and then ---------------------------------------------------------------------------
 
+    def _read_new(self, machine: Machine, origin: str, size: int, touched: dict[str, None]) -> None:
+        """Compare what newly judged entries left behind here with what they left elsewhere."""
+        region = machine.region
+        start = self._seen.get((region, origin), 0)
+        self._seen[region, origin] = size
+        known = self._growing[origin]
+        has_branches = origin in self.reference.branches
+        for at, rows in self._grown(machine, origin, start, size, touched):
+            digest = blake2b(repr(rows).encode(), digest_size=16).digest()
+            if at < len(known):
+                if known[at] != digest and not has_branches:
+                    raise BrokenError(
+                        f"{_table(rows)} {origin} at {at} differ between {region} and others: "
+                        f"{rows}"
+                    )
+            elif at == len(known):
+                known.append(digest)
+
+    def _grown(
+        self,
+        machine: Machine,
+        origin: str,
+        start: int,
+        end: int,
+        touched: dict[str, None],
+    ) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
+        """Yield each index with its rows, and take note of the cases that are touched by them."""
+        log_id = self.log_id(machine, origin)
+        database = machine.disk.database
+        rows = database.execute(
+            'SELECT "index", object, leaf, state FROM facts '
+            'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
+            (log_id, start, end),
+        ).fetchall()
+        rows += database.execute(
+            'SELECT "index", object FROM mentions '
+            'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
+            (log_id, start, end),
+        ).fetchall()
+        rows.sort(key=itemgetter(0))
+        found = {index: list(group) for index, group in groupby(rows, key=itemgetter(0))}
+        for index in range(start, end):
+            yield index, found.get(index, [])
+        standing = self._standing[machine.region]
+        for row in rows:
+            if len(row) == 4 and "/case/" in row[1]:
+                standing.setdefault(row[1], {})[origin] = _decoded(row[3])
+                touched[row[1]] = None
+
+    def _check_holder(self, machine: Machine, name: str) -> None:
+        """Check that a node sees at most one holder of a case."""
+        holders = [
+            origin
+            for origin, row in self._standing[machine.region][name].items()
+            if row["at"] in HOLDING and self.is_honest(origin)
+        ]
+        if len(holders) > 1:
+            raise BrokenError(f"{machine.region} sees two holders of {name}: {holders}")
+
     def compare_projections(self) -> None:
-        """Check that all nodes made the same of the same entries."""
-        judged = {
-            machine.region: self.sizes(machine, "projections")
-            for machine in self._machines.values()
-        }
+        """Check that all nodes made the same of the same entries, also of what settles later."""
+        machines = list(self.sound())
+        judged = {machine.region: self.sizes(machine, "projections") for machine in machines}
         for origin in self.reference.logs:
             # The one that has judged most of a log is what the others are compared with.
-            best = max(self._machines.values(), key=lambda one: judged[one.region].get(origin, 0))
-            for machine in self._machines.values():
+            best = max(machines, key=lambda one: judged[one.region].get(origin, 0))
+            for machine in machines:
                 if machine is not best:
                     self._compare(origin, machine, best, judged)
 
@@ -290,7 +472,7 @@ class Checkers:
         self, origin: str, one: Machine, other: Machine, judged: Mapping[str, Mapping[str, int]]
     ) -> None:
         size = judged[one.region].get(origin, 0)
-        if size == 0:
+        if size == 0 or not self._share_histories(one, other):
             return
         same = judged[other.region][origin] == size
         all_same = judged[one.region] == judged[other.region]
@@ -306,6 +488,13 @@ class Checkers:
                         f"{other.region}: {differing}"
                     )
 
+    def _share_histories(self, one: Machine, other: Machine) -> bool:
+        """Say whether two machines hold the same history of every log that has several."""
+        return all(
+            self._history.get((one.region, origin)) == self._history.get((other.region, origin))
+            for origin in self.reference.branches
+        )
+
     def _projected(
         self, machine: Machine, table: str, origin: str, size: int
     ) -> list[tuple[object, ...]]:
@@ -318,27 +507,56 @@ class Checkers:
         )
         return rows.fetchall()
 
+    def check_findings(self) -> None:
+        """Check that every forbidden act that was recorded is a finding with everybody else."""
+        for origin, index in self.forbidden:
+            for machine in self.sound():
+                if self._seen.get((machine.region, origin), 0) <= index:
+                    continue
+                found = machine.disk.database.execute(
+                    'SELECT count(*) FROM findings WHERE log_id = ? AND "index" = ?',
+                    (self.log_id(machine, origin), index),
+                ).fetchone()
+                if not found[0]:
+                    raise BrokenError(f"{machine.region} finds nothing wrong with {origin}/{index}")
+                self._world.count("a forbidden act was found by another node")
+
+    def check_readable(self) -> None:
+        """Check that what is replicated can be read though any f regions were lost."""
+        for origin in self.reference.logs:
+            region = self._roster.region_of_origin(origin)
+            _, replicated = self._finality.get(region, (0, 0))
+            faulty = self._roster.faulty_max(origin)
+            if region in self.liars or not replicated:
+                continue
+            stored = [self._rows.get((it.region, origin), (0, 0, 0))[0] for it in self.sound()]
+            holders = sum(size >= replicated for size in stored)
+            spare = faulty - len((self.liars | self.damaged) - {region})
+            if holders <= max(0, spare):
+                raise BrokenError(f"{origin} is replicated at {replicated}, held by {holders}")
+
     def check_accepted(self) -> None:
         """Check that nothing acknowledged is missing from its region."""
+        sound = {machine.region for machine in self.sound()}
         for (region, index), entry in self._accepted.items():
             machine = self._machines[region]
+            if region not in sound:
+                continue
             if self.entries(machine, machine.origin, index, index + 1) != [entry]:
                 raise BrokenError(f"{region} lost entry {index}, which it had accepted")
 
     def check_leaves(self) -> None:
         """Check that every stored copy hashes to its writer's tree."""
-        for machine in self._machines.values():
+        for machine in self.sound():
             for origin, size in self.sizes(machine, "logs").items():
-                log = self.reference.logs[origin]
                 stored = self.entries(machine, origin, 0, size)
-                if [hash_leaf(entry) for entry in stored] != [
-                    hash_leaf(entry) for entry in log.entries[:size]
-                ]:
+                histories = self.reference.histories(origin)
+                if not any(stored == log.entries[:size] for log in histories):
                     raise BrokenError(f"{machine.region} holds another {origin}")
 
     def count_uses(self) -> None:
         """Count how the uses of foreign facts ended, each once, as its own region sees it."""
-        for machine in self._machines.values():
+        for machine in self.sound():
             rows = machine.disk.database.execute(
                 "SELECT status, count(*) FROM uses WHERE log_id = ? GROUP BY status ORDER BY 1",
                 (self.log_id(machine, machine.origin),),
@@ -346,10 +564,25 @@ class Checkers:
             for status, count in rows:
                 self._world.counts[f"use {status}"] += count
 
+    def count_findings(self) -> None:
+        """Count the findings by their code, as the first honest node has them."""
+        for machine in self.sound():
+            rows = machine.disk.database.execute(
+                "SELECT severity, code, count(*) FROM findings GROUP BY 1, 2 ORDER BY 1, 2"
+            )
+            for severity, code, count in rows:
+                self._world.counts[f"finding {severity}: {code}"] += count
+            return
+
     def unfinished(self) -> list[str]:
-        """Return what keeps the network from having settled; nothing once it has."""
+        """Return what keeps the network from having settled; nothing once it has.
+
+        Nothing is owed to or by regions that lie, or whose disk is not what it was.
+        """
         left: list[str] = []
-        for machine in self._machines.values():
+        machines = list(self.sound())
+        well = {machine.origin for machine in machines}
+        for machine in machines:
             node = machine.node
             if node is None:
                 left.append(f"{machine.region} is down")
@@ -362,52 +595,68 @@ class Checkers:
                     f"{machine.region} has {seen.size} entries, {seen.witnessed_size} witnessed, "
                     f"{seen.replicated_size} replicated"
                 )
-            judged = self.sizes(machine, "projections")
-            for origin, log in self.reference.logs.items():
-                if judged.get(origin, 0) < len(log.entries):
-                    left.append(
-                        f"{machine.region} has judged {judged.get(origin, 0)} of "
-                        f"{len(log.entries)} of {origin}"
-                    )
-            ((open_uses,),) = machine.disk.database.execute(
-                "SELECT count(*) FROM uses WHERE status = 'open'"
-            ).fetchall()
+            if self._waits_for_liar(machine, machines):
+                continue
+            for origin in well:
+                size = len(self.reference.logs[origin].entries)
+                judged = seen.logs[origin].judged_size
+                if judged < size:
+                    left.append(f"{machine.region} has judged {judged} of {size} of {origin}")
+            open_uses = self._open_uses(machine, well)
             if open_uses:
                 left.append(f"{machine.region} sees {open_uses} uses open")
-            left += self._owed(machine)
+            left += self._owed(machine, well)
         return left
 
-    def _cases(self, machine: Machine) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return where each case stands in each log, as a machine's projection has it."""
+    def _waits_for_liar(self, machine: Machine, machines: Sequence[Machine]) -> bool:
+        """Say whether a machine lacks what others hold of a liar's log, or holds another history.
+
+        What cites those bytes it cannot judge until the roster has settled the matter.
+        """
+        for origin in self.reference.logs:
+            if self.is_honest(origin):
+                continue
+            stored = {
+                it.region: self._rows.get((it.region, origin), (0, 0, 0))[0] for it in machines
+            }
+            histories = {self._history.get((it.region, origin), 0) for it in machines}
+            if stored[machine.region] < max(stored.values()) or len(histories) > 1:
+                self._world.count("waited for the bytes of a log that lies")
+                return True
+        return False
+
+    def _open_uses(self, machine: Machine, well: set[str]) -> int:
+        """Return how many uses of facts between logs that are well wait for their verdict."""
         rows = machine.disk.database.execute(
-            'SELECT object, origin, max("index"), state FROM facts JOIN logs USING (log_id) '
-            "WHERE object LIKE '%/case/%' GROUP BY object, origin ORDER BY object, origin"
+            "SELECT origin, fact_origin, count(*) FROM uses JOIN logs USING (log_id) "
+            "WHERE status = 'open' GROUP BY 1, 2"
         )
-        cases: dict[str, dict[str, dict[str, Any]]] = {}
-        for name, origin, _index, state in rows:
-            cases.setdefault(name, {})[origin] = decode(state)
-        return cases
+        return sum(count for origin, fact, count in rows if origin in well and fact in well)
 
-    def check_custody(self) -> None:
-        """Check that every node sees at most one holder of each case."""
-        for machine in self._machines.values():
-            for name, rows in self._cases(machine).items():
-                holders = [origin for origin, row in rows.items() if row["at"] in HOLDING]
-                if len(holders) > 1:
-                    raise BrokenError(f"{machine.region} sees two holders of {name}: {holders}")
-
-    def _owed(self, machine: Machine) -> list[str]:
+    def _owed(self, machine: Machine, well: set[str]) -> list[str]:
         """Return the answers to this region's offers that its node has not acted upon."""
         owed: list[str] = []
-        for name, rows in self._cases(machine).items():
+        for name, rows in sorted(self._standing[machine.region].items()):
             own = rows.get(machine.origin)
             if own is None or own["at"] != At.OFFERED:
                 continue
-            answer = rows.get(self._roster.origin_of(own["to"][:6]))
+            other = self._roster.origin_of(own["to"][:6])
+            answer = rows.get(other)
             if (
                 answer is not None
+                and other in well
                 and answer["at"] in {At.ANSWERED, At.TURNED_DOWN}
                 and (answer["n"], answer.get("from")) == (own["n"], machine.region)
             ):
                 owed.append(f"{machine.region} owes an answer to the {answer['at']} of {name}")
         return owed
+
+
+def _table(rows: Sequence[tuple[Any, ...]]) -> str:
+    """Return where a difference most likely lies, for the message."""
+    return "facts of" if all(len(row) == 4 for row in rows) else "facts and mentions of"
+
+
+def _holds(log: Log, heads: set[tuple[int, bytes]]) -> bool:
+    """Say whether a history had all of these heads."""
+    return all(size < len(log.roots) and log.roots[size] == root for size, root in heads)

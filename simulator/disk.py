@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 
 from ledger.hashing import EMPTY_ROOT
 from nodes.ports import FenceMark
-from nodes.store.engine import open_sqlite
+from nodes.store.engine import create_schema, open_sqlite
+from nodes.store.schema import ENTRY_BITS
 
 _NAMES: Final = {
     sqlite3.SQLITE_BUSY: "SQLITE_BUSY",
@@ -50,6 +51,8 @@ class Disk:
         self.armed: Fault | None = None
         self.struck: Fault | None = None
         """The fault that came true and that nobody has looked at yet."""
+        self.is_full = False
+        """Whether no commit succeeds until somebody makes room."""
         self.lose_database()
 
     def lose_database(self) -> None:
@@ -61,6 +64,16 @@ class Disk:
         self.database = database
         borrowed.close()
         event.listen(self.engine, "commit", self._on_commit)
+        create_schema(self.engine)
+        self._index()
+
+    def _index(self) -> None:
+        """Let the checkers find new rows without reading all of a table; no node knows of it."""
+        for table in ("facts", "mentions"):
+            self.database.execute(
+                f'CREATE INDEX IF NOT EXISTS seen_{table} ON {table} (log_id, "index")'
+            )
+        self.database.commit()
 
     def arm(self, fault: Fault | None) -> None:
         """Let ``fault`` happen from now on until it is disarmed, at its first chance."""
@@ -91,7 +104,26 @@ class Disk:
             raise SimulatedCrashError
         self.mark = mark
 
+    def alter_entry(self, origin: str) -> bool:
+        """Flip a bit in the oldest stored entry of a log; return whether there is one."""
+        found = self.database.execute(
+            "SELECT key, entry FROM entries WHERE key >> ? = (SELECT log_id FROM logs "
+            "WHERE origin = ?) ORDER BY key LIMIT 1",
+            (ENTRY_BITS, origin),
+        ).fetchone()
+        if found is None:
+            return False
+        key, entry = found
+        altered = entry[:-1] + bytes((entry[-1] ^ 1,))
+        self.database.execute("UPDATE entries SET entry = ? WHERE key = ?", (altered, key))
+        self.database.commit()
+        return True
+
     def _on_commit(self, _connection: Connection) -> None:
+        if self.is_full:
+            self.struck = Fault.COMMIT_FULL
+            self.database.rollback()
+            raise _failed("database or disk is full", sqlite3.SQLITE_FULL)
         match self.armed:
             case Fault.CRASH_BEFORE_COMMIT:
                 self._strike()

@@ -1,113 +1,426 @@
-"""What goes wrong, drawn from the seed: cuts, crashes, failing commits, stepping clocks."""
+"""What is done to a network: every kind of fault by its name, and some of them drawn from a seed.
 
-from collections.abc import Callable
+All that is drawn is drawn before the world begins, so that leaving one fault out leaves the others
+as they were: that is how a failing world is made smaller.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from random import Random  # noqa: TID251 - a stream of the world
 from typing import Final
 
 from simulator.disk import Fault
+from simulator.liars import LIES, Liar, fork
 from simulator.machine import Machine
-from simulator.network import CALM
+from simulator.network import CALM, HURRICANE, STORM, Link
+from simulator.plan import Happening, Plan
 from simulator.simulation import Simulation
 
-PAUSE_MS: Final = (500, 8_000)
-CUT_MS: Final = (500, 20_000)
-LONG_CUT_MS: Final = (190_000, 240_000)
-"""Longer than the staleness of a simulated network, so that views go stale."""
+PAUSE_S: Final = (0.5, 8.0)
 DOWN_TOGETHER_MAX: Final = 2
+STALE_S: Final = (190.0, 240.0)
+"""Longer than the staleness of a small world, so that views go stale."""
+
+Act = Callable[["Faults", Happening], None]
 
 
-Kind = Callable[[], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of fault.
+
+    Args:
+        asks: How many regions it is about: 0, 1 or 2.
+        for_s: How long a drawn one lasts.
+        often: How often it is drawn, compared with others; 0: only where a script says so.
+        values: Of which a drawn one takes one.
+        lasting: Whether the region it strikes is not as it was after the healing.
+    """
+
+    do: Act
+    asks: int = 1
+    for_s: tuple[float, float] = (0.0, 0.0)
+    often: int = 0
+    values: Sequence[float] = (0.0,)
+    lasting: bool = False
 
 
 class Faults:
-    """Injects one fault after another until ``end_ms``, then heals the world.
+    """Does what a plan says, at the time it says.
 
-    At most ``DOWN_TOGETHER_MAX`` machines are down at once by its doing.
+    At most ``DOWN_TOGETHER_MAX`` machines are down at once by what is drawn.
     """
 
-    def __init__(self, simulation: Simulation, *, end_ms: int, clocks_beyond: bool) -> None:
-        self._simulation = simulation
-        self._world = simulation.world
-        self._random = simulation.world.stream("faults")
-        self._end_ms = end_ms
-        self._kinds: list[Kind] = [
-            self._cut_link,
-            self._cut_one_way,
-            self._isolate,
-            self._fail,
-            self._fail,
-            self._fail,
-            self._step_clock,
-        ]
-        if clocks_beyond:
-            self._kinds.append(self._step_clock_beyond)
-        self._isolated_long = False
-        self._world.after(self._random.randint(*PAUSE_MS), self._next)
+    def __init__(self, simulation: Simulation, plan: Plan) -> None:
+        self.simulation = simulation
+        self.world = simulation.world
+        drawn = draw(plan, list(simulation.machines)) if plan.hostile else ()
+        kept = [
+            one for at, one in enumerate(drawn) if plan.only is None or at in plan.only
+        ]  # fmt: skip
+        for happening in (*kept, *plan.script):
+            if happening.do not in KINDS:
+                raise ValueError(f"no such kind of fault: {happening.do}")
+            self.world.after(int(happening.at_s * 1_000), partial(self._do, happening))
 
-    def _next(self) -> None:
-        if self._world.now_ms >= self._end_ms:
-            return
-        self._random.choice(self._kinds)()
-        self._world.after(self._random.randint(*PAUSE_MS), self._next)
+    def _do(self, happening: Happening) -> None:
+        self.world.trace("fault", happening.words())
+        KINDS[happening.do].do(self, happening)
 
-    def _machine(self) -> Machine:
-        return self._random.choice(list(self._simulation.machines.values()))
+    # ---- what the kinds are made of -------------------------------------------------------------
 
-    def _pair(self) -> tuple[str, str]:
-        one, other = self._random.sample(list(self._simulation.machines), 2)
-        return one, other
+    def machine(self, happening: Happening) -> Machine:
+        """Return the machine that a happening is about."""
+        return self.simulation.machines[happening.region]
 
-    def _cut(self, links: list[tuple[str, str]], for_ms: int, what: str) -> None:
-        network = self._simulation.network
-        self._world.count(what)
-        for sender, receiver in links:
-            network.cut(sender, receiver)
-            self._world.after(for_ms, partial(network.mend, sender, receiver))
+    def later(self, happening: Happening, undo: Callable[[], None]) -> None:
+        """Undo it when its time is up; never, where it has none."""
+        if happening.for_s:
+            self.world.after(int(happening.for_s * 1_000), undo)
 
-    def _cut_link(self) -> None:
-        one, other = self._pair()
-        self._cut([(one, other), (other, one)], self._random.randint(*CUT_MS), "link cut")
+    def cut(self, happening: Happening, links: Sequence[Link]) -> None:
+        """Cut links for as long as the happening lasts."""
+        self.world.inject(happening.do)
+        for link in links:
+            self.simulation.network.cut(*link)
 
-    def _cut_one_way(self) -> None:
-        self._cut([self._pair()], self._random.randint(*CUT_MS), "link cut one way")
+        def mend() -> None:
+            for link in links:
+                self.simulation.network.mend(*link)
 
-    def _isolate(self) -> None:
-        region = self._machine().region
-        others = [other for other in self._simulation.machines if other != region]
-        links = [(region, other) for other in others] + [(other, region) for other in others]
-        what, for_ms = "region cut off", self._random.randint(*CUT_MS)
-        if not self._isolated_long and self._random.random() < 0.15:
-            self._isolated_long = True
-            what, for_ms = "region cut off until stale", self._random.randint(*LONG_CUT_MS)
-        self._cut(links, for_ms, what)
+        self.later(happening, mend)
 
-    def _fail(self) -> None:
-        machine = self._machine()
-        down = sum(other.node is None for other in self._simulation.machines.values())
-        if machine.node is None or down >= DOWN_TOGETHER_MAX:
-            return
-        fault = self._random.choice(list(Fault))
-        self._world.count(f"armed {fault.value}")
+    def others(self, region: str) -> list[str]:
+        """Return all regions but one."""
+        return [other for other in self.simulation.machines if other != region]
+
+    def may_go_down(self, machine: Machine) -> bool:
+        """Say whether one more machine may go down."""
+        down = sum(other.node is None for other in self.simulation.machines.values())
+        return machine.node is not None and down < DOWN_TOGETHER_MAX
+
+
+# ---- links --------------------------------------------------------------------------------------
+
+
+def _cut_link(faults: Faults, it: Happening) -> None:
+    faults.cut(it, [(it.region, it.other), (it.other, it.region)])
+
+
+def _cut_one_way(faults: Faults, it: Happening) -> None:
+    faults.cut(it, [(it.region, it.other)])
+
+
+def _isolate(faults: Faults, it: Happening) -> None:
+    others = faults.others(it.region)
+    out = [(it.region, other) for other in others]
+    faults.cut(it, [*out, *((other, it.region) for other in others)])
+
+
+def _mute(faults: Faults, it: Happening) -> None:
+    """Let it hear everything and be heard by nobody."""
+    faults.cut(it, [(it.region, other) for other in faults.others(it.region)])
+
+
+def _deafen(faults: Faults, it: Happening) -> None:
+    faults.cut(it, [(other, it.region) for other in faults.others(it.region)])
+
+
+def _split(faults: Faults, it: Happening) -> None:
+    """Split the network in two: those before a region in the order of codes, and the rest."""
+    regions = list(faults.simulation.machines)
+    at = max(1, regions.index(it.region))
+    sides = regions[:at], regions[at:]
+    links = [(one, other) for one in sides[0] for other in sides[1]]
+    faults.cut(it, [*links, *((other, one) for one, other in links)])
+
+
+def _ring(faults: Faults, it: Happening) -> None:
+    """Leave each region only the links to its two neighbours in the order of codes."""
+    regions = list(faults.simulation.machines)
+    count = len(regions)
+    links = [
+        (regions[at], regions[to])
+        for at in range(count)
+        for to in range(count)
+        if (at - to) % count not in {0, 1, count - 1}
+    ]
+    faults.cut(it, links)
+
+
+def _weather(faults: Faults, it: Happening) -> None:
+    faults.world.inject(it.do)
+    network = faults.simulation.network
+    before, network.weather = network.weather, HURRICANE if it.value else STORM
+    faults.later(it, lambda: setattr(network, "weather", before))
+
+
+def _slow_links(faults: Faults, it: Happening) -> None:
+    _weaken(faults, it, faults.simulation.network.slow)
+
+
+def _narrow_links(faults: Faults, it: Happening) -> None:
+    _weaken(faults, it, faults.simulation.network.narrow)
+
+
+def _weaken(faults: Faults, it: Happening, weaken: Callable[[Link, int], None]) -> None:
+    """Make every link of a region worse, for as long as the happening lasts."""
+    faults.world.inject(it.do)
+    links = [link for other in faults.others(it.region) for link in _both(it.region, other)]
+    for link in links:
+        weaken(link, int(it.value))
+
+    def undo() -> None:
+        for link in links:
+            weaken(link, 0)
+
+    faults.later(it, undo)
+
+
+def _both(one: str, other: str) -> tuple[Link, Link]:
+    return (one, other), (other, one)
+
+
+# ---- disks and processes ------------------------------------------------------------------------
+
+
+def _arm(fault: Fault, faults: Faults, it: Happening) -> None:
+    machine = faults.machine(it)
+    if faults.may_go_down(machine):
+        faults.world.inject(f"armed {fault.value}")
         machine.disk.arm(fault)
 
-    def _step_clock(self) -> None:
-        machine = self._machine()
-        self._world.count("clock stepped within tolerance")
-        machine.clock.offset_ms = self._random.randint(-2_400, 2_400)
 
-    def _step_clock_beyond(self) -> None:
-        machine = self._machine()
-        self._world.count("clock stepped beyond tolerance")
-        machine.clock.offset_ms = self._random.choice((-20_000, 20_000))
-        self._kinds.remove(self._step_clock_beyond)
+def _fill_disk(faults: Faults, it: Happening) -> None:
+    machine = faults.machine(it)
+    faults.world.inject(it.do)
+    machine.disk.is_full = True
+    faults.later(it, lambda: setattr(machine.disk, "is_full", False))
+
+
+def _kill(faults: Faults, it: Happening) -> None:
+    machine = faults.machine(it)
+    if faults.may_go_down(machine):
+        faults.simulation.crash(machine, it.do)
+
+
+def _stop(faults: Faults, it: Happening) -> None:
+    machine = faults.machine(it)
+    if faults.may_go_down(machine):
+        faults.world.inject(it.do)
+        faults.simulation.stop(machine)
+        faults.later(it, partial(faults.simulation.start_again, machine))
+
+
+def _power_cut(faults: Faults, it: Happening) -> None:
+    """End every process at once; each starts again in its own time."""
+    faults.world.inject(it.do)
+    for machine in faults.simulation.machines.values():
+        if machine.node is not None:
+            faults.simulation.crash(machine, "crashed in a power cut")
+
+
+def _freeze(faults: Faults, it: Happening) -> None:
+    machine = faults.machine(it)
+    faults.world.inject(it.do)
+    machine.is_frozen = True
+    faults.later(it, partial(faults.simulation.thaw, machine))
+
+
+def _slow_node(faults: Faults, it: Happening) -> None:
+    machine = faults.machine(it)
+    faults.world.inject(it.do)
+    machine.slow = max(1, int(it.value))
+    faults.later(it, lambda: setattr(machine, "slow", 1))
+
+
+# ---- clocks -------------------------------------------------------------------------------------
+
+
+def _step_clock(faults: Faults, it: Happening) -> None:
+    clock = faults.machine(it).clock
+    faults.world.inject(it.do)
+    clock.offset_ms = int(it.value)
+    faults.later(it, lambda: setattr(clock, "offset_ms", 0))
+
+
+def _drift_clock(faults: Faults, it: Happening) -> None:
+    clock = faults.machine(it).clock
+    faults.world.inject(it.do)
+    clock.drift(int(it.value))
+
+    def undo() -> None:
+        clock.drift(0)
+        clock.offset_ms = 0
+
+    faults.later(it, undo)
+
+
+# ---- what heals no more by itself ---------------------------------------------------------------
+
+
+def _lose_database(faults: Faults, it: Happening) -> None:
+    machine, checkers = faults.machine(it), faults.simulation.checkers
+    faults.world.inject(it.do)
+    faults.simulation.stop(machine)
+    machine.disk.lose_database()
+    checkers.damaged.add(it.region)
+    checkers.lost(machine)
+    faults.world.after(2_000, partial(faults.simulation.start_again, machine))
+
+
+def _burn_down(faults: Faults, it: Happening) -> None:
+    """Lose the machine with its disks and its fence; nobody starts it again."""
+    machine, checkers = faults.machine(it), faults.simulation.checkers
+    faults.world.inject(it.do)
+    faults.simulation.stop(machine)
+    machine.disk.lose_database()
+    machine.disk.mark = None
+    checkers.damaged.add(it.region)
+    checkers.gone.add(it.region)
+    checkers.burnt(machine)
+
+
+def _restore(faults: Faults, it: Happening, *, with_fence: bool) -> None:
+    """Take a backup now; put it back in place of the database when the time is up."""
+    machine, checkers = faults.machine(it), faults.simulation.checkers
+    if machine.node is None:
+        return
+    backup, mark = machine.disk.backup(), machine.disk.mark
+
+    def restore() -> None:
+        faults.world.inject(it.do)
+        faults.simulation.stop(machine)
+        machine.disk.restore(backup)
+        if with_fence:
+            # Where nobody can tell it at its start, it goes on from there: a second history.
+            checkers.liars.add(it.region)
+            machine.disk.mark = mark
+            size = 0 if mark is None else mark.size
+            machine.branch = checkers.reference.branch(machine.origin, size)
+        else:
+            checkers.damaged.add(it.region)
+        checkers.lost(machine)
+        faults.simulation.start_again(machine)
+
+    faults.world.after(int(it.for_s * 1_000), restore)
+
+
+def _alter(faults: Faults, it: Happening) -> None:
+    """Flip a bit on a disk, and let the node start from it."""
+    machine, checkers = faults.machine(it), faults.simulation.checkers
+    if machine.node is None or not machine.disk.alter_entry(machine.origin):
+        return
+    faults.world.inject(it.do)
+    checkers.damaged.add(it.region)
+    faults.simulation.stop(machine)
+    faults.simulation.start_again(machine)
+
+
+def _lie(how: str, faults: Faults, it: Happening) -> None:
+    machine = faults.machine(it)
+    if machine.node is None or machine.liar is not None:
+        return
+    faults.world.inject(it.do)
+    faults.simulation.checkers.liars.add(it.region)
+    if how in {"equivocates", "rolls back"}:
+        fork(faults.simulation, machine, rolls_back=how == "rolls back")
+    machine.liar = Liar(faults.simulation, machine, how)
+    if how == "records forbidden acts":
+        faults.simulation.rebuild(machine, lawless=True)
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "link cut": Kind(do=_cut_link, asks=2, for_s=(0.5, 20), often=2),
+    "link cut one way": Kind(do=_cut_one_way, asks=2, for_s=(0.5, 20), often=2),
+    "region cut off": Kind(do=_isolate, for_s=(0.5, 20), often=2),
+    "region cut off until stale": Kind(do=_isolate, for_s=STALE_S),
+    "region heard by nobody": Kind(do=_mute, for_s=(0.5, 20), often=1),
+    "region hears nobody": Kind(do=_deafen, for_s=(0.5, 20), often=1),
+    "network split in two": Kind(do=_split, for_s=(0.5, 15), often=1),
+    "network cut to a ring": Kind(do=_ring, asks=0, for_s=(0.5, 15), often=1),
+    "storm": Kind(do=_weather, asks=0, for_s=(2, 10), often=1, values=(1.0,)),
+    "links slow": Kind(do=_slow_links, for_s=(2, 20), often=1, values=(200, 900, 4_000)),
+    "links narrow": Kind(do=_narrow_links, for_s=(2, 20), often=1, values=(8, 64, 256)),
+    **{
+        fault.value: Kind(do=partial(_arm, fault), often=1) for fault in Fault
+    },
+    "disk full for a while": Kind(do=_fill_disk, for_s=(0.5, 6), often=1),
+    "process killed": Kind(do=_kill, often=1),
+    "process down": Kind(do=_stop, for_s=(2, 20), often=1),
+    "power cut everywhere": Kind(do=_power_cut, asks=0, often=1),
+    "process frozen": Kind(do=_freeze, for_s=(0.5, 12), often=1),
+    "node slow": Kind(do=_slow_node, for_s=(2, 20), often=1, values=(20, 100, 400)),
+    "clock stepped within tolerance": Kind(
+        do=_step_clock, often=2, values=tuple(range(-2_400, 2_401, 300))
+    ),
+    "clock stepped beyond tolerance": Kind(do=_step_clock, values=(-20_000, 20_000)),
+    "clock drifts": Kind(do=_drift_clock, for_s=(2, 20), often=1, values=(-20_000, 500, 20_000)),
+    "database lost": Kind(do=_lose_database, lasting=True),
+    "region burnt down": Kind(do=_burn_down, lasting=True),
+    "backup restored": Kind(do=partial(_restore, with_fence=False), for_s=(3, 12), lasting=True),
+    "backup restored with its fence": Kind(
+        do=partial(_restore, with_fence=True), for_s=(3, 12), lasting=True
+    ),
+    "bit flipped on a disk": Kind(do=_alter, lasting=True),
+    **{f"region {how}": Kind(do=partial(_lie, how), lasting=True) for how in LIES},
+}  # fmt: skip
+"""Every kind of fault, by the name under which it is counted."""
+
+LASTING: Final = tuple(name for name, kind in KINDS.items() if kind.lasting)
+
+
+# ---- drawing ------------------------------------------------------------------------------------
+
+
+def draw(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
+    """Return what the seed holds for a world, in the order of time."""
+    random = Random(f"{plan.seed}/faults")
+    names = [name for name, kind in KINDS.items() for _ in range(kind.often)]
+    drawn: list[Happening] = []
+    at_s = random.uniform(*PAUSE_S)
+    while at_s < plan.minutes * 60:
+        drawn.append(_drawn(random, at_s, random.choice(names), regions))
+        at_s += random.uniform(*PAUSE_S)
+    if random.random() < 0.4:
+        at_s = random.uniform(0, plan.minutes * 60)
+        drawn.append(_drawn(random, at_s, "region cut off until stale", regions))
+    if plan.clocks_beyond:
+        at_s = random.uniform(0, plan.minutes * 60)
+        drawn.append(_drawn(random, at_s, "clock stepped beyond tolerance", regions))
+    if plan.damage:  # one region only: more than f would be too many
+        at_s = random.uniform(0.3, 0.7) * plan.minutes * 60
+        drawn.append(_drawn(random, at_s, random.choice(_DRAWN_DAMAGE), regions))
+    return tuple(sorted(drawn, key=lambda one: one.at_s))
+
+
+_DRAWN_DAMAGE: Final = tuple(name for name in LASTING if name != "region burnt down")
+
+
+def _drawn(random: Random, at_s: float, name: str, regions: Sequence[str]) -> Happening:
+    kind = KINDS[name]
+    chosen = [*random.sample(regions, kind.asks), "", ""]
+    return Happening(
+        at_s=round(at_s, 3),
+        do=name,
+        region=chosen[0],
+        other=chosen[1],
+        for_s=round(random.uniform(*kind.for_s), 3),
+        value=float(random.choice(list(kind.values))),
+    )
 
 
 def heal(simulation: Simulation) -> None:
-    """Mend everything: links, weather, clocks, disks, processes."""
+    """Mend everything that can be mended: links, weather, clocks, disks, processes."""
     simulation.network.mend_all()
     simulation.network.weather = CALM
     for machine in simulation.machines.values():
         machine.disk.arm(None)
+        machine.disk.is_full = False
+        machine.slow = 1
+        machine.clock.drift(0)
         machine.clock.offset_ms = 0
-        if machine.node is None:
+        if machine.is_frozen:
+            simulation.thaw(machine)
+        if machine.node is None and machine.region not in simulation.checkers.gone:
             simulation.start(machine)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ledger.keys import SigningKey
 from nodes.core.ready import Event, PeerRequest
@@ -9,6 +10,9 @@ from nodes.node import Node
 from nodes.ports import Signer
 from simulator.clock import SimulatedClock
 from simulator.disk import Disk
+
+if TYPE_CHECKING:
+    from simulator.liars import Liar
 
 Answer = Callable[[object], None]
 """Takes a ``Reply``'s value; None when the process died before it answered."""
@@ -38,12 +42,26 @@ class Machine:
     disk: Disk
     clock: SimulatedClock
     officers: Officers = field(default_factory=Officers)
+    liar: "Liar | None" = None
+    """What alters its door; None: it is honest."""
+    lawless: bool = False
+    """Whether its node has a table of rules of its own."""
+    branch: int = 0
+    """Which of its log's histories it writes; an honest log has one."""
+    audience: frozenset[str] | None = None
+    """Whom it talks to; None: everybody."""
+    gathered: list[Event] = field(default_factory=list)
+    """Acts that wait to be sequenced together."""
     node: Node | None = None
     """None while it is down."""
     life: int = 0
     inbox: list[Event] = field(default_factory=list)
     step_is_due: bool = False
     alarm: int = 0
+    slow: int = 1
+    """How many times longer everything takes here."""
+    is_frozen: bool = False
+    """Whether the process stands still, as a stopped one does; what arrives waits."""
     next_id: int = 1
     waiting: dict[int, Answer] = field(default_factory=dict)
     """Who waits for the answer to an event, by its request id."""

@@ -42,28 +42,53 @@ class Log:
         for entry in shown:
             self.blocks += self.append(entry).act.kind == "log.block"
 
+    def copy(self, size: int) -> "Log":
+        """Return another log that begins as this one does."""
+        other = Log(self.origin)
+        for entry in self.entries[:size]:
+            other.blocks += other.append(entry).act.kind == "log.block"
+        return other
+
     def checkpoint(self, size: int) -> Checkpoint:
         """Return the one true checkpoint of this size."""
         return Checkpoint(self.origin, size, self.roots[size])
 
 
 class Reference:
-    """The logs of the network, and checks of whatever is said of them."""
+    """The logs of the network, and checks of whatever is said of them.
+
+    Invariant: a log has one history, but that of a region that is known to lie may have branches.
+    """
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
         self.logs = {
             roster.origin_of(region): Log(roster.origin_of(region)) for region in roster.members
         }
+        self.branches: dict[str, list[Log]] = {}
+        """All histories of a log that has more than one; the first is that in ``logs``."""
+
+    def branch(self, origin: str, size: int) -> int:
+        """Let a log have another history from ``size`` on, and return the number of it."""
+        first = self.logs[origin]
+        branches = self.branches.setdefault(origin, [first])
+        branches.append(first.copy(size))
+        return len(branches) - 1
+
+    def histories(self, origin: str) -> list[Log]:
+        """Return every history of a log."""
+        return self.branches.get(origin) or [self.logs[origin]]
 
     def check_head(self, origin: str, size: int, root: bytes, what: str) -> Log:
         """Check that (size, root) is a head that this log had."""
-        log = self.logs[origin]
-        if size >= len(log.roots):
-            raise BrokenError(f"{what}: {origin} never had {size} entries, only {len(log.entries)}")
-        if log.roots[size] != root:
-            raise BrokenError(f"{what}: another history of {origin} at size {size}")
-        return log
+        histories = self.histories(origin)
+        for log in histories:
+            if size < len(log.roots) and log.roots[size] == root:
+                return log
+        longest = max(len(log.entries) for log in histories)
+        if size > longest:
+            raise BrokenError(f"{what}: {origin} never had {size} entries, only {longest}")
+        raise BrokenError(f"{what}: another history of {origin} at size {size}")
 
     def check_note(self, data: bytes, what: str) -> Checkpoint:
         """Check that a note is signed by its log, and is of its one history."""

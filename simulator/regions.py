@@ -1,21 +1,14 @@
 """A network of N regions: keys that grow from the seed, and the roster that all have signed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from ledger.keys import SigningKey
 from ledger.roster import Constants, Member, MemberKeys, Roster, SignedRoster, sign_roster
+from simulator.places import Place, places_of
 
 NETWORK = "southwest-five.example"
-REGIONS = (
-    ("500000", "重庆", "Chongqing"),
-    ("510000", "四川", "Sichuan"),
-    ("520000", "贵州", "Guizhou"),
-    ("530000", "云南", "Yunnan"),
-    ("540000", "西藏", "Tibet"),
-    ("450000", "广西", "Guangxi"),
-    ("460000", "海南", "Hainan"),
-)
 CONSTANTS = Constants(candidate_ms=2_000, delta_s=5, refresh_s=30, staleness_s=180)
 """Shorter than in service, so that a few simulated minutes see views age and be renewed."""
 
@@ -36,30 +29,55 @@ def key_of(seed: int, *words: str) -> SigningKey:
     return SigningKey.from_seed(sha256("/".join((str(seed), *words)).encode()).digest())
 
 
-def make_members(seed: int, count: int, constants: Constants = CONSTANTS) -> Members:
-    """Return a network of ``count`` regions, everyone witnessing everyone."""
-    chosen = sorted(REGIONS[:count])
-    keys = {region: {role: key_of(seed, region, role) for role in ROLES} for region, _, _ in chosen}
+def make_members(
+    seed: int,
+    places: Sequence[Place] | int,
+    constants: Constants = CONSTANTS,
+    *,
+    committee: int = 0,
+) -> Members:
+    """Return a network of these places, or of so many in the southwest.
+
+    Args:
+        seed: From which all keys grow.
+        places: By their codes; or how many of the southwest.
+        constants: Of the roster.
+        committee: How many of the others witness each log, those that follow it in the order of
+            their codes; 0: all of them.
+    """
+    if isinstance(places, int):
+        places = places_of("southwest", places)
+    chosen = sorted(places, key=lambda place: place.code)
+    codes = [place.code for place in chosen]
+    keys = {code: {role: key_of(seed, code, role) for role in ROLES} for code in codes}
     members = {
-        region: Member(
-            name=name,
-            name_en=name_en,
-            origin=f"{NETWORK}/{region}",
-            url=f"https://{region}.{NETWORK}",
-            peer=f"https://peer.{region}.{NETWORK}",
+        place.code: Member(
+            name=place.name,
+            name_en=place.name_en,
+            origin=f"{NETWORK}/{place.code}",
+            url=f"https://{place.code}.{NETWORK}",
+            peer=f"https://peer.{place.code}.{NETWORK}",
             tls=None,
-            keys=MemberKeys(**{role: keys[region][role].public for role in ROLES}),
+            keys=MemberKeys(**{role: keys[place.code][role].public for role in ROLES}),
+            witnesses=_committee(codes, at, committee),
         )
-        for region, name, name_en in chosen
+        for at, place in enumerate(chosen)
     }
     roster = Roster(
         network=NETWORK,
         version=1,
         previous=None,
         rules=1,
-        steward=chosen[0][0],
+        steward=codes[0],
         constants=constants,
         members=members,
     )
     governance = {region: keys[region]["governance"] for region in keys}
     return Members(roster, sign_roster(roster, governance), keys)
+
+
+def _committee(codes: Sequence[str], at: int, size: int) -> tuple[str, ...] | None:
+    """Return who witnesses the log of the region at this place; None for every other one."""
+    if not 0 < size < len(codes) - 1:
+        return None
+    return tuple(sorted(codes[(at + step) % len(codes)] for step in range(1, size + 1)))

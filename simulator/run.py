@@ -1,45 +1,28 @@
-"""One run: a hostile phase, then healing, and a verdict."""
+"""One run: a working phase with whatever goes wrong in it, then healing, and a verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from time import process_time  # how fast the run itself was; nothing in it depends on that
-from typing import Final
+from typing import Any, Final
 
+from ledger.roster import Constants
 from simulator.faults import Faults, heal
-from simulator.network import CALM, STORM
+from simulator.network import CALM, STORM, distances_ms
+from simulator.places import places_of
+from simulator.plan import Plan
 from simulator.regions import make_members
+from simulator.signing import signing
 from simulator.simulation import Simulation
 from simulator.workload import Workload
-from simulator.world import START_MS, BrokenError, World
+from simulator.world import BrokenError, World
 
-COMPARE_EVERY: Final = 150
-SETTLE_MS_MAX: Final = 420_000
-"""How long after healing everything must have settled: a cut of stale views, and their renewal."""
+__all__ = ["Outcome", "Plan", "run"]
+
 SETTLE_LOOK_MS: Final = 1_000
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a run is made of; with the seed, all there is to know of it."""
-
-    seed: int
-    regions: int = 5
-    minutes: float = 2.0
-    acts_per_minute: int = 40
-    hostile: bool = True
-    clocks_beyond: bool = False
-
-    def command(self) -> str:
-        """Return the one command that runs this again."""
-        words = [
-            f"python -m simulator run --seed {self.seed} --regions {self.regions}",
-            f"--minutes {self.minutes:g} --acts {self.acts_per_minute}",
-        ]
-        if not self.hostile:
-            words.append("--calm")
-        if self.clocks_beyond:
-            words.append("--clocks-beyond")
-        return " ".join(words)
+Watch = Callable[[float, Mapping[str, int]], None]
+"""Is told the share of the run that is done, and what has happened so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,68 +36,131 @@ class Outcome:
     cpu_s: float
     simulated_ms: int
     settled_ms: int
+    unmet: tuple[str, ...] = ()
+    """Expectations of the plan that did not come true."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    injected: Mapping[str, int] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """What expectations are about, by name."""
+    measures: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run(plan: Plan) -> Outcome:
+def build(plan: Plan) -> Simulation:
+    """Return the network of a plan; nothing runs in it yet."""
+    places = places_of(plan.places, plan.regions)
+    constants = Constants(
+        candidate_ms=plan.candidate_ms,
+        delta_s=5,
+        refresh_s=plan.refresh_s,
+        staleness_s=plan.staleness_s,
+    )
+    return Simulation(
+        World(plan.seed, plan.start_ms),
+        make_members(plan.seed, places, constants, committee=plan.committee),
+        STORM if plan.hostile else CALM,
+        distances_ms(places),
+        plan.pace_ms,
+    )
+
+
+def run(plan: Plan, watch: Watch | None = None) -> Outcome:
     """Run one world from its seed, and say how it ended."""
     began = process_time()
-    world = World(plan.seed)
-    simulation = Simulation(
-        world, make_members(plan.seed, plan.regions), STORM if plan.hostile else CALM
-    )
-    broken, settled_ms = "", 0
-    try:
-        settled_ms = _run(plan, simulation)
-    except BrokenError as error:
-        broken = str(error)
+    with signing(plan.signer):
+        simulation = build(plan)
+        world = simulation.world
+        broken, settled_ms = "", 0
+        try:
+            settled_ms = _run(plan, simulation, watch)
+        except BrokenError as error:
+            broken = str(error)
+    cpu_s = process_time() - began
+    sizes = {
+        origin.rsplit("/", 1)[-1]: len(log.entries)
+        for origin, log in simulation.checkers.reference.logs.items()
+    }
+    figures = _figures(simulation, sizes, settled_ms)
     return Outcome(
         plan=plan,
         broken=broken,
         trace=world.trace_hash(),
         events=world.happened,
-        cpu_s=process_time() - began,
-        simulated_ms=world.now_ms - START_MS,
+        cpu_s=cpu_s,
+        simulated_ms=world.now_ms - plan.start_ms,
         settled_ms=settled_ms,
-        sizes={
-            origin.rsplit("/", 1)[-1]: len(log.entries)
-            for origin, log in simulation.checkers.reference.logs.items()
-        },
+        unmet=tuple(
+            f"{one.words()}, and it is {figures.get(one.that, 0):g}"
+            for one in plan.expect
+            if not one.holds(figures.get(one.that, 0))
+        ),
+        sizes=sizes,
         counts=dict(sorted(world.counts.items())),
+        injected=dict(sorted(world.injected.items())),
+        figures=figures,
+        measures=simulation.measures.to_map(),
     )
 
 
-def _run(plan: Plan, simulation: Simulation) -> int:
+def _figures(simulation: Simulation, sizes: Mapping[str, int], settled_ms: int) -> dict[str, float]:
+    """Return everything that can be expected of a run, by name."""
+    counts = simulation.world.counts
+    figures: dict[str, float] = {name: float(count) for name, count in sorted(counts.items())}
+    figures |= simulation.measures.flat()
+    figures["settled s"] = settled_ms / 1_000
+    figures["entries"] = float(sum(sizes.values()))
+    figures["kinds injected"] = float(len(simulation.world.injected))
+    figures["breaches"] = float(
+        sum(count for name, count in counts.items() if name.startswith("finding breach"))
+    )
+    figures["cases opened"] = float(counts["act case.open: accepted"])
+    figures["cases closed"] = float(counts["act case.close: accepted"])
+    return figures
+
+
+def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     """Run the two phases and return how long healing took."""
     world, checkers = simulation.world, simulation.checkers
-    end_ms = START_MS + int(plan.minutes * 60_000)
-    next_compare = COMPARE_EVERY
+    next_compare = plan.check_every
 
     def look() -> bool:
         nonlocal next_compare
         if world.happened >= next_compare:
-            next_compare = world.happened + COMPARE_EVERY
+            next_compare = world.happened + plan.check_every
             checkers.compare_projections()
-            checkers.check_custody()
         return False
 
+    simulation.measures.begin(plan.minutes)
     simulation.start_all()
-    workload = Workload(simulation, per_minute=plan.acts_per_minute, end_ms=end_ms)
-    if plan.hostile:
-        Faults(simulation, end_ms=end_ms, clocks_beyond=plan.clocks_beyond)
-    world.run_until(end_ms, look)
+    workload = Workload(simulation, plan)
+    Faults(simulation, plan)
+    _every(simulation, plan, watch)
+    world.run_until(plan.end_ms, look)
     workload.stop()
     heal(simulation)
+    simulation.is_healed = True
     left = checkers.unfinished()
-    while left and world.now_ms < end_ms + SETTLE_MS_MAX:
+    deadline_ms = plan.end_ms + plan.settle_s * 1_000
+    while left and world.now_ms < deadline_ms:
         world.run_until(world.now_ms + SETTLE_LOOK_MS, look)
         left = checkers.unfinished()
     checkers.compare_projections()
-    checkers.check_custody()
     checkers.check_accepted()
     checkers.check_leaves()
+    checkers.check_readable()
+    checkers.check_findings()
     checkers.count_uses()
+    checkers.count_findings()
     if left:
-        raise BrokenError(f"not settled {SETTLE_MS_MAX // 1000} s after healing: {'; '.join(left)}")
-    return world.now_ms - end_ms
+        raise BrokenError(f"not settled {plan.settle_s} s after healing: {'; '.join(left)}")
+    return world.now_ms - plan.end_ms
+
+
+def _every(simulation: Simulation, plan: Plan, watch: Watch | None) -> None:
+    """Look at the whole once a bucket, until the working phase is over."""
+    world, measures = simulation.world, simulation.measures
+    measures.look(simulation.machines)
+    if watch is not None:
+        watch((world.now_ms - plan.start_ms) / (plan.end_ms - plan.start_ms), world.counts)
+    if world.now_ms + measures.bucket_ms <= plan.end_ms:
+        world.after(measures.bucket_ms, partial(_every, simulation, plan, watch))

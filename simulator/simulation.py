@@ -4,13 +4,16 @@ This does what the driver and the peer client do in service, and nothing that th
 """
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from sqlalchemy.exc import OperationalError
+
 from ledger.errors import FatalError
 from nodes import node as nodes
+from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
 from nodes.core.ready import (
     Event,
@@ -24,8 +27,10 @@ from nodes.core.ready import (
 from simulator.checkers import Checkers
 from simulator.clock import SimulatedClock
 from simulator.disk import Disk, Fault, SimulatedCrashError
+from simulator.liars import lawless
 from simulator.machine import Answer, Machine
-from simulator.network import Network, Weather
+from simulator.measures import Measures
+from simulator.network import Link, Network, Weather
 from simulator.regions import Members
 from simulator.world import BrokenError, World
 
@@ -41,16 +46,33 @@ class Call:
     sender: Machine
     life: int
     request: PeerRequest
+    asked_ms: int
 
 
 class Simulation:
-    """The machines of a network, the links between them, and the checkers that watch."""
+    """The machines of a network, the links between them, and the checkers that watch.
 
-    def __init__(self, world: World, members: Members, weather: Weather) -> None:
+    Args:
+        latency_ms: Of links, where they are known.
+        pace_ms: How long acts are gathered before a node gets them; 0: not at all.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        members: Members,
+        weather: Weather,
+        latency_ms: Mapping[Link, int] | None = None,
+        pace_ms: int = 0,
+    ) -> None:
         self.world = world
         self.members = members
         self.roster = members.roster
-        self.network = Network(world, list(members.roster.members), weather)
+        self.network = Network(world, list(members.roster.members), weather, latency_ms)
+        self.measures = Measures(world, members.roster)
+        self.is_healed = False
+        self._pace_ms = pace_ms
+        self._service_ms_max = max(SERVICE_MS_MAX, pace_ms // 8)
         self._random = world.stream("machines")
         self._faults = world.stream("disks")
         self.machines = {
@@ -62,6 +84,8 @@ class Simulation:
             )
             for region in members.roster.members
         }
+        self.twins: dict[str, Machine] = {}
+        """Second nodes of regions that show two histories."""
         self.checkers = Checkers(world, members.roster, self.machines)
         self._at_once = (0, 0)
 
@@ -86,17 +110,24 @@ class Simulation:
             engine=machine.disk.engine,
         )
         settings = nodes.Settings(region=machine.region, limits=Limits())
-        machine.node = nodes.build(settings, self.roster, self.members.signed.encode(), ports)
+        kinds = lawless() if machine.lawless else KINDS
+        signed = self.members.signed.encode()
+        try:
+            machine.node = nodes.build(settings, self.roster, signed, ports, kinds)
+        except OperationalError:
+            self.world.count("could not start: disk full")
+            self.world.after(RESTART_MS[1], partial(self.start_again, machine))
+            return
         self.world.trace("start", machine.region, machine.life)
         self._run(machine, lambda node, now_ms: node.start(now_ms))
 
     def crash(self, machine: Machine, why: str) -> None:
         """End the process at once, and start another one a little later."""
-        self.world.count(why)
+        self.world.inject(why)
         self.world.trace("crash", machine.region, why)
         self._end(machine)
         self.checkers.restarted(machine)
-        self.world.after(self._random.randint(*RESTART_MS), partial(self._restart, machine))
+        self.world.after(self._random.randint(*RESTART_MS), partial(self.start_again, machine))
 
     def stop(self, machine: Machine) -> None:
         """End the process; it starts again when someone says so."""
@@ -106,6 +137,7 @@ class Simulation:
     def _end(self, machine: Machine) -> None:
         machine.node = None
         machine.inbox = []
+        machine.gathered = []
         machine.step_is_due = False
         machine.asking = {}
         machine.disk.settle()
@@ -113,9 +145,37 @@ class Simulation:
         for answer in waiting.values():
             answer(None)
 
-    def _restart(self, machine: Machine) -> None:
-        if machine.node is None:
+    def start_again(self, machine: Machine) -> None:
+        """Start a process on a machine that has none, unless the machine is gone."""
+        if machine.node is None and machine.region not in self.checkers.gone:
             self.start(machine)
+
+    def rebuild(self, machine: Machine, *, lawless: bool) -> None:
+        """Start the process anew, with the rules of the project or with bent ones."""
+        self.stop(machine)
+        machine.lawless = lawless
+        self.start_again(machine)
+
+    def thaw(self, machine: Machine) -> None:
+        """Let a process go on that stood still."""
+        machine.is_frozen = False
+        if machine.node is not None and machine.inbox:
+            self._call(machine)
+
+    def twin_of(self, machine: Machine, audience: frozenset[str]) -> Machine:
+        """Return a second machine with a region's keys, to which these regions talk from now on."""
+        twin = Machine(
+            machine.region,
+            machine.origin,
+            Disk(),
+            machine.clock,
+            officers=machine.officers,
+            audience=audience,
+            liar=machine.liar,
+        )
+        machine.audience = frozenset(self.machines) - audience
+        self.twins[machine.region] = twin
+        return twin
 
     # ---- events in ------------------------------------------------------------------------------
 
@@ -128,19 +188,40 @@ class Simulation:
         request_id = machine.next_id
         machine.next_id += 1
         machine.waiting[request_id] = answer
-        self._deliver(machine, make(request_id))
+        event = make(request_id)
+        if not self._pace_ms:
+            self._deliver(machine, event)
+            return
+        machine.gathered.append(event)
+        if len(machine.gathered) == 1:
+            wait_ms = self._pace_ms - self.world.now_ms % self._pace_ms
+            self.world.after(wait_ms, partial(self._hand_over, machine, machine.life))
+
+    def _hand_over(self, machine: Machine, life: int) -> None:
+        """Give a node the acts that were gathered for it."""
+        if machine.node is None or machine.life != life:
+            return
+        gathered, machine.gathered = machine.gathered, []
+        for event in gathered:
+            self._deliver(machine, event)
 
     def _deliver(self, machine: Machine, event: Event) -> None:
         machine.inbox.append(event)
         if not machine.step_is_due:
-            machine.step_is_due = True
-            delay_ms = self._random.randint(0, SERVICE_MS_MAX)
-            self.world.after(delay_ms, partial(self._step, machine, machine.life))
+            self._call(machine)
+
+    def _call(self, machine: Machine) -> None:
+        """Let a machine step as soon as it gets to it."""
+        machine.step_is_due = True
+        delay_ms = self._random.randint(0, self._service_ms_max) * machine.slow
+        self.world.after(delay_ms, partial(self._step, machine, machine.life))
 
     def _step(self, machine: Machine, life: int) -> None:
         if machine.node is None or machine.life != life:
             return
         machine.step_is_due = False
+        if machine.is_frozen:
+            return
         events, machine.inbox = machine.inbox, []
         self._run(machine, lambda node, now_ms: node.step(events, now_ms))
 
@@ -180,11 +261,12 @@ class Simulation:
         fault = machine.disk.armed
         if fault in {Fault.CRASH_BEFORE_SEND, Fault.CRASH_WHILE_SENDING} and sent:
             machine.disk.arm(None)
-            self.world.count(f"injected {fault.value}")
+            self.world.inject(f"injected {fault.value}")
             keep = 0
             if fault is Fault.CRASH_WHILE_SENDING:
                 keep = self._faults.randrange(len(sent))
         self.checkers.committed(machine)
+        self.measures.stepped(machine)
         for item in sent[:keep]:
             if isinstance(item, Reply):
                 self._answer(machine, item)
@@ -223,14 +305,31 @@ class Simulation:
     def _send(self, machine: Machine, request: PeerRequest) -> None:
         self.checkers.asked(machine, request)
         machine.asking[request.request_id] = request
-        call = Call(machine, machine.life, request)
         lost = PeerAnswered(request.request_id, 0, b"no answer in time")
+        call = Call(machine, machine.life, request, self.world.now_ms)
         self.world.after(request.timeout_ms, partial(self._returned, call, lost))
-        for delay_ms in self.network.delays_ms(machine.region, request.to):
+        liar = machine.liar
+        for leaving in (request,) if liar is None else liar.sends(request):
+            self._carry(machine, leaving)
+
+    def _carry(self, machine: Machine, request: PeerRequest) -> None:
+        if machine.audience is not None and request.to not in machine.audience:
+            return
+        call = Call(machine, machine.life, request, self.world.now_ms)
+        length_bytes = len(request.body)
+        self.measures.sent(machine.region, request.to, length_bytes)
+        for delay_ms in self.network.delays_ms(machine.region, request.to, length_bytes):
             self.world.after(delay_ms, partial(self._arrive, call))
 
+    def _door(self, region: str, caller: str) -> Machine:
+        """Return the machine that answers a caller in a region's name."""
+        twin = self.twins.get(region)
+        if twin is not None and twin.audience is not None and caller in twin.audience:
+            return twin
+        return self.machines[region]
+
     def _arrive(self, call: Call) -> None:
-        target = self.machines[call.request.to]
+        target = self._door(call.request.to, call.sender.region)
         if target.node is None:
             refused = PeerAnswered(call.request.request_id, 0, b"connection refused")
             self._travel_back(target, call, refused)
@@ -244,6 +343,8 @@ class Simulation:
 
     def _replied(self, target: Machine, call: Call, value: object) -> None:
         if isinstance(value, PeerReply):
+            if target.liar is not None:
+                value = target.liar.replies(call.request, value)
             self.checkers.answered(target, call.request, value)
             status, body = value.status, value.body
         else:  # refused as a whole (503 in service), or the process died
@@ -252,7 +353,9 @@ class Simulation:
         self._travel_back(target, call, answered)
 
     def _travel_back(self, target: Machine, call: Call, answered: PeerAnswered) -> None:
-        for delay_ms in self.network.delays_ms(target.region, call.sender.region)[:1]:
+        sender = call.sender.region
+        self.measures.sent(target.region, sender, len(answered.body))
+        for delay_ms in self.network.delays_ms(target.region, sender, len(answered.body))[:1]:
             self.world.after(delay_ms, partial(self._returned, call, answered))
 
     def _returned(self, call: Call, answered: PeerAnswered) -> None:
@@ -261,6 +364,9 @@ class Simulation:
             return
         # The first answer, or the time-out, ends a request; whatever comes later is not heard.
         if sender.asking.pop(answered.request_id, None) is not None:
+            waited_ms = self.world.now_ms - call.asked_ms
+            in_vain = answered.status == 0
+            self.measures.answered(sender.region, call.request.to, waited_ms, in_vain=in_vain)
             self._deliver(sender, answered)
 
     # ---- the whole ------------------------------------------------------------------------------

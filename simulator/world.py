@@ -12,7 +12,7 @@ from random import Random  # noqa: TID251 - every draw of a simulation comes fro
 from typing import Final
 
 START_MS: Final = 1_790_000_000_000
-"""Some Tuesday in 2026: long before the calendar ends, and nothing depends on it."""
+"""A Monday evening in 2026, long before the calendar ends: where nothing else is said."""
 
 Action = Callable[[], None]
 
@@ -27,11 +27,13 @@ class World:
     Invariant: time never goes back, and the same seed gives the same trace.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, start_ms: int = START_MS) -> None:
         self.seed = seed
-        self.now_ms = START_MS
+        self.start_ms = start_ms
+        self.now_ms = start_ms
         self.happened = 0
         self.counts: Counter[str] = Counter()
+        self.injected: Counter[str] = Counter()
         self._heap: list[tuple[int, int, Action]] = []
         self._ticket = 0
         self._trace = sha256(str(seed).encode())
@@ -54,8 +56,13 @@ class World:
         return self._trace.hexdigest()
 
     def count(self, what: str) -> None:
-        """Count something that was injected or reached."""
+        """Count something that was reached."""
         self.counts[what] += 1
+
+    def inject(self, kind: str) -> None:
+        """Count something that was done to the network."""
+        self.injected[kind] += 1
+        self.counts[kind] += 1
 
     def run_until(self, time_ms: int, stop: Callable[[], bool] | None = None) -> None:
         """Do everything that is due up to ``time_ms``, or until ``stop`` says so."""

@@ -5,6 +5,7 @@ import pytest
 from nodes.core.ready import Compose, Freeze, RegisterReply
 from simulator.machine import Machine
 from simulator.network import CALM
+from simulator.plan import Plan
 from simulator.regions import make_members
 from simulator.simulation import Simulation
 from simulator.workload import Workload
@@ -21,7 +22,7 @@ class Story:
         self.simulation = Simulation(self.world, make_members(seed, regions), CALM)
         self.simulation.start_all()
         self.workload = Workload(
-            self.simulation, per_minute=30, end_ms=self.world.now_ms + 3_600_000
+            self.simulation, Plan(seed=seed, regions=regions, acts_per_minute=30, minutes=60)
         )
         self.run(6)
         self.workload.stop()

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import simulator.run
 from authz import custody
 from nodes import node as nodes
 from nodes.core import candidate, duties, projection
@@ -80,8 +79,7 @@ def test_custody_that_moves_at_the_acceptance(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_release_that_is_forgotten_in_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duties.Duties, "writes", lambda _self: ())
-    monkeypatch.setattr(simulator.run, "SETTLE_MS_MAX", 90_000)
-    found_by("owes an answer", minutes=1.0)
+    found_by("owes an answer", minutes=1.0, settle_s=90)
 
 
 def test_a_projection_that_depends_on_who_judges(monkeypatch: pytest.MonkeyPatch) -> None:

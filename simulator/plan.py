@@ -1,0 +1,225 @@
+"""What a run is made of: with its seed, a plan is all there is to know of it.
+
+Every field is a number, a word or a list of them, so that a plan can stand in a file, be overridden
+from the command line, and be shrunk.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+from simulator.world import START_MS
+
+BEIJING: Final = timezone(timedelta(hours=8))
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_is_duration = re.compile(r"(\d+(?:\.\d+)?)([smhd])").fullmatch
+
+
+def duration_s(text: str) -> float:
+    """Read a length of time: a number and one of ``s``, ``m``, ``h``, ``d``.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = _is_duration(text)
+    if found is None:
+        raise ValueError(f"a length of time is such as 90s, 10m, 2h or 1d, not {text!r}")
+    return float(found[1]) * _UNITS_S[found[2]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something that is done to the network at a stated time; ``do`` names a kind of fault.
+
+    Args:
+        at_s: Since the beginning.
+        region: To whom; empty where the kind asks for nobody.
+        other: The second region of a link; also how a liar lies.
+        for_s: After which it is undone; 0: never, or at once.
+        value: How much, in the unit of the kind.
+    """
+
+    at_s: float
+    do: str
+    region: str = ""
+    other: str = ""
+    for_s: float = 0.0
+    value: float = 0.0
+
+    def words(self) -> str:
+        """Return it as a line of a story."""
+        who = " and ".join(word for word in (self.region, self.other) if word)
+        parts = [f"at {self.at_s:.1f} s", self.do, who]
+        if self.for_s:
+            parts.append(f"for {self.for_s:.1f} s")
+        if self.value:
+            parts.append(f"({self.value:g})")
+        return " ".join(part for part in parts if part)
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any]) -> "Happening":
+        """Read it from a scenario's table.
+
+        Raises:
+            ValueError: A time is none.
+            TypeError: There is a field that nothing is known of.
+        """
+        rest = dict(table)
+        at_s = duration_s(rest.pop("at"))
+        for_s = duration_s(rest.pop("for")) if "for" in rest else 0.0
+        return cls(at_s=at_s, for_s=for_s, **rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What a measure of the run must come to."""
+
+    that: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError(f"nothing is expected of {self.that!r}")
+
+    def holds(self, value: float) -> bool:
+        """Say whether a value is as expected."""
+        least, most = self.at_least, self.at_most
+        return (least is None or value >= least) and (most is None or value <= most)
+
+    def words(self) -> str:
+        """Return it as words."""
+        bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
+        bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
+        return f"{self.that}: {' and '.join(bounds)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run.
+
+    Args:
+        scenario: The file it comes from.
+        places: Which map (``simulator.places``), and ``regions`` of it; 0: all.
+        committee: How many regions witness each log; 0: all the others.
+        minutes: Of the working phase, simulated; the settling after it is not counted.
+        begins: In Beijing, such as ``2026-09-21 08:30``; empty: some evening.
+        acts_per_minute: Of the whole network, evenly, where ``cases_per_day`` is 0.
+        cases_per_day: Of the whole network on a plain working day, by the hours of such a day.
+        stages: Minutes and how many regions lend and receive from then on; empty: all at once.
+        items: Items of the catalogue that each region decides.
+        careless: Share of cases in which an officer does what the rules forbid.
+        think_s: How long people take between two acts, at most.
+        revoked: Share of grants that are revoked while they are in use.
+        hostile: Whether links are bad and faults are drawn from the seed.
+        clocks_beyond: Whether one of those may set a clock off by more than the tolerance.
+        damage: Whether one of those may lose a database, restore a backup or turn a region hostile.
+        only: Which of the drawn faults happen, by their number; None: all.
+        pace_ms: How long a node gathers acts before it sequences them.
+        signer: How costly signatures are (``simulator.signing``).
+        refresh_s: And the two after it: the roster's constants.
+        settle_s: How long after healing everything must have settled.
+        check_every: Events between two of the costly comparisons of all nodes.
+        script: What is done to the network, beside what is drawn.
+        expect: What must come of it.
+    """
+
+    seed: int = 0
+    scenario: str = "small-world"
+    places: str = "southwest"
+    regions: int = 5
+    committee: int = 0
+    minutes: float = 2.0
+    begins: str = ""
+    acts_per_minute: int = 40
+    cases_per_day: int = 0
+    stages: tuple[tuple[float, int], ...] = ()
+    items: int = 1
+    careless: float = 0.0
+    think_s: float = 2.5
+    revoked: float = 0.5
+    hostile: bool = True
+    clocks_beyond: bool = False
+    damage: bool = False
+    only: tuple[int, ...] | None = None
+    pace_ms: int = 0
+    signer: str = "shared"
+    refresh_s: int = 30
+    staleness_s: int = 180
+    candidate_ms: int = 2_000
+    settle_s: int = 420
+    check_every: int = 1_500
+    script: tuple[Happening, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+    base: "Plan | None" = field(default=None, compare=False, repr=False)
+    """As the scenario's file has it; None where no file is behind it."""
+
+    @property
+    def start_ms(self) -> int:
+        """When it begins, as Unix time."""
+        if not self.begins:
+            return START_MS
+        at = datetime.strptime(self.begins, "%Y-%m-%d %H:%M").replace(tzinfo=BEIJING)
+        return int(at.timestamp()) * 1_000
+
+    @property
+    def end_ms(self) -> int:
+        """When the working phase is over."""
+        return self.start_ms + int(self.minutes * 60_000)
+
+    def command(self) -> str:
+        """Return the one command that runs this again."""
+        words = ["python -m simulator run", self.scenario, f"--seed {self.seed}"]
+        plain = self.base or Plan()
+        for given in fields(self):
+            value = getattr(self, given.name)
+            if given.name in {*_NOT_OVERRIDDEN, "seed"} or value == getattr(plain, given.name):
+                continue
+            words.append(f"--what-if {given.name}={_spell(value)}")
+        return " ".join(words)
+
+    def what_if(self, *words: str) -> "Plan":
+        """Return the plan with fields overridden, each word being ``key=value``.
+
+        Raises:
+            ValueError: There is no such field, or the value is none for it.
+        """
+        changes: dict[str, Any] = {}
+        for word in words:
+            key, equals, text = word.partition("=")
+            if not equals or key in _NOT_OVERRIDDEN or key not in _FIELDS:
+                known = ", ".join(sorted(_FIELDS - _NOT_OVERRIDDEN))
+                raise ValueError(f"--what-if takes key=value, and keys are {known}; not {word!r}")
+            changes[key] = _parse(key, text)
+        return replace(self, **changes, base=self.base or self)
+
+
+_FIELDS: Final = frozenset(given.name for given in fields(Plan))
+_NOT_OVERRIDDEN: Final = frozenset({"scenario", "script", "expect", "base"})
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, tuple):
+        parts = (
+            ":".join(f"{it:g}" for it in one) if isinstance(one, tuple) else one for one in value
+        )
+        return ",".join(str(one) for one in parts) or "none"
+    if isinstance(value, str) and " " in value:
+        return f'"{value}"'
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _parse(key: str, text: str) -> Any:  # noqa: ANN401 - the field says of which type
+    if key == "only":
+        return tuple(int(word) for word in text.split(",")) if text != "none" else ()
+    if key == "stages":
+        pairs = (word.split(":") for word in text.split(",") if word != "none")
+        return tuple((float(minutes), int(count)) for minutes, count in pairs)
+    kind = type(getattr(Plan(), key))
+    if kind is bool:
+        if text not in {"True", "False", "true", "false"}:
+            raise ValueError(f"{key} is true or false, not {text!r}")
+        return text.lower() == "true"
+    return kind(text)

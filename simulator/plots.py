@@ -1,0 +1,184 @@
+"""Plots as SVG, by hand: lines over time, bars, and a map of who waited for whom.
+
+Every plot stands alone in a page: no script, no font, no address.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Final
+
+from simulator.places import Place
+
+WIDTH: Final = 720
+HEIGHT: Final = 250
+LEFT: Final = 64
+BOTTOM: Final = 34
+TOP: Final = 14
+RIGHT: Final = 12
+COLOURS: Final = (
+    *("#2f6db5", "#d9773a", "#3d9a62", "#a64d9c", "#8a7433", "#c23b4b", "#3aa0a8", "#5a5f6b"),
+    *("#87b02f", "#7a55c7"),
+)
+LINES_MAX: Final = 10
+"""More regions than this share one grey, but for the highest of them."""
+
+Point = float | None
+
+
+def _nice(top: float) -> float:
+    """Return a round number not below ``top``."""
+    if top <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(top))
+    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= top * 0.999)
+
+
+def _number(value: float) -> str:
+    if value >= 10_000:
+        return f"{value / 1_000:g}k"
+    return f"{value:g}"
+
+
+def _frame(top: float, unit: str, hours: float) -> list[str]:
+    """Draw the axes: ``top`` is the greatest value, time runs from 0 to ``hours``."""
+    parts = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
+        parts.append(
+            f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#e4e6ea"/>'
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
+            f"{_number(round(top * share, 3))}</text>"
+        )
+    if hours:
+        for share in (0, 0.25, 0.5, 0.75, 1):
+            x = LEFT + share * (WIDTH - LEFT - RIGHT)
+            minutes = hours * 60 * share
+            words = f"{minutes / 60:.3g} h" if hours >= 3 else f"{minutes:.3g} min"
+            parts.append(
+                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{words}</text>'
+            )
+    parts.append(f'<text x="{LEFT}" y="{TOP - 3}" fill="#666">{escape(unit)}</text>')
+    return parts
+
+
+def _svg(parts: Sequence[str], title: str, height: int = HEIGHT) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'font-family="sans-serif" font-size="11" fill="#333"><title>{escape(title)}</title>'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def over_time(title: str, unit: str, lines: Mapping[str, Sequence[Point]], bucket_ms: int) -> str:
+    """Draw one line a region over the simulated time."""
+    count = max((len(line) for line in lines.values()), default=0)
+    values = [value for line in lines.values() for value in line if value is not None]
+    top = _nice(max(values, default=0))
+    hours = max(1, count - 1) * bucket_ms / 3_600_000
+    parts = _frame(top, unit, hours)
+    highest = sorted(lines, key=lambda name: -max((v or 0 for v in lines[name]), default=0))
+    named = highest[:LINES_MAX]
+    colours = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(sorted(named))}
+    for name, line in lines.items():
+        d, is_down = [], True
+        for at, value in enumerate(line):
+            if value is None:
+                is_down = True
+                continue
+            x = LEFT + at / max(1, count - 1) * (WIDTH - LEFT - RIGHT)
+            y = HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - TOP)
+            d.append(f"{'M' if is_down else 'L'}{x:.1f} {y:.1f}")
+            is_down = False
+        colour = colours.get(name, "#c5c9d0")
+        parts.append(f'<path d="{"".join(d)}" fill="none" stroke="{colour}" stroke-width="1.4"/>')
+    return _svg(parts, title) + _legend(colours)
+
+
+def _legend(colours: Mapping[str, str]) -> str:
+    words = (
+        f'<span><i style="background:{colour}"></i>{escape(name)}</span>'
+        for name, colour in colours.items()
+    )
+    return f'<p class="legend">{"".join(words)}</p>'
+
+
+def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> str:
+    """Draw groups of bars, one group a region, one bar a series; on a logarithmic scale."""
+    values = [value for group in groups.values() for value in group.values() if value > 0]
+    top = max(values, default=1)
+    low = min(1.0, min(values, default=1))
+    decades = max(1, math.ceil(math.log10(top / low)))
+    names = list(dict.fromkeys(name for group in groups.values() for name in group))
+    colours = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(names)}
+    parts = []
+    for decade in range(decades + 1):
+        y = HEIGHT - BOTTOM - decade / decades * (HEIGHT - BOTTOM - TOP)
+        parts.append(
+            f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#e4e6ea"/>'
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
+            f"{_number(low * 10**decade)}</text>"
+        )
+    parts.append(f'<text x="{LEFT}" y="{TOP - 3}" fill="#666">{escape(unit)}</text>')
+    span = (WIDTH - LEFT - RIGHT) / max(1, len(groups))
+    wide = span * 0.8 / max(1, len(names))
+    for at, (group, series) in enumerate(groups.items()):
+        x = LEFT + at * span + span * 0.1
+        for number, name in enumerate(names):
+            value = series.get(name, 0)
+            share = math.log10(max(value, low) / low) / decades if value > 0 else 0
+            height = share * (HEIGHT - BOTTOM - TOP)
+            parts.append(
+                f'<rect x="{x + number * wide:.1f}" y="{HEIGHT - BOTTOM - height:.1f}" '
+                f'width="{wide * 0.92:.1f}" height="{height:.1f}" fill="{colours[name]}">'
+                f"<title>{escape(group)} {escape(name)} {value:g}</title></rect>"
+            )
+        if len(groups) <= 12 or at % (len(groups) // 10) == 0:
+            parts.append(
+                f'<text x="{x + span * 0.4:.1f}" y="{HEIGHT - BOTTOM + 16}" '
+                f'text-anchor="middle">{escape(group)}</text>'
+            )
+    return _svg(parts, title) + _legend(colours)
+
+
+def waits(places: Sequence[Place], rows: Sequence[Mapping[str, float | str]]) -> str:
+    """Draw a map: a line for each pair of regions, as broad as the time one waited for another."""
+    height = 460
+    if not places:
+        return ""
+    lefts, tops = [it.longitude for it in places], [it.latitude for it in places]
+    wide = max(max(lefts) - min(lefts), 0.5)
+    high = max(max(tops) - min(tops), 0.5)
+    scale = min((WIDTH - 160) / wide, (height - 80) / high)
+
+    def at(place: Place) -> tuple[float, float]:
+        x = 80 + (place.longitude - min(lefts)) * scale
+        return x, height - 40 - (place.latitude - min(tops)) * scale
+
+    by_code = {place.code: place for place in places}
+    most = max((float(row["ms"]) for row in rows), default=1.0) or 1.0
+    parts = []
+    strongest = sorted(rows, key=lambda row: -float(row["ms"]))[:120]
+    for row in reversed(strongest):
+        one, other = by_code.get(str(row["from"])), by_code.get(str(row["to"]))
+        if one is None or other is None:
+            continue
+        (x1, y1), (x2, y2) = at(one), at(other)
+        share = float(row["ms"]) / most
+        bend_x = (x1 + x2) / 2 + (y2 - y1) * 0.12
+        bend_y = (y1 + y2) / 2 - (x2 - x1) * 0.12
+        colour = "#c23b4b" if float(row["in_vain"]) else "#2f6db5"
+        mean = float(row["ms"]) / max(1.0, float(row["answers"]) + float(row["in_vain"]))
+        parts.append(
+            f'<path d="M{x1:.1f} {y1:.1f}Q{bend_x:.1f} {bend_y:.1f} {x2:.1f} {y2:.1f}" '
+            f'fill="none" stroke="{colour}" stroke-opacity="{0.15 + 0.6 * share:.2f}" '
+            f'stroke-width="{0.5 + 7 * share:.1f}"><title>{escape(one.name)} waited for '
+            f"{escape(other.name)}: {mean:.0f} ms a request, {row['in_vain']} in vain"
+            "</title></path>"
+        )
+    for place in places:
+        x, y = at(place)
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#333"/>')
+        if len(places) <= 40:
+            parts.append(f'<text x="{x + 6:.1f}" y="{y - 5:.1f}">{escape(place.name)}</text>')
+    return _svg(parts, "who waited for whom", height)

@@ -1,0 +1,63 @@
+"""How costly signatures are in a simulation: as in service, verified once for all, or declared.
+
+Every simulated node checks every signature by itself, as in service; what is shared is the answer
+to a pure question. With ``fast`` a signature is a keyed hash that anybody could make, which no
+report leaves unsaid: it is for planning, never for finding forgeries.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Final
+
+from nacl.exceptions import BadSignatureError  # noqa: TID251 - what libsodium's door raises
+
+from ledger import keys
+
+MODES: Final = ("real", "shared", "fast")
+REMEMBERED_MAX: Final = 200_000
+
+
+def _mark(message: bytes, public: bytes) -> bytes:
+    return blake2b(message, digest_size=64, key=public).digest()
+
+
+def _fast_sign(message: bytes, sk: bytes) -> bytes:
+    return _mark(message, sk[keys.SEED_BYTES :]) + message
+
+
+def _fast_open(signed: bytes, pk: bytes) -> bytes:
+    message = signed[keys.SIGNATURE_BYTES :]
+    if signed[: keys.SIGNATURE_BYTES] != _mark(message, pk):
+        raise BadSignatureError("not the declared signature")
+    return message
+
+
+@contextmanager
+def signing(mode: str) -> Iterator[None]:
+    """Let signatures be made and checked in this way inside the block.
+
+    Raises:
+        ValueError: There is no such way.
+    """
+    if mode not in MODES:
+        raise ValueError(f"signatures are one of {', '.join(MODES)}, not {mode}")
+    sign, check = keys._sign, keys._open  # noqa: SLF001 - the edge at which a world is exchanged
+    known: dict[tuple[bytes, bytes], bytes] = {}
+
+    def shared(signed: bytes, pk: bytes) -> bytes:
+        found = known.get((signed, pk))
+        if found is None:
+            if len(known) >= REMEMBERED_MAX:
+                known.clear()
+            found = known[signed, pk] = check(signed, pk)
+        return found
+
+    if mode == "shared":
+        keys._open = shared  # noqa: SLF001 - see above
+    elif mode == "fast":
+        keys._sign, keys._open = _fast_sign, _fast_open  # noqa: SLF001 - see above
+    try:
+        yield
+    finally:
+        keys._sign, keys._open = sign, check  # noqa: SLF001 - see above

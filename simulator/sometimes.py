@@ -1,0 +1,32 @@
+"""Rare states that a run may reach: whoever reads a report wants to know whether it did."""
+
+from collections.abc import Mapping
+from typing import Final
+
+SOMETIMES: Final[Mapping[str, str]] = {
+    "finality advanced": "a log's entries became witnessed or replicated",
+    "went on after a failed commit": "a commit failed for certain, and the node went on",
+    "stopped by itself": "a node did not know what was on its disk, and stopped",
+    "answered 503": "a peer was told to come again",
+    "message queued for a second": "a link was so narrow that messages queued",
+    "two nodes compared in full": "two nodes had judged the same, and had the same findings",
+    "use confirmed": "a use of a lent right was confirmed",
+    "use confirmed-late": "a use was confirmed by a later view only",
+    "use unauthorised": "a right was used after it had ended",
+    "a careless act was refused": "an officer tried what the rules forbid",
+    "taken over late": "a case lay before it was taken over",
+    "rated badly": "a citizen was not satisfied, and it was put right",
+    "gave up waiting": "a person gave up after many tries",
+    "a forbidden act was recorded": "a lawless node recorded what the rules forbid",
+    "a forbidden act was found by another node": "every other node found that out",
+    "cosigned what a witness must refuse": "a lying witness signed what others refused",
+    "an old request was sent again": "a liar sent an old request again",
+    "told another size": "a liar told another size than it has",
+    "requests of a flood": "a liar flooded the others",
+    "waited for the bytes of a log that lies": "a node could not judge what cites a liar's log",
+}
+
+
+def reached(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return how often each rare state was reached; 0 for those that were not."""
+    return {name: counts.get(name, 0) for name in SOMETIMES}
