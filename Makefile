@@ -19,7 +19,7 @@ check: $(VENV)/.development
 	@$(BIN)/lint-imports
 
 sim: $(VENV)/.runtime
-	@$(BIN)/python -m simulator run $(ARGS)
+	@$(BIN)/python -m simulator explore $(ARGS)
 
 bench: $(VENV)/.development
 	@$(BIN)/python -m loadtests.bench $(ARGS)

@@ -15,7 +15,7 @@ SEEDS = 12
 
 
 def plan_of(seed: int) -> Plan:
-    """Half of the worlds have five regions, half four; some a clock far off, some a liar or a loss."""
+    """Half of the worlds have five regions, half four; some a clock far off, a liar, a loss."""
     regions = 5 if seed % 2 else 4
     return Plan(
         seed=seed,
