@@ -94,10 +94,9 @@ def test_a_calm_world_settles_within_seconds() -> None:
 
 def test_a_region_cut_off_until_its_views_are_stale_settles_when_it_is_back() -> None:
     """The one long world: a cut that outlasts the staleness of views."""
-    script = (Happening(at_s=20, do="region cut off until stale", region="520000", for_s=230),)
-    outcome = run(
-        Plan(seed=107, regions=4, minutes=4.5, acts_per_minute=20, script=script, only=())
-    )
+    cut = Happening(at_s=15, do="region cut off until stale", region="510000", for_s=245)
+    plan = Plan(seed=107, regions=4, minutes=4.4, revoked=0.0, script=(cut,), only=())
+    outcome = run(plan)
     assert not outcome.broken, f"{outcome.broken}\nreplay: {outcome.plan.command()}"
     assert outcome.counts["region cut off until stale"]
     assert outcome.counts["use confirmed-late"]
