@@ -1,0 +1,273 @@
+"""Whatever an altered node writes, every other node finds the same, by the same code.
+
+The acts come from the rules' own tests: each act that a rule refuses there is written into the log
+all the same, as a node would that keeps no rules. The table of codes in the formats says which must
+be met.
+"""
+
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from ledger.errors import LedgerError
+from ledger.hashing import hash_leaf
+from ledger.kind import Fact, ViewFact
+from ledger.statement import Act, Statement, sign_statement
+from ledger.tiles import extend_tiles
+from ledger.views import view_body
+from nodes.core.follower import Follower
+from nodes.core.kinds import KINDS
+from nodes.core.limits import Limits
+from nodes.core.projection import Projection
+from nodes.core.ready import FindingRow
+from nodes.core.sight import Sight
+from tests.authz.world import REGIONS, ROSTER, SIGNED, World
+from tests.vectors.own.generate import TIME_S, key
+
+ROOT = Path(__file__).parents[2]
+MODULES = (
+    "authz/test_party",
+    "authz/test_item",
+    "authz/test_grant",
+    "authz/test_case",
+    "authz/test_custody",
+    "authz/test_calendar",
+    "authz/test_correction",
+    "authz/test_records",
+    "seals/test_usage",
+)
+ELSEWHERE = {
+    # Of time: the writer's clock refuses, and what other nodes find is `declared-time`, in
+    # test_projection.
+    "future-time",
+    "stale-time",
+    "declared-time",
+    # Of keys of another suite, in test_suite.
+    "suite-not-named",
+    # Of logs that follow a lost one, in their own tests.
+    "not-lost",
+    "already-salvaged",
+    "wrong-number",
+}
+LATER_S = 400 * 86_400
+
+
+@dataclass
+class Shelf:
+    """Logs and what they were judged to mean, in memory: what a node's store answers."""
+
+    logs: Mapping[str, Sequence[bytes]]
+    facts_of: dict[tuple[str, str], list[Fact]] = field(default_factory=dict)
+
+    def facts(self, wanted: Sequence[tuple[str, str, int]]) -> list[Fact | None]:
+        return [
+            next(
+                (it for it in reversed(self.facts_of.get((of, name), ())) if it.index < below), None
+            )
+            for of, name, below in wanted
+        ]
+
+    def facts_between(self, origin: str, name: str, low: int, high: int) -> list[Fact]:
+        return [it for it in self.facts_of.get((origin, name), ()) if low <= it.index < high]
+
+    def leaves(self, wanted: Sequence[tuple[str, int]]) -> list[bytes | None]:
+        return [
+            hash_leaf(self.logs[of][at]) if at < len(self.logs.get(of, ())) else None
+            for of, at in wanted
+        ]
+
+    def entries(self, origin: str, start: int, end: int) -> Sequence[bytes]:
+        return self.logs[origin][start:end]
+
+    def tiles(self, origin: str, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        held = extend_tiles(0, (), [hash_leaf(entry) for entry in self.logs[origin]]).tiles
+        return {place: held[place] for place in wanted if place in held}
+
+
+def judge(logs: Mapping[str, Sequence[bytes]], order: Sequence[str], chunk: int) -> set[FindingRow]:
+    """Every finding of a node at which logs arrive in an order, a piece at a time."""
+    shelf = Shelf(logs)
+    sight = Sight(10_000)
+    follower: Follower
+
+    def judged_size(origin: str) -> int:
+        return follower.judged_size(origin)
+
+    projection = Projection(ROSTER, SIGNED.encode(), KINDS, sight, judged_size)
+    follower = Follower(projection, Limits(judged_chunk_entries_max=chunk))
+    found: set[FindingRow] = set()
+    stored: dict[str, int] = {}
+    for origin in order:
+        stored[origin] = len(logs[origin])
+        for judged in follower.step(stored, (TIME_S + LATER_S) * 1000, shelf):  # type: ignore[arg-type]
+            for fact in judged.effects.facts:
+                shelf.facts_of.setdefault((fact.origin, fact.object), []).append(fact)
+            found |= set(judged.effects.findings)
+            sight.settle()
+    assert {origin: judged_size(origin) for origin in order} == stored
+    return found
+
+
+# ---- the acts that rules refuse -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """An act that a rule refuses, in the log of a region that has written it all the same."""
+
+    code: str
+    kind: str
+    region: str
+    logs: Mapping[str, tuple[bytes, ...]]
+
+
+def view(self: World, region: str, of: str) -> ViewFact:
+    """Record a real view; like ``World.view``, with lines and a declared time of now."""
+    log, other = self.logs[region], self.logs[of]
+    size = len(other.statements)
+    known = self.viewed.get((region, of))
+    if known is not None and known.size == size:
+        return known
+    regions = ROSTER.witnesses_of(other.origin)[: ROSTER.quorum(other.origin)]
+    lines = other.lines(regions, "mirror", times=[self.now_s] * len(regions))
+    body = view_body(other.note(), ROSTER, lines)
+    before = [it.leaf for it in log.statements if it.subject == other.origin]
+    act = Act("log.view", 1, before[-1] if before else None, (), body)
+    made = sign_statement(key(region, "issuer"), region, other.origin, self.now_s, act)
+    log.statements.append(made)
+    root = other.checkpoint().root
+    index = len(log.statements) - 1
+    self.viewed[region, of] = ViewFact(index, made.leaf, other.origin, size, root, self.now_s)
+    return self.viewed[region, of]
+
+
+def written_anyway(world: World, kind: str, issuer: str, subject: str, given: Any) -> Statement:
+    """The act as a node would sign it that does not even know what it wants."""
+    region = given.get("region") or issuer[:6]
+    own = world.newest(region, subject)
+    act = Act(kind, 1, None if own is None else own.leaf, (), given["body"])
+    signer = key(issuer, "issuer") if len(issuer) == 6 else key(issuer)
+    return sign_statement(signer, issuer, subject, world.now_s, act)
+
+
+def calls_of(function: Callable[..., None]) -> Iterator[dict[str, Any]]:
+    """The arguments of each case of a test; none where it asks for more than its parameters."""
+    axes = []
+    for mark in getattr(function, "pytestmark", ()):
+        names = mark.args[0]
+        names = names.replace(" ", "").split(",") if isinstance(names, str) else list(names)
+        rows = [
+            it.values if isinstance(it, ParameterSet) else it if len(names) > 1 else (it,)
+            for it in mark.args[1]
+        ]
+        axes.append([dict(zip(names, row, strict=True)) for row in rows])
+    wanted = set(inspect.signature(function).parameters)
+    for rows in product(*axes):
+        made = {name: value for row in rows for name, value in row.items()}
+        if made.keys() == wanted:
+            yield made
+
+
+def harvest() -> dict[tuple[str, str], Hostile]:
+    """One hostile act for each kind and code with which the rules' own tests see it refused."""
+    found: dict[tuple[str, str], Hostile] = {}
+    patch = pytest.MonkeyPatch()
+    do = World.do
+
+    def watched(self: World, kind: str, issuer: str, subject: str, body: Any, **more: Any) -> Any:
+        try:
+            return do(self, kind, issuer, subject, body, **more)
+        except LedgerError as error:
+            if (kind, error.code) not in found:
+                other = self.copy()
+                region = more.get("region") or issuer[:6]
+                before = len(other.logs[region].statements)
+                with pytest.raises(LedgerError):
+                    do(other, kind, issuer, subject, body, **{**more, "force": True})
+                log = other.logs[region]
+                if len(log.statements) == before or log.statements[-1].act.kind != kind:
+                    try:
+                        given = {**more, "body": body}
+                        log.statements.append(written_anyway(other, kind, issuer, subject, given))
+                    except LedgerError:
+                        raise error from None  # no entry could hold it
+                logs = {it.origin: tuple(it.entries) for it in other.logs.values()}
+                found[kind, error.code] = Hostile(error.code, kind, region, logs)
+            raise
+
+    patch.setattr(World, "do", watched)
+    patch.setattr(World, "view", view)
+    try:
+        for name in MODULES:
+            module = fresh(name)
+            for function in vars(module).values():
+                if not inspect.isfunction(function) or function.__module__ != module.__name__:
+                    continue
+                if not function.__name__.startswith("test_"):
+                    continue
+                source = inspect.getsource(function)
+                # Who takes facts away shows what no log could.
+                if "refused(" in source and "del world.facts" not in source:
+                    for given in calls_of(function):
+                        function(**given)
+    finally:
+        patch.undo()
+    return found
+
+
+def fresh(name: str) -> ModuleType:
+    """A module of tests of its own, made anew with what is patched."""
+    path = ROOT / "tests" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"hostile.{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def codes_of_rules() -> set[str]:
+    """The codes of the formats' table that are both a refusal and a finding."""
+    table = (ROOT / "docs/formats/own.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+`) \| refused, finding \|", table, re.MULTILINE)
+    return {code for row in rows for code in re.findall(r"`([a-z-]+)`", row)}
+
+
+@pytest.fixture(scope="module")
+def hostile() -> dict[tuple[str, str], Hostile]:
+    return harvest()
+
+
+def test_every_code_of_a_rule_has_a_hostile_act(
+    hostile: dict[tuple[str, str], Hostile],
+) -> None:
+    assert sorted(codes_of_rules() - {code for _, code in hostile} - ELSEWHERE) == []
+
+
+def test_every_node_finds_the_same_in_whatever_order_the_logs_arrive(
+    hostile: dict[tuple[str, str], Hostile],
+) -> None:
+    origins = [ROSTER.origin_of(region) for region in REGIONS]
+    wrong, met = [], set[str]()
+    for number, act in enumerate(hostile.values()):
+        one = judge(act.logs, origins[:: 1 if number % 2 else -1], 256)
+        if act.code not in met:
+            met.add(act.code)
+            assert judge(act.logs, origins[:: -1 if number % 2 else 1], 7) == one
+        origin = ROSTER.origin_of(act.region)
+        last = len(act.logs[origin]) - 1
+        found = [it for it in one if (it.origin, it.index) == (origin, last)]
+        if [(it.code, it.severity, it.evidence) for it in found] != [
+            (act.code, "breach", ((origin, last),))
+        ]:
+            wrong.append((act.code, act.kind, found))
+    assert wrong == []
