@@ -163,7 +163,7 @@ def send_all(town: Town, to: str, log: Log, old: int) -> None:
         to,
         PeerCalled(next(ids), ADD_CHECKPOINT, encode_add_checkpoint(old, proof, log.note()), LIAR),
     )
-    stored = len(entries(town, to, LIAR))
+    stored = len(entries(town, to, LIAR)) if old else 0
     package = Package(
         stored, tuple(log.entries[stored:]), tuple(prove_subtree_consistency(0, size, size, read))
     )
@@ -343,3 +343,25 @@ def test_a_line_dated_in_the_future_stands_in_no_evidence_until_then(town: Town)
     assert town.node(B).snapshot.logs[town.origin(LIAR)].judged_size == before
     town.tick(100)
     assert ("witness", C) in convicted(town, B)
+
+
+# ---- a writer that shows each side its own history ----------------------------------------------
+
+
+def test_a_writer_that_shows_each_half_another_history_is_found_out_by_asking() -> None:
+    """Neither history ever has a quorum, and nobody relies on the log: only asking tells."""
+    town = Town(*REGIONS, "530000")
+    honest = (*HONEST, "530000")
+    town.start(*honest)
+    left = Log(LIAR, [b"left %d" % index for index in range(5)])
+    right = Log(LIAR, [b"right %d" % index for index in range(7)])
+    for region, log in zip(honest, (left, left, right, right), strict=True):
+        send_all(town, region, log, 0)
+    town.settle()
+    assert [convicted(town, region) for region in honest] == [set()] * 4
+    town.tick(900, by=60)
+    for region in honest:
+        assert convicted(town, region) == {("log", LIAR)}
+    before = {it: town.node(it)._network.heads.last_line("witness", left.origin) for it in honest}
+    send_all(town, A, Log(LIAR, [*left.entries, b"more"]), 5)
+    assert town.node(A)._network.heads.last_line("witness", left.origin) == before[A]
