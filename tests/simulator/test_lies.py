@@ -1,0 +1,124 @@
+"""Keys that sign two histories, in the simulated world: found, held by all, and outlived (8)."""
+
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import sign_line
+from ledger.hashing import hash_leaf
+from ledger.names import witness_name
+from ledger.note import Note, sign_ed25519
+from ledger.tree import Frontier
+from nodes.core.exchange import ADD_CHECKPOINT, FINISHED, encode_add_checkpoint
+from nodes.core.ready import PeerCalled
+from tests.simulator.test_losses import LOST as LIAR
+from tests.simulator.test_losses import Story
+
+ROUND_TRIPS_MS = 600
+"""Two exchanges over the slowest link of a calm world, with the steps between them."""
+
+
+class Lies(Story):
+    """A story in which one region's keys sign what they must not."""
+
+    def call(self, region: str, path: str, body: bytes) -> None:
+        """Have the liar send something to an honest region."""
+        machine = self.simulation.machines[region]
+        request_id = machine.next_id
+        machine.next_id += 1
+        machine.waiting[request_id] = lambda _value: None
+        self.simulation._deliver(machine, PeerCalled(request_id, path, body, LIAR))
+
+    def fork(self, region: str) -> None:
+        """Show a region a second history of the liar's log, of the size that it has witnessed."""
+        node = self.simulation.machines[region].node
+        assert node is not None
+        size = node._network.rows[self.machine.origin].witnessed_size
+        leaves = [hash_leaf(b"other %d" % index) for index in range(size)]
+        root = Frontier.empty().extend(leaves).root()
+        text = Checkpoint(self.machine.origin, size, root).text()
+        log = self.simulation.members.keys[LIAR]["log"]
+        note = Note(text, (sign_ed25519(self.machine.origin, log, text),)).encode()
+        self.call(region, ADD_CHECKPOINT, encode_add_checkpoint(size, (), note))
+
+    def go_back(self, region: str) -> None:
+        """Show a region a line of the liar's witness on less than it has signed before."""
+        roster, keys = self.simulation.roster, self.simulation.members.keys
+        node = self.simulation.machines[region].node
+        assert node is not None
+        # Of which log this region has met a line of that witness: a note may do with others'.
+        past = node._network.watch._past
+        role, _, origin = next(
+            key for key in past if key[:2] == ("witness", LIAR) and not key[2].endswith(region)
+        )
+        about, met = roster.region_of_origin(origin), past[role, LIAR, origin].largest
+        machine = self.simulation.machines[region]
+        entries = self.simulation.checkers.entries(machine, origin, 0, met.head.size - 1)
+        time_s = machine.clock.now_ms() // 1000
+        name = witness_name(self.machine.origin)
+        root = Frontier.empty().extend([hash_leaf(it) for it in entries]).root()
+        head = Checkpoint(origin, len(entries), root)
+        log = sign_ed25519(origin, keys[about]["log"], head.text())
+        line = sign_line(name, keys[LIAR]["witness"], head, time_s).to_signature(name)
+        self.call(region, FINISHED, Note(head.text(), (log, line)).encode())
+
+    def convicted(self, region: str) -> set[tuple[str, str]]:
+        node = self.simulation.machines[region].node
+        assert node is not None
+        return {
+            (it.conviction.against, it.conviction.region) for it in node.snapshot.convicted.values()
+        }
+
+    def restart_all(self) -> None:
+        for machine in self.simulation.machines.values():
+            self.simulation.stop(machine)
+        for machine in self.simulation.machines.values():
+            self.simulation.start(machine)
+        self.run(5)
+
+
+def test_a_forking_writer_is_convicted_everywhere_within_a_round_trip_and_cosigned_no_more() -> (
+    None
+):
+    story = Lies(seed=11)
+    story.settle()
+    honest = [region for region in story.simulation.machines if region != LIAR]
+    finder = honest[0]
+    story.fork(finder)
+    story.world.run_until(story.world.now_ms + 20)
+    assert story.convicted(finder) == {("log", LIAR)}
+    story.world.run_until(story.world.now_ms + ROUND_TRIPS_MS)
+    for region in honest:
+        assert story.convicted(region) == {("log", LIAR)}
+    node = story.machine.node
+    assert node is not None
+    before = node.snapshot.witnessed_size
+    assert story.act(LIAR, 0) == ""
+    assert all(story.act(region, 1) == "" for region in honest)
+    story.run(20)
+    assert node.snapshot.size > before == node.snapshot.witnessed_size
+    # Restarts keep it, and it outlives the finder's whole disk.
+    story.simulation.stop(story.simulation.machines[finder])
+    others = honest[1:]
+    for region in others:
+        story.simulation.crash(story.simulation.machines[region], "crashed by the story")
+    story.run(10)
+    for region in others:
+        assert story.convicted(region) == {("log", LIAR)}
+    assert node.snapshot.witnessed_size == before
+    assert all(story.act(region, 2) == "" for region in others)
+
+
+def test_a_lying_witness_is_convicted_everywhere_and_nothing_stops() -> None:
+    story = Lies(seed=12)
+    story.settle()
+    honest = [region for region in story.simulation.machines if region != LIAR]
+    story.go_back(honest[0])
+    story.world.run_until(story.world.now_ms + 20)
+    assert story.convicted(honest[0]) == {("witness", LIAR)}
+    story.world.run_until(story.world.now_ms + ROUND_TRIPS_MS)
+    for region in story.simulation.machines:
+        assert story.convicted(region) == {("witness", LIAR)}
+    assert all(story.act(region, 1) == "" for region in story.simulation.machines)
+    story.settle()
+    story.restart_all()
+    for region in story.simulation.machines:
+        assert story.convicted(region) == {("witness", LIAR)}
+    story.simulation.checkers.compare_projections()
