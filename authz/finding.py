@@ -142,6 +142,20 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "bad-signature": ("签名不成立。", "The signature does not hold."),
     "bad-genesis": ("账本的首条记录有误。", "The first entry of the log names another roster."),
     "bad-block": ("区块记录与其所在账本不符。", "A block record contradicts the log it is in."),
+    "bad-map": (
+        "区块记录中的对象表与其所在账本不符。",
+        "A block record names an object map that its log does not have.",
+    ),
+    "already-salvaged": ("该记录已经补录过了。", "This act has been salvaged already."),
+    "wrong-number": (
+        "接续账本的编号须以账本序号开头。",
+        "A number in a log that follows a lost one begins with the log's own number.",
+    ),
+    "bad-key": ("该公钥不符合格式。", "The public key is not of the form."),
+    "suite-not-named": (
+        "名册未列入该签名算法。",
+        "The roster does not name this suite of algorithms.",
+    ),
     "equivocation": (
         "同一密钥对同一账本签署了两种历史，须由该地区说明。",
         "One key has signed two histories of a log. Its region is to answer for it.",
@@ -164,6 +178,9 @@ _ANSWERS: Final[Mapping[str, str]] = {
     "bad-signature": "region",
     "bad-genesis": "region",
     "bad-block": "region",
+    "bad-map": "region",
+    "already-salvaged": "region",
+    "suite-not-named": "region",
     "equivocation": "region",
     "unjudgeable": "region",
     "void-citation": "region",

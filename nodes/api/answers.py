@@ -12,7 +12,6 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from authz.finding import who_answers
 from ledger.equivocation import encode_file
 from ledger.errors import NotFoundError
 from ledger.names import check_origin, check_subject, region_of, region_of_origin
@@ -25,7 +24,7 @@ from nodes.api.requests import check_query, query_number
 from nodes.api.scitt import locate
 from nodes.api.tokens import ANY, authorize
 from nodes.core.ready import FindingRow
-from nodes.core.sentences import SENTENCES
+from nodes.core.sentences import FORMLESS, SENTENCES, who_answers
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import load_trace, newest
@@ -241,7 +240,7 @@ def finding_fields(row: FindingRow) -> dict[str, Any]:
     ``region`` is the one whose officer, window, department or node answers: the writer of the
     log, save for evidence, which accuses another.
     """
-    zh, en = SENTENCES.get(row.code, ("", ""))
+    zh, en = SENTENCES.get(row.code, FORMLESS)
     accused = region_of(row.subject) if row.code == "equivocation" else region_of_origin(row.origin)
     return {
         "origin": row.origin,

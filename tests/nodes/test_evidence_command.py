@@ -2,15 +2,18 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.equivocation import check_file, encode_file
+from nodes.api.answers import finding_fields
 from nodes.cli import verify
 from nodes.cli.findings import tell_findings
 from nodes.cli.main import parser
+from nodes.core.ready import FindingRow
 from tests.vectors.own.generate import Example
 
 EXAMPLE = Example()
@@ -104,3 +107,22 @@ def test_both_commands_name_a_node_and_a_language() -> None:
     assert (given.lang, given.rows) == ("zh", 5)
     given = parser().parse_args(["evidence", "510000/evidence/0", "-o", "f"])
     assert given.object == "510000/evidence/0"
+
+
+def test_every_finding_has_words_and_someone_who_answers() -> None:
+    row = FindingRow(
+        origin="southwest-five.example/520000",
+        index=3,
+        code="wrong-tag",
+        severity="breach",
+        subject="southwest-five.example/520000",
+        detail="no tag 18",
+    )
+    told = finding_fields(row)
+    assert (told["answers"], told["region"]) == ("region", "520000")
+    assert told["reason_zh"]
+    assert told["reason_en"]
+    second = finding_fields(replace(row, code="second-notice", subject="510000/case/1"))
+    assert (second["answers"], second["region"]) == ("officer", "520000")
+    accused = finding_fields(replace(row, code="equivocation", subject="510000/evidence/0"))
+    assert (accused["answers"], accused["region"]) == ("region", "510000")
