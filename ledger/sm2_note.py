@@ -14,7 +14,7 @@ from typing import Final
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.note import KEY_ID_BYTES, Note, Signature, check_key_name
 from ledger.statement import StatementKey
-from ledger.suites import SM2_SIGNATURE_BYTES, CheckSM2, check_point
+from ledger.suites import CheckSM2, check_point
 
 IDENTIFIER: Final = b"\xffshouxin/note/sm2-sm3/v1\n"
 """The type byte, and which of the unassigned types this is."""
@@ -60,8 +60,6 @@ class SM2NoteKey:
             raise UnverifiedError(f"no SM2 line of {self.name}", code="unknown-key")
         if len(blobs) > 1:
             raise MalformedError(f"two lines by one key, {self.name}")
-        if len(blobs[0]) != SM2_SIGNATURE_BYTES:
-            raise UnverifiedError("an SM2 line has 64 bytes", code="bad-signature")
         try:
             sm2(self.public, note.text, blobs[0])
         except UnverifiedError as error:

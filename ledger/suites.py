@@ -29,7 +29,7 @@ _COSE_KEY_HEAD: Final = bytes.fromhex("a4 01 02 20 3a00010000 21 58 20")
 _COSE_KEY_MIDDLE: Final = bytes.fromhex("22 58 20")
 
 CheckSM2 = Callable[[bytes, bytes, bytes], None]
-"""Checks a statement's signature: public key (04, x, y), message, signature (r, s).
+"""Checks a signature: public key (04, x, y), message, signature (r and s, 32 bytes each).
 
 It raises ``UnverifiedError`` where the signature does not hold, and never for any other reason: a
 verdict that depends on a machine's memory would differ from node to node. Safe between threads.

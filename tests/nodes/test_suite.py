@@ -20,7 +20,11 @@ from nodes.api.serve import _open_keys
 from nodes.cli import verify
 from nodes.cli.verify import check
 from nodes.config import load_config
+from nodes.core.kinds import KINDS
+from nodes.core.projection import Projection
+from nodes.core.sight import Sight
 from nodes.node import Ports
+from nodes.store.reader import StoreReader
 from nodes.verifier import Verifier
 from seals.sm2 import SM2StatementKey, statement_check
 from tests.authz.refusals import refused
@@ -117,6 +121,21 @@ def test_a_verifier_takes_sm2_where_the_roster_names_it_and_nowhere_else() -> No
         ("sm2-sm3",): ["good", "unknown-key", "bad-signature"],
         (): ["suite-not-named", "unknown-key", "suite-not-named"],
     }
+
+
+def test_an_entry_of_a_suite_that_the_roster_does_not_name_any_more_is_refused() -> None:
+    made = enrolled(A)
+    good = decode_statement(own_act(made, ITEM).entry)
+    for suites, code in ((("sm2-sm3",), None), ((), "suite-not-named")):
+        roster = replace(made.roster, suites=suites)
+        projection = Projection(roster, b"", KINDS, Sight(10), lambda _: 0, sm2=CHECK)
+        with made.houses[A].engine.connect() as connection:
+            reader = StoreReader(connection)
+            if code is None:
+                projection.check_signature(made.origin(A), good, reader)
+                continue
+            with refused(code):
+                projection.check_signature(made.origin(A), good, reader)
 
 
 def test_no_sm2_key_is_enrolled_where_the_roster_does_not_name_the_suite() -> None:

@@ -343,6 +343,23 @@ def test_a_certificate_of_no_known_version_is_refused() -> None:
     assert caught.value.code == "certificate-version"
 
 
+def test_a_path_length_is_not_negative() -> None:
+    bad = issue(
+        issuer=OFFICE.root,
+        issuer_key=key("root"),
+        name="negative",
+        public=key("middle").public,
+        serial=9,
+        from_s=NOW_S,
+        until_s=NOW_S + YEAR_S,
+        profile=Profile.AUTHORITY,
+        path_max=-1,
+    )
+    with pytest.raises(MalformedError) as caught:
+        decode_certificate(bad)
+    assert caught.value.code == "certificate-extension"
+
+
 def test_an_extension_stands_once() -> None:
     usage = der.sequence(
         der.oid("2.5.29.15"), der.boolean(True), der.octets(der.flags(DIGITAL_SIGNATURE, 5))

@@ -51,6 +51,7 @@ def test_times_come_back(time_s: int) -> None:
         ("30817f" + "00" * 127, "der-length"),
         ("30820080" + "00" * 128, "der-length"),  # a leading zero
         ("3085 0000000001 00", "der-length"),
+        ("3085 0100000000 00", "der-length"),  # more than four bytes of length
         ("3f1f00", "der-tag"),  # a tag of several bytes
         ("30", "der-truncated"),
         ("3002 00", "der-truncated"),
@@ -88,6 +89,7 @@ def test_every_other_spelling_of_a_head_is_refused(spelled: str, code: str) -> N
         ("1813 32303231303130313030303030302b30383030", "time_s"),  # not UTC
         ("1811 32303231303130313030303030302e305a", "time_s"),  # a fraction ends in 0
         ("170b 323130313031303030305a", "time_s"),
+        ("040d 3231303130313030303030305a", "time_s"),  # a good time of another tag
     ],
 )
 def test_every_other_spelling_of_a_value_is_refused(spelled: str, method: str) -> None:
