@@ -1,14 +1,19 @@
 """Nodes of a roster that names sm2-sm3: officers sign with SM2, and everybody judges alike."""
 
+import contextlib
 import secrets
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from authz.case_bundle import Place, _Replay
+from authz.party import key_object_of_kid
 from ledger.errors import FatalError, UnavailableError
 from ledger.keys import key_thumbprint
+from ledger.kind import Fact
 from ledger.note import Note, check_signed
 from ledger.roster import Roster, SignedRoster, sign_roster
 from ledger.sm2_note import SM2NoteKey
@@ -136,6 +141,21 @@ def test_an_entry_of_a_suite_that_the_roster_does_not_name_any_more_is_refused()
                 continue
             with refused(code):
                 projection.check_signature(made.origin(A), good, reader)
+
+
+def test_in_a_bundle_too_the_roster_says_whether_sm2_counts() -> None:
+    made = enrolled(A)
+    good = decode_statement(own_act(made, ITEM).entry)
+    place = Place(made.origin(A), 9)
+    row = {"live": True, "party": CLERK, "key": KEY.public, "suite": "sm2-sm3"}
+    name = key_object_of_kid(A, good.kid)
+    nothing: Any = SimpleNamespace(logs={}, rosters=())
+    for suites, check_ in ((("sm2-sm3",), contextlib.nullcontext()), ((), refused("signature"))):
+        replay = _Replay(nothing, KINDS, CHECK)
+        replay._rows[place.origin, name] = [Fact(place.origin, name, 1, bytes(32), row)]
+        log: Any = SimpleNamespace(issued={}, roster=replace(made.roster, suites=suites))
+        with check_:
+            replay._check_signature(place, good, log)
 
 
 def test_no_sm2_key_is_enrolled_where_the_roster_does_not_name_the_suite() -> None:

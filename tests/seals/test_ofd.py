@@ -1,4 +1,5 @@
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -486,3 +487,16 @@ class TestRealFile:
         parts[PAGE] = page.replace(b"198.04", b"998.04")
         (report,) = ofd.verify_ofd(zipped(parts), sm2=SM2, trust=TRUST, at_s=NOW_S)
         assert "part-altered" in report.codes
+
+
+def test_two_attachments_of_one_name_are_refused() -> None:
+    place = "Doc_0/Attachs/Attachments.xml"
+
+    def twice(parts: Parts) -> None:
+        found = re.search(rb"<ofd:Attachment .*?</ofd:Attachment>", parts[place], re.DOTALL)
+        assert found is not None
+        parts[place] = parts[place].replace(found[0], found[0] * 2)
+
+    with pytest.raises(MalformedError) as caught:
+        ofd.read(changed(twice))
+    assert caught.value.code == "ofd-form"

@@ -60,6 +60,7 @@ def test_gmssl_refuses_what_libcrypto_refuses_with_the_same_codes(gmssl: Provide
         ("sm2-signature", KEY.public, b"message", SIGNATURE, b"1234567812345679"),
         ("sm2-signature", key("x").public, b"message", SIGNATURE, USER_ID),
         ("sm2-signature", KEY.public, b"message", SIGNATURE + b"\x00", USER_ID),
+        ("sm2-signature", KEY.public, b"message", b"", USER_ID),
         ("sm2-signature", KEY.public, b"message", encode_signature_value(r + ORDER, s), USER_ID),
         ("sm2-signature", KEY.public, b"message", encode_signature_value(r, 0), USER_ID),
         ("sm2-key", off_curve, b"message", SIGNATURE, USER_ID),
