@@ -8,6 +8,8 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Callable
+from contextlib import ExitStack
 from hashlib import sha256
 from typing import Final
 
@@ -17,12 +19,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ledger.errors import MalformedError
 from nodes.adapters.clock import SystemClock
-from nodes.adapters.keystore import KeyStore, Unlock, check_opens
+from nodes.adapters.keystore import KeyStore, Unlock, check_opens, read_secret
 from nodes.adapters.random import randomness
 from nodes.adapters.seal_store import Brought, SealStore
+from nodes.adapters.sm2 import open_sm2
+from nodes.adapters.sm2_sdf import SDFDevice
 from nodes.adapters.trust_files import load_trust, read_certificates, read_file
 from nodes.cli.caller import load_folder
 from nodes.cli.show import print_json
+from nodes.config import Config
+from seals.sm2 import SigningKey
 
 _ARMOUR: Final = re.compile(rb"-----(?:BEGIN|END) ENCRYPTED PRIVATE KEY-----|\s+")
 
@@ -37,7 +43,12 @@ def bring(given: argparse.Namespace) -> int:
     check_opens(keys)
     if given.seal[:7] != f"{config.node.region}/":
         raise MalformedError(f"not a seal of {config.node.region}: {given.seal}", code="bad-field")
-    store = SealStore(keys)
+    with ExitStack() as stack:
+        store = SealStore(keys, _device(config, stack))
+        return _bring(given, store)
+
+
+def _bring(given: argparse.Namespace, store: SealStore) -> int:
     trust = load_trust(given.trust)
     [certificate] = read_certificates(given.certificate)
     paper, chain = _paper(given)
@@ -51,7 +62,7 @@ def bring(given: argparse.Namespace) -> int:
             lists=tuple(it.raw for it in trust.lists),
             paper_chain=chain,
         ),
-        key=store.sm2.load(_der(read_file(given.key)), read_file(given.passphrase).strip()),
+        key=given.device or store.sm2.load(_der(read_file(given.key)), _secret(given)),
         paper=paper,
         at_s=SystemClock().now_ms() // 1000,
     )
@@ -65,6 +76,22 @@ def bring(given: argparse.Namespace) -> int:
     return 0
 
 
+def _device(config: Config, stack: ExitStack) -> Callable[[str], SigningKey] | None:
+    """Return what gives the keys of the node's device; None where it has none."""
+    path, password = config.seals.device, config.seals.device_password
+    if path is None or password is None:
+        return None
+    device = SDFDevice(path, read_secret(password), open_sm2())
+    stack.callback(device.close)
+    return device.key
+
+
+def _secret(given: argparse.Namespace) -> bytes:
+    if given.passphrase is None:
+        raise MalformedError("a key in a file comes with --passphrase", code="bad-field")
+    return read_file(given.passphrase).strip()
+
+
 def _paper(
     given: argparse.Namespace,
 ) -> tuple[tuple[ec.EllipticCurvePrivateKey, bytes] | None, tuple[bytes, ...]]:
@@ -74,7 +101,7 @@ def _paper(
     if given.pdf_key is None:
         return None, ()
     first, *above = read_certificates(given.pdf_certificate)
-    secret = read_file(given.passphrase).strip()
+    secret = _secret(given)
     data = read_file(given.pdf_key)
     load = (
         serialization.load_pem_private_key

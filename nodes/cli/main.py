@@ -378,12 +378,12 @@ def _seal(commands: "_Commands[argparse.ArgumentParser]") -> None:
         metavar="FILE|DIR",
         help="its roots, other certificates and revocation lists, PEM or DER",
     )
-    bring.add_argument(
-        "--key", type=Path, required=True, metavar="FILE", help="the key, encrypted PKCS #8"
+    key = bring.add_mutually_exclusive_group(required=True)
+    key.add_argument("--key", type=Path, metavar="FILE", help="the key, encrypted PKCS #8")
+    key.add_argument(
+        "--device", metavar="LABEL", help="where the key lies in the device of the configuration"
     )
-    bring.add_argument(
-        "--passphrase", type=Path, required=True, metavar="FILE", help="opens the keys"
-    )
+    bring.add_argument("--passphrase", type=Path, metavar="FILE", help="opens the key files")
     bring.add_argument("--pdf-key", type=Path, metavar="FILE", help="a P-256 key for PDF files")
     bring.add_argument(
         "--pdf-certificate", type=Path, metavar="FILE", help="its certificate and those above it"

@@ -72,6 +72,14 @@ def test_a_maker_s_seal_is_brought_with_its_key(
     }
     store(node).check_signer(SEAL, SystemClock().now_ms() // 1000)
     assert main(arguments(made, *trust, seal="500000/seal/x")) == 2
+    here = arguments(made, *trust, seal="510000/seal/brought-3")
+    at = here.index("--key")
+    # The configuration names no device.
+    capsys.readouterr()
+    assert main([*here[:at], "--device", "3", *here[at + 2 :]]) != 0
+    assert "no-device" in capsys.readouterr().err
+    at = here.index("--passphrase")
+    assert main([*here[:at], *here[at + 2 :]]) == 2
     (folder / "wrong").write_text("another passphrase")
     wrong = arguments(made, *trust)
     wrong[wrong.index("--passphrase") + 1] = str(folder / "wrong")

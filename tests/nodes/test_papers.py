@@ -529,6 +529,18 @@ async def seals_of(office: Office) -> dict[str, Any]:
         return {it["seal"]: it for it in await client.seals()}
 
 
+def test_a_pdf_key_that_may_not_sign_signs_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(_held: HeldSeal, _at_s: int) -> None:
+        raise RefusedError("its term is over", code="outside-certificate")
+
+    monkeypatch.setattr(HeldSeal, "check_paper", ended)
+    refusal(office, "outside-certificate", seal=OTHER)
+    # OFD does not ask for that key.
+    assert office.draw(seal=OTHER, format="ofd")["file"]
+
+
 def test_a_certificate_on_the_revocation_list_signs_nothing(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
