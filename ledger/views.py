@@ -18,6 +18,7 @@ from ledger.roster import NUMBER_MAX, Role, Roster
 
 VIEW_KIND: Final = "log.view"
 BLOCK_KIND: Final = "log.block"
+EPOCH_KIND: Final = "log.epoch"
 VIEW_LINES_MAX: Final = 256
 
 
@@ -35,6 +36,17 @@ class Cover(NamedTuple):
     region: str
     size: int
     time_s: int
+
+
+class Count(NamedTuple):
+    """What the lines of one candidate in a block record say.
+
+    ``before`` is by the version that an epoch ends, and empty for all but the note of an epoch.
+    """
+
+    size: int
+    covers: tuple[Cover, ...]
+    before: tuple[Cover, ...] = ()
 
 
 class FixedRange(NamedTuple):
@@ -105,6 +117,8 @@ class View:
         roster: Version of the roster by which the lines count.
         fresh_at_s: No quorum had seen a larger tree before then.
         note: The viewed log's note, with its own signature line alone.
+        before: Lines by the version before ``roster``; there are some iff the view is of a note
+            that first covers the epoch of ``roster`` in the viewed log.
     """
 
     origin: str
@@ -114,43 +128,68 @@ class View:
     fresh_at_s: int
     note: bytes
     lines: tuple[bytes, ...]
+    before: tuple[bytes, ...] = ()
 
 
-def view_body(note: bytes, roster: Roster, lines: Iterable[GoodLine]) -> dict[str, Any]:
+def view_body(
+    note: bytes,
+    roster: Roster,
+    lines: Iterable[GoodLine],
+    before: tuple[Roster, Iterable[GoodLine]] | None = None,
+) -> dict[str, Any]:
     """Return the body of a ``log.view`` act.
 
     Of more lines than a quorum it takes the latest, as they make the view the freshest. Of the note
     it takes the text and the log's own line.
+
+    Args:
+        note: Of the viewed log.
+        roster: By which ``lines`` count.
+        lines: Mirror lines on the note.
+        before: For a note that first covers an epoch: the version before ``roster``, and lines by
+            that one.
 
     Raises:
         MalformedError: It is no note of a log of the roster.
         UnverifiedError: ``no-quorum``; or the note is not signed by its log.
     """
     text, signature, checkpoint = _open_note(note, roster)
-    quorum = roster.quorum(checkpoint.origin)
-    latest = sorted(lines, key=lambda line: (-line.time_s, line.region))[:quorum]
     body = {
         "note": Note(text, (signature,)).encode(),
         "roster": roster.version,
-        "lines": [line.line for line in sorted(latest)],
+        "lines": _latest(lines, roster.quorum(checkpoint.origin)),
     }
-    decode_view(body, roster)
+    if before is not None:
+        body["before"] = _latest(before[1], before[0].quorum(checkpoint.origin))
+    decode_view(body, roster, None if before is None else before[0])
     return body
 
 
-def decode_view(body: Mapping[str, Any], roster: Roster) -> View:
+def decode_view(body: Mapping[str, Any], roster: Roster, before: Roster | None = None) -> View:
     """Read the body of a ``log.view`` act and check all of it.
 
     1. The fields are those of the form, and the lines are counted by ``roster``.
     2. The note is canonical and holds the viewed log's own signature alone, which holds.
     3. Exactly q lines, of distinct mirrors of that log, hold over it.
+    4. Where there are lines ``before``, the same by the version before ``roster``. The view is then
+       as fresh as the less fresh of the two.
+
+    Whether the note's size asks for lines by that version, only the viewed log's entries say.
+
+    Args:
+        body: Of the act.
+        roster: The version that the body names.
+        before: The version before that; needed where the body has lines by it.
 
     Raises:
         MalformedError: (1), or the note is no note.
         UnverifiedError: ``unknown-key`` or ``bad-signature`` (2), ``no-quorum`` or ``bad-line``
-            (3).
+            (3) or (4).
     """
-    note, version, lines = _fields(body, "note roster lines")  # (1)
+    has_before = "before" in body
+    note, version, lines = _fields(  # (1)
+        {name: value for name, value in body.items() if name != "before"}, "note roster lines"
+    )
     if type(note) is not bytes or type(version) is not int:
         raise _bad("a view is a note, a roster version and lines")
     if version != roster.version:
@@ -159,15 +198,13 @@ def decode_view(body: Mapping[str, Any], roster: Roster) -> View:
     text, signature, checkpoint = _open_note(note, roster)  # (2)
     if Note(text, (signature,)).encode() != note:
         raise _bad("a view's note holds its log's own signature line alone")
-    quorum = roster.quorum(checkpoint.origin)  # (3)
-    if len(raw) > quorum:
-        raise _bad(f"a view of {checkpoint.origin} holds {quorum} lines, not {len(raw)}")
-    good = check_lines(roster, checkpoint.origin, checkpoint, raw, "mirror")
-    fresh_at_s = fresh_at([line.time_s for line in good], quorum)
-    if fresh_at_s is None:
-        raise UnverifiedError(
-            f"a view of {checkpoint.origin} needs {quorum} lines, not {len(good)}", code="no-quorum"
-        )
+    fresh_at_s = _check_quorum(roster, checkpoint, raw)  # (3)
+    earlier: tuple[bytes, ...] = ()
+    if has_before:  # (4)
+        if before is None or before.version + 1 != version:
+            raise _bad(f"there is no version before {version} to count lines by")
+        earlier = _raw_lines(body["before"])
+        fresh_at_s = min(fresh_at_s, _check_quorum(before, checkpoint, earlier))
     return View(
         origin=checkpoint.origin,
         size=checkpoint.size,
@@ -176,7 +213,27 @@ def decode_view(body: Mapping[str, Any], roster: Roster) -> View:
         fresh_at_s=fresh_at_s,
         note=note,
         lines=raw,
+        before=earlier,
     )
+
+
+def _latest(lines: Iterable[GoodLine], quorum: int) -> list[bytes]:
+    latest = sorted(lines, key=lambda line: (-line.time_s, line.region))[:quorum]
+    return [line.line for line in sorted(latest)]
+
+
+def _check_quorum(roster: Roster, checkpoint: Checkpoint, raw: tuple[bytes, ...]) -> int:
+    """Check that exactly a quorum of mirrors signed, and return how fresh that makes the note."""
+    origin, quorum = checkpoint.origin, roster.quorum(checkpoint.origin)
+    if len(raw) > quorum:
+        raise _bad(f"a view of {origin} holds {quorum} lines, not {len(raw)}")
+    good = check_lines(roster, origin, checkpoint, raw, "mirror")
+    fresh_at_s = fresh_at([line.time_s for line in good], quorum)
+    if fresh_at_s is None:
+        raise UnverifiedError(
+            f"a view of {origin} needs {quorum} lines, not {len(good)}", code="no-quorum"
+        )
+    return fresh_at_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,23 +322,26 @@ def decode_block(body: Mapping[str, Any]) -> Block:
     )
 
 
-def check_block_lines(roster: Roster, origin: str, block: Block) -> tuple[Cover, ...]:
-    """Return what the good lines of a block record say; the others count for nothing.
+def count_lines(
+    roster: Roster, origin: str, item: BlockLines, before: Roster | None = None
+) -> Count:
+    """Return what the good lines of a candidate in a block record say; others count for nothing.
 
     They are not refused with the whole block, since the entry stands in the log all the same.
 
     Args:
-        roster: The version in force at the block.
+        roster: The version in force in the log's tree of the candidate's size.
         origin: Of the log that holds the block.
-        block: Its sizes and roots are those of the log's own tree, which the caller has seen to.
+        item: Its size and root are those of the log's own tree, which the caller has seen to.
+        before: The version that an epoch ended, where the candidate first covers it.
     """
-    return tuple(
-        Cover(line.region, item.size, line.time_s)
-        for item in block.lines
-        for line in collect_lines(
-            roster, origin, Checkpoint(origin, item.size, item.root), item.lines, "mirror"
-        )
-    )
+    checkpoint = Checkpoint(origin, item.size, item.root)
+
+    def covers(version: Roster) -> tuple[Cover, ...]:
+        found = collect_lines(version, origin, checkpoint, item.lines, "mirror")
+        return tuple(Cover(line.region, item.size, line.time_s) for line in found)
+
+    return Count(item.size, covers(roster), () if before is None else covers(before))
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +355,13 @@ class Evidence:
         quorum: q of the log.
         size: How many entries are settled.
         covers: Per mirror and tree the earliest time, in order.
+        floor_s: Nothing from here on was seen earlier: when the last epoch had its quorums.
     """
 
     quorum: int
     size: int = 0
     covers: tuple[Cover, ...] = ()
+    floor_s: int = 0
 
     def fixed(self, block_lines: Iterable[Cover]) -> tuple[list[FixedRange], "Evidence"]:
         """Take in the good lines of the next block record, and say which entries they settle.
@@ -332,12 +394,38 @@ class Evidence:
                     by_region[region] = min(time_s, by_region.get(region, time_s))
             settled = seen_by(by_region.values(), self.quorum)
             assert settled is not None  # q mirrors reach past this range
+            settled = max(settled, self.floor_s)
             if ranges and ranges[-1].seen_by_s == settled:
                 low = ranges.pop().low
             ranges.append(FixedRange(low, high, settled))
             low = high
         rest = tuple(cover for cover in covers if cover.size > reached)
-        return ranges, Evidence(self.quorum, reached, rest)
+        return ranges, Evidence(self.quorum, reached, rest, self.floor_s)
+
+    def crossed(self, count: Count, quorum: int) -> tuple[list[FixedRange], "Evidence"]:
+        """Take in the lines on the note of an epoch, and count by the new version from there on.
+
+        The epoch entry itself, the last in that tree, and all after it were not seen before the
+        later of the two q-th smallest times on the note (protocol.md section 7).
+
+        Args:
+            count: Quorums by both versions.
+            quorum: q by the new version.
+        """
+        times = [seen_by((cover.time_s for cover in count.covers), quorum)]
+        if count.before:
+            times.append(seen_by((cover.time_s for cover in count.before), self.quorum))
+            ranges, _ = self.fixed(count.before)
+        else:
+            # Nobody could sign by the version before: what it left open, the new one dates.
+            ranges, _ = replace(self, quorum=quorum, covers=()).fixed(count.covers)
+        floor_s = max(self.floor_s, *(it for it in times if it is not None))
+        low, high, seen_by_s = ranges.pop()
+        assert high == count.size
+        if low < high - 1:
+            ranges.append(FixedRange(low, high - 1, seen_by_s))
+        ranges.append(FixedRange(high - 1, high, max(seen_by_s, floor_s)))
+        return ranges, Evidence(quorum, count.size, (), floor_s)
 
 
 def _check_one(

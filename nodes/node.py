@@ -24,16 +24,17 @@ from ledger.errors import (
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import Kinds
 from ledger.note import Note, VerifierKey
-from ledger.roster import Roster
+from ledger.roster_chain import RosterChain
 from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from ledger.tiles import frontier_from_edge
-from nodes.core.candidate import ForeignWitness
+from nodes.core.candidate import ForeignWitness, Quorums
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.effects import Effects
 from nodes.core.follower import Follower
 from nodes.core.heads import SignedHead, open_head, read_edge, second_note, sign_head
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
+from nodes.core.log_state import LogState
 from nodes.core.network import Network
 from nodes.core.projection import Projection
 from nodes.core.ready import (
@@ -52,10 +53,11 @@ from nodes.core.ready import (
     Write,
 )
 from nodes.core.recovery import REBUILDING, check_all, decide_start
-from nodes.core.sequencer import Head, Means, Report, Sequencer
+from nodes.core.rosters import Rosters, memory_name, own_keys, recalled
+from nodes.core.sequencer import HELD, Head, Means, Report, Sequencer
 from nodes.core.settlement import Settlement
 from nodes.core.sight import Sight
-from nodes.core.views import Shelf, due_for_uses
+from nodes.core.views import Shelf, counted, due_for_uses
 from nodes.core.withheld import Withheld
 from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
 from nodes.snapshot import KnownNote, LogStatus, Snapshot, State
@@ -85,6 +87,8 @@ class Ports:
     officers: Officers
     engine: Engine
     sm2: CheckSM2 = no_sm2
+    more_keys: tuple[RoleKeys, ...] = ()
+    """Keys of the same region of before and to come: at a change of keys, both sign for a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,7 @@ class Outbox:
 
 def build(
     settings: Settings,
-    roster: Roster,
-    signed_roster: bytes,
+    chain: RosterChain,
     ports: Ports,
     kinds: Kinds = KINDS,
 ) -> "Node":
@@ -111,8 +114,8 @@ def build(
 
     Args:
         settings: Which region, and its limits.
-        roster: In force; checked.
-        signed_roster: Its bytes, with the signatures.
+        chain: The roster's versions from the genesis, as far as they are known; the store may
+            remember more.
         ports: The world.
         kinds: The joined table; tests bring their own.
 
@@ -121,21 +124,17 @@ def build(
         NotFoundError: The region is no member.
         UnavailableError: ``sm2-unavailable``: the roster names a suite that cannot be checked here.
     """
-    if SM2_SM3 in roster.suites and ports.sm2 is no_sm2:
+    if SM2_SM3 in chain.newest.suites and ports.sm2 is no_sm2:
         raise UnavailableError(
             "the roster names sm2-sm3, and no SM2 is at hand", code="sm2-unavailable"
         )
-    member = roster.member(settings.region)
-    for name in ("log", "witness", "mirror", "receipt", "issuer"):
-        if getattr(ports.keys, name).public != getattr(member.keys, name):
-            raise MalformedError(f"the {name} key is not the roster's", code="bad-key")
-    for name in ("log_pq", "witness_pq", "mirror_pq"):
-        key = getattr(ports.keys, name)
-        # One too few would leave unsigned what the roster promises; one too many nobody can check.
-        if (None if key is None else key.public) != getattr(member.keys, name):
-            raise MalformedError(f"the {name} key is not the roster's", code="bad-key")
+    held = (ports.keys, *ports.more_keys)
+    Rosters(chain).home_of(settings.region)
+    recent = chain.rosters[-2:]
+    if all(own_keys(roster, settings.region, held) is None for roster in recent):
+        raise MalformedError("the keys are not the roster's", code="bad-key")
     create_schema(ports.engine)
-    return Node(settings, roster, signed_roster, ports, kinds)
+    return Node(settings, chain, ports, kinds)
 
 
 class Node:
@@ -147,17 +146,16 @@ class Node:
     def __init__(
         self,
         settings: Settings,
-        roster: Roster,
-        signed_roster: bytes,
+        chain: RosterChain,
         ports: Ports,
         kinds: Kinds,
     ) -> None:
         self._settings = settings
-        self._roster = roster
-        self._signed_roster = signed_roster
+        self._chain = chain
         self._ports = ports
         self._kinds = kinds
-        self._own = roster.origin_of(settings.region)
+        self._rosters = Rosters(chain)
+        self._own = self._rosters.home_of(settings.region)
         self._foreign = [
             ForeignWitness(name, VerifierKey.decode(vkey))
             for name, vkey in sorted(settings.foreign_witnesses.items())
@@ -167,6 +165,7 @@ class Node:
         self._state: State = "serving"
         self._detail = ""
         self._is_loaded = True
+        self._has_changed = False
         self._asking_until_ms: int | None = None
         self._held: tuple[Asked, ...] = ()
         self._wrote = False
@@ -211,65 +210,63 @@ class Node:
 
     def _load(self, connection: Connection, now_ms: int) -> None:
         """Make everything in memory anew from what is committed."""
-        roster, settings = self._roster, self._settings
+        settings = self._settings
         self._ids.forget()
         reader = StoreReader(connection, self._ids)
         self._commit = notes.load_commit(connection)
         sizes = entries.load_sizes(connection)
         self._memory = notes.load_memory(connection)
-        self._stored = {
-            member.origin: sizes.get(member.origin, 0) for member in roster.members.values()
-        }
+        chain = recalled(self._chain, self._memory)
+        in_force: dict[str, int] = {}
+        self._rosters = rosters = Rosters(chain, in_force)
+        self._own = rosters.home_of(settings.region)
+        self._stored = {origin: sizes.get(origin, 0) for origin in chain.origins()}
         self._sight = Sight(settings.limits.facts_cached_max)
         self._projection = Projection(
-            roster,
-            self._signed_roster,
-            self._kinds,
-            self._sight,
-            self._judged_size,
-            sm2=self._ports.sm2,
+            rosters, self._kinds, self._sight, self._state_of, sm2=self._ports.sm2
         )
         self._follower = Follower(self._projection, settings.limits)
+        for origin, (size, state) in notes.load_projections(connection).items():
+            if origin in self._stored:
+                loaded = self._projection.load_state(origin, size, state, reader)
+                self._follower.states[origin] = loaded
+                in_force[origin] = loaded.version
+        held = (self._ports.keys, *self._ports.more_keys)
         means = Means(
             region=settings.region,
-            roster=roster,
-            signed_roster=self._signed_roster,
+            origin=self._own,
             projection=self._projection,
             sight=self._sight,
-            issuer=self._ports.keys.issuer,
+            keys=lambda roster: own_keys(roster, settings.region, held),
             officers=self._ports.officers,
             limits=settings.limits,
         )
-        keys = self._ports.keys
-        self._sequencer = Sequencer(means, keys.log, keys.log_pq)
+        self._means = means
+        self._is_own_ready = False
+        self._sequencer = Sequencer(means)
         self._network = Network(
-            roster=roster,
+            rosters=rosters,
             region=settings.region,
-            witness=keys.witness,
-            mirror=keys.mirror,
-            witness_pq=keys.witness_pq,
-            mirror_pq=keys.mirror_pq,
+            held=held,
+            asked=self._asked,
             state=peers.load_state(connection, self._ids, self._own),
             foreign=self._foreign,
             next_id=self._request_ids.__next__,
         )
         if self._state != "serving":
             self._network.halt(self._state)
-        for origin, (size, state) in notes.load_projections(connection).items():
-            if origin in self._stored:
-                self._follower.states[origin] = self._projection.load_state(
-                    origin, size, state, reader
-                )
         self._duties = Duties(
-            self._own, self._memory.get(DUTIES, b""), settings.limits.duties_max, roster.closed
+            self._own,
+            self._memory.get(DUTIES, b""),
+            settings.limits.duties_max,
+            rosters.newest.closed,
         )
         self._shelf = Shelf()
-        self._settlement = Settlement(self._own, roster.closed)
+        self._settlement = Settlement(self._own, rosters.newest.closed)
         self._settlement_is_new = True
-        self._withheld = Withheld(roster.constants.staleness_s, tuple(self._stored))
+        self._withheld = Withheld(rosters.newest.constants.staleness_s, tuple(self._stored))
         self._wanted_fresh: dict[str, int] = {}
         self._published = self._load_published(connection)
-        self._is_own_ready = False
         self._take_own(reader, now_ms)
 
     def _load_published(self, connection: Connection) -> SignedHead | None:
@@ -279,7 +276,7 @@ class Node:
             LedgerError: What is stored as our note is none of ours.
         """
         found = notes.load_newest_note(connection, self._ids, self._own)
-        return None if found is None else open_head(found[1], self._roster)[0]
+        return None if found is None else open_head(found[1], self._rosters, is_ours=True)[0]
 
     def _take_own(self, reader: StoreReader, now_ms: int) -> None:
         """Let the sequencer have our own log, once all of it is judged and published.
@@ -291,7 +288,14 @@ class Node:
         published = self._published
         if (0 if state is None else state.size) != size:
             return
-        if size and (published is None or published.checkpoint.size != size):
+        signed = published
+        held = self._memory.get(HELD)
+        if state is not None and state.open_epoch is not None and held:
+            # What is held back until the epoch's note has its quorums was signed all the same.
+            later, _ = open_head(held, self._rosters, is_ours=True)
+            if published is not None and later.checkpoint.size > published.checkpoint.size:
+                signed = later
+        if size and (signed is None or signed.checkpoint.size != size):
             return
         if state is None:
             state = self._projection.new_state(self._own)
@@ -300,9 +304,22 @@ class Node:
             edge = read_edge(self._own, size, reader)
         except MalformedError:
             return  # altered tiles, which the check at the start names
-        head = Head(size, edge, frontier_from_edge(size, edge), published)
+        head = Head(size, edge, frontier_from_edge(size, edge), published, signed)
         self._sequencer.load(head, state, now_ms)
         self._is_own_ready = True
+
+    def _asked(self, size: int) -> Quorums:
+        """Return what a checkpoint of our own log of a size needs, as far as that is judged."""
+        state = self._state_of(self._own)
+        if state is None:
+            return Quorums((self._rosters.at(self._rosters.version_of(self._own)),), is_epoch=False)
+        counting = state.counting(size)
+        if counting is None:
+            return Quorums((self._rosters.at(state.version),), is_epoch=False)
+        roster = self._rosters.at(counting.version)
+        before = self._projection.before_of(self._own, counting)
+        rosters = (roster,) if before is None else (before, roster)
+        return Quorums(rosters, is_epoch=counting.before is not None)
 
     def _check_store(self, reader: StoreReader) -> None:
         """Hash every stored log again, up to the root that was signed for it.
@@ -395,6 +412,7 @@ class Node:
                     connection.rollback()
                     self._is_loaded = True
                 transaction = connection.begin()
+                self._has_changed = False
                 try:
                     outbox = self._step(connection, events, now_ms)
                 except BaseException:
@@ -413,6 +431,11 @@ class Node:
         if self._wrote and self._state == "serving":
             self._ports.fence.store(self._mark())
         self.snapshot = self._snapshot()
+        if self._has_changed:
+            # Another version is known, or in force in some log: who signs, who counts and who is
+            # asked is all made anew from the store, in the next step.
+            self._is_loaded = False
+            return replace(outbox, wake_at_ms=now_ms)
         return outbox
 
     def _commit_now(self, connection: Connection, transaction: RootTransaction) -> None:
@@ -427,6 +450,7 @@ class Node:
         reader = StoreReader(connection, self._ids)
         self._connection = connection
         self._wrote = False
+        self._write(self._network.heads.wake())
         replies: list[Reply] = []
         asked: list[Asked] = []
         for event in (*self._held, *events):
@@ -461,6 +485,7 @@ class Node:
         if self._withheld.is_behind:
             self._write(self._withheld.settle(reader))
         self._write(self._duties.writes())
+        self._remember_rosters()
         ready = self._network.flush(now_ms, reader)
         self._write(ready.writes)
         if self._wrote and self._state == "serving":
@@ -468,6 +493,15 @@ class Node:
             self._commit += 1
         wake_at_ms = self._wake_at_ms(ready.wake_at_ms, now_ms)
         return Outbox(tuple(replies), ready.requests, wake_at_ms)
+
+    def _remember_rosters(self) -> None:
+        """Keep the versions that this step has learnt."""
+        learnt = self._rosters.learnt
+        first = self._rosters.newest.version - len(learnt) + 1
+        self._write(PutMemory(memory_name(at), signed) for at, signed in enumerate(learnt, first))
+        if learnt:
+            self._rosters.learnt = []
+            self._has_changed = True
 
     def _is_asking(self, now_ms: int) -> bool:
         """Say whether the witnesses' word on our own log is still awaited after the start.
@@ -499,18 +533,23 @@ class Node:
             for signed, lines in found.effects.lines:
                 self._network.watch.note("mirror", signed, lines)
             self._duties.notice(found.origin, found.effects)
+            self._has_changed = self._has_changed or found.effects.is_epoch
             judged.append((found.origin, found.effects))
         if judged:
             self._settle(judged, reader)
         for head in self._follower.disputed():
             self._write(self._network.heads.compare(head, reader))
         for origin, known in self._network.known.items():
-            if not self._shelf.is_better(origin, known, self._judged_size(origin)):
+            viewed = self._follower.states.get(origin)
+            if viewed is None or not self._shelf.is_better(origin, known, viewed.size):
                 continue
+            whole = counted(known, viewed, self._projection)
             # A log that lies may have shown others a tree that is not the one we hold.
-            if self._projection.root(origin, known.size, reader) == known.root:
-                self._shelf.put(origin, known)
-        self._write(self._network.catch_up(self._follower.lacking(self._stored), reader))
+            root = self._projection.root(origin, known.size, reader)
+            if whole is not None and root == known.root:
+                self._shelf.put(origin, whole)
+        lacking = {**self._network.pinned(), **self._follower.lacking(self._stored)}
+        self._write(self._network.catch_up(lacking, reader))
 
     def _settle(self, judged: Sequence[tuple[str, Effects]], reader: StoreReader) -> None:
         """Take note of what newly judged entries show of uses and of accepted offers."""
@@ -537,7 +576,7 @@ class Node:
                 self._write((memory,))
                 taken.append(Report(event.request_id, frozen))
         unrecorded = network.unrecorded()
-        constants = self._roster.constants
+        constants = self._rosters.newest.constants
         wanted = self._settlement.wanted
         views_due = (
             due_for_uses(wanted, self._shelf, sequencer.state.views, constants.refresh_s)
@@ -560,6 +599,7 @@ class Node:
             self._write(network.recorded(batch.recorded))
             published = self._published = sequencer.head.published
             assert published is not None
+            self._has_changed = self._has_changed or batch.effects.is_epoch
             network.publish(published.checkpoint, published.note, published.post_quantum)
             self._settle([(self._own, batch.effects)], reader)
             for view in batch.effects.views:
@@ -569,7 +609,7 @@ class Node:
 
     def _want_fresh(self, now_s: int) -> None:
         """Ask for fresher lines on logs that we rely on, when they grow old or a use needs them."""
-        half_s = self._roster.constants.staleness_s // 2
+        half_s = self._rosters.newest.constants.staleness_s // 2
         for origin, view in self._sequencer.state.views.items():
             best = self._shelf.get(origin)
             fresh_s = max(view.fresh_at_s, best.fresh_at_s if best is not None else 0)
@@ -597,7 +637,7 @@ class Node:
         # What others signed for is back; who was witnessed and mirrored here is forgotten, so these
         # two keys rest. The note is the one we gave before: the same text, signed alike.
         head = rebuild.target
-        keys = self._ports.keys
+        keys = self._means.keys_of(self._rosters.newest)
         self._published = signed = sign_head(head, keys.log, keys.log_pq)
         self._write(
             (
@@ -643,10 +683,14 @@ class Node:
             if isinstance(write, AppendEntries) and write.origin in self._stored:
                 self._stored[write.origin] = write.start + len(write.entries)
 
-    def _judged_size(self, origin: str) -> int:
+    def _state_of(self, origin: str) -> LogState | None:
         if origin == self._own and self._is_own_ready:
-            return self._sequencer.state.size
-        return self._follower.judged_size(origin)
+            return self._sequencer.state
+        return self._follower.states.get(origin)
+
+    def _judged_size(self, origin: str) -> int:
+        state = self._state_of(origin)
+        return 0 if state is None else state.size
 
     def _mark(self) -> FenceMark:
         published = self._published
@@ -711,4 +755,6 @@ class Node:
             convicted=MappingProxyType(dict(network.heads.convictions.found)),
             resting=network.resting,
             commit=self._commit,
+            rosters=self._rosters.chain,
+            version=self._sequencer.state.version,
         )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
+from ledger.roster_chain import RosterChain
 from nodes.core.convictions import Convicted
 from nodes.core.network import PeerHealth
 
@@ -52,6 +53,8 @@ class Snapshot:
         convicted: Keys that evidence has convicted of two histories, by the object for each.
         resting: Whether the witness and mirror keys sign no more.
         commit: Number of the last commit.
+        rosters: All roster versions that are known; None before the start.
+        version: The version in force in the own log.
     """
 
     state: State = "serving"
@@ -68,3 +71,5 @@ class Snapshot:
     convicted: Mapping[str, Convicted] = field(default_factory=dict)
     resting: bool = False
     commit: int = 0
+    rosters: RosterChain | None = None
+    version: int = 1

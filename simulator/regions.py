@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from ledger.keys import SigningKey
 from ledger.roster import Constants, Member, MemberKeys, Roster, SignedRoster, sign_roster
+from ledger.roster_chain import RosterChain
 from simulator.places import Place, places_of
 
 NETWORK = "southwest-five.example"
@@ -22,6 +23,11 @@ class Members:
     roster: Roster
     signed: SignedRoster
     keys: dict[str, dict[str, SigningKey]]
+
+    @property
+    def chain(self) -> RosterChain:
+        """The genesis alone."""
+        return RosterChain((self.signed.encode(),), (self.roster,))
 
 
 def key_of(seed: int, *words: str) -> SigningKey:

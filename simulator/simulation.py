@@ -111,9 +111,8 @@ class Simulation:
         )
         settings = nodes.Settings(region=machine.region, limits=Limits())
         kinds = lawless() if machine.lawless else KINDS
-        signed = self.members.signed.encode()
         try:
-            machine.node = nodes.build(settings, self.roster, signed, ports, kinds)
+            machine.node = nodes.build(settings, self.members.chain, ports, kinds)
         except OperationalError:
             self.world.count("could not start: disk full")
             self.world.after(RESTART_MS[1], partial(self.start_again, machine))

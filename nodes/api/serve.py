@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.errors import MalformedError, UnavailableError, UnverifiedError
 from ledger.names import check_region
 from ledger.roster import Roster, SignedRoster, check_genesis
+from ledger.roster_chain import RosterChain
 from ledger.suites import no_sm2
 from nodes import node as node_module
 from nodes.adapters import tls
@@ -160,7 +161,8 @@ async def running(
             engine=store.writing,
             sm2=check,
         )
-        node = node_module.build(settings, roster, signed, ports)
+        chain = RosterChain((signed,), (roster,))
+        node = node_module.build(settings, chain, ports)
         contexts, peer_tls = _transport(config, roster)
         peers = HTTPPeers(
             _addresses(config, roster),

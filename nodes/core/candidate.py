@@ -4,11 +4,12 @@ Publishing never waits for this: the newest published note becomes the candidate
 has its quorums, or its time is up (protocol.md section 2).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from ledger.checkpoint import TIME_S_MAX
 from ledger.encoding import decode, encode
 from ledger.errors import LedgerError, MalformedError
 from ledger.note import SIGNATURES_MAX, Note, Signature, VerifierKey
@@ -17,13 +18,17 @@ from ledger.views import BlockLines, GoodLine, fresh_at
 from nodes.core.exchange import decode_lines
 from nodes.core.heads import (
     ROLE_LINES_MAX,
+    LineKey,
     SignedHead,
     good_lines,
+    line_key,
     line_signatures,
-    one_line,
+    lines_of,
     open_head,
+    region_lines,
 )
 from nodes.core.ready import PutMemory, PutNote, PutSecondNote, Write
+from nodes.core.rosters import Rosters
 from nodes.core.submission import Gained, SendingLimits, Submission
 from nodes.core.watch import Watch
 
@@ -49,36 +54,75 @@ class ForeignWitness:
         return f"witness:{self.name}"
 
 
+class Quorums(NamedTuple):
+    """What a checkpoint of our own log needs: a quorum in each role by each of these versions.
+
+    The note that first covers an epoch stays the candidate until it has them, whatever the time.
+    """
+
+    rosters: tuple[Roster, ...]
+    is_epoch: bool
+
+
 @dataclass(slots=True)
 class Round:
-    """A candidate and the lines on it, the latest of each region.
+    """A candidate and the lines on it, the latest of each key.
 
-    ``arrived`` holds the first mirror line of each region, in the order in which they came: the
-    first q of them go into a block record.
+    ``arrived`` holds the first mirror line of each key, in the order in which they came: the first
+    q of them by each version go into a block record.
     """
 
     head: SignedHead
     started_ms: int
-    witness: dict[str, GoodLine] = field(default_factory=dict)
-    mirror: dict[str, GoodLine] = field(default_factory=dict)
+    asked: Quorums
+    witness: dict[LineKey, GoodLine] = field(default_factory=dict)
+    mirror: dict[LineKey, GoodLine] = field(default_factory=dict)
     foreign: dict[str, Signature] = field(default_factory=dict)
     second: dict[tuple[Role, str], Signature] = field(default_factory=dict)
     """ML-DSA-44 lines, which are served and count for nothing here."""
-    arrived: dict[str, GoodLine] = field(default_factory=dict)
+    arrived: dict[LineKey, GoodLine] = field(default_factory=dict)
     told_fresh_s: int = 0
     is_unwritten: bool = False
     """Whether lines came that are not in the store yet: they wait for a commit due anyway."""
 
-    def has(self, quorum: int, *roles: Role) -> bool:
-        """Say whether there are lines of a quorum in each of these roles."""
-        lines: dict[Role, int] = {"witness": len(self.witness), "mirror": len(self.mirror)}
-        return all(lines[role] >= quorum for role in roles)
+    def has(self, *roles: Role) -> bool:
+        """Say whether there are lines of all quorums in each of these roles."""
+        origin = self.head.checkpoint.origin
+        for roster in self.asked.rosters:
+            quorum = roster.quorum(origin)
+            for role in roles:
+                lines = self.witness if role == "witness" else self.mirror
+                if len(lines) < quorum or len(_counted(roster, origin, role, lines)) < quorum:
+                    return False
+        return True
 
-    def note(self, roster: Roster) -> bytes:
+    def first_lines(self) -> tuple[GoodLine, ...]:
+        """Return the first q mirror lines by each version, in the order in which they came."""
+        origin = self.head.checkpoint.origin
+        found: dict[LineKey, GoodLine] = {}
+        for roster in self.asked.rosters:
+            counted = lines_of(roster, origin, self.arrived.values())
+            found |= {line_key(line): line for line in counted[: roster.quorum(origin)]}
+        return tuple(found.values())
+
+    def fresh_s(self) -> int:
+        """Return how fresh the mirror lines make the note, by the less fresh of the versions."""
+        origin = self.head.checkpoint.origin
+        found = [
+            fresh_at(
+                (it.time_s for it in lines_of(roster, origin, self.mirror.values())),
+                roster.quorum(origin),
+            )
+            for roster in self.asked.rosters
+        ]
+        return min((it or 0 for it in found), default=0)
+
+    def note(self) -> bytes:
         """Return the note with all Ed25519 lines."""
+        rosters, origin = self.asked.rosters, self.head.checkpoint.origin
         lines = (
-            *line_signatures(roster, _by_region(self.witness), "witness"),
-            *line_signatures(roster, _by_region(self.mirror), "mirror"),
+            *line_signatures(rosters, origin, _in_order(self.witness), "witness"),
+            *line_signatures(rosters, origin, _in_order(self.mirror), "mirror"),
             *(self.foreign[name] for name in sorted(self.foreign)),
         )
         return Note.decode(self.head.note).with_signatures(*lines[: SIGNATURES_MAX - 1]).encode()
@@ -101,7 +145,8 @@ class Candidate:
     on which a quorum's lines stand.
 
     Args:
-        roster: In force.
+        rosters: What is known of the network.
+        asked: What a checkpoint of a size needs.
         origin: Of our own log.
         region: Ours.
         foreign: Witnesses from the configuration.
@@ -116,7 +161,8 @@ class Candidate:
     def __init__(
         self,
         *,
-        roster: Roster,
+        rosters: Rosters,
+        asked: Callable[[int], Quorums],
         origin: str,
         region: str,
         foreign: Sequence[ForeignWitness],
@@ -126,20 +172,17 @@ class Candidate:
         memory: Mapping[str, bytes],
         second: Mapping[int, bytes] = MappingProxyType({}),
     ) -> None:
-        self._roster = roster
+        self._rosters = rosters
+        self._asked = asked
         self._origin = origin
-        self._quorum = roster.quorum(origin)
+        self._region = region
+        self._limits = limits
         self._foreign = {witness.peer: witness for witness in foreign}
         self._watch = watch
-        self._refresh_ms = roster.constants.refresh_s * 750  # so that none is older than R
-        bodies: dict[tuple[object, ...], bytes] = {}
-        self._bodies = bodies
-        members = roster.witnesses_of(origin)
-        peers = [*((peer, True) for peer in members), *((peer, False) for peer in self._foreign)]
-        self.submissions = {
-            peer: Submission(peer=peer, mirror=mirror, limits=limits, salt=region, bodies=bodies)
-            for peer, mirror in peers
-        }
+        self._constants = rosters.newest.constants
+        self._refresh_ms = self._constants.refresh_s * 750  # so that none is older than R
+        self._bodies: dict[tuple[object, ...], bytes] = {}
+        self.submissions: dict[str, Submission] = {}
         self._rounds: dict[int, Round] = {}
         self._current: Round | None = None
         self._newest: SignedHead | None = None
@@ -151,24 +194,45 @@ class Candidate:
         self.finished_count = 0
         """Grows with each note to be told."""
         self._load(notes, second)
+        self._address(asked(1 if self._newest is None else self._newest.checkpoint.size))
+
+    def _address(self, asked: Quorums) -> None:
+        """Submit to those whose lines count, and to nobody else."""
+        for peer in self._foreign:
+            self._submit_to(peer, mirror=False)
+        members = {peer for roster in asked.rosters for peer in roster.witnesses_of(self._origin)}
+        for peer in sorted(members):
+            self._submit_to(peer, mirror=True)
+        for peer in self.submissions.keys() - members - self._foreign.keys():
+            del self.submissions[peer]
+
+    def _submit_to(self, peer: str, *, mirror: bool) -> None:
+        if peer not in self.submissions:
+            self.submissions[peer] = Submission(
+                peer=peer,
+                mirror=mirror,
+                limits=self._limits,
+                salt=self._region,
+                bodies=self._bodies,
+            )
 
     def _load(self, notes: Iterable[bytes], second: Mapping[int, bytes]) -> None:
         for data in notes:
-            head, note = open_head(data, self._roster)
+            head, note = open_head(data, self._rosters, is_ours=True)
             signatures = note.signatures
             made = self._load_second(head, second.get(head.checkpoint.size, b""))
             head = made.head
             for role, into in (("witness", made.witness), ("mirror", made.mirror)):
                 for line in good_lines(
-                    self._roster, head.checkpoint, signatures, _role(role), 2**62
+                    made.asked.rosters, head.checkpoint, signatures, _role(role), TIME_S_MAX
                 ):
-                    into[line.region] = line
+                    into[line_key(line)] = line
             made.arrived = dict(made.mirror)
             size = head.checkpoint.size
             self._rounds[size] = made
-            if made.has(self._quorum, "witness"):
+            if made.has("witness"):
                 self.witnessed_size = max(self.witnessed_size, size)
-            if made.has(self._quorum, "witness", "mirror") and size >= self.replicated_size:
+            if made.has("witness", "mirror") and size >= self.replicated_size:
                 self.replicated_size = size
                 self._tell(made)
             if self._newest is None or size > self._newest.checkpoint.size:
@@ -177,15 +241,16 @@ class Candidate:
     def _load_second(self, head: SignedHead, data: bytes) -> Round:
         """Return a round with the ML-DSA-44 lines that the store holds of it."""
         try:
-            beside, note = open_head(data, self._roster) if data else (head, None)
+            beside, note = open_head(data, self._rosters, is_ours=True) if data else (head, None)
         except LedgerError:
             beside, note = head, None  # altered: it is made anew, line by line
         if note is None or beside.checkpoint != head.checkpoint:
-            return Round(head, 0)
-        made = Round(head._replace(post_quantum=beside.post_quantum), 0)
-        for region in self._roster.witnesses_of(self._origin):
+            return Round(head, 0, self._asked(head.checkpoint.size))
+        asked = self._asked(head.checkpoint.size)
+        made = Round(head._replace(post_quantum=beside.post_quantum), 0, asked)
+        for region in asked.rosters[-1].witnesses_of(self._origin):
             for role in _ROLES:
-                line = self._second_line(made, region, role, note.signatures, 2**62)
+                line = self._second_line(made, region, role, note.signatures, TIME_S_MAX)
                 if line is not None:
                     made.second[role, region] = line
         return made
@@ -237,7 +302,7 @@ class Candidate:
             if submission.stage == "done"
         ]
         if self._newest is not None and self._newest.checkpoint.size > current.head.checkpoint.size:
-            due.append(current.started_ms + self._roster.constants.candidate_ms)
+            due.append(current.started_ms + self._constants.candidate_ms)
         return min(due, default=None)
 
     def take(self, peer: str, gained: Gained, now_ms: int) -> tuple[Write, ...]:
@@ -253,26 +318,31 @@ class Candidate:
         foreign = self._foreign.get(peer)
         if foreign is not None:
             return self._take_foreign(foreign, made, gained, now_ms)
-        line = one_line(self._roster, checkpoint, gained.signatures, gained.role, peer)
-        latest_s = now_ms // 1000 + self._roster.constants.delta_s
-        if line is None or line.time_s > latest_s:
+        rosters = made.asked.rosters
+        found = region_lines(rosters, checkpoint, gained.signatures, gained.role, peer)
+        latest_s = now_ms // 1000 + self._constants.delta_s
+        lines = [line for line in found if line.time_s <= latest_s]
+        if not lines:
             self._unusable(peer, now_ms, f"no usable {gained.role} line came back")
             return ()
-        self._watch.note(gained.role, checkpoint, (line,))
+        self._watch.note(gained.role, checkpoint, lines)
         into = made.witness if gained.role == "witness" else made.mirror
-        before = into.get(peer)
-        if before is not None and before.time_s > line.time_s:
-            return ()  # a late answer; we hold a fresher line
-        had_witness = made.has(self._quorum, "witness")
-        had_mirror = made.has(self._quorum, "mirror")
+        had_witness, had_mirror = made.has("witness"), made.has("mirror")
         was_finished = had_witness and had_mirror
-        into[peer] = line
-        if gained.role == "mirror":
-            made.arrived.setdefault(peer, line)
+        is_new = False
+        for line in lines:
+            key = line_key(line)
+            before = into.get(key)
+            if before is not None and before.time_s > line.time_s:
+                continue  # a late answer; we hold a fresher line
+            into[key] = line
+            is_new = is_new or before is None
+            if gained.role == "mirror":
+                made.arrived.setdefault(key, line)
         is_second_new = self._take_second(peer, made, gained, latest_s)
         return self._count(
             made,
-            is_new=before is None or is_second_new,
+            is_new=is_new or is_second_new,
             had=(had_witness, had_mirror),
             was_finished=was_finished,
         )
@@ -288,8 +358,10 @@ class Candidate:
 
     def _start(self, head: SignedHead, now_ms: int) -> None:
         size = head.checkpoint.size
-        made = self._rounds.setdefault(size, Round(head, now_ms))
-        made.started_ms = now_ms
+        asked = self._asked(size)
+        made = self._rounds.setdefault(size, Round(head, now_ms, asked))
+        made.started_ms, made.asked = now_ms, asked
+        self._address(asked)
         self._current = made
         while len(self._rounds) > ROUNDS_MAX:
             del self._rounds[min(self._rounds)]
@@ -302,13 +374,15 @@ class Candidate:
     ) -> tuple[Write, ...]:
         writes: list[Write] = []
         size = made.head.checkpoint.size
-        witnessed = made.has(self._quorum, "witness")
-        mirrored = made.has(self._quorum, "mirror")
+        witnessed = made.has("witness")
+        mirrored = made.has("mirror")
         finished = witnessed and mirrored
         if witnessed:
             self.witnessed_size = max(self.witnessed_size, size)
-        if mirrored and not had[1]:
-            first = list(made.arrived.values())[: self._quorum]
+        # What lifts the bar on all that is above an epoch is recorded once it has both quorums.
+        is_due = finished and not was_finished if made.asked.is_epoch else mirrored and not had[1]
+        if is_due:
+            first = made.first_lines()
             checkpoint = made.head.checkpoint
             self._unrecorded[size] = BlockLines(
                 size, checkpoint.root, tuple(line.line for line in first)
@@ -326,7 +400,7 @@ class Candidate:
 
     def _put(self, made: Round) -> tuple[Write, ...]:
         made.is_unwritten = False
-        size, note = made.head.checkpoint.size, made.note(self._roster)
+        size, note = made.head.checkpoint.size, made.note()
         put = PutNote(self._origin, size, note, self._is_finished(made))
         second = made.second_note()
         return (put, PutSecondNote(self._origin, "log", size, second)) if second else (put,)
@@ -342,7 +416,7 @@ class Candidate:
         One that is missing, or does not hold, takes nothing from the Ed25519 line.
         """
         role = gained.role
-        if self._roster.post_quantum_key(peer, role) is None:
+        if self._second_key(made, peer, role) is None:
             return False
         line = self._second_line(made, peer, role, gained.signatures, latest_s)
         if line is None:
@@ -361,7 +435,7 @@ class Candidate:
         latest_s: int,
     ) -> Signature | None:
         """Return a region's ML-DSA-44 line among signatures; None if none of them holds."""
-        key = self._roster.post_quantum_key(region, role)
+        key = self._second_key(made, region, role)
         if key is None:
             return None
         text = made.head.checkpoint.text()
@@ -377,17 +451,18 @@ class Candidate:
                 return signature
         return None
 
+    def _second_key(self, made: Round, region: str, role: Role) -> VerifierKey | None:
+        roster = made.asked.rosters[-1]
+        return roster.post_quantum_key(region, role) if region in roster.members else None
+
     def _tell(self, made: Round) -> None:
-        made.told_fresh_s = self._fresh_s(made)
-        self.finished_note = made.note(self._roster)
+        made.told_fresh_s = made.fresh_s()
+        self.finished_note = made.note()
         self.finished_count += 1
 
     def _is_fresher(self, made: Round) -> bool:
-        step_s = max(self._roster.constants.refresh_s // 4, 1)
-        return self._fresh_s(made) >= made.told_fresh_s + step_s
-
-    def _fresh_s(self, made: Round) -> int:
-        return fresh_at((line.time_s for line in made.mirror.values()), self._quorum) or 0
+        step_s = max(self._constants.refresh_s // 4, 1)
+        return made.fresh_s() >= made.told_fresh_s + step_s
 
     def _take_foreign(
         self, foreign: ForeignWitness, made: Round, gained: Gained, now_ms: int
@@ -421,12 +496,14 @@ class Candidate:
         return PutMemory(UNRECORDED, encode_unrecorded(self.unrecorded()))
 
     def _is_finished(self, made: Round) -> bool:
-        return made.has(self._quorum, "witness", "mirror")
+        return made.has("witness", "mirror")
 
     def _is_late(self, made: Round, now_ms: int) -> bool:
+        if made.asked.is_epoch:
+            return False
         # A negative time: our clock has stepped back.
         waited_ms = now_ms - made.started_ms
-        return not 0 <= waited_ms < self._roster.constants.candidate_ms
+        return not 0 <= waited_ms < self._constants.candidate_ms
 
     def _is_stale(self, submission: Submission, now_ms: int) -> bool:
         return not 0 <= now_ms - submission.done_ms < self._refresh_ms
@@ -454,8 +531,20 @@ def decode_unrecorded(value: bytes) -> dict[int, BlockLines]:
     return made
 
 
-def _by_region(lines: Mapping[str, GoodLine]) -> list[GoodLine]:
-    return [lines[region] for region in sorted(lines)]
+def _in_order(lines: Mapping[LineKey, GoodLine]) -> list[GoodLine]:
+    return [lines[key] for key in sorted(lines)]
+
+
+def _counted(
+    roster: Roster, origin: str, role: Role, lines: Mapping[LineKey, GoodLine]
+) -> set[str]:
+    """Return the regions of which a line counts by a version."""
+    keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+    return {
+        region
+        for region, key_id in lines
+        if any(named == region for named, _, _ in keys.get(key_id, ()))
+    }
 
 
 def _role(name: str) -> Role:

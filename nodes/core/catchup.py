@@ -201,7 +201,7 @@ class CatchUp:
     def _may_hold(self, peer: str, origin: str) -> bool:
         if origin in self._heads.closed:
             return True
-        return peer == self._heads.logs[origin] or peer in self._heads.roster.witnesses_of(origin)
+        return peer == self._heads.logs[origin] or peer in self._heads.rosters.witnesses_of(origin)
 
     def _target(self, head: SignedHead, known: Known | None) -> SignedHead:
         """Return the head to aim at: the largest known, or our row's where that is beyond it."""

@@ -22,6 +22,7 @@ from ledger.equivocation import (
 from ledger.errors import UnverifiedError
 from ledger.roster import Roster
 from nodes.core.ready import PutMemory, Write
+from nodes.core.rosters import Rosters
 
 CONVICTED: Final = "equivocation/"
 """Memory under this name and an object that stands for a key holds what convicts it."""
@@ -60,12 +61,12 @@ class Convictions:
     Invariant: each evidence in here was checked, and stands in the store's memory.
 
     Args:
-        roster: In force: says which key a log has now.
+        rosters: Say which key a log has now.
         memory: Small values of the core's own, by name.
     """
 
-    def __init__(self, roster: Roster, memory: Mapping[str, bytes]) -> None:
-        self._roster = roster
+    def __init__(self, rosters: Rosters, memory: Mapping[str, bytes]) -> None:
+        self._known = rosters
         self._found: dict[str, Convicted] = {}
         self._logs: dict[str, set[bytes]] = {}
         for name, value in memory.items():
@@ -74,7 +75,7 @@ class Convictions:
 
     @property
     def _rosters(self) -> Mapping[int, Roster]:
-        return {self._roster.version: self._roster}
+        return {roster.version: roster for roster in self._known.chain.rosters}
 
     @property
     def found(self) -> Mapping[str, Convicted]:
@@ -93,8 +94,10 @@ class Convictions:
 
         A roster version settles it by giving the log another key, or by closing it.
         """
-        keys = self._logs.get(origin)
-        return keys is not None and self._roster.log_key(origin).public in keys
+        keys, newest = self._logs.get(origin), self._known.newest
+        return (
+            keys is not None and origin in newest.origins and newest.log_key(origin).public in keys
+        )
 
     @property
     def logs(self) -> frozenset[str]:

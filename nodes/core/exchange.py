@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from ledger.checkpoint import ORIGIN_BYTES_MAX, SIZE_MAX
 from ledger.cosignature import LINE_BYTES
+from ledger.encoding import decode, encode
 from ledger.errors import MalformedError
 from ledger.hashing import HASH_BYTES
 from ledger.note import SIGNATURES_MAX, Signature
@@ -25,6 +26,7 @@ ADD_ENTRIES: Final = "/c2sp/add-entries"
 FINISHED: Final = "/peer/finished"
 LINES: Final = "/peer/lines"
 NEWEST: Final = "/peer/newest/"
+ROSTERS: Final = "/peer/rosters"
 MIRROR: Final = "/mirror/"
 WITNESS: Final = "/witness/"
 
@@ -80,6 +82,23 @@ def decode_size(body: bytes) -> int:
     if size > SIZE_MAX:
         raise MalformedError(f"no tree has size {size}")
     return size
+
+
+def encode_rosters(signed: Sequence[bytes]) -> bytes:
+    """Return the body that tells the versions after the genesis."""
+    return encode(list(signed))
+
+
+def decode_rosters(body: bytes) -> list[bytes]:
+    """Read the versions after the genesis; none of them is checked.
+
+    Raises:
+        MalformedError: It is something else.
+    """
+    signed = decode(body)
+    if type(signed) is not list or not all(type(item) is bytes for item in signed):
+        raise MalformedError("not a list of signed rosters")
+    return signed
 
 
 def encode_lines(signatures: Sequence[Signature]) -> bytes:

@@ -3,20 +3,23 @@
 What is kept here speeds up answers and makes views; no verdict rests on it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from ledger.checkpoint import Checkpoint
+from ledger.checkpoint import TIME_S_MAX, Checkpoint
 from ledger.errors import LedgerError
 from ledger.note import Note
 from ledger.views import GoodLine, fresh_at
 from nodes.core.heads import (
     Heads,
     Known,
+    LineKey,
     LogReader,
     SignedHead,
     good_lines,
+    line_key,
     line_signatures,
+    lines_of,
     open_head,
 )
 from nodes.core.ready import PeerCalled, PeerReply, PutNote, Ready, Reply, Write
@@ -43,11 +46,12 @@ class FinishedNotes:
         self._witnessed: dict[str, tuple[int, tuple[GoodLine, ...]]] = {}
         """By origin, the witness lines on the tree of that size: bundles need both kinds."""
         for data in notes:
-            head, note = open_head(data, heads.roster)
+            head, note = open_head(data, heads.rosters, is_ours=True)
             checkpoint = head.checkpoint
-            lines = good_lines(heads.roster, checkpoint, note.signatures, "mirror", 2**62)
+            rosters = heads.rosters.of(checkpoint.origin)
+            lines = good_lines(rosters, checkpoint, note.signatures, "mirror", TIME_S_MAX)
             self._merge(head, lines)
-            witness = good_lines(heads.roster, checkpoint, note.signatures, "witness", 2**62)
+            witness = good_lines(rosters, checkpoint, note.signatures, "witness", TIME_S_MAX)
             self._witnessed[checkpoint.origin] = (checkpoint.size, witness)
 
     @property
@@ -79,16 +83,17 @@ class FinishedNotes:
             and not self._heads.is_off_branch(checkpoint, reader)
         ):
             return ()
-        roster = self._heads.roster
-        head, note = open_head(data, roster)
+        rosters = self._heads.rosters
+        head, note = open_head(data, rosters)
         writes = self._heads.compare(head, reader)
         if writes:
             return writes
-        latest_s = now_ms // 1000 + roster.constants.delta_s
-        lines = good_lines(roster, checkpoint, note.signatures, "mirror", latest_s)
+        latest_s = now_ms // 1000 + self._heads.constants.delta_s
+        counted = rosters.of(checkpoint.origin)
+        lines = good_lines(counted, checkpoint, note.signatures, "mirror", latest_s)
         self._watch.note("mirror", checkpoint, lines)
         if old is not None and checkpoint.size < old.size:
-            witness = good_lines(roster, checkpoint, note.signatures, "witness", latest_s)
+            witness = good_lines(counted, checkpoint, note.signatures, "witness", latest_s)
             self._watch.note("witness", checkpoint, witness)
             return ()
         self.learn(head, lines)
@@ -101,11 +106,11 @@ class FinishedNotes:
         known = self._known.get(origin)
         if known is None or (known.size, known.root) != (size, root):
             return
-        roster = self._heads.roster
+        rosters = self._heads.rosters.of(origin)
         had_size, had = self._witnessed.get(origin, (0, ()))
-        if had_size == size and len(had) >= roster.quorum(origin):
+        if had_size == size and all(len(had) >= it.quorum(origin) for it in rosters):
             return
-        lines = good_lines(roster, head.checkpoint, note.signatures, "witness", latest_s)
+        lines = good_lines(rosters, head.checkpoint, note.signatures, "witness", latest_s)
         self._watch.note("witness", head.checkpoint, lines)
         if lines and (had_size != size or len(lines) > len(had)):
             self._witnessed[origin] = (size, lines)
@@ -143,11 +148,11 @@ class FinishedNotes:
     def _keep(self, origin: str) -> PutNote:
         del self._unwritten[origin]
         known = self._known[origin]
-        roster = self._heads.roster
-        lines = line_signatures(roster, known.lines, "mirror")
+        rosters = self._heads.rosters.of(origin)
+        lines = line_signatures(rosters, origin, known.lines, "mirror")
         size, witness = self._witnessed.get(origin, (0, ()))
         if size == known.size:
-            lines = (*line_signatures(roster, witness, "witness"), *lines)
+            lines = (*line_signatures(rosters, origin, witness, "witness"), *lines)
         note = Note.decode(known.note).with_signatures(*lines).encode()
         return PutNote(origin, known.size, note, finished=True)
 
@@ -155,22 +160,33 @@ class FinishedNotes:
         """Put a head and its lines in place of what is known, if they are better."""
         checkpoint = head.checkpoint
         old = self._known.get(checkpoint.origin)
-        latest: dict[str, GoodLine] = {}
+        latest: dict[LineKey, GoodLine] = {}
         if old is not None:
             if checkpoint.size < old.size:
                 return False
             if checkpoint.size == old.size:
                 if checkpoint.root != old.root:
                     return False
-                latest = {line.region: line for line in old.lines}
+                latest = {line_key(line): line for line in old.lines}
         for line in lines:
-            if line.region not in latest or latest[line.region].time_s < line.time_s:
-                latest[line.region] = line
-        merged = tuple(latest[region] for region in sorted(latest))
-        quorum = self._heads.roster.quorum(checkpoint.origin)
-        fresh_at_s = fresh_at((line.time_s for line in merged), quorum)
+            key = line_key(line)
+            if key not in latest or latest[key].time_s < line.time_s:
+                latest[key] = line
+        merged = tuple(latest[key] for key in sorted(latest))
+        fresh_at_s = self._fresh_at(checkpoint.origin, merged)
         if fresh_at_s is None:
             return False
         new = Known(checkpoint.size, checkpoint.root, fresh_at_s, head.note, merged)
         self._known[checkpoint.origin] = new
         return new != old
+
+    def _fresh_at(self, origin: str, lines: Sequence[GoodLine]) -> int | None:
+        """Return how fresh lines make a note by any version that may count; None: by none.
+
+        By which version they do count, the log itself says once it is judged that far.
+        """
+        found = [
+            fresh_at((it.time_s for it in lines_of(roster, origin, lines)), roster.quorum(origin))
+            for roster in self._heads.rosters.of(origin)
+        ]
+        return max((it for it in found if it is not None), default=None)

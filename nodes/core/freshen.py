@@ -16,7 +16,7 @@ from ledger.roster import Role
 from ledger.views import GoodLine
 from nodes.core.exchange import LINES, NEWEST, decode_lines, decode_size, origin_hash
 from nodes.core.finished import FinishedNotes
-from nodes.core.heads import Heads, LogReader, SignedHead, good_lines, one_line, open_head
+from nodes.core.heads import Heads, LogReader, SignedHead, good_lines, open_head, region_lines
 from nodes.core.mirror import Mirror
 from nodes.core.ready import Write
 from nodes.core.submission import Gained, Outgoing, SendingLimits, Submission, backoff_ms
@@ -52,7 +52,8 @@ class _Want:
 
     not_before_s: int
     head: SignedHead | None = None
-    lines: dict[str, GoodLine] = field(default_factory=dict)
+    lines: dict[str, tuple[GoodLine, ...]] = field(default_factory=dict)
+    """By region, one for each of its keys; all of one time."""
     asked: dict[str, _Asked] = field(default_factory=dict)
 
 
@@ -83,7 +84,7 @@ class Freshen:
 
     def want(self, origin: str, not_before_s: int) -> None:
         """Ask until a note of ``origin`` has a ``fresh_at`` of ``not_before_s`` or later."""
-        if origin == self._heads.own or not self._heads.roster.witnesses_of(origin):
+        if origin == self._heads.own or not self._heads.rosters.witnesses_of(origin):
             return
         want = self._wants.get(origin)
         if want is None:
@@ -107,14 +108,14 @@ class Freshen:
     def question(self, peer: str, now_ms: int) -> Question | None:
         """Return what to ask a mirror now; None: nothing."""
         for origin, want in self._wants.items():
-            if peer not in self._heads.roster.witnesses_of(origin) or peer == self._heads.region:
+            if peer not in self._heads.rosters.witnesses_of(origin) or peer == self._heads.region:
                 continue
             asked = want.asked.setdefault(peer, _Asked())
-            line = want.lines.get(peer)
+            lines = want.lines.get(peer)
             if (
                 now_ms < want.not_before_s * 1000
                 or 0 < asked.due_ms - now_ms <= self._longest_ms()
-                or (line is not None and line.time_s >= want.not_before_s)
+                or (lines and lines[0].time_s >= want.not_before_s)
                 or (peer, origin) in self.pushes
             ):
                 continue
@@ -152,12 +153,11 @@ class Freshen:
                 self._wait(peer, want.asked.setdefault(peer, _Asked()), now_ms)
         if want is None or gained is None or gained.role != "mirror" or gained.head != want.head:
             return
-        line = one_line(
-            self._heads.roster, gained.head.checkpoint, gained.signatures, "mirror", peer
-        )
-        if line is not None and self._is_timely(line, now_ms):
-            self._watch.note("mirror", gained.head.checkpoint, (line,))
-            want.lines[peer] = line
+        rosters = self._heads.rosters.of(origin)
+        lines = region_lines(rosters, gained.head.checkpoint, gained.signatures, "mirror", peer)
+        if lines and self._is_timely(lines[0], now_ms):
+            self._watch.note("mirror", gained.head.checkpoint, lines)
+            want.lines[peer] = lines
         self._settle(origin, want)
 
     def wake_at_ms(self) -> int | None:
@@ -192,29 +192,31 @@ class Freshen:
         self, origin: str, want: _Want, now_ms: int, reader: LogReader
     ) -> tuple[Write, ...]:
         row, head = self._heads.row(origin), want.head
-        line = want.lines.get(self._heads.region)
+        lines = want.lines.get(self._heads.region)
         if (
             row is None
             or head is None
             or row.mirrored_size != head.checkpoint.size
             or not row.mirrored
-            or (line is not None and line.time_s >= want.not_before_s)
+            or (lines and lines[0].time_s >= want.not_before_s)
         ):
             return ()
         try:
-            writes, signature = self._mirror.own_line(origin, now_ms, reader)
+            writes, signatures = self._mirror.own_line(origin, now_ms, reader)
         except LedgerError:
             return ()
         checkpoint = head.checkpoint
-        good = good_lines(self._heads.roster, checkpoint, (signature,), "mirror", 2**62)
-        want.lines.update({item.region: item for item in good})
+        rosters = self._heads.rosters.of(origin)
+        own = region_lines(rosters, checkpoint, signatures, "mirror", self._heads.region)
+        if own:
+            want.lines[self._heads.region] = own
         return writes
 
     def _settle(self, origin: str, want: _Want) -> None:
         """Hand over the lines so far, and stop asking once they are fresh enough."""
         if want.head is None:
             return
-        self._finished.learn(want.head, want.lines.values())
+        self._finished.learn(want.head, [line for lines in want.lines.values() for line in lines])
         known = self._finished.known.get(origin)
         if known is not None and known.fresh_at_s >= want.not_before_s:
             self._drop(origin)
@@ -248,13 +250,14 @@ class Freshen:
             return
         if status != 200:
             raise MalformedError(f"answered {status}")
-        line = one_line(self._heads.roster, head.checkpoint, decode_lines(body), "mirror", peer)
-        if line is None or not self._is_timely(line, now_ms):
+        rosters = self._heads.rosters.of(sent.origin)
+        lines = region_lines(rosters, head.checkpoint, decode_lines(body), "mirror", peer)
+        if not lines or not self._is_timely(lines[0], now_ms):
             raise MalformedError("no usable line came back")
-        self._watch.note("mirror", head.checkpoint, (line,))
+        self._watch.note("mirror", head.checkpoint, lines)
         if want.head == head:
-            want.lines[peer] = line
-        if line.time_s < want.not_before_s:
+            want.lines[peer] = lines
+        if lines[0].time_s < want.not_before_s:
             self._wait(peer, asked, now_ms)  # its clock is behind ours
         else:
             asked.failures = 0
@@ -272,15 +275,14 @@ class Freshen:
         asked.step = "lines"
         if status != 200:
             raise MalformedError(f"answered {status}")
-        head, note = open_head(body, self._heads.roster)
+        head, note = open_head(body, self._heads.rosters)
         if head.checkpoint.origin != sent.origin:
             raise MalformedError("a note of another log came back")
-        latest_s = now_ms // 1000 + self._heads.roster.constants.delta_s
+        latest_s = now_ms // 1000 + self._heads.constants.delta_s
+        rosters = self._heads.rosters.of(sent.origin)
         given: dict[Role, tuple[GoodLine, ...]] = {}
         for role in _ROLES:
-            given[role] = good_lines(
-                self._heads.roster, head.checkpoint, note.signatures, role, latest_s
-            )
+            given[role] = good_lines(rosters, head.checkpoint, note.signatures, role, latest_s)
             self._watch.note(role, head.checkpoint, given[role])
         writes = self._heads.compare(head, reader)
         if writes:
@@ -293,8 +295,10 @@ class Freshen:
             asked.failures = 0
         elif head.checkpoint != want.head.checkpoint:
             raise MalformedError("nothing newer came back")
+        by_region: dict[str, tuple[GoodLine, ...]] = {}
         for line in given["mirror"]:
-            want.lines[line.region] = line
+            by_region[line.region] = (*by_region.get(line.region, ()), line)
+        want.lines.update(by_region)
         self._settle(sent.origin, want)
         return ()
 
@@ -304,7 +308,7 @@ class Freshen:
         return held and self._heads.silent(origin, now_ms)
 
     def _is_timely(self, line: GoodLine, now_ms: int) -> bool:
-        return line.time_s <= now_ms // 1000 + self._heads.roster.constants.delta_s
+        return line.time_s <= now_ms // 1000 + self._heads.constants.delta_s
 
     def _wait(self, peer: str, asked: _Asked, now_ms: int) -> None:
         asked.failures += 1

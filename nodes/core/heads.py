@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, cast
 
-from ledger.checkpoint import Checkpoint, cosignature_message
+from ledger.checkpoint import TIME_S_MAX, Checkpoint, cosignature_message
 from ledger.cosignature import Line, line_key_id, sign_post_quantum
+from ledger.encoding import decode, encode
 from ledger.equivocation import accuse, said_by_log
 from ledger.errors import (
     LedgerError,
@@ -21,23 +22,25 @@ from ledger.errors import (
     UnverifiedError,
 )
 from ledger.frozen import Frozen, Held
-from ledger.hashing import HASH_BYTES
+from ledger.hashing import EMPTY_ROOT, HASH_BYTES
 from ledger.names import mirror_name, witness_name
 from ledger.note import (
+    ED25519,
     KEY_ID_BYTES,
     SIGNATURES_MAX,
     TIME_BYTES,
     Note,
     Signature,
+    VerifierKey,
     check_signed,
     sign_ed25519,
 )
 from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_roots, root_at
-from ledger.roster import Role, Roster
+from ledger.roster import Constants, Pin, Role, Roster
 from ledger.tiles import TILE_LEVELS, TILE_WIDTH, TileEdge, frontier_from_edge, read_nodes
 from ledger.tree import Frontier
-from ledger.views import GoodLine, check_lines, collect_lines
+from ledger.views import GoodLine, collect_lines
 from nodes.core.convictions import Convictions
 from nodes.core.ready import (
     AdvancePeer,
@@ -47,11 +50,13 @@ from nodes.core.ready import (
     PutSecondNote,
     Write,
 )
-from nodes.ports import PostQuantumSigner, Signer
+from nodes.core.rosters import Rosters, own_keys
+from nodes.ports import PostQuantumSigner, RoleKeys, Signer
 
 if TYPE_CHECKING:
     from ledger.keys import PostQuantumKey, SigningKey
 
+_LINE_TIME: Final = slice(4, 12)
 ROLE_LINES_MAX: Final = (SIGNATURES_MAX - 2) // 2
 """Of lines in one role in a note: what is left by the log's own lines, halved."""
 FROZEN: Final = "frozen/"
@@ -106,8 +111,13 @@ class Known(NamedTuple):
     """All mirror lines we hold on it, the latest of each region."""
 
 
-def open_head(data: bytes, roster: Roster) -> tuple[SignedHead, Note]:
+def open_head(data: bytes, rosters: Rosters, *, is_ours: bool = False) -> tuple[SignedHead, Note]:
     """Read a note and check its log's signatures; lines of others are left as they are.
+
+    Args:
+        data: The note.
+        rosters: What is known of the network.
+        is_ours: Whether it comes from our own store, where notes by keys of before still lie.
 
     Raises:
         MalformedError: It is no note, or no checkpoint.
@@ -116,26 +126,33 @@ def open_head(data: bytes, roster: Roster) -> tuple[SignedHead, Note]:
     """
     note = Note.decode(data)
     checkpoint = Checkpoint.decode(note.text)
-    own, post_quantum = check_log(note, roster, checkpoint.origin)
+    origin = checkpoint.origin
+    keys = rosters.chain.log_keys(origin) if is_ours else rosters.log_keys(origin)
+    own, post_quantum = check_log(note, keys, origin)
     return SignedHead(checkpoint, Note(note.text, (own,)).encode(), post_quantum), note
 
 
-def check_log(note: Note, roster: Roster, origin: str) -> tuple[Signature, bytes]:
+def check_log(note: Note, keys: Sequence[VerifierKey], origin: str) -> tuple[Signature, bytes]:
     """Check every line of a log's own keys on its note.
+
+    Args:
+        note: Of the log.
+        keys: That may sign its notes now: of the newest version first.
+        origin: Of the log.
 
     Returns:
         The Ed25519 line, which must be there, and the ML-DSA-44 line, which may not be (empty).
 
     Raises:
         MalformedError: A key has signed twice.
-        NotFoundError: No member writes that log.
         UnverifiedError: A line does not hold, or the Ed25519 line is missing.
     """
-    keys = roster.log_keys(origin)
     found = {line.key: line.signature for line in check_signed(note, keys)}
-    if keys[0] not in found:
+    own = [found[key] for key in keys if key.kind == ED25519 and key in found]
+    if not own:
         raise UnverifiedError(f"no Ed25519 line of {origin}", code="unknown-key")
-    return found[keys[0]], b"".join(found[key].encode() for key in keys[1:] if key in found)
+    others = [found[key] for key in keys if key.kind != ED25519 and key in found]
+    return own[0], others[0].encode() if others else b""
 
 
 def sign_head(
@@ -161,53 +178,87 @@ def line_bytes(signatures: Iterable[Signature]) -> list[bytes]:
 
 
 def good_lines(
-    roster: Roster,
+    rosters: Iterable[Roster],
     checkpoint: Checkpoint,
     signatures: Iterable[Signature],
     role: Role,
     latest_s: int,
 ) -> tuple[GoodLine, ...]:
-    """Return the lines that hold and are not dated later than ``latest_s``, one a region."""
-    keys = (
-        roster.mirror_keys(checkpoint.origin)
-        if role == "mirror"
-        else roster.witness_keys(checkpoint.origin)
+    """Return the lines that hold and are not dated later than ``latest_s``, one a key.
+
+    Args:
+        rosters: The versions by which one of them must count; ``Rosters.of`` gives them.
+        checkpoint: Which they sign.
+        signatures: Of anyone.
+        role: Of the keys.
+        latest_s: The latest date.
+    """
+    origin = checkpoint.origin
+    timely = [
+        item for item in line_bytes(signatures) if int.from_bytes(item[_LINE_TIME]) <= latest_s
+    ]
+    found: dict[LineKey, GoodLine] = {}
+    for roster in rosters:
+        keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+        wanted = [it for it in timely if it[:KEY_ID_BYTES] in keys]
+        seen = {line.line for line in found.values()}
+        fresh = [it for it in wanted if it not in seen]
+        for line in collect_lines(roster, origin, checkpoint, fresh, role):
+            found.setdefault(line_key(line), line)
+    return tuple(found.values())
+
+
+LineKey = tuple[str, bytes]
+"""Region and key id of a line: a region whose key was replaced gives one by each."""
+
+
+def line_key(line: GoodLine) -> LineKey:
+    """Return whose line it is, and by which of their keys."""
+    return line.region, line.line[:KEY_ID_BYTES]
+
+
+def lines_of(roster: Roster, origin: str, lines: Iterable[GoodLine]) -> tuple[GoodLine, ...]:
+    """Return those of the mirror lines on a log, all of which hold, that count by a version."""
+    keys = roster.mirror_keys(origin)
+    return tuple(
+        line
+        for line in lines
+        if any(region == line.region for region, _, _ in keys.get(line.line[:KEY_ID_BYTES], ()))
     )
-    raw = [item for item in line_bytes(signatures) if item[:KEY_ID_BYTES] in keys]
-    timely = [item for item in raw if int.from_bytes(item[4:12]) <= latest_s]
-    return collect_lines(roster, checkpoint.origin, checkpoint, timely, role)
 
 
-def one_line(
-    roster: Roster, checkpoint: Checkpoint, signatures: Iterable[Signature], role: Role, region: str
-) -> GoodLine | None:
-    """Return a region's line among signatures that it sent us; None if none of them holds."""
-    keys = (
-        roster.mirror_keys(checkpoint.origin)
-        if role == "mirror"
-        else roster.witness_keys(checkpoint.origin)
-    )
-    for item in line_bytes(signatures):
-        if item[:KEY_ID_BYTES] not in keys:
-            continue
-        try:
-            (good,) = check_lines(roster, checkpoint.origin, checkpoint, (item,), role)
-        except UnverifiedError:
-            continue
-        if good.region == region:
-            return good
-    return None
+def region_lines(
+    rosters: Iterable[Roster],
+    checkpoint: Checkpoint,
+    signatures: Iterable[Signature],
+    role: Role,
+    region: str,
+) -> tuple[GoodLine, ...]:
+    """Return a region's lines among signatures that it sent us: one a key, none if none holds."""
+    found = good_lines(rosters, checkpoint, signatures, role, TIME_S_MAX)
+    return tuple(line for line in found if line.region == region)
 
 
-def line_signatures(roster: Roster, lines: Iterable[GoodLine], role: Role) -> tuple[Signature, ...]:
+def line_signatures(
+    rosters: Sequence[Roster], origin: str, lines: Iterable[GoodLine], role: Role
+) -> tuple[Signature, ...]:
     """Return lines as signature lines of a note, the latest of them if a note cannot hold all."""
-    name = mirror_name if role == "mirror" else witness_name
     chosen = list(lines)
     if len(chosen) > ROLE_LINES_MAX:
         chosen = sorted(chosen, key=lambda item: item.time_s)[-ROLE_LINES_MAX:]
-    return tuple(
-        Line.decode(item.line).to_signature(name(roster.origin_of(item.region))) for item in chosen
-    )
+    signatures: list[Signature] = []
+    for item in chosen:
+        for roster in rosters:
+            keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+            named = [
+                name
+                for region, name, _ in keys.get(item.line[:KEY_ID_BYTES], ())
+                if region == item.region
+            ]
+            if named:
+                signatures.append(Line.decode(item.line).to_signature(named[0]))
+                break
+    return tuple(signatures)
 
 
 def second_note(head: SignedHead) -> tuple[Write, ...]:
@@ -288,61 +339,52 @@ class Heads:
     earlier.
 
     Args:
-        roster: In force.
+        rosters: What is known of the network.
         region: This node's own.
-        witness: Its witness key.
-        mirror: Its mirror key.
+        held: Its keys: those in force, and any of before and to come.
         rows: By origin, as the store holds them.
         sizes: By origin: how many entries of each log are stored.
         lines: By role and origin: the last line given, as it stands in the store.
         memory: Small values of the core's own, by name.
-        witness_pq: Its witness's ML-DSA-44 key, if it has one.
-        mirror_pq: Its mirror's.
         second: By role and origin: the second note of what was cosigned last.
     """
 
     def __init__(
         self,
         *,
-        roster: Roster,
+        rosters: Rosters,
         region: str,
-        witness: Signer,
-        mirror: Signer,
-        witness_pq: PostQuantumSigner | None = None,
-        mirror_pq: PostQuantumSigner | None = None,
+        held: tuple[RoleKeys, ...],
         rows: Mapping[str, PeerRow],
         sizes: Mapping[str, int],
         lines: Mapping[tuple[str, str], tuple[int, bytes]],
         memory: Mapping[str, bytes],
         second: Mapping[tuple[str, str], bytes] = MappingProxyType({}),
     ) -> None:
-        self.roster = roster
+        self.rosters = rosters
         self.region = region
-        self.own = roster.origin_of(region)
+        self.own = rosters.home_of(region)
         self.logs: Mapping[str, str] = {
             origin_: where
-            for where, member in roster.members.items()
-            for origin_ in (member.origin,)
-            if region in roster.witnesses_of(origin_)
+            for roster in rosters.last_two()
+            for origin_ in roster.origins
+            for where in (roster.region_of_origin(origin_),)
+            if region in roster.witnesses_of(origin_) and origin_ not in rosters.newest.closed
         }
         """Origins that we witness and mirror, and the region of each."""
-        self.closed = roster.closed
+        self.closed = rosters.newest.closed
         """Logs that have ended: kept and served up to their cut, and never signed for."""
-        self._signers: Mapping[str, tuple[str, Signer, bytes]] = {
-            "witness": self._key(witness_name(self.own), witness),
-            "mirror": self._key(mirror_name(self.own), mirror),
-        }
-        self._post_quantum: Mapping[str, tuple[str, PostQuantumSigner | None]] = {
-            "witness": (witness_name(self.own), witness_pq),
-            "mirror": (mirror_name(self.own), mirror_pq),
-        }
+        self._signers: dict[Role, list[tuple[str, Signer, bytes]]] = {"witness": [], "mirror": []}
+        """By role: the key of the newest version, then another one of the version before."""
+        self._post_quantum: dict[Role, tuple[str, PostQuantumSigner | None]] = {}
+        self._load_keys(held)
         self._second = {key: Note.decode(data) for key, data in second.items()}
         self._rows = dict(rows)
         self._sizes = dict(sizes)
         self._copies: dict[str, Copy] = {}
         self._lines = dict(lines)
-        self.resting = RESTING in memory
-        self.convictions = Convictions(roster, memory)
+        self._rest = memory.get(RESTING, b"")
+        self.convictions = Convictions(rosters, memory)
         self._frozen = {
             name.removeprefix(FROZEN): int.from_bytes(value)
             for name, value in memory.items()
@@ -351,13 +393,52 @@ class Heads:
         self.halted = ""
         """Why nothing may be signed at all: behind the fence, or the witnesses; empty: it may."""
 
-    @staticmethod
-    def _key(name: str, signer: Signer) -> tuple[str, Signer, bytes]:
-        return name, signer, line_key_id(name, signer.public)
+    def _load_keys(self, held: tuple[RoleKeys, ...]) -> None:
+        """Find our keys by the newest version and the one before.
+
+        Lines are given by both where they differ: the note of an epoch needs both, and elsewhere
+        one that does not count does no harm.
+        """
+        for roster in reversed(self.rosters.last_two()):
+            keys = own_keys(roster, self.region, held)
+            if keys is None:
+                continue
+            own = roster.origin_of(self.region)
+            named: tuple[tuple[Role, str, Signer, PostQuantumSigner | None], ...] = (
+                ("witness", witness_name(own), keys.witness, keys.witness_pq),
+                ("mirror", mirror_name(own), keys.mirror, keys.mirror_pq),
+            )
+            for role, name, signer, post_quantum in named:
+                key = (name, signer, line_key_id(name, signer.public))
+                if all((key[0], key[2]) != (it[0], it[2]) for it in self._signers[role]):
+                    self._signers[role].append(key)
+                self._post_quantum.setdefault(role, (name, post_quantum))
+
+    @property
+    def roster(self) -> Roster:
+        """The version in force in our own log."""
+        return self.rosters.at(self.rosters.version_of(self.own))
+
+    @property
+    def resting(self) -> bool:
+        """Whether our witness and mirror keys have lost their memory, and sign no more."""
+        return bool(self._rest)
+
+    @property
+    def constants(self) -> Constants:
+        """Those of the newest version."""
+        return self.rosters.newest.constants
 
     def row(self, origin: str) -> PeerRow | None:
-        """Return the row of a log; None before the log was first heard of."""
-        return self._rows.get(origin)
+        """Return the row of a log; None before the log was first heard of.
+
+        A log that the roster pins begins at its pin: only what extends that is ever cosigned.
+        """
+        row = self._rows.get(origin)
+        if row is None:
+            pin = self.rosters.newest.pins.get(origin)
+            return _pinned_row(origin, pin) if pin is not None and pin.size else None
+        return row
 
     def stored_size(self, origin: str) -> int:
         """Return how many entries of a log we hold."""
@@ -385,8 +466,8 @@ class Heads:
 
     def sign(
         self, role: Role, row: PeerRow, checkpoint: Checkpoint, now_ms: int
-    ) -> tuple[tuple[Write, ...], Signature]:
-        """Move a row to ``row``, dated now, and sign ``checkpoint`` in a role.
+    ) -> tuple[tuple[Write, ...], tuple[Signature, ...]]:
+        """Move a row to ``row``, dated now, and sign ``checkpoint`` in a role, by each of our keys.
 
         The caller has seen to it that the checkpoint is on the row's tree. The writes must be
         durable before the signature leaves.
@@ -402,14 +483,17 @@ class Heads:
         else:
             assert checkpoint.size == row.witnessed_size
         old = self._rows.get(row.origin)
-        time_s = dated(0 if old is None else old.time_s, now_ms, self.roster.constants.delta_s)
-        name, signer, key_id = self._signers[role]
-        signature = signer.sign(cosignature_message(time_s, checkpoint.text()))
-        line = Line(key_id, time_s, signature)
-        raw = line.encode()
-        self._lines[role, row.origin] = (checkpoint.size, raw)
-        issued = IssueLine(role, row.origin, checkpoint.size, checkpoint.root, raw)
-        return (self.move(replace(row, time_s=time_s)), issued), line.to_signature(name)
+        time_s = dated(0 if old is None else old.time_s, now_ms, self.constants.delta_s)
+        message = cosignature_message(time_s, checkpoint.text())
+        writes: list[Write] = [self.move(replace(row, time_s=time_s))]
+        signatures: list[Signature] = []
+        for name, signer, key_id in reversed(self._signers[role]):
+            line = Line(key_id, time_s, signer.sign(message))
+            raw = line.encode()
+            self._lines[role, row.origin] = (checkpoint.size, raw)
+            writes.append(IssueLine(role, row.origin, checkpoint.size, checkpoint.root, raw))
+            signatures.insert(0, line.to_signature(name))
+        return tuple(writes), tuple(signatures)
 
     def sign_second(
         self, role: Role, data: bytes, post_quantum: bytes = b""
@@ -463,6 +547,8 @@ class Heads:
             raise UnavailableError(
                 "the witness and mirror keys rest until the roster replaces them", code=RESTING
             )
+        if not self._post_quantum:
+            raise UnavailableError("the keys that the roster names are not here", code="lacks-keys")
 
     def check_not_frozen(self, origin: str) -> None:
         """Check that we have not given our last word on a log.
@@ -528,7 +614,7 @@ class Heads:
         """Say whether the log's writer has sent us nothing for R."""
         row = self._rows.get(origin)
         heard_ms = 0 if row is None else row.heard_ms
-        return now_ms - heard_ms >= self.roster.constants.refresh_s * 1000
+        return now_ms - heard_ms >= self.constants.refresh_s * 1000
 
     def is_convicted(self, origin: str) -> bool:
         """Say whether a log has shown two histories, so that we cosign it no more."""
@@ -605,5 +691,41 @@ class Heads:
 
     def rest(self, why: str) -> PutMemory:
         """Let both keys rest from now on, until a roster version replaces them."""
-        self.resting = True
-        return PutMemory(RESTING, why.encode())
+        publics = [key.public for keys in self._signers.values() for _, key, _ in keys]
+        self._rest = encode([why, publics])
+        return PutMemory(RESTING, self._rest)
+
+    def wake(self) -> tuple[Write, ...]:
+        """Let new keys sign, once a version has replaced those that rest.
+
+        They begin at the pins, like a joiner's: what the old keys signed nobody here remembers.
+        """
+        if not self._rest:
+            return ()
+        _, publics = decode(self._rest)
+        newest = self._signers["witness"][:1] + self._signers["mirror"][:1]
+        if not newest or any(key.public in publics for _, key, _ in newest):
+            return ()
+        self._rest = b""
+        writes: list[Write] = [PutMemory(RESTING, b"")]
+        for role in self._signers:
+            del self._signers[role][1:]
+        for origin, row in list(self._rows.items()):
+            pin = self.rosters.newest.pins.get(origin, Pin(0, EMPTY_ROOT))
+            new = replace(_pinned_row(origin, pin), time_s=row.time_s, heard_ms=row.heard_ms)
+            writes.append(AdvancePeer(row, new))
+            self._rows[origin] = new
+        return tuple(writes)
+
+
+def _pinned_row(origin: str, pin: Pin) -> PeerRow:
+    """Return the row of a log of which we know no more than its pin."""
+    return PeerRow(
+        origin=origin,
+        witnessed_size=pin.size,
+        witnessed_root=pin.root,
+        mirrored_size=0,
+        time_s=0,
+        pending=b"",
+        heard_ms=0,
+    )

@@ -1,6 +1,8 @@
 """How far one log is judged, and what of it is kept in memory to judge on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ledger import encoding
 from ledger.kind import ViewFact
@@ -9,16 +11,41 @@ from ledger.object_map import is_object
 from ledger.views import Cover, Evidence
 
 
+class Epoch(NamedTuple):
+    """A version of the roster, and the index from where on a log is judged by it.
+
+    ``proven_at`` is the index of the block record that holds both quorums on the epoch's note; None
+    while there is none. The version that a log begins under needs no proof.
+    """
+
+    version: int
+    start: int
+    proven_at: int | None
+
+
+class Counting(NamedTuple):
+    """By which versions lines on a tree count.
+
+    ``before`` counts as well on the note of an epoch, and is None for every other note.
+    """
+
+    version: int
+    before: int | None
+
+
 @dataclass(slots=True)
 class LogState:
     """What a projection remembers of one log; small, and a function of the judged prefix.
 
-    Invariant: ``evidence.size <= published_size <= size``.
+    Invariant: ``evidence.size <= published_size <= size``; ``epochs`` is never empty, and only the
+    last of them may lack its proof.
     """
 
     origin: str
     size: int
     evidence: Evidence
+    epochs: tuple[Epoch, ...]
+    """Ascending; the first is the version that the log begins under."""
     height: int = 0
     published_size: int = 0
     """Of the checkpoint that the last block record names."""
@@ -33,26 +60,77 @@ class LogState:
     objects: ObjectMap = field(default_factory=ObjectMap)
     """The object map as of the last block record, and the acts since; stored by itself."""
 
+    @property
+    def version(self) -> int:
+        """The version in force at the end of the judged prefix."""
+        return self.epochs[-1].version
+
+    @property
+    def open_epoch(self) -> Epoch | None:
+        """The last epoch, while both quorums on its note do not stand in the log."""
+        last = self.epochs[-1]
+        return last if last.proven_at is None else None
+
+    def counting(self, size: int, proven: Iterable[int] = ()) -> Counting | None:
+        """Return by which versions lines on the tree of a size count; None: by none.
+
+        Nothing above the note of an epoch counts before both quorums on that note stand in the
+        tree. Of what is not judged here, nothing is known.
+
+        Args:
+            size: Of the tree, up to our own ``size``.
+            proven: Versions whose note has its quorums in the entry that is being judged.
+        """
+        last = self.epochs[0]
+        for epoch in self.epochs[1:]:
+            if epoch.start >= size:
+                break
+            last = epoch
+        if last is self.epochs[0]:
+            return Counting(last.version, None)
+        if last.start + 1 == size:
+            return Counting(last.version, last.version - 1)
+        if last.version in proven or (last.proven_at is not None and last.proven_at < size):
+            return Counting(last.version, None)
+        return None
+
+    def prove(self, index: int) -> None:
+        """Take note that the entry at ``index`` holds both quorums on the last epoch's note."""
+        self.epochs = (*self.epochs[:-1], self.epochs[-1]._replace(proven_at=index))
+
     def encode(self) -> bytes:
         """Return what is stored; views and times are found again in the log itself."""
-        covers = [list(cover) for cover in self.evidence.covers]
+        evidence = self.evidence
         return encoding.encode(
             [
                 self.height,
                 self.published_size,
                 self.others_size,
                 self.base_s,
-                self.evidence.size,
-                covers,
+                [evidence.quorum, evidence.size, evidence.floor_s],
+                [list(cover) for cover in evidence.covers],
+                [list(epoch) for epoch in self.epochs],
             ]
         )
 
     @classmethod
-    def decode(cls, origin: str, size: int, quorum: int, state: bytes) -> "LogState":
+    def decode(cls, origin: str, size: int, state: bytes) -> "LogState":
         """Read what ``encode`` wrote."""
-        height, published_size, others_size, base_s, settled, covers = encoding.decode(state)
-        evidence = Evidence(quorum, settled, tuple(Cover(*cover) for cover in covers))
-        return cls(origin, size, evidence, height, published_size, others_size, base_s)
+        height, published_size, others_size, base_s, settled, covers, epochs = encoding.decode(
+            state
+        )
+        quorum, settled_size, floor_s = settled
+        evidence = Evidence(quorum, settled_size, tuple(Cover(*cover) for cover in covers), floor_s)
+        return cls(
+            origin,
+            size,
+            evidence,
+            tuple(Epoch(*epoch) for epoch in epochs),
+            height,
+            published_size,
+            others_size,
+            base_s,
+        )
 
     def grow(self, time_s: int, *, is_block: bool) -> None:
         """Count one more entry, declared at ``time_s``."""

@@ -24,7 +24,7 @@ from ledger.errors import (
 from ledger.hashing import HASH_BYTES, hash_leaf
 from ledger.names import mirror_name, witness_name
 from ledger.note import Note, Signature
-from ledger.proofs import check_subtree_consistency, subtree_root
+from ledger.proofs import check_subtree_consistency, root_at, subtree_root
 from ledger.roster import Role
 from ledger.tiles import (
     TILE_WIDTH,
@@ -47,7 +47,7 @@ from nodes.core.exchange import (
     encode_size,
     origin_hash,
 )
-from nodes.core.heads import Heads, LogReader, open_head
+from nodes.core.heads import Heads, LogReader, node_reader, open_head
 from nodes.core.ready import AppendEntries, PeerCalled, PeerReply, PeerRow, Ready, Reply, Write
 from nodes.core.witness import refusal
 
@@ -65,9 +65,7 @@ class Mirror:
 
     def __init__(self, heads: Heads) -> None:
         self._heads = heads
-        self._hashes = {
-            origin_hash(origin): origin for origin in (*heads.logs, *heads.closed, heads.own)
-        }
+        self._hashes = {origin_hash(it): it for it in heads.rosters.chain.origins()}
 
     # ---- add-entries ----------------------------------------------------------------------------
 
@@ -98,7 +96,7 @@ class Mirror:
         if origin not in heads.logs:
             raise NotFoundError(f"we do not mirror {origin[:80]!r}")
         row = heads.row(origin)
-        if row is None:  # (2)
+        if row is None or not row.pending:  # (2)
             raise UnverifiedError("there is no pending checkpoint yet")
         stored = heads.stored_size(origin)
         ends = (row.witnessed_size, row.mirrored_size if row.mirrored else row.witnessed_size)
@@ -117,13 +115,13 @@ class Mirror:
         if stored < upload.end or heads.resting:  # (6)
             return self._info(event, row, stored, 202, writes)
         try:
-            signed, signature = self._sign(row, upload.end, now_ms, reader)
+            signed, signatures = self._sign(row, upload.end, now_ms, reader)
         except (RefusedError, UnavailableError) as error:
             return Ready(writes=writes, replies=(Reply(event.request_id, refusal(error)),))
         moved = heads.row(origin)
         assert moved is not None
         beside, more = heads.sign_second("mirror", moved.mirrored)
-        reply = PeerReply(200, encode_lines((signature, *more)))
+        reply = PeerReply(200, encode_lines((*signatures, *more)))
         return Ready(writes=(*writes, *signed, *beside), replies=(Reply(event.request_id, reply),))
 
     def _packages(
@@ -179,7 +177,7 @@ class Mirror:
         """
         heads = self._heads
         try:
-            head, _ = open_head(event.body, heads.roster)
+            head, _ = open_head(event.body, heads.rosters)
             checkpoint = head.checkpoint
             if checkpoint.origin not in heads.logs:
                 raise NotFoundError(f"we do not mirror {checkpoint.origin}")
@@ -194,15 +192,15 @@ class Mirror:
                 return Ready(replies=(Reply(event.request_id, reply),))
             if Note.decode(row.mirrored).text != checkpoint.text():
                 raise UnverifiedError("we mirror another root of that size", code="equivocation")
-            writes, signature = self._sign(row, checkpoint.size, now_ms, reader)
+            writes, signatures = self._sign(row, checkpoint.size, now_ms, reader)
         except LedgerError as error:
             return Ready(replies=(Reply(event.request_id, refusal(error)),))
-        reply = PeerReply(200, encode_lines((signature,)))
+        reply = PeerReply(200, encode_lines(signatures))
         return Ready(writes=writes, replies=(Reply(event.request_id, reply),))
 
     def own_line(
         self, origin: str, now_ms: int, reader: LogReader
-    ) -> tuple[tuple[Write, ...], Signature]:
+    ) -> tuple[tuple[Write, ...], tuple[Signature, ...]]:
         """Sign the size that we mirror, dated now.
 
         Raises:
@@ -216,7 +214,7 @@ class Mirror:
 
     def _sign(
         self, row: PeerRow, size: int, now_ms: int, reader: LogReader
-    ) -> tuple[tuple[Write, ...], Signature]:
+    ) -> tuple[tuple[Write, ...], tuple[Signature, ...]]:
         """Sign the pending checkpoint, stored whole, or the mirror's own of before."""
         heads = self._heads
         heads.check_not_convicted(row.origin)
@@ -224,11 +222,18 @@ class Mirror:
         checkpoint = Checkpoint.decode(Note.decode(note).text)
         assert checkpoint.size == size
         copy = heads.copy(row.origin, reader)
-        if copy.size == size and copy.frontier.root() != checkpoint.root:
+        root = copy.frontier.root() if copy.size == size else self._root(row.origin, size, reader)
+        if root != checkpoint.root:
             # Proofs led here from the same store, so the store has changed under us.
             raise UnavailableError("our copy does not have that root", code="altered")
         new = replace(row, mirrored_size=size, mirrored=note)
         return heads.sign("mirror", new, checkpoint, now_ms)
+
+    def _root(self, origin: str, size: int, reader: LogReader) -> bytes:
+        try:
+            return root_at(size, node_reader(reader, origin))
+        except LedgerError as error:
+            raise UnavailableError(str(error), code="altered") from error
 
     # ---- what others may read -------------------------------------------------------------------
 

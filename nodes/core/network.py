@@ -16,12 +16,11 @@ from typing import Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.equivocation import Conviction, Equivocation
-from ledger.errors import LedgerError, NotFoundError
-from ledger.roster import Roster
+from ledger.errors import LedgerError, NotFoundError, UnverifiedError
 from ledger.views import BlockLines
 from nodes.core import recovery
 from nodes.core.audit import Audit, Page
-from nodes.core.candidate import Candidate, ForeignWitness
+from nodes.core.candidate import Candidate, ForeignWitness, Quorums
 from nodes.core.catchup import CatchUp, Pull
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
@@ -30,6 +29,9 @@ from nodes.core.exchange import (
     LINES,
     MIRROR,
     NEWEST,
+    ROSTERS,
+    decode_rosters,
+    encode_rosters,
     origin_hash,
 )
 from nodes.core.finished import FinishedNotes
@@ -48,10 +50,11 @@ from nodes.core.ready import (
     Tick,
     Write,
 )
+from nodes.core.rosters import Rosters
 from nodes.core.submission import Outgoing, SendingLimits, Submission, backoff_ms
 from nodes.core.watch import Watch
 from nodes.core.witness import Witness, refusal
-from nodes.ports import FenceMark, PostQuantumSigner, Signer
+from nodes.ports import FenceMark, RoleKeys
 
 LINES_PAGE: Final = re.compile(r"/(?:witness|mirror)/[0-9a-f]{64}/lines(?:\?|$)")
 
@@ -112,11 +115,28 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
+class _Rosters:
+    """The versions up to this one, told to a peer."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Asking:
     """A question about our own log, at the start."""
 
 
-_Job = Outgoing | tuple[str, Outgoing] | Question | _Told | _Asking | recovery.Fetch | Pull | Page
+_Job = (
+    Outgoing
+    | tuple[str, Outgoing]
+    | Question
+    | _Told
+    | _Rosters
+    | _Asking
+    | recovery.Fetch
+    | Pull
+    | Page
+)
 
 
 @dataclass(slots=True)
@@ -131,6 +151,8 @@ class _Lane:
     due_ms: int = 0
     unreachable: bool = False
     told: int = 0
+    told_roster: int = 1
+    """The newest roster version that the peer has taken from us; everyone has the genesis."""
     pulls_next: bool = False
 
 
@@ -138,46 +160,39 @@ class Network:
     """Witness, mirror, candidate and the rest, as the node's single step uses them.
 
     Args:
-        roster: In force.
+        rosters: What is known of the network.
         region: This node's.
-        witness: Its witness key.
-        mirror: Its mirror key.
+        held: Its keys: those in force, and any of before and to come.
         state: From the store.
+        asked: What a checkpoint of our own log needs; None: a quorum by the version in force.
         foreign: C2SP witnesses from the configuration.
         limits: Of what is sent.
         next_id: Numbers requests; must never repeat while answers may be under way.
-        witness_pq: Its witness's ML-DSA-44 key, if it has one.
-        mirror_pq: Its mirror's.
     """
 
     def __init__(
         self,
         *,
-        roster: Roster,
+        rosters: Rosters,
         region: str,
-        witness: Signer,
-        mirror: Signer,
+        held: tuple[RoleKeys, ...],
         state: NetworkState,
+        asked: Callable[[int], Quorums] | None = None,
         foreign: Sequence[ForeignWitness] = (),
         limits: SendingLimits | None = None,
         next_id: Callable[[], int] | None = None,
-        witness_pq: PostQuantumSigner | None = None,
-        mirror_pq: PostQuantumSigner | None = None,
     ) -> None:
-        self._roster = roster
+        self._rosters = rosters
         self._limits = limits = SendingLimits() if limits is None else limits
         self._next_id = count(1).__next__ if next_id is None else next_id
         self.heads = Heads(
-            roster=roster,
+            rosters=rosters,
             region=region,
-            witness=witness,
-            mirror=mirror,
+            held=held,
             rows=state.rows,
             sizes=state.sizes,
             lines=state.lines,
             memory=state.memory,
-            witness_pq=witness_pq,
-            mirror_pq=mirror_pq,
             second=state.second_given,
         )
         self.witness = Witness(self.heads)
@@ -187,8 +202,10 @@ class Network:
         self.finished = FinishedNotes(self.heads, state.other_notes, self.watch)
         self.freshen = Freshen(self.heads, self.mirror, self.finished, limits, self.watch)
         self.catchup = CatchUp(self.heads, limits)
+        in_force = Quorums((self.heads.roster,), is_epoch=False)
         self.candidate = Candidate(
-            roster=roster,
+            rosters=rosters,
+            asked=(lambda _size: in_force) if asked is None else asked,
             origin=self.heads.own,
             region=region,
             foreign=foreign,
@@ -201,11 +218,12 @@ class Network:
         self.rebuild: recovery.Rebuild | None = None
         """While entries of our own log are being fetched back; None otherwise."""
         self._claim = state.memory.get(CLAIM, b"")
-        others = [peer for peer in roster.members if peer != region]
-        foreign_peers = [peer for peer in self.candidate.submissions if peer not in roster.members]
+        members = {peer for roster in rosters.last_two() for peer in roster.members}
+        others = sorted(members - {region})
+        foreign_peers = [witness.peer for witness in foreign]
         self._submit = {peer: _Lane(peer) for peer in (*others, *foreign_peers)}
         self._ask = {peer: _Lane(peer) for peer in others}
-        self._unasked = set(roster.witnesses_of(self.heads.own))
+        self._unasked = set(rosters.witnesses_of(self.heads.own))
         self._unheard = set(self._unasked)
         self._flying: dict[int, _Lane] = {}
 
@@ -311,6 +329,23 @@ class Network:
         newest = self.candidate.newest
         return 0 if newest is None else newest.checkpoint.size
 
+    def pinned(self) -> Mapping[str, SignedHead]:
+        """Return the pins that our copies do not reach yet, of logs whose row begins there.
+
+        So a joiner fetches all that it is to mirror, from whoever holds it.
+        """
+        found: dict[str, SignedHead] = {}
+        for origin, pin in self._rosters.newest.pins.items():
+            row = self.heads.row(origin)
+            if (
+                origin in self.heads.logs
+                and self.heads.stored_size(origin) < pin.size
+                and row is not None
+                and row.witnessed_size >= pin.size
+            ):
+                found[origin] = SignedHead(Checkpoint(origin, pin.size, pin.root), b"")
+        return found
+
     def halt(self, code: str) -> None:
         """Sign and send nothing from now on: ``behind-fence`` or ``behind-witnesses``."""
         self.heads.halted = code
@@ -318,13 +353,13 @@ class Network:
     def begin_rebuild(self, mark: FenceMark, reader: LogReader, stored_size: int) -> None:
         """Fetch what is missing of our own log from its mirrors, at least to the fence's head."""
         self.rebuild = recovery.Rebuild(
-            self._roster, self.heads.own, mark, stored_size, reader, self._limits
+            self._rosters, self.heads.own, mark, stored_size, reader, self._limits
         )
 
     def check_claim(self, reader: LogReader, own_size: int) -> None:
         """Compare our store with the note that once showed us to be behind, if there was one."""
         if self._claim and not self.heads.halted:
-            head, _ = open_head(self._claim, self._roster)
+            head, _ = open_head(self._claim, self._rosters, is_ours=True)
             self._compare_own(head, reader, own_size)
 
     # ---- stepping -------------------------------------------------------------------------------
@@ -374,6 +409,8 @@ class Network:
             return self.mirror.add_entries(event, now_ms, reader)
         if path == LINES:
             return self.mirror.lines(event, now_ms, reader)
+        if path == ROSTERS:
+            return self._hear_rosters(event)
         if path == FINISHED:
             return self._finished(event, now_ms, reader)
         if path.startswith(NEWEST):
@@ -386,13 +423,25 @@ class Network:
         missing = NotFoundError("there is nothing at this path")
         return Ready(replies=(Reply(event.request_id, refusal(missing)),))
 
+    def _hear_rosters(self, event: PeerCalled) -> Ready:
+        """Versions that someone knows: each proves itself, so it does not matter who says so."""
+        try:
+            later = decode_rosters(event.body)
+        except LedgerError as error:
+            return Ready(replies=(Reply(event.request_id, refusal(error)),))
+        for signed in later[self._rosters.newest.version - 1 :]:
+            if not self._rosters.learn(signed):
+                refused = UnverifiedError("no version that follows", code="roster-version")
+                return Ready(replies=(Reply(event.request_id, refusal(refused)),))
+        return Ready(replies=(Reply(event.request_id, PeerReply(204)),))
+
     def _finished(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
         """A note of our own log would be news only if we had forgotten it."""
         own = self.heads.own.encode() + b"\n"
         if not event.body.startswith(own):
             return self.finished.take(event, now_ms, reader)
         try:
-            head, _ = open_head(event.body, self._roster)
+            head, _ = open_head(event.body, self._rosters)
         except LedgerError as error:
             return Ready(replies=(Reply(event.request_id, refusal(error)),))
         writes = self._compare_own(head, reader, None)
@@ -418,7 +467,8 @@ class Network:
         peer = lane.peer
         match job:
             case Outgoing():
-                gained = self.candidate.submissions[peer].answered(job, status, body, now_ms)
+                to = self.candidate.submissions.get(peer)
+                gained = None if to is None else to.answered(job, status, body, now_ms)
                 return () if gained is None else self.candidate.take(peer, gained, now_ms)
             case (str() as origin, Outgoing() as sent):
                 submission = self.freshen.pushes.get((peer, origin))
@@ -432,6 +482,12 @@ class Network:
             case _Told():
                 if status == 204:
                     lane.told = max(lane.told, job.count)
+                elif status != 0:
+                    self._failed(lane, now_ms)
+                return ()
+            case _Rosters():
+                if status == 204:
+                    lane.told_roster = max(lane.told_roster, job.version)
                 elif status != 0:
                     self._failed(lane, now_ms)
                 return ()
@@ -462,7 +518,7 @@ class Network:
             return ()
         self._unasked.discard(lane.peer)
         try:
-            head, _ = open_head(body, self._roster)
+            head, _ = open_head(body, self._rosters)
         except LedgerError:
             return ()
         return self._compare_own(head, reader, None)
@@ -523,6 +579,10 @@ class Network:
         if lane.peer in self._unasked:
             path = NEWEST + origin_hash(self.heads.own)
             return (self._send(lane, _Asking(), path, b"", now_ms),)
+        newest = self._rosters.newest.version
+        if lane.told_roster < newest:
+            body = encode_rosters(self._rosters.chain.signed[1:])
+            return (self._send(lane, _Rosters(newest), ROSTERS, body, now_ms),)
         if self.heads.halted:
             return ()
         if lane.told < self.candidate.finished_count:
@@ -557,7 +617,9 @@ class Network:
         self._failed(lane, now_ms)
         match job:
             case Outgoing():
-                self.candidate.submissions[lane.peer].fail(now_ms, "no answer")
+                to = self.candidate.submissions.get(lane.peer)
+                if to is not None:
+                    to.fail(now_ms, "no answer")
             case (str() as origin, Outgoing()):
                 push = self.freshen.pushes.get((lane.peer, origin))
                 if push is not None:

@@ -5,7 +5,6 @@ by when it arrived; so all nodes reach one state. Uses are settled elsewhere (``
 who may append what to our own log is the sequencer's business.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -40,8 +39,8 @@ from ledger.lineage import living
 from ledger.map_tree import Child, Node, ObjectMap
 from ledger.object_map import EMPTY_MAP_ROOT, is_object
 from ledger.proofs import root_at
-from ledger.roster import Roster
-from ledger.roster_chain import RosterChain
+from ledger.roster import Roster, SignedRoster
+from ledger.roster_chain import check_successor
 from ledger.salvage import (
     SALVAGE_KIND,
     as_judged,
@@ -60,27 +59,34 @@ from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from ledger.tiles import read_nodes
 from ledger.views import (
     BLOCK_KIND,
+    EPOCH_KIND,
     VIEW_KIND,
     Block,
+    BlockLines,
+    Count,
     Cover,
     Evidence,
     FixedRange,
     GoodLine,
-    check_block_lines,
+    View,
     collect_lines,
+    count_lines,
     decode_block,
     decode_view,
     fresh_at,
 )
 from nodes.core.effects import Effects
 from nodes.core.heads import SignedHead
-from nodes.core.log_state import LogState
+from nodes.core.log_state import Counting, Epoch, LogState
 from nodes.core.ready import FindingRow, PutEvidence
+from nodes.core.rosters import RULES_KNOWN, Rosters
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
 from nodes.ports import Reader, UseRow
 
 GENESIS_KIND: Final = "log.genesis"
-LOG_KINDS: Final = frozenset({GENESIS_KIND, BLOCK_KIND, VIEW_KIND, FROZEN_KIND, EVIDENCE_KIND})
+LOG_KINDS: Final = frozenset(
+    {GENESIS_KIND, BLOCK_KIND, VIEW_KIND, EPOCH_KIND, FROZEN_KIND, EVIDENCE_KIND}
+)
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
 MAP_PENDING_MAX: Final = 8_192
 """Acts that a log's object map holds in memory; block records come far more often."""
@@ -130,48 +136,56 @@ class Projection:
     """Judges entries against the facts so far. Holds no state of any one log.
 
     Args:
-        roster: In force.
-        signed_roster: Its bytes, as every genesis entry holds them.
+        rosters: All versions that are known.
         kinds: The joined table.
         sight: Facts of all logs.
-        judged_size: How far another log is judged here; what views name beyond it must wait.
-        chain: Of all versions up to ``roster``; None where that is the genesis.
+        state_of: How far another log is judged here; what views name beyond it must wait. None
+            where nothing is.
         sm2: Checks SM2 signatures, where the roster names them.
     """
 
-    def __init__(  # noqa: PLR0917 - made in one place
+    def __init__(
         self,
-        roster: Roster,
-        signed_roster: bytes,
+        rosters: Rosters,
         kinds: Kinds,
         sight: Sight,
-        judged_size: Callable[[str], int],
-        chain: RosterChain | None = None,
+        state_of: Callable[[str], LogState | None],
         *,
         sm2: CheckSM2 = no_sm2,
     ) -> None:
-        self._roster = roster
-        self._sm2 = sm2 if SM2_SM3 in roster.suites else None
-        self._chain = RosterChain((signed_roster,), (roster,)) if chain is None else chain
-        self._signed_roster = signed_roster
+        self._sm2 = sm2
+        self.rosters = rosters
         self.kinds = kinds
         self._sight = sight
-        self._judged_size = judged_size
+        self.state_of = state_of
         self._roots: Generations[tuple[str, int], bytes] = Generations(ROOTS_CACHED_MAX)
-        self.delta_s = roster.constants.delta_s
-        self._staleness_s = roster.constants.staleness_s
+
+    @property
+    def delta_s(self) -> int:
+        """The tolerance with which our own clock is read: that of the newest version."""
+        return self.rosters.newest.constants.delta_s
+
+    def roster_of(self, state: LogState) -> Roster:
+        """Return the version that the next entry of a log is judged by."""
+        return self.rosters.at(state.version)
+
+    def sm2_of(self, roster: Roster) -> CheckSM2 | None:
+        """Return what checks SM2 signatures; None where a version does not name them."""
+        return self._sm2 if SM2_SM3 in roster.suites else None
 
     def new_state(self, origin: str) -> LogState:
         """Return the state of a log of which nothing is judged."""
-        return LogState(origin, 0, Evidence(self._roster.quorum(origin)))
+        first = self.rosters.chain.first_with(origin)
+        evidence = Evidence(first.quorum(origin))
+        return LogState(origin, 0, evidence, (Epoch(first.version, 0, 0),))
 
     def load_state(self, origin: str, size: int, state: bytes, reader: Reader) -> LogState:
         """Return the state of a log as it was stored, with what is found again in its entries."""
-        loaded = LogState.decode(origin, size, self._roster.quorum(origin), state)
-        for other in self._roster.members.values():
-            fact = self._sight.below(reader, origin, other.origin, size)
-            if fact is not None and fact.origin == origin != other.origin:
-                loaded.views[other.origin] = view_of(fact)
+        loaded = LogState.decode(origin, size, state)
+        for other in self.rosters.chain.origins():
+            fact = self._sight.below(reader, origin, other, size)
+            if fact is not None and fact.origin == origin != other:
+                loaded.views[other] = view_of(fact)
         map_size, root = reader.map_head(origin)
         if not self._is_map_root(origin, map_size, root, reader):
             map_size, root = 0, None  # made again from the entries
@@ -235,8 +249,11 @@ class Projection:
             state.grow(NO_TIME_S, is_block=False)
             return
         try:
-            self.check_signature(state.origin, unverified, reader)
-            if unverified.act.kind in LOG_KINDS:  # (3)
+            roster = self._ruling(state, unverified)
+            self.check_signature(roster, state.origin, unverified, reader)
+            if unverified.act.kind == EPOCH_KIND:
+                self._judge_epoch(state, unverified, roster, effects, reader)
+            elif unverified.act.kind in LOG_KINDS:  # (3)
                 self._judge_own(state, unverified, now_s, effects, reader)
             elif unverified.act.kind == SALVAGE_KIND:
                 judged, verdict = self.judge_salvage(state, unverified, index, reader)
@@ -248,7 +265,7 @@ class Projection:
             _find(effects, state, index, error, subject=unverified.subject)
             if is_object(unverified.subject):
                 effects.voids.append((state.origin, unverified.subject, index))
-        if unverified.time_s < base_s - self.delta_s:  # (2)
+        if unverified.time_s < base_s - self.roster_of(state).constants.delta_s:  # (2)
             early = RefusedError(
                 f"declared {unverified.time_s}, after it knew of {base_s}", code="declared-time"
             )
@@ -258,27 +275,35 @@ class Projection:
         if state.objects.pending_size >= MAP_PENDING_MAX:
             self.map_root(state, reader)  # A log without block records must not fill memory.
 
-    def check_signature(self, origin: str, unverified: UnverifiedStatement, reader: Reader) -> None:
+    def check_signature(
+        self, roster: Roster, origin: str, unverified: UnverifiedStatement, reader: Reader
+    ) -> None:
         """Check that the issuer's key, as this log knows it, signed a statement.
 
         Raises:
             UnverifiedError: ``unknown-key``, ``bad-algorithm`` or ``bad-signature``.
             RefusedError: ``suite-not-named``.
         """
-        verify_statement(unverified, self.public_of(origin, unverified, reader), self._sm2)
+        verify_statement(
+            unverified, self.public_of(roster, origin, unverified, reader), self.sm2_of(roster)
+        )
 
     def public_of(
-        self, origin: str, statement: UnverifiedStatement | Statement, reader: Reader
+        self,
+        roster: Roster,
+        origin: str,
+        statement: UnverifiedStatement | Statement,
+        reader: Reader,
     ) -> bytes:
         """Return the key that the issuer signs by in a log: the region's, or an enrolled officer's.
 
         Raises:
             UnverifiedError: ``unknown-key``.
         """
-        region = self._roster.region_of_origin(origin)
+        region = roster.region_of_origin(origin)
         issuer, kid = statement.issuer, statement.kid
         if issuer == region:
-            public = self._roster.members[region].keys.issuer
+            public = roster.members[region].keys.issuer
             if key_thumbprint(public) != kid:
                 raise UnverifiedError("not the region's issuer key", code="unknown-key")
             return public
@@ -304,8 +329,8 @@ class Projection:
         """
         act = statement.act
         kind = kind_of(self.kinds, act.kind, act.version)
-        origin = state.origin
-        region = self._roster.region_of_origin(origin)
+        origin, roster = state.origin, self.roster_of(state)
+        region = roster.region_of_origin(origin)
         own = self._sight.newest(reader, origin, statement.subject)
         draft = Draft(
             kind=act.kind,
@@ -316,7 +341,7 @@ class Projection:
             body=act.body,
         )
         try:
-            needs = wants(kind, draft, own, region, self._roster)
+            needs = wants(kind, draft, own, region, roster)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise _unjudgeable(kind, error) from error
         views = self._views(state, statement, index, reader) if act.citations else {}
@@ -328,7 +353,7 @@ class Projection:
             origin=origin,
             region=region,
             index=index,
-            roster=self._roster,
+            roster=roster,
             own=own,
             signer=facts.get(SIGNER),
             facts=facts,
@@ -361,9 +386,8 @@ class Projection:
         Raises:
             LedgerError: The act is void, or may not be appended.
         """
-        origin, chain = state.origin, self._chain
-        closed = self._roster.closed
-        region = self._roster.region_of_origin(origin)
+        origin, chain, roster = state.origin, self.rosters.chain, self.roster_of(state)
+        closed, region = roster.closed, roster.region_of_origin(origin)
         salvage = decode_salvage(statement.act.body)
         inner = salvage.inner
         if statement.issuer != region or statement.act.version != 1:  # (1)
@@ -384,8 +408,8 @@ class Projection:
             if public is None:
                 raise UnverifiedError("not the region's issuer key of then", code="unknown-key")
         else:
-            public = self.public_of(origin, inner, reader)
-        verify_statement(inner, public, self._sm2)
+            public = self.public_of(roster, origin, inner, reader)
+        verify_statement(inner, public, self.sm2_of(roster))
         own = self._sight.newest(reader, origin, inner.subject)  # (4)
         known = inner.act.previous
         if known is not None and (before := self.salvaged(origin, known, reader)) is not None:
@@ -439,6 +463,7 @@ class Projection:
             rows[statement.subject] = Fact(origin, statement.subject, index, leaf, kept)
         effects.facts += rows.values()
         self._sight.add(rows.values())
+        staleness_s = self.roster_of(state).constants.staleness_s
         for use in judgement.uses:
             fact = verdict.facts[use.need]
             view = None if fact is None else self.view_over(fact, verdict.views)
@@ -453,7 +478,7 @@ class Projection:
                     fact_index=fact.index,
                     view_size=view.size,
                     fresh_at_s=view.fresh_at_s,
-                    staleness_s=min(use.staleness_s, self._staleness_s),
+                    staleness_s=min(use.staleness_s, staleness_s),
                     status="open",
                 )
             )
@@ -480,7 +505,7 @@ class Projection:
 
         None for a fact of the citing log.
         """
-        closed = self._roster.closed
+        closed = self.rosters.newest.closed
         return next(
             (
                 view
@@ -569,13 +594,8 @@ class Projection:
         reader: Reader,
     ) -> None:
         """Judge an entry that is a followed log's own word."""
-        region = self._roster.region_of_origin(state.origin)
+        own = self._check_own_word(state, statement, reader)
         act = statement.act
-        if statement.issuer != region or act.version != 1 or act.citations:
-            raise RefusedError(f"{act.kind} is the log's own word", code="not-entitled")
-        own = self._sight.newest(reader, state.origin, statement.subject)
-        if act.previous != (None if own is None else own.leaf):
-            raise ConflictError(state.size, code="wrong-previous")
         if act.kind == GENESIS_KIND:
             self.check_genesis(state, statement)
             self.take_genesis(state, statement, effects)
@@ -586,14 +606,15 @@ class Projection:
             for item in block.lines:
                 _wait_for_clock(item.lines, now_s + self.delta_s)
             self.check_block(state, block, reader)
-            covers = self._covers(state, block, reader)
-            self._show_lines(state.origin, block, covers, reader, effects)
-            self.take_block(state, statement, block, covers, effects)
+            counts = self._counts(state, block, reader)
+            self._show_lines(state, block, counts, reader, effects)
+            self.take_block(state, statement, block, counts, effects)
         elif act.kind == FROZEN_KIND:
-            frozen = decode_frozen(act.body, region, self._roster)
+            roster = self.roster_of(state)
+            frozen = decode_frozen(act.body, statement.issuer, roster)
             held = (frozen.witnessed, frozen.mirrored)
             _wait_for_clock([it.line for it in held if it is not None], now_s + self.delta_s)
-            if statement.subject != self._roster.region_of_origin(frozen.origin):
+            if statement.subject != roster.region_of_origin(frozen.origin):
                 raise MalformedError("a freeze is about the region of the log", code="bad-field")
             self.take_frozen(state, statement, frozen, effects)
         elif act.kind == EVIDENCE_KIND:
@@ -601,25 +622,28 @@ class Projection:
                 raise RefusedError("this key stands convicted in this log", code="exists")
             evidence = decode_evidence(act.body)
             _wait_for_clock([said.signed for said in evidence.said], now_s + self.delta_s)
-            conviction = check_evidence(evidence, {self._roster.version: self._roster})
+            conviction = check_evidence(evidence, self._known_below(state, evidence))
             if conviction.subject != statement.subject:
                 raise MalformedError("evidence is about the key that it convicts", code="bad-field")
             self.take_evidence(state, statement.leaf, evidence, conviction, effects)
         else:
             _wait_for_clock(_lines_of(act.body), now_s + self.delta_s)
-            view = decode_view(act.body, self._roster)
+            view = self._decode_view(state, act.body)
             if view.origin != statement.subject or view.origin == state.origin:
                 raise MalformedError("a view is of the log that it is about", code="bad-field")
-            if view.size > self._judged_size(view.origin):
-                viewed = Checkpoint(view.origin, view.size, view.root)
-                raise Wait(view.origin, view.size, head=SignedHead(viewed, view.note))
+            viewed = self.state_of(view.origin)
+            if viewed is None or view.size > viewed.size:
+                checkpoint = Checkpoint(view.origin, view.size, view.root)
+                raise Wait(view.origin, view.size, head=SignedHead(checkpoint, view.note))
             if self.root(view.origin, view.size, reader) != view.root:
                 # The viewed log has shown two histories, and the view is of the one that we do not
                 # hold. That is no fault of this log's writer, so it waits and is not accused.
-                viewed = Checkpoint(view.origin, view.size, view.root)
-                raise Wait(view.origin, INDEX_PAST_ALL, head=SignedHead(viewed, view.note))
-            viewed = Checkpoint(view.origin, view.size, view.root)
-            effects.lines.append((viewed, self._good(view.origin, view.lines)))
+                checkpoint = Checkpoint(view.origin, view.size, view.root)
+                raise Wait(view.origin, INDEX_PAST_ALL, head=SignedHead(checkpoint, view.note))
+            self._check_counting(viewed, view)
+            checkpoint = Checkpoint(view.origin, view.size, view.root)
+            roster = self.rosters.at(view.roster)
+            effects.lines.append((checkpoint, _good(roster, view.origin, view.lines)))
             self.take_view(
                 state,
                 ViewFact(
@@ -628,13 +652,156 @@ class Projection:
                 effects,
             )
 
+    def _check_own_word(
+        self, state: LogState, statement: UnverifiedStatement, reader: Reader
+    ) -> Fact | None:
+        """Check what every entry of the log itself must be, and return its subject's newest row."""
+        act = statement.act
+        region = self.roster_of(state).region_of_origin(state.origin)
+        if statement.issuer != region or act.version != 1 or act.citations:
+            raise RefusedError(f"{act.kind} is the log's own word", code="not-entitled")
+        own = self._sight.newest(reader, state.origin, statement.subject)
+        if act.previous != (None if own is None else own.leaf):
+            raise ConflictError(state.size, code="wrong-previous")
+        return own
+
+    def _decode_view(self, state: LogState, body: Mapping[str, Any]) -> View:
+        """Read a view by the version that it names.
+
+        Raises:
+            Wait: That version is not known here, though the viewing log may know it already.
+            LedgerError: It is no view, or names a version that cannot be signed yet.
+        """
+        version = body.get("roster")
+        if type(version) is not int or version < 1:
+            raise MalformedError("a view names a roster version", code="bad-field")
+        # While this log is at one version, the one after the next cannot be signed.
+        if version > state.version + 1:
+            raise RefusedError(
+                f"a view by roster version {version} under {state.version}", code="early-roster"
+            )
+        if version > self.rosters.newest.version:
+            raise Wait(None)
+        before = self.rosters.at(version - 1) if version > 1 else None
+        return decode_view(body, self.rosters.at(version), before)
+
+    def _known_below(self, state: LogState, evidence: Equivocation) -> Mapping[int, Roster]:
+        """Return the versions that evidence in a log may name: what the log itself can know.
+
+        Raises:
+            Wait: It names one that is not known here yet.
+        """
+        most = state.version + 1
+        if any(self.rosters.newest.version < it.roster <= most for it in evidence.said):
+            raise Wait(None)
+        return {it.version: it for it in self.rosters.chain.rosters[:most]}
+
+    def _check_counting(self, viewed: LogState, view: View) -> None:
+        """Check that the lines of a view count in the viewed log at that size.
+
+        Raises:
+            RefusedError: ``uncounted-lines``.
+        """
+        counting = viewed.counting(view.size)
+        if counting is None or counting.version != view.roster:
+            raise RefusedError(
+                f"lines by roster version {view.roster} count for nothing on {view.size} entries "
+                f"of {view.origin}",
+                code="uncounted-lines",
+            )
+        if bool(view.before) != (self.before_of(view.origin, counting) is not None):
+            raise RefusedError(
+                f"the note of an epoch of {view.origin}, and it alone, has lines by both versions",
+                code="uncounted-lines",
+            )
+
+    def before_of(self, origin: str, counting: Counting) -> Roster | None:
+        """Return the version that lines on the note of an epoch count by as well.
+
+        None for other notes, and where that version gives the log no witnesses: nobody could sign.
+        """
+        if counting.before is None:
+            return None
+        before = self.rosters.at(counting.before)
+        return before if before.witnesses_of(origin) else None
+
+    # ---- epochs ---------------------------------------------------------------------------------
+
+    def _ruling(self, state: LogState, statement: UnverifiedStatement) -> Roster:
+        """Return the version that an entry is judged by: an epoch entry, by the one it begins.
+
+        Raises:
+            Wait: This program does not know the rules of that version.
+            LedgerError: The entry begins no version that may follow.
+        """
+        if statement.act.kind != EPOCH_KIND:
+            return self.roster_of(state)
+        signed = epoch_roster(statement.act.body)
+        roster = check_successor(self.roster_of(state), signed)
+        if state.origin not in roster.origins:
+            raise RefusedError(f"version {roster.version} closes this log", code="bad-epoch")
+        if state.open_epoch is not None:
+            raise RefusedError(
+                f"the epoch of version {state.version} is still open", code="bad-epoch"
+            )
+        if roster.version > self.rosters.newest.version:
+            # Whoever holds the bytes of a signed version knows it, whoever brought them.
+            self.rosters.learn(signed.encode())
+        if roster.version > self.rosters.newest.version or (
+            self.rosters.at(roster.version).sha256 != roster.sha256
+        ):
+            raise UnverifiedError(f"another version {roster.version} is in force", code="bad-epoch")
+        if roster.rules not in RULES_KNOWN:
+            raise Wait(None)
+        return roster
+
+    def _judge_epoch(
+        self,
+        state: LogState,
+        statement: UnverifiedStatement,
+        roster: Roster,
+        effects: Effects,
+        reader: Reader,
+    ) -> None:
+        self._check_own_word(state, statement, reader)
+        if statement.subject != state.origin:
+            raise MalformedError("an epoch is of its own log", code="bad-field")
+        self.take_epoch(state, statement, roster, effects)
+
+    def take_epoch(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        roster: Roster,
+        effects: Effects,
+    ) -> None:
+        """Take an epoch entry in: it and all after it are judged by ``roster``."""
+        origin, index = state.origin, state.size
+        row = Fact(origin, origin, index, statement.leaf, {"height": state.height})
+        effects.facts.append(row)
+        self._sight.add((row,))
+        before = self.roster_of(state)
+        # Where neither version gives the log witnesses, nobody could sign its note.
+        is_alone = not before.witnesses_of(origin) and not roster.witnesses_of(origin)
+        state.epochs = (*state.epochs, Epoch(roster.version, index, index if is_alone else None))
+        effects.is_epoch = True
+
+    # ---- genesis and blocks ---------------------------------------------------------------------
+
     def check_genesis(self, state: LogState, statement: Statement | UnverifiedStatement) -> None:
         """Check that an entry may open its log."""
         if state.size or statement.subject != state.origin:
             raise RefusedError("a log begins with its genesis, once", code="exists")
-        expected = genesis_body(self._signed_roster, self._roster.rules)
-        if statement.act.body != expected:
-            raise RefusedError("the genesis names another roster", code="bad-genesis")
+        roster = self.roster_of(state)
+        body = statement.act.body
+        signed = body.get("roster")
+        if type(signed) is not bytes or body != genesis_body(signed, roster.rules):
+            raise RefusedError("the genesis is of another form", code="bad-genesis")
+        if signed != self.rosters.chain.signed[roster.version - 1]:
+            # The same version may come with other signatures, as long as they are enough.
+            if roster.version == 1 or SignedRoster.decode(signed).body != roster.encode():
+                raise RefusedError("the genesis names another roster", code="bad-genesis")
+            check_successor(self.rosters.at(roster.version - 1), SignedRoster.decode(signed))
 
     def take_genesis(
         self, state: LogState, statement: Statement | UnverifiedStatement, effects: Effects
@@ -655,10 +822,15 @@ class Projection:
         if block.size != state.size:
             # A record is the first entry after what it records.
             raise RefusedError(f"block of size {block.size} at {state.size}", code="bad-block")
-        if block.roster != self._roster.version or block.rules != self._roster.rules:
+        roster = self.roster_of(state)
+        if block.roster != roster.version or block.rules != roster.rules:
             raise RefusedError("the block names another roster or rules", code="bad-block")
-        if any(len(item.lines) != state.evidence.quorum for item in block.lines):
-            raise RefusedError("a candidate is recorded with a quorum of lines", code="bad-block")
+        for item in block.lines:
+            least, most = self._lines_asked(state, item.size, block)
+            if not least <= len(item.lines) <= most:
+                raise RefusedError(
+                    "a candidate is recorded with a quorum of lines", code="bad-block"
+                )
         if self.root(state.origin, block.size, reader) != block.root:
             raise RefusedError("the block names another tree", code="bad-block")
         text = Checkpoint(state.origin, block.size, block.root).text()
@@ -667,54 +839,85 @@ class Projection:
         if self.map_root(state, reader) != block.map_root:
             raise RefusedError("the block names another object map", code="bad-map")
 
-    def _covers(self, state: LogState, block: Block, reader: Reader) -> list[Cover]:
+    def _lines_asked(self, state: LogState, size: int, block: Block) -> tuple[int, int]:
+        """Return how many lines a candidate of a size is recorded with, at least and at most."""
+        opened = state.open_epoch
+        is_proven = opened is not None and any(it.size == opened.start + 1 for it in block.lines)
+        counting = state.counting(size, {state.version} if is_proven else ())
+        if counting is None:
+            return 1, 0
+        quorum = self.rosters.at(counting.version).quorum(state.origin)
+        before = self.before_of(state.origin, counting)
+        if before is None:
+            return quorum, quorum
+        other = before.quorum(state.origin)
+        return max(quorum, other), quorum + other
+
+    def _counts(self, state: LogState, block: Block, reader: Reader) -> list[Count]:
         """Return what the lines of a block say, of each candidate with a quorum of good ones.
 
         Lines on trees that are not the log's count for nothing, and neither do fewer than a quorum:
         so nothing but whole evidence is ever kept in memory.
         """
-        good = tuple(
-            item for item in block.lines if self.root(state.origin, item.size, reader) == item.root
-        )
-        covers = check_block_lines(self._roster, state.origin, replace(block, lines=good))
-        counts = Counter(cover.size for cover in covers)
-        return [cover for cover in covers if counts[cover.size] == state.evidence.quorum]
+        counts: list[Count] = []
+        for item in block.lines:
+            if self.root(state.origin, item.size, reader) == item.root:
+                self.add_count(state, item, counts, count_lines)
+        return counts
+
+    def add_count(
+        self,
+        state: LogState,
+        item: BlockLines,
+        counts: list[Count],
+        counter: Callable[[Roster, str, BlockLines, Roster | None], Count],
+    ) -> None:
+        """Count the lines of a candidate, and add them to those before it if they are whole."""
+        opened = state.open_epoch
+        is_proven = opened is not None and any(it.size == opened.start + 1 for it in counts)
+        counting = state.counting(item.size, {state.version} if is_proven else ())
+        if counting is None:
+            return
+        roster = self.rosters.at(counting.version)
+        before = self.before_of(state.origin, counting)
+        count = counter(roster, state.origin, item, before)
+        least = 0 if before is None else before.quorum(state.origin)
+        if len(count.covers) >= roster.quorum(state.origin) and len(count.before) >= least:
+            counts.append(count)
 
     def _show_lines(
         self,
-        origin: str,
+        state: LogState,
         block: Block,
-        covers: Sequence[Cover],
+        counts: Sequence[Count],
         reader: Reader,
         effects: Effects,
     ) -> None:
         """Give the lines of a block to whoever compares them, those on other trees as well."""
-        held = {(cover.region, cover.size, cover.time_s) for cover in covers}
+        origin = state.origin
+        held = {
+            (cover.region, cover.size, cover.time_s) for count in counts for cover in count.covers
+        }
         for item in block.lines:
             head = Checkpoint(origin, item.size, item.root)
-            lines = self._good(origin, item.lines)
+            counting = state.counting(item.size, {state.version})
+            if counting is None:
+                continue
+            roster = self.rosters.at(counting.version)
             if self.root(origin, item.size, reader) != item.root:
-                lines = collect_lines(self._roster, origin, head, item.lines, "mirror")
+                lines = collect_lines(roster, origin, head, item.lines, "mirror")
             else:
-                lines = tuple(it for it in lines if (it.region, item.size, it.time_s) in held)
+                good = _good(roster, origin, item.lines)
+                lines = tuple(it for it in good if (it.region, item.size, it.time_s) in held)
             if lines:
                 effects.lines.append((head, lines))
-
-    def _good(self, origin: str, lines: Iterable[bytes]) -> tuple[GoodLine, ...]:
-        """Return lines that were checked before, with the regions that their key ids name."""
-        keys = self._roster.mirror_keys(origin)
-        return tuple(
-            GoodLine(keys[line[:4]][0][0], int.from_bytes(line[_LINE_TIME]), line)
-            for line in lines
-            if len(keys.get(line[:4], ())) == 1
-        )
 
     def take_block(
         self,
         state: LogState,
         statement: Statement | UnverifiedStatement,
         block: Block,
-        covers: Sequence[Cover],
+        counts: Sequence[Count],
         effects: Effects,
     ) -> None:
         """Take a block record in: what its lines fix, and which times they show to be wrong.
@@ -723,7 +926,7 @@ class Projection:
             state: Of the log.
             statement: That records the block.
             block: Its body; checked.
-            covers: What the good lines of the block say.
+            counts: What the good lines of the block say, ascending by size.
             effects: Takes what follows.
         """
         index, origin = state.size, state.origin
@@ -731,13 +934,24 @@ class Projection:
         effects.facts.append(row)
         self._sight.add((row,))
         state.height, state.published_size = block.height, block.size
-        quorum = state.evidence.quorum
-        for item in block.lines:
-            times = [cover.time_s for cover in covers if cover.size == item.size]
-            seen = fresh_at(times, quorum)
-            if seen is not None:
-                state.base_s = max(state.base_s, seen)
-        ranges, state.evidence = state.evidence.fixed(covers)
+        ranges: list[FixedRange] = []
+        covers: list[Cover] = []
+        for count in counts:
+            opened = state.open_epoch
+            if opened is None or count.size != opened.start + 1:
+                covers += count.covers
+                _raise_base(state, count, state.evidence.quorum)
+                continue
+            quorum = self.roster_of(state).quorum(origin)
+            fixed, state.evidence = state.evidence.fixed(covers)
+            crossed, evidence = state.evidence.crossed(count, quorum)
+            ranges += (*fixed, *crossed)
+            covers = []
+            _raise_base(state, count, quorum, state.evidence.quorum)
+            state.evidence = evidence
+            state.prove(index)
+        fixed, state.evidence = state.evidence.fixed(covers)
+        ranges += fixed
         for low, high, seen_by_s in ranges:
             effects.evidence.append(PutEvidence(origin, low, high, seen_by_s, index))
         if ranges:
@@ -748,6 +962,7 @@ class Projection:
     ) -> None:
         """Find the entries declared later than they were seen, and forget the times now settled."""
         settled = ranges[-1].high
+        delta_s = self.roster_of(state).constants.delta_s
         for low, high, seen_by_s in ranges:
             for position, (start, time_s) in enumerate(state.times):
                 if start >= high:
@@ -755,7 +970,7 @@ class Projection:
                 runs_to = (
                     state.times[position + 1][0] if position + 1 < len(state.times) else state.size
                 )
-                if runs_to <= low or time_s <= seen_by_s + self.delta_s:
+                if runs_to <= low or time_s <= seen_by_s + delta_s:
                     continue
                 for index in range(max(start, low), min(runs_to, high)):
                     effects.findings.append(
@@ -872,6 +1087,43 @@ def genesis_body(signed_roster: bytes, rules: int) -> dict[str, Any]:
     return {"leaf": LEAF_FORMAT, "roster": signed_roster, "rules": rules}
 
 
+def epoch_body(signed_roster: bytes) -> dict[str, Any]:
+    """Return the body of a ``log.epoch`` act."""
+    return {"roster": signed_roster}
+
+
+def epoch_roster(body: Mapping[str, Any]) -> SignedRoster:
+    """Read the body of a ``log.epoch`` act; the roster in it is not checked.
+
+    Raises:
+        MalformedError: It is not of the form.
+    """
+    signed = body.get("roster")
+    if type(signed) is not bytes or body != epoch_body(signed):
+        raise MalformedError("an epoch is a signed roster", code="bad-field")
+    return SignedRoster.decode(signed)
+
+
+def _good(roster: Roster, origin: str, lines: Iterable[bytes]) -> tuple[GoodLine, ...]:
+    """Return lines that were checked before, with the regions that their key ids name."""
+    keys = roster.mirror_keys(origin)
+    return tuple(
+        GoodLine(keys[line[:4]][0][0], int.from_bytes(line[_LINE_TIME]), line)
+        for line in lines
+        if len(keys.get(line[:4], ())) == 1
+    )
+
+
+def _raise_base(state: LogState, count: Count, quorum: int, before_quorum: int = 0) -> None:
+    """Raise b to what a candidate shows; on the note of an epoch, to the less fresh of two."""
+    seen = fresh_at([cover.time_s for cover in count.covers], quorum)
+    if seen is not None and before_quorum and count.before:
+        other = fresh_at([cover.time_s for cover in count.before], before_quorum)
+        seen = None if other is None else min(seen, other)
+    if seen is not None:
+        state.base_s = max(state.base_s, seen)
+
+
 def view_of(fact: Fact) -> ViewFact:
     """Return the view that a row of a viewed log, in the viewing log, stands for."""
     state = fact.state
@@ -881,8 +1133,8 @@ def view_of(fact: Fact) -> ViewFact:
 
 
 def _lines_of(body: Any) -> Sequence[object]:  # noqa: ANN401 - a body not yet checked
-    lines = body.get("lines")
-    return lines if isinstance(lines, list) else ()
+    found = (body.get("lines"), body.get("before"))
+    return [line for lines in found if isinstance(lines, list) for line in lines]
 
 
 def _wait_for_clock(lines: Sequence[object], latest_s: int) -> None:

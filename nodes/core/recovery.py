@@ -13,7 +13,6 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
 from ledger.hashing import HASH_BYTES, hash_leaf
 from ledger.proofs import root_at, subtree_root
-from ledger.roster import Roster
 from ledger.tiles import (
     TILE_BYTES,
     TILE_LEVELS,
@@ -29,6 +28,7 @@ from ledger.tiles import (
 from nodes.core.exchange import MIRROR, NEWEST, origin_hash
 from nodes.core.heads import Copy, LogReader, node_reader, open_head, read_edge
 from nodes.core.ready import AppendEntries, Write
+from nodes.core.rosters import Rosters
 from nodes.core.submission import SendingLimits, backoff_ms
 from nodes.ports import FenceMark
 
@@ -397,21 +397,28 @@ class Rebuild:
 
     def __init__(  # noqa: PLR0917 - in the order of what is known
         self,
-        roster: Roster,
+        rosters: Rosters,
         origin: str,
         mark: FenceMark,
         stored_size: int,
         reader: LogReader,
         limits: SendingLimits,
     ) -> None:
-        self._roster = roster
+        self._rosters = rosters
         self._origin = origin
         self._mark = mark
         self.target = Checkpoint(origin, mark.size, mark.root)
         self._limits = limits
-        self._mirrors = roster.witnesses_of(origin)
-        n, f, q = len(self._mirrors), roster.faulty_max(origin), roster.quorum(origin)
-        self._enough = min(n - q + f + 1, n)
+        self._mirrors = rosters.witnesses_of(origin)
+        # What was replicated was so by the version in force then; which one, only the lost log
+        # says, so as many are waited for as any of them asks.
+        self._enough = min(
+            max(
+                len(self._mirrors) - roster.quorum(origin) + roster.faulty_max(origin) + 1
+                for roster in rosters.of(origin)
+            ),
+            len(self._mirrors),
+        )
         self._answered: dict[str, Checkpoint | None] = {}
         self._failures: dict[str, int] = {}
         self._due_ms: dict[str, int] = {}
@@ -487,7 +494,7 @@ class Rebuild:
         if status == 404:
             self._answered[peer] = None
         elif status == 200:
-            head, _ = open_head(body, self._roster)
+            head, _ = open_head(body, self._rosters)
             if head.checkpoint.origin != self._origin:
                 raise MalformedError("a note of another log came back")
             self._answered[peer] = head.checkpoint

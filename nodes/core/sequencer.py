@@ -5,14 +5,14 @@ acts need them; then the acts, each judged against all before it. Nothing here i
 the node commits the writes first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger.checkpoint import Checkpoint
 from ledger.equivocation import EVIDENCE_KIND, Conviction, Equivocation, evidence_body
-from ledger.errors import LedgerError, RefusedError
+from ledger.errors import LedgerError, RefusedError, UnavailableError
 from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.judge import CORRECTS, kind_of, wants
 from ledger.keys import key_thumbprint
@@ -31,31 +31,35 @@ from ledger.tiles import Tile, TileEdge, extend_tiles
 from ledger.tree import Frontier
 from ledger.views import (
     BLOCK_KIND,
+    EPOCH_KIND,
     VIEW_KIND,
     Block,
     BlockLines,
+    Count,
     Cover,
     block_body,
-    check_block_lines,
+    count_lines,
     fresh_at,
     view_body,
 )
 from nodes.core.duties import SETTLED_CODES, Duties, Duty
 from nodes.core.effects import Effects
-from nodes.core.heads import Known, SignedHead, second_note, sign_head
+from nodes.core.heads import Known, SignedHead, lines_of, second_note, sign_head
 from nodes.core.limits import Limits
-from nodes.core.log_state import LogState
+from nodes.core.log_state import Counting, LogState
 from nodes.core.projection import (
     GENESIS_KIND,
     LOG_KINDS,
     Projection,
     Verdict,
+    epoch_body,
     genesis_body,
     key_object,
 )
 from nodes.core.ready import (
     AppendEntries,
     Compose,
+    PutMemory,
     PutNote,
     Register,
     Registered,
@@ -64,28 +68,33 @@ from nodes.core.ready import (
     Salvage,
     Write,
 )
+from nodes.core.rosters import RULES_KNOWN
 from nodes.core.sight import Sight
 from nodes.core.views import Shelf, should_renew
-from nodes.ports import Officers, PostQuantumSigner, Reader, Signer
+from nodes.ports import Officers, Reader, RoleKeys, Signer
 
 if TYPE_CHECKING:
     from ledger.keys import SigningKey
 
 # So many bytes of lines in one block record leave room for the rest of its entry.
 BLOCK_LINES_BYTES_MAX: Final = 48 * 1024
+HELD: Final = "held"
+"""Memory under this name: our newest signed note, while it is held back below an epoch's."""
 
 
 @dataclass(slots=True)
 class Head:
     """Our log as it stands: what growing it needs, and the newest published checkpoint.
 
-    Invariant: ``published`` covers all ``size`` entries, or is None while there are none.
+    Invariant: ``signed`` covers all ``size`` entries, or is None while there are none; and so does
+    ``published``, unless the note of an epoch waits for its quorums: then it is that note.
     """
 
     size: int = 0
     edge: TileEdge = ()
     frontier: Frontier = Frontier.empty()  # noqa: RUF009 - frozen, and the same for all
     published: SignedHead | None = None
+    signed: SignedHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +128,35 @@ class Means:
 
     Args:
         region: Ours.
-        roster: In force.
-        signed_roster: Its bytes.
-        projection: Judges.
+        origin: Of our own log.
+        projection: Judges; it has the roster too.
         sight: Facts, the same that ``projection`` has.
-        issuer: Key of the region itself.
+        keys: The region's keys under a version; None where not all of them are held.
         officers: Keys of officers that the region holds.
         limits: Of the node.
     """
 
     region: str
-    roster: Roster
-    signed_roster: bytes
+    origin: str
     projection: Projection
     sight: Sight
-    issuer: Signer
+    keys: Callable[[Roster], RoleKeys | None]
     officers: Officers
     limits: Limits
+
+    def keys_of(self, roster: Roster) -> RoleKeys:
+        """Return the region's keys under a version.
+
+        Raises:
+            UnavailableError: ``lacks-keys``.
+        """
+        found = self.keys(roster)
+        if found is None:
+            raise UnavailableError(
+                f"the keys of {self.region} by roster version {roster.version} are not all here",
+                code="lacks-keys",
+            )
+        return found
 
 
 class Sequencer:
@@ -143,15 +164,11 @@ class Sequencer:
 
     Args:
         means: What making a batch takes.
-        log: Key that signs checkpoints.
-        log_pq: The ML-DSA-44 key that signs them too, if the log has one.
     """
 
-    def __init__(self, means: Means, log: Signer, log_pq: PostQuantumSigner | None = None) -> None:
+    def __init__(self, means: Means) -> None:
         self._means = means
-        self._origin = means.roster.origin_of(means.region)
-        self._log = log
-        self._log_pq = log_pq
+        self._origin = means.origin
         self.head = Head()
         self.state = means.projection.new_state(self._origin)
         self.grown_ms = 0
@@ -180,7 +197,12 @@ class Sequencer:
         Evidence of two histories comes first: it is to be recorded whatever else is refused.
         """
         batch = Batch(now_ms // 1000, self.state)
-        work = _Work(self._means, self.head.published, batch, unrecorded, shelf, reader)
+        opened = self.state.open_epoch
+        # While the note of an epoch waits for its quorums, the record of its block waits with it:
+        # it is to hold them, so that nothing above is ever shown without.
+        holds = opened is not None and not self.is_recordable(unrecorded)
+        published = None if holds else self.head.published
+        work = _Work(self._means, published, batch, unrecorded, shelf, reader)
         if not self.head.size:
             work.append_genesis()
         for found, conviction in evidence:
@@ -204,9 +226,42 @@ class Sequencer:
         for duty in duties.owed:
             work.do(duty)
         duties.done(batch.done)
-        if not batch.entries and self.is_closing_due(unrecorded, now_ms):
+        is_unpublished = self.head.signed is not self.head.published and not holds
+        if not batch.entries and (is_unpublished or self.is_closing_due(unrecorded, now_ms)):
             work.open_block()
+        signed = self.next_epoch()
+        if signed:
+            # The last of its batch: the first checkpoint that covers it covers nothing above it.
+            work.append_epoch(signed)
         return batch
+
+    def next_epoch(self) -> bytes:
+        """Return the signed roster that is to come into force in our log now; empty: none.
+
+        The next one waits until the quorums of the one before stand in the log.
+        """
+        rosters, version = self._means.projection.rosters, self.state.version
+        if version >= rosters.newest.version or self.state.open_epoch is not None:
+            return b""
+        roster = rosters.at(version + 1)
+        is_ours = self._origin in roster.origins and roster.rules in RULES_KNOWN
+        if not self.head.size or not is_ours or self._means.keys(roster) is None:
+            return b""
+        return rosters.chain.signed[version]
+
+    def is_recordable(self, unrecorded: Sequence[BlockLines]) -> bool:
+        """Say whether the note of the open epoch has its mirror quorums, for a block record."""
+        opened = self.state.open_epoch
+        return opened is None or any(item.size == opened.start + 1 for item in unrecorded)
+
+    @property
+    def held_size(self) -> int | None:
+        """The size above which nothing is published for now: the note of an epoch is to come first.
+
+        None while nothing is held back.
+        """
+        opened = self.state.open_epoch
+        return None if opened is None else opened.start + 1
 
     def is_closing_due(self, unrecorded: Sequence[BlockLines], now_ms: int) -> bool:
         """Say whether the log was quiet for R and one block record would complete its evidence.
@@ -219,13 +274,16 @@ class Sequencer:
         return (
             bool(unrecorded)
             and self.state.evidence.size < others <= max(item.size for item in unrecorded)
-            and now_ms - self.grown_ms >= self._means.roster.constants.refresh_s * 1000
+            and now_ms - self.grown_ms >= self._refresh_ms()
         )
 
     def closing_at_ms(self, unrecorded: Sequence[BlockLines]) -> int | None:
         """Return when a closing block will be due; None if there is nothing to close."""
-        due_ms = self.grown_ms + self._means.roster.constants.refresh_s * 1000
+        due_ms = self.grown_ms + self._refresh_ms()
         return due_ms if self.is_closing_due(unrecorded, due_ms) else None
+
+    def _refresh_ms(self) -> int:
+        return self._means.projection.roster_of(self.state).constants.refresh_s * 1000
 
     def writes(self, batch: Batch, now_ms: int) -> tuple[Write, ...]:
         """Grow the tree by the batch, sign the checkpoint, and return everything to commit."""
@@ -236,9 +294,19 @@ class Sequencer:
         frontier = self.head.frontier.extend(batch.leaves)
         root = frontier.root()
         checkpoint = Checkpoint(self._origin, update.size, root)
-        head = sign_head(checkpoint, self._log, self._log_pq)
+        projection = self._means.projection
+        keys = self._means.keys_of(projection.roster_of(self.state))
+        head = sign_head(checkpoint, keys.log, keys.log_pq)
         assert batch.state.size == update.size
-        self.head = Head(update.size, update.edge, frontier, head)
+        held = self.held_size
+        published = head if held is None or update.size <= held else self.head.published
+        self.head = Head(update.size, update.edge, frontier, published, head)
+        notes: tuple[Write, ...] = (PutMemory(HELD, head.note),)
+        if published is head:
+            notes = (
+                PutNote(self._origin, update.size, head.note, finished=False),
+                *second_note(head),
+            )
         self._means.projection.remember_root(self._origin, update.size, root)
         self.grown_ms = now_ms
         tiles: Mapping[Tile, bytes] = update.tiles
@@ -248,8 +316,7 @@ class Sequencer:
         return (
             appended,
             *batch.effects.writes(batch.state),
-            PutNote(self._origin, update.size, head.note, finished=False),
-            *second_note(head),
+            *notes,
         )
 
     def replies(self, batch: Batch) -> tuple[Reply, ...]:
@@ -298,9 +365,10 @@ class _Work:
         self._shelf = shelf
         self._reader = reader
         self._region = means.region
-        self._roster = means.roster
-        self._origin = means.roster.origin_of(means.region)
+        self._origin = means.origin
         self._projection = means.projection
+        self._roster = means.projection.roster_of(batch.state)
+        self._keys = means.keys_of(self._roster)
         self._sight = means.sight
         self._delta_s = self._roster.constants.delta_s
         self._staleness_s = self._roster.constants.staleness_s
@@ -308,6 +376,9 @@ class _Work:
         self._block_due = (
             published is not None and published.checkpoint.size > self._state.published_size
         )
+        opened = self._state.open_epoch
+        if opened is not None and all(item.size != opened.start + 1 for item in self._lines):
+            self._block_due = False
         self._base_s = self._base_with(self._lines if self._block_due else ())
 
     # ---- statements that callers made -----------------------------------------------------------
@@ -324,7 +395,7 @@ class _Work:
         try:
             if statement.act.kind in LOG_KINDS or statement.act.kind == SALVAGE_KIND:  # (1)
                 raise RefusedError("only the log itself records this", code="not-entitled")
-            self._projection.public_of(self._origin, statement, self._reader)
+            self._projection.public_of(self._roster, self._origin, statement, self._reader)
             self._check_time(statement.time_s)  # (2)
             return self._admit(statement)
         except LedgerError as error:
@@ -491,7 +562,7 @@ class _Work:
 
     def _signer(self, issuer: str) -> Signer:
         if issuer == self._region:
-            return self._means.issuer
+            return self._keys.issuer
         officer = self._sight.newest(self._reader, self._origin, issuer)
         if officer is not None and officer.state.get("holder") == "officer":
             raise RefusedError(f"{issuer} holds their own key", code="not-entitled")
@@ -529,7 +600,7 @@ class _Work:
         known = self._shelf.get(origin)
         assert known is not None
         own = self._sight.newest(self._reader, self._origin, origin)
-        body = view_body(known.note, self._roster, known.lines)
+        body = self._view_body(origin, known)
         act = Act(VIEW_KIND, 1, None if own is None else own.leaf, (), body)
         statement = self._own_word(origin, act)
         self.open_block()
@@ -539,6 +610,18 @@ class _Work:
         self._projection.take_view(self._state, view, self._batch.effects)
         self._base_s = max(self._base_s, known.fresh_at_s)
         self._append(statement)
+
+    def _view_body(self, origin: str, known: Known) -> dict[str, Any]:
+        """Return the body of a view, by the versions that count in the viewed log at that size."""
+        viewed = self._projection.state_of(origin)
+        counting = None if viewed is None else viewed.counting(known.size)
+        assert counting is not None  # the shelf takes no note of which nothing counts
+        roster = self._projection.rosters.at(counting.version)
+        before = self._projection.before_of(origin, counting)
+        lines = lines_of(roster, origin, known.lines)
+        if before is None:
+            return view_body(known.note, roster, lines)
+        return view_body(known.note, roster, lines, (before, lines_of(before, origin, known.lines)))
 
     def _base_is_stale(self) -> bool:
         return 2 * (self._batch.now_s - self._base_s) > self._staleness_s
@@ -557,9 +640,24 @@ class _Work:
 
     def append_genesis(self) -> None:
         """Write entry 0."""
-        body = genesis_body(self._means.signed_roster, self._roster.rules)
+        signed = self._projection.rosters.chain.signed[self._roster.version - 1]
+        body = genesis_body(signed, self._roster.rules)
         statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
         self._projection.take_genesis(self._state, statement, self._batch.effects)
+        self._append(statement)
+
+    def append_epoch(self, signed: bytes) -> None:
+        """Let the next version of the roster rule from here on."""
+        roster = self._projection.rosters.at(self._roster.version + 1)
+        issuer = self._means.keys_of(roster).issuer
+        self.open_block()
+        own = self._sight.newest(self._reader, self._origin, self._origin)
+        act = Act(EPOCH_KIND, 1, None if own is None else own.leaf, (), epoch_body(signed))
+        time_s = max(self._batch.now_s, self._base_s - self._delta_s)
+        statement = sign_statement(
+            cast("SigningKey", issuer), self._region, self._origin, time_s, act
+        )
+        self._projection.take_epoch(self._state, statement, roster, self._batch.effects)
         self._append(statement)
 
     def append_frozen(self, frozen: Frozen) -> Registered:
@@ -605,27 +703,12 @@ class _Work:
         )
         act = Act(BLOCK_KIND, 1, None if own is None else own.leaf, (), block_body(block))
         statement = self._own_word(self._origin, act)
-        self._projection.take_block(
-            self._state, statement, block, self._covers(block), self._batch.effects
-        )
+        counts: list[Count] = []
+        for item in block.lines:
+            self._projection.add_count(self._state, item, counts, _own_count)
+        self._projection.take_block(self._state, statement, block, counts, self._batch.effects)
         self._batch.recorded = tuple(item.size for item in block.lines)
         self._append(statement, is_block=True)
-
-    def _covers(self, block: Block) -> Sequence[Cover]:
-        """Return what the lines of our own block say.
-
-        They were checked one by one when they came. Only where two mirrors' key ids meet by chance
-        must the signature say again whose a line is.
-        """
-        keys = self._roster.mirror_keys(self._origin)
-        covers: list[Cover] = []
-        for item in block.lines:
-            for line in item.lines:
-                named = keys.get(line[:4], ())
-                if len(named) != 1:
-                    return check_block_lines(self._roster, self._origin, block)
-                covers.append(Cover(named[0][0], item.size, int.from_bytes(line[4:12])))
-        return covers
 
     def _recordable(self, unrecorded: Sequence[BlockLines]) -> tuple[BlockLines, ...]:
         """Return the lines that the next block record takes: the oldest, as many as fit.
@@ -638,27 +721,49 @@ class _Work:
         latest_s = self._batch.now_s + self._delta_s
         taken: list[BlockLines] = []
         room = BLOCK_LINES_BYTES_MAX
-        for item in unrecorded[: self._means.limits.block_candidates_max]:
+        opened = self._state.open_epoch
+        epoch_size = None if opened is None else opened.start + 1
+        # The note of an epoch goes before all others, since nothing may be shown without it.
+        ordered = sorted(unrecorded, key=lambda item: (item.size != epoch_size, item.size))
+        for item in ordered[: self._means.limits.block_candidates_max]:
             room -= sum(len(line) + 2 for line in item.lines) + 48
             late = any(int.from_bytes(line[4:12]) > latest_s for line in item.lines)
             if room < 0 or late or item.size > published.checkpoint.size:
                 break
-            taken.append(item)
-        return tuple(taken)
+            if self._counting(item.size, taken) is not None:
+                taken.append(item)
+        return tuple(sorted(taken, key=lambda item: item.size))
+
+    def _counting(self, size: int, taken: Sequence[BlockLines]) -> Counting | None:
+        """Return how lines on our tree of a size count in a record that holds those taken too."""
+        opened = self._state.open_epoch
+        sizes = {size, *(item.size for item in taken)}
+        is_proven = opened is not None and opened.start + 1 in sizes
+        return self._state.counting(size, {self._state.version} if is_proven else ())
 
     def _base_with(self, lines: Sequence[BlockLines]) -> int:
         """Return b as it will be once a block record holds these lines."""
         base_s = self._state.base_s
-        quorum = self._state.evidence.quorum
         for item in lines:
-            times = [int.from_bytes(line[4:12]) for line in item.lines]
-            base_s = max(base_s, fresh_at(times, quorum) or 0)
+            counting = self._counting(item.size, lines)
+            assert counting is not None
+            found: list[int] = []
+            for version in (counting.version, counting.before):
+                if version is None:
+                    continue
+                roster = self._projection.rosters.at(version)
+                if not roster.witnesses_of(self._origin):
+                    continue
+                keys = roster.mirror_keys(self._origin)
+                times = [int.from_bytes(it[4:12]) for it in item.lines if it[:4] in keys]
+                found.append(fresh_at(times, roster.quorum(self._origin)) or 0)
+            base_s = max(base_s, min(found, default=0))
         return base_s
 
     def _own_word(self, subject: str, act: Act) -> Statement:
         """Sign an entry of the log itself."""
         time_s = max(self._batch.now_s, self._base_s - self._delta_s)
-        issuer = cast("SigningKey", self._means.issuer)
+        issuer = cast("SigningKey", self._keys.issuer)
         return sign_statement(issuer, self._region, subject, time_s, act)
 
     def _append(self, statement: Statement, *, is_block: bool = False) -> None:
@@ -668,3 +773,23 @@ class _Work:
         batch.leaves.append(statement.leaf)
         self._state.note_act(statement.subject, statement.leaf)
         self._state.grow(statement.time_s, is_block=is_block)
+
+
+def _own_count(roster: Roster, origin: str, item: BlockLines, before: Roster | None) -> Count:
+    """Return what the lines of a candidate in our own block say.
+
+    They were checked one by one when they came. Only where two mirrors' key ids meet by chance must
+    the signature say again whose a line is.
+    """
+    found: list[tuple[Cover, ...]] = []
+    for version in (roster, before):
+        keys = {} if version is None else version.mirror_keys(origin)
+        covers: list[Cover] = []
+        for line in item.lines:
+            named = keys.get(line[:4], ())
+            if len(named) > 1:
+                return count_lines(roster, origin, item, before)
+            if named:
+                covers.append(Cover(named[0][0], item.size, int.from_bytes(line[4:12])))
+        found.append(tuple(covers))
+    return Count(item.size, *found)

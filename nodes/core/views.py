@@ -4,8 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.kind import ViewFact
+from ledger.note import Note
 from ledger.roster import Constants
-from nodes.core.heads import Known
+from ledger.views import GoodLine, fresh_at
+from nodes.core.heads import Known, LineKey, line_key, lines_of
+from nodes.core.log_state import LogState
+from nodes.core.projection import Projection
 from nodes.core.settlement import Wanted
 
 
@@ -52,6 +56,34 @@ class Shelf:
             default=None,
         )
         return None if best is None else (best[1], self._notes[best[1]])
+
+
+def counted(known: Known, viewed: LogState, projection: Projection) -> Known | None:
+    """Return a note with the lines that count on it, now that its log is judged so far.
+
+    None where too few count: a view of it would be void.
+    """
+    origin = viewed.origin
+    counting = viewed.counting(known.size)
+    if counting is None:
+        return None
+    roster = projection.rosters.at(counting.version)
+    before = projection.before_of(origin, counting)
+    lines: dict[LineKey, GoodLine] = {}
+    fresh: list[int] = []
+    for version in (roster, before):
+        if version is None:
+            continue
+        of_version = lines_of(version, origin, known.lines)
+        found = fresh_at((line.time_s for line in of_version), version.quorum(origin))
+        if found is None:
+            return None
+        fresh.append(found)
+        lines |= {line_key(line): line for line in of_version}
+    signature = Note.decode(known.note).signatures[0]
+    if signature.key_id != roster.log_key(origin).key_id:
+        return None
+    return known._replace(fresh_at_s=min(fresh), lines=tuple(lines.values()))
 
 
 def should_renew(

@@ -146,7 +146,14 @@ class Watch:
         return self._heads.convictions.take(evidence)
 
     def _said(self, seen: _Seen) -> Said:
-        return Said(self._heads.roster.version, seen.head, seen.line.line)
+        origin, key_id = seen.head.origin, seen.line.line[:4]
+        versions = [
+            roster.version
+            for roster in self._heads.rosters.of(origin)
+            if key_id in roster.witness_keys(origin) or key_id in roster.mirror_keys(origin)
+        ]
+        version = versions[-1] if versions else self._heads.rosters.version_of(origin)
+        return Said(version, seen.head, seen.line.line)
 
     def _is_ours(self, head: Checkpoint, reader: LogReader) -> bool | None:
         heads = self._heads

@@ -88,7 +88,7 @@ class Witness:
             raise NotFoundError(f"we do not witness {origin[:80]!r}")
         note = Note.decode(data)
         try:
-            own, post_quantum = check_log(note, heads.roster, origin)  # (2)
+            own, post_quantum = check_log(note, heads.rosters.log_keys(origin), origin)  # (2)
         except UnverifiedError as error:
             raise RefusedError(str(error), code=error.code) from error
         old_size, proof = decode_old(header)  # (3)
@@ -128,9 +128,9 @@ class Witness:
         )
         if heads.resting and not heads.halted:
             return (heads.move(new),), b""
-        writes, signature = heads.sign("witness", new, checkpoint, now_ms)
+        writes, signatures = heads.sign("witness", new, checkpoint, now_ms)
         beside, more = heads.sign_second("witness", signed, post_quantum)
-        return (*writes, *beside), encode_lines((signature, *more))
+        return (*writes, *beside), encode_lines((*signatures, *more))
 
     def _failed(
         self,

@@ -26,11 +26,12 @@ lines = Table(
     Column("role", Words, primary_key=True),
     Column("time_s", BigInteger, primary_key=True),
     Column("size", BigInteger, primary_key=True),
+    Column("key_id", LargeBinary(4), primary_key=True),
     Column("root", LargeBinary, nullable=False),
     Column("line", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Every line this node ever gave. Two of one second, size and role are the same bytes."""
+"""Every line this node ever gave. Two of one second, size and key are the same bytes."""
 
 second_notes = Table(
     "second_notes",

@@ -74,9 +74,20 @@ def advance(connection: Connection, old: PeerRow | None, new: PeerRow) -> None:
 
 def issue(connection: Connection, write: IssueLine) -> None:
     """Keep a line that is about to be given."""
-    time_s = Line.decode(write.line).time_s
+    line = Line.decode(write.line)
     _ISSUE.run_many(
-        connection, [(write.origin, write.role, time_s, write.size, write.root, write.line)]
+        connection,
+        [
+            (
+                write.origin,
+                write.role,
+                line.time_s,
+                write.size,
+                line.key_id,
+                write.root,
+                write.line,
+            )
+        ],
     )
 
 
@@ -133,12 +144,20 @@ def load_lines(
     query = (
         select(lines)
         .where(lines.c.origin == origin, lines.c.role == role, in_time)
-        .order_by(lines.c.time_s, lines.c.size)
-        .limit(rows_max)
+        .order_by(lines.c.time_s, lines.c.size, lines.c.key_id)
     )
+    page = connection.execute(query.limit(rows_max)).all()
+    if len(page) == rows_max:
+        # While a key is being replaced two sign at once; the next page begins after both.
+        last = page[-1]
+        pair = and_(
+            lines.c.time_s == last.time_s,
+            lines.c.size == last.size,
+            lines.c.key_id > last.key_id,
+        )
+        page = [*page, *connection.execute(query.where(pair))]
     return [
-        GivenLine(found.role, found.origin, found.size, found.root, found.line)
-        for found in connection.execute(query)
+        GivenLine(found.role, found.origin, found.size, found.root, found.line) for found in page
     ]
 
 
