@@ -53,7 +53,7 @@ from nodes.core.ready import (
     Write,
 )
 from nodes.core.recovery import REBUILDING, check_all, decide_start
-from nodes.core.rosters import Rosters, memory_name, own_keys, recalled
+from nodes.core.rosters import Rosters, are_named, memory_name, own_keys, recalled
 from nodes.core.sequencer import HELD, Head, Means, Report, Sequencer
 from nodes.core.settlement import Settlement
 from nodes.core.sight import Sight
@@ -131,7 +131,8 @@ def build(
     held = (ports.keys, *ports.more_keys)
     Rosters(chain).home_of(settings.region)
     recent = chain.rosters[-2:]
-    if all(own_keys(roster, settings.region, held) is None for roster in recent):
+    if not any(are_named(keys, roster, settings.region) for roster in recent for keys in held):
+        # One too few would leave unsigned what the roster promises; one too many nobody can check.
         raise MalformedError("the keys are not the roster's", code="bad-key")
     create_schema(ports.engine)
     return Node(settings, chain, ports, kinds)

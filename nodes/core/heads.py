@@ -639,10 +639,12 @@ class Heads:
             notes: Two notes that the log signed.
             hashes: Where their sizes differ: what ``consistency_roots`` makes the newer root from.
         """
-        said = [said_by_log(self.roster.version, note) for note in notes]
-        return self.convictions.take(
-            accuse("log", self.roster.region_of_origin(origin), said, hashes)
-        )
+        rosters = self.rosters
+        said = [
+            said_by_log(rosters.signed_under(origin, Note.decode(note)).version, note)
+            for note in notes
+        ]
+        return self.convictions.take(accuse("log", rosters.region_of_origin(origin), said, hashes))
 
     def is_off_branch(self, checkpoint: Checkpoint, reader: LogReader) -> bool:
         """Say whether we hold a log as far as a checkpoint of it, and its root is another."""

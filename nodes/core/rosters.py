@@ -4,14 +4,14 @@ A version is known here as soon as its signatures make it one; in a log it rules
 epoch entry on. In between, lines are asked for and kept by both, and count where the log says so.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.errors import LedgerError, NotFoundError
 from ledger.keys import POST_QUANTUM_PUBLIC_BYTES
-from ledger.note import VerifierKey
-from ledger.roster import Cosigner, Role, Roster
+from ledger.note import Note, VerifierKey
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from nodes.ports import PostQuantumSigner, RoleKeys, Signer
 
@@ -132,10 +132,28 @@ class Rosters:
         found = [key for roster in reversed(self.of(origin)) for key in roster.log_keys(origin)]
         return tuple(dict.fromkeys(found))
 
-    def cosigners(self, origin: str, role: Role) -> Iterator[Mapping[bytes, tuple[Cosigner, ...]]]:
-        """Give, for each version that may count, who may sign lines in a role, by key id."""
-        for roster in self.of(origin):
-            yield roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+    def signed_under(self, origin: str, note: Note) -> Roster:
+        """Return the newest version by which a log's own line on a note may be its key's.
+
+        Raises:
+            NotFoundError: Its key in none of them has signed.
+        """
+        ids = {signature.key_id for signature in note.signatures}
+        for roster in reversed(self.chain.rosters):
+            if origin in roster.origins and roster.log_key(origin).key_id in ids:
+                return roster
+        raise NotFoundError(f"no key of {origin} has signed the note")
+
+
+def are_named(keys: RoleKeys, roster: Roster, region: str) -> bool:
+    """Say whether keys are all those, and only those, that a version names for a region."""
+    if region not in roster.members:
+        return False
+    named = roster.members[region].keys
+    held = {name: getattr(keys, name) for name in (*_ROLE_KEYS, *_POST_QUANTUM_KEYS)}
+    return all(
+        (None if key is None else key.public) == getattr(named, name) for name, key in held.items()
+    )
 
 
 def own_keys(roster: Roster, region: str, held: tuple[RoleKeys, ...]) -> RoleKeys | None:

@@ -2,8 +2,9 @@
 
 from nodes.core.kinds import KINDS
 from nodes.core.projection import Projection
+from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
-from tests.nodes.test_projection import NOW_S, ROSTER, SIGNED, A, B, C, Writer, judged
+from tests.nodes.test_projection import CHAIN, NOW_S, A, B, C, Writer, judged
 
 
 def test_bytes_that_are_no_statement_have_no_declared_time_before_or_after() -> None:
@@ -12,6 +13,6 @@ def test_bytes_that_are_no_statement_have_no_declared_time_before_or_after() -> 
     log.block((log.seen(1, {B: NOW_S, C: NOW_S}),))
     judge = judged(log)
     kept = judge.follower.states[log.origin]
-    fresh = Projection(ROSTER, SIGNED, KINDS, Sight(100), lambda _origin: 0)
+    fresh = Projection(Rosters(CHAIN), KINDS, Sight(100), lambda _origin: None)
     loaded = fresh.load_state(log.origin, kept.size, kept.encode(), judge.reader)
     assert loaded.times == kept.times

@@ -20,9 +20,9 @@ from ledger.views import (
     Evidence,
     FixedRange,
     block_body,
-    check_block_lines,
     check_lines,
     collect_lines,
+    count_lines,
     decode_block,
     decode_view,
     fresh_at,
@@ -291,8 +291,8 @@ def test_the_vector_is_a_block_record_whose_lines_hold() -> None:
     made = decode_block(act.body)
     assert (act.kind, made.height, made.size) == ("log.block", vector["height"], vector["size"])
     assert block_body(made) == act.body
-    covers = check_block_lines(ROSTER, SICHUAN, made)
-    assert covers == tuple(
+    [item] = made.lines
+    assert count_lines(ROSTER, SICHUAN, item).covers == tuple(
         Cover(region, 1, TIME_S + 100 + at)
         for at, region in enumerate(("500000", "520000", "530000"))
     )
@@ -345,8 +345,8 @@ def test_a_block_records_lines_descend_in_no_spelling() -> None:
 def test_a_bad_line_in_a_block_record_counts_for_nothing_and_spoils_nothing() -> None:
     for bad in BAD_LINES.values():
         if len(bad) == 76:
-            made = block(lines=(BlockLines(2, HEAD.root, (bad, RAW[1])),))
-            assert check_block_lines(ROSTER, TIBET, made) == (Cover("510000", 2, TIME_S + 101),)
+            item = BlockLines(2, HEAD.root, (bad, RAW[1]))
+            assert count_lines(ROSTER, TIBET, item).covers == (Cover("510000", 2, TIME_S + 101),)
 
 
 # Evidence

@@ -13,6 +13,7 @@ from ledger.keys import PostQuantumKey, SigningKey
 from ledger.names import origin_for
 from ledger.note import Note, sign_ed25519
 from ledger.roster import Constants, Member, MemberKeys, Roster
+from ledger.roster_chain import RosterChain
 from ledger.tiles import extend_tiles, frontier_from_edge
 from nodes.core.candidate import ForeignWitness
 from nodes.core.heads import second_note, sign_head
@@ -27,7 +28,9 @@ from nodes.core.ready import (
     Ready,
     Tick,
 )
+from nodes.core.rosters import Rosters
 from nodes.core.submission import SendingLimits
+from nodes.ports import RoleKeys
 from nodes.store.apply import apply
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
@@ -83,6 +86,11 @@ def make_roster(
         constants=Constants(**constants),
         members=members,
     )
+
+
+def rosters_of(roster: Roster) -> Rosters:
+    """One version, as a node knows it; whoever signed it."""
+    return Rosters(RosterChain((b"",), (roster,)))
 
 
 @dataclass
@@ -167,16 +175,19 @@ class Host:
 
     def build(self, state: NetworkState) -> Network:
         return Network(
-            roster=self.roster,
+            rosters=rosters_of(self.roster),
             region=self.region,
-            witness=key(self.region, "witness"),
-            mirror=key(self.region, "mirror"),
+            held=(self.keys(),),
             state=state,
             foreign=self.foreign,
             limits=self.limits,
             next_id=lambda: next(self.ids),
-            witness_pq=self.post_quantum("witness_pq"),
-            mirror_pq=self.post_quantum("mirror_pq"),
+        )
+
+    def keys(self) -> RoleKeys:
+        return RoleKeys(
+            **{role: key(self.region, role) for role in ROLES[:-1]},
+            **{role: self.post_quantum(role) for role in ("log_pq", "witness_pq", "mirror_pq")},
         )
 
     def post_quantum(self, role: str) -> PostQuantumKey | None:

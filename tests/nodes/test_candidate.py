@@ -11,7 +11,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.errors import MalformedError
 from ledger.note import ED25519_COSIGNATURE, Note, VerifierKey
-from ledger.views import Block, check_block_lines
+from ledger.views import count_lines
 from nodes.core.candidate import (
     UNRECORDED,
     ForeignWitness,
@@ -38,6 +38,7 @@ from tests.nodes.neighbours import (
     Neighbours,
     key,
     make_roster,
+    rosters_of,
 )
 
 ME = "510000"
@@ -215,7 +216,7 @@ def test_a_line_of_ones_neighbour_counts_for_nobody() -> None:
     line = peers.line(peers.of(ADD_CHECKPOINT, OTHERS[0])[0], "witness")
     for region in OTHERS:
         peers.answer(peers.of(ADD_CHECKPOINT, region)[0], 200, line)
-    assert list(peers.host.network.candidate._current.witness) == [OTHERS[0]]
+    assert [it for it, _ in peers.host.network.candidate._current.witness] == [OTHERS[0]]
     assert peers.host.network.witnessed_size == 0
 
 
@@ -228,7 +229,7 @@ def test_a_line_dated_beyond_our_clock_and_its_tolerance_is_not_counted() -> Non
     peers.answer(request, 200, peers.line(request, "witness", dated_s=delta_s + 1))
     request = peers.of(ADD_CHECKPOINT, edge)[0]
     peers.answer(request, 200, peers.line(request, "witness", dated_s=delta_s))
-    assert list(peers.host.network.candidate._current.witness) == [edge]
+    assert [it for it, _ in peers.host.network.candidate._current.witness] == [edge]
 
 
 def test_duplicate_late_and_made_up_answers_change_nothing() -> None:
@@ -437,9 +438,9 @@ def test_finished_notes_are_told_once_and_only_the_newest_to_who_was_busy() -> N
                 break
             peers.serve(waiting[0])
     (told,) = peers.of(FINISHED, busy)
-    assert open_head(told.body, peers.roster)[0].checkpoint.size == 1
+    assert open_head(told.body, rosters_of(peers.roster))[0].checkpoint.size == 1
     (newest,) = [item for item in peers.serve(told) if item.path == FINISHED]
-    assert open_head(newest.body, peers.roster)[0].checkpoint.size == 3
+    assert open_head(newest.body, rosters_of(peers.roster))[0].checkpoint.size == 3
     assert peers.serve(newest) == []
 
 
@@ -454,18 +455,7 @@ def test_unrecorded_holds_the_first_lines_of_a_quorum_until_they_are_recorded() 
         checkpoint = host.log.checkpoint(item.size)
         assert item.root == checkpoint.root
         assert len(item.lines) == world.roster.quorum(host.origin)
-    checkpoint = host.log.checkpoint(2)
-    block = Block(
-        height=1,
-        size=2,
-        root=checkpoint.root,
-        note=b"n" * 32,
-        roster=1,
-        rules=1,
-        map_root=b"m" * 32,
-        lines=items,
-    )
-    assert len(check_block_lines(world.roster, host.origin, block)) == 6
+        assert len(count_lines(world.roster, host.origin, item).covers) == 3
     host.load()
     assert host.network.unrecorded() == items
     host.step((), world.now_ms, also=lambda *_: Ready(writes=host.network.recorded([1])))

@@ -30,7 +30,7 @@ from nodes.core.ready import PeerCalled, PeerReply
 from nodes.core.submission import SendingLimits, packages
 from nodes.store.peers import load_lines
 from nodes.store.reader import StoreReader
-from tests.nodes.neighbours import START_MS, Host, Log, LogReader, key, make_roster
+from tests.nodes.neighbours import START_MS, Host, Log, LogReader, key, make_roster, rosters_of
 
 ROSTER = make_roster()
 LOG, SELF, OTHER = "510000", "500000", "520000"
@@ -359,7 +359,7 @@ def test_the_newest_note_comes_with_our_lines_on_exactly_it(host: Host, log: Log
     assert names == [log.origin, f"{ROSTER.origin_of(SELF)}/witness"]
     check_signed(send(host, upload(log, 0, 300)), log, 300)
     host.load()
-    head, note = open_head(call(host, path).body, ROSTER)
+    head, note = open_head(call(host, path).body, rosters_of(ROSTER))
     assert head.checkpoint == log.checkpoint(300)
     assert [item.name for item in note.signatures][2:] == [NAME]
     checkpoint(host, log, 400)

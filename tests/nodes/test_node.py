@@ -327,7 +327,7 @@ def test_a_key_that_is_not_the_rosters_is_refused() -> None:
         engine=town.houses[A].engine,
     )
     with pytest.raises(MalformedError):
-        build(Settings(region=A), town.roster, town.signed, ports)
+        build(Settings(region=A), town.chain, ports)
 
 
 def test_a_missing_fence_on_an_empty_store_counts_as_behind() -> None:

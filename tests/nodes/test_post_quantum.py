@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from ledger.checkpoint import Checkpoint
-from ledger.cosignature import Line, check_post_quantum, sign_post_quantum
+from ledger.cosignature import Line, check_post_quantum, line_key_id, sign_post_quantum
 from ledger.errors import MalformedError, NotFoundError, UnverifiedError
 from ledger.names import origin_for
 from ledger.note import SIGNATURES_MAX, Note, sign_ed25519
@@ -22,7 +22,7 @@ from nodes.adapters.random import randomness
 from nodes.api.serve import running
 from nodes.cli import main
 from nodes.config import load_config
-from nodes.core.candidate import Round
+from nodes.core.candidate import Quorums, Round
 from nodes.core.exchange import ADD_CHECKPOINT, encode_add_checkpoint, origin_hash
 from nodes.core.heads import SignedHead, check_log, open_head
 from nodes.core.ready import PeerCalled, PeerReply
@@ -32,7 +32,17 @@ from nodes.store.peer_schema import second_notes as second_table
 from nodes.store.reader import StoreReader
 from tests.nodes import neighbours
 from tests.nodes.live import live
-from tests.nodes.neighbours import REGIONS, Host, Log, Neighbours, make_roster, post_quantum_key
+from tests.nodes.neighbours import (
+    NETWORK,
+    REGIONS,
+    Host,
+    Log,
+    Neighbours,
+    key,
+    make_roster,
+    post_quantum_key,
+    rosters_of,
+)
 from tests.nodes.town import Town, furnish, lend, open_case
 
 ALL = ("log_pq", "witness_pq", "mirror_pq")
@@ -200,7 +210,7 @@ def test_each_role_may_have_such_a_key_alone(keys: tuple[str, ...]) -> None:
             with pytest.raises(NotFoundError) as caught:
                 roster.post_quantum_policy(host.origin, role)
             assert caught.value.code == "no-key"
-    assert bool(check_log(note, roster, host.origin)[1]) == ("log_pq" in keys)
+    assert bool(check_log(note, roster.log_keys(host.origin), host.origin)[1]) == ("log_pq" in keys)
 
 
 # ---- lines that do not hold ---------------------------------------------------------------------
@@ -293,11 +303,11 @@ def test_a_head_needs_its_ed25519_line_and_keeps_it_apart() -> None:
     roster, log = make_roster(post_quantum=ALL), Log(A, [b"one"])
     head = log.checkpoint()
     pq = sign_post_quantum(log.origin, post_quantum_key(A, "log_pq"), head, 0)
-    opened, _ = open_head(Note.decode(log.note()).with_signatures(pq).encode(), roster)
+    opened, _ = open_head(Note.decode(log.note()).with_signatures(pq).encode(), rosters_of(roster))
     assert opened == SignedHead(head, log.note(), pq.encode())
     assert opened.submitted == log.note() + pq.encode()
     with pytest.raises(UnverifiedError) as caught:
-        open_head(Note(head.text(), (pq,)).encode(), roster)
+        open_head(Note(head.text(), (pq,)).encode(), rosters_of(roster))
     assert caught.value.code == "unknown-key"
 
 
@@ -370,14 +380,15 @@ def test_a_node_with_a_key_that_the_roster_does_not_name_does_not_start() -> Non
 def test_notes_of_sixty_witnesses_keep_within_a_hundred_lines() -> None:
     regions = [f"{number}" for number in range(510_001, 510_061)]
     roster, log = make_roster(regions), Log(regions[0], [b"one"])
-    made = Round(SignedHead(log.checkpoint(), log.note()), 0)
+    made = Round(SignedHead(log.checkpoint(), log.note()), 0, Quorums((roster,), is_epoch=False))
     pq = sign_post_quantum("x", post_quantum_key(A, "log_pq"), log.checkpoint(), 1)
     for number, region in enumerate(regions[1:], 1):
-        line = Line(b"abcd", number, bytes(64)).encode()
         for role, into in (("witness", made.witness), ("mirror", made.mirror)):
-            into[region] = GoodLine(region, number, line)
+            key_id = line_key_id(f"{NETWORK}/{region}/{role}", key(region, role).public)
+            line = Line(key_id, number, bytes(64)).encode()
+            into[region, key_id] = GoodLine(region, number, line)
             made.second[role, region] = pq  # type: ignore[index]
-    note, beside = Note.decode(made.note(roster)), Note.decode(made.second_note())
+    note, beside = Note.decode(made.note()), Note.decode(made.second_note())
     assert max(len(note.signatures), len(beside.signatures)) <= SIGNATURES_MAX
     # Of each role as many, and the latest ones.
     times = [int.from_bytes(item.blob[:8]) for item in note.signatures[1:]]

@@ -17,6 +17,7 @@ from ledger.kind import Acting, Judgement, Kinds
 from ledger.names import mirror_name
 from ledger.note import Note, sign_ed25519
 from ledger.roster import sign_roster
+from ledger.roster_chain import RosterChain
 from ledger.statement import Act, Citation, sign_statement
 from ledger.tiles import TileEdge, extend_tiles
 from ledger.tree import Frontier
@@ -24,8 +25,10 @@ from ledger.views import Block, BlockLines, block_body
 from nodes.core.follower import Follower
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
+from nodes.core.log_state import LogState
 from nodes.core.projection import Projection, genesis_body
 from nodes.core.ready import AppendEntries
+from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
 from nodes.store.apply import apply
 from nodes.store.engine import create_schema, open_sqlite
@@ -41,6 +44,7 @@ ROSTER = neighbours.make_roster((A, B, C, D))
 SIGNED = sign_roster(
     ROSTER, {region: neighbours.key(region, "governance") for region in (A, B, C, D)}
 ).encode()
+CHAIN = RosterChain((SIGNED,), (ROSTER,))
 BASIS = {"title": "依据", "document": "1号", "valid_from": 0, "valid_until": 2**33}
 
 
@@ -142,7 +146,7 @@ class Judge:
         self.stored: dict[str, int] = {}
         self.edges: dict[str, TileEdge] = {}
         self.follower: Follower
-        projection = Projection(ROSTER, SIGNED, kinds, self.sight, self.size_of)
+        projection = Projection(Rosters(CHAIN), kinds, self.sight, self.state_of)
         limits = Limits(judged_chunk_entries_max=chunk)
         self.follower = Follower(projection, limits)
         self.seen: list[tuple[int, int, int]] = []
@@ -167,8 +171,8 @@ class Judge:
         rows = load_findings(self.connection, self.ids)
         return sorted((row.index, row.code) for row in rows)
 
-    def size_of(self, origin: str) -> int:
-        return self.follower.judged_size(origin)
+    def state_of(self, origin: str) -> LogState | None:
+        return self.follower.states.get(origin)
 
     def size(self, writer: Writer) -> int:
         return self.follower.judged_size(writer.origin)
@@ -503,7 +507,7 @@ def test_a_state_loaded_from_the_store_is_the_one_that_was_saved() -> None:
     judge = judged(*CROSSED)
     for writer in CROSSED:
         kept = judge.follower.states[writer.origin]
-        fresh = Projection(ROSTER, SIGNED, KINDS, Sight(100), lambda _origin: 0)
+        fresh = Projection(Rosters(CHAIN), KINDS, Sight(100), lambda _origin: None)
         loaded = fresh.load_state(writer.origin, kept.size, kept.encode(), judge.reader)
         assert loaded.encode() == kept.encode()
         assert loaded.views == kept.views

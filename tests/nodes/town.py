@@ -15,6 +15,7 @@ from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SigningKey
 from ledger.kind import Kinds
 from ledger.roster import Roster, sign_roster
+from ledger.roster_chain import RosterChain
 from nodes.core.kinds import KINDS
 from nodes.core.ready import (
     Compose,
@@ -104,6 +105,7 @@ class Town:
         )
         governance = {region: neighbours.key(region, "governance") for region in regions}
         self.signed = sign_roster(self.roster, governance).encode()
+        self.chain = RosterChain.check([self.signed])
         self.clock = Clock()
         self.kinds = kinds
         self.folder = folder
@@ -138,7 +140,7 @@ class Town:
             officers=house.officers,
             engine=house.engine,
         )
-        house.node = build(Settings(region=region), self.roster, self.signed, ports, self.kinds)
+        house.node = build(Settings(region=region), self.chain, ports, self.kinds)
         self._leave(region, house.node.start(self.clock.ms))
         return house.node
 
