@@ -18,6 +18,8 @@ from nodes.core.exchange import (
     FINISHED,
     LINES,
     NEWEST,
+    ROSTERS,
+    ROSTERS_BYTES_MAX,
 )
 from nodes.core.ready import PeerCalled, PeerReply
 
@@ -42,6 +44,12 @@ async def add_entries(request: web.Request) -> web.Response:
 async def finished(request: web.Request) -> web.Response:
     """Take the hint that a candidate has its quorums."""
     return await _ask(request, NOTE_BYTES_MAX)
+
+
+@routes.post(ROSTERS)
+async def rosters(request: web.Request) -> web.Response:
+    """Take roster versions, each of which proves itself."""
+    return await _ask(request, ROSTERS_BYTES_MAX)
 
 
 @routes.post(LINES)

@@ -34,6 +34,7 @@ SIZE_TYPE: Final = "text/x.tlog.size"
 MIRROR_INFO_TYPE: Final = "text/x.tlog.mirror-info"
 
 PROOF_HASHES_MAX: Final = 63
+ROSTERS_BYTES_MAX: Final = 4 << 20
 ADD_CHECKPOINT_BYTES_MAX: Final = 128 * 1024
 PACKAGES_MAX: Final = 33
 """Of one upload are read: the 8,192 entries that a client should send, from wherever it starts."""

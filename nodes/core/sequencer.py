@@ -197,11 +197,10 @@ class Sequencer:
         Evidence of two histories comes first: it is to be recorded whatever else is refused.
         """
         batch = Batch(now_ms // 1000, self.state)
-        opened = self.state.open_epoch
-        # While the note of an epoch waits for its quorums, the record of its block waits with it:
-        # it is to hold them, so that nothing above is ever shown without.
-        holds = opened is not None and not self.is_recordable(unrecorded)
-        published = None if holds else self.head.published
+        # While the note of an epoch waits for its quorums, what is appended above it makes no block
+        # of its own; once it has them, the record of all that holds them, and is shown with it.
+        is_lifted = self.is_recordable(unrecorded)
+        published = self.head.signed if is_lifted else self.head.published
         work = _Work(self._means, published, batch, unrecorded, shelf, reader)
         if not self.head.size:
             work.append_genesis()
@@ -226,7 +225,7 @@ class Sequencer:
         for duty in duties.owed:
             work.do(duty)
         duties.done(batch.done)
-        is_unpublished = self.head.signed is not self.head.published and not holds
+        is_unpublished = self.head.signed is not self.head.published and is_lifted
         if not batch.entries and (is_unpublished or self.is_closing_due(unrecorded, now_ms)):
             work.open_block()
         signed = self.next_epoch()
@@ -376,9 +375,6 @@ class _Work:
         self._block_due = (
             published is not None and published.checkpoint.size > self._state.published_size
         )
-        opened = self._state.open_epoch
-        if opened is not None and all(item.size != opened.start + 1 for item in self._lines):
-            self._block_due = False
         self._base_s = self._base_with(self._lines if self._block_due else ())
 
     # ---- statements that callers made -----------------------------------------------------------

@@ -1,0 +1,221 @@
+"""A version of the roster comes into force: whole nodes, each log at its own epoch."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledger.names import origin_for
+from ledger.roster import Closing, Member, MemberKeys, Pin, Roster, sign_roster
+from nodes.core.exchange import ROSTERS, encode_rosters
+from nodes.core.log_state import LogState
+from nodes.core.ready import PeerCalled, PeerReply
+from nodes.core.rosters import own_keys
+from nodes.ports import RoleKeys
+from tests.nodes import neighbours
+from tests.nodes.town import House, Town
+
+A, B, C, D, E = neighbours.REGIONS
+ROLES = neighbours.ROLES[:-1]
+
+
+def town_of(*regions: str) -> Town:
+    town = Town(*regions, staleness_s=180, refresh_s=30)
+    town.start()
+    town.rounds()
+    return town
+
+
+def following(town: Town, **changes: Any) -> Roster:
+    """The next version; every log pinned where it is replicated."""
+    newest = town.chain.newest
+    pins = {}
+    for region, member in newest.members.items():
+        snapshot = town.node(region).snapshot
+        assert snapshot.replicated_size == snapshot.size
+        pins[member.origin] = Pin(snapshot.size, snapshot.root)
+    fields = {"version": newest.version + 1, "previous": newest.sha256, "pins": pins}
+    return replace(newest, **fields | changes)
+
+
+def sign(roster: Roster, signers: Iterable[str] = ()) -> bytes:
+    regions = signers or roster.members
+    return sign_roster(roster, {it: neighbours.key(it, "governance") for it in regions}).encode()
+
+
+def tell(town: Town, region: str, signed: bytes) -> PeerReply:
+    """Let one node hear of a version; the others hear of it from that one."""
+    body = encode_rosters([*town.chain.signed[1:], signed])
+    outbox = town.step(region, PeerCalled(9, ROSTERS, body))
+    (reply,) = [it.value for it in outbox.replies if it.request_id == 9]
+    assert isinstance(reply, PeerReply)
+    return reply
+
+
+def change(town: Town, roster: Roster) -> None:
+    signed = sign(roster)
+    assert tell(town, A, signed).status == 204
+    town.chain = town.chain.extended(signed)
+    town.settle()
+    town.rounds(4)
+
+
+def state_of(town: Town, at: str, region: str) -> LogState:
+    """How a log is judged at a node."""
+    state = town.node(at)._state_of(town.chain.newest.origin_of(region))
+    assert state is not None
+    return state
+
+
+def check_all_at(town: Town, version: int, *regions: str) -> None:
+    """Every log is at the version at every node, with its proof, and all of it is replicated."""
+    for region in regions:
+        town.act(region, "party.enrol", f"{region}/hall/after-{version}", {"name": "大厅"})
+        town.rounds(1)
+    town.tick(40)
+    for at in regions:
+        snapshot = town.node(at).snapshot
+        assert (snapshot.state, snapshot.version) == ("serving", version)
+        assert snapshot.replicated_size == snapshot.size
+        assert town.findings(at) == []
+        for region in regions:
+            state = state_of(town, at, region)
+            assert state.version == version
+            assert state.open_epoch is None
+            assert state.size == town.node(region).snapshot.size
+
+
+def test_a_change_of_constants_comes_into_force_in_every_log_and_stops_no_window() -> None:
+    town = town_of(A, B, C, D)
+    constants = replace(town.roster.constants, staleness_s=200)
+    change(town, following(town, constants=constants, rules=1))
+    check_all_at(town, 2, A, B, C, D)
+    for region in (A, B, C, D):
+        entry_of_epoch = state_of(town, A, region).epochs[-1]
+        assert entry_of_epoch.proven_at is not None
+        assert entry_of_epoch.proven_at > entry_of_epoch.start
+
+
+def test_nothing_above_the_note_of_an_epoch_is_shown_before_it_has_both_quorums() -> None:
+    town = town_of(A, B, C, D)
+    roster = following(town)
+    town.cut = {C, D}  # q is two of three mirrors: A's note gets none
+    signed = sign(roster)
+    tell(town, A, signed)
+    town.chain = town.chain.extended(signed)
+    town.settle()
+    town.rounds(3)
+    epoch = state_of(town, A, A).open_epoch
+    assert epoch is not None
+    index = town.act(A, "party.enrol", f"{A}/hall/meanwhile", {"name": "大厅"})
+    town.tick(40)
+    assert index > epoch.start
+    snapshot = town.node(A).snapshot
+    assert snapshot.size == epoch.start + 1 < state_of(town, A, A).size
+    town.kill(A)
+    town.begin(A)
+    town.tick(20)
+    assert town.node(A).snapshot.size == epoch.start + 1
+    assert state_of(town, A, A).size > index
+    town.cut = set()
+    town.tick(60)
+    assert town.node(A).snapshot.size > index
+    check_all_at(town, 2, A, B, C, D)
+
+
+def test_a_region_joins_and_starts_from_the_pins() -> None:
+    town = town_of(A, B, C, D)
+    for number in range(20):
+        town.act(B, "party.enrol", f"{B}/hall/h{number}", {"name": "大厅"})
+    town.rounds(3)
+    joined = dict(town.roster.members) | {E: neighbours.make_roster((E,)).members[E]}
+    roster = following(town, members=joined)
+    assert roster.pins[origin_for(neighbours.NETWORK, B)].size > 20
+    change(town, roster)
+    town.houses[E] = House(E, town.engine(E))
+    town.begin(E)
+    town.settle()
+    town.tick(60)
+    check_all_at(town, 2, A, B, C, D, E)
+    # From now on its lines count like anyone's.
+    assert town.chain.newest.quorum(town.origin(B)) == 3
+    town.cut = {C}
+    index = town.act(B, "party.enrol", f"{B}/hall/by-three", {"name": "大厅"})
+    town.tick(30)
+    assert town.node(B).snapshot.replicated_size > index
+
+
+def test_a_joiner_cosigns_nothing_that_does_not_extend_the_pin() -> None:
+    town = town_of(A, B, C, D)
+    joined = dict(town.roster.members) | {E: neighbours.make_roster((E,)).members[E]}
+    roster = following(town, members=joined)
+    origin = origin_for(neighbours.NETWORK, B)
+    pin = roster.pins[origin]
+    wrong = replace(roster, pins=dict(roster.pins) | {origin: Pin(pin.size, bytes(32))})
+    change(town, wrong)
+    town.houses[E] = House(E, town.engine(E))
+    town.begin(E)
+    town.settle()
+    town.tick(60)
+    assert town.node(E).snapshot.logs[origin].mirrored_size == 0
+    assert town.node(E).snapshot.logs[town.origin(A)].mirrored_size > 0
+
+
+def rotated(region: str, *names: str) -> tuple[Member, RoleKeys]:
+    """A member with other keys for some purposes, and all its keys."""
+    member = neighbours.make_roster((region,)).members[region]
+    keys = {role: neighbours.key(region, f"{role} 2" if role in names else role) for role in ROLES}
+    public = {role: key.public for role, key in keys.items()}
+    named = MemberKeys(**public, governance=member.keys.governance)
+    return replace(member, keys=named), RoleKeys(**keys)
+
+
+@pytest.mark.parametrize("names", [("log",), ("witness", "mirror"), ("issuer", "receipt"), ROLES])
+def test_a_region_changes_its_keys_and_both_sign_for_a_time(names: tuple[str, ...]) -> None:
+    town = town_of(A, B, C, D)
+    member, keys = rotated(B, *names)
+    node = town.node(B)
+    node._ports = replace(node._ports, more_keys=(keys,))
+    change(town, following(town, members=dict(town.roster.members) | {B: member}))
+    assert own_keys(town.chain.newest, B, (keys,)) == keys
+    check_all_at(town, 2, A, B, C, D)
+
+
+def test_a_region_leaves_and_the_rest_goes_on() -> None:
+    town = town_of(A, B, C, D, E)
+    origin = town.origin(E)
+    members = {region: it for region, it in town.roster.members.items() if region != E}
+    roster = following(town, members=members)
+    pin = roster.pins[origin]
+    closed = {origin: Closing(pin.size, pin.root, town.origin(A))}
+    change(town, replace(roster, closed=closed))
+    town.kill(E)
+    check_all_at(town, 2, A, B, C, D)
+
+
+def test_versions_follow_one_another() -> None:
+    town = town_of(A, B, C)
+    for version in (2, 3):
+        change(town, following(town))
+        check_all_at(town, version, A, B, C)
+    town.kill(B)
+    town.begin(B)
+    town.rounds(2)
+    assert town.node(B).snapshot.version == 3
+
+
+def test_a_version_that_is_late_early_or_signed_by_too_few_changes_nothing() -> None:
+    town = town_of(A, B, C, D)
+    second = following(town)
+    few = sign(second, (A, B))
+    assert (tell(town, A, few).status, town.node(A).snapshot.version) == (422, 1)
+    third = replace(second, version=3, previous=second.sha256)
+    assert tell(town, A, sign(third)).status == 422
+    change(town, second)
+    body = encode_rosters([sign(second)])
+    outbox = town.step(A, PeerCalled(9, ROSTERS, body))
+    (reply,) = [it.value for it in outbox.replies if it.request_id == 9]
+    assert isinstance(reply, PeerReply)
+    assert reply.status == 204
+    check_all_at(town, 2, A, B, C, D)
