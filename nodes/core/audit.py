@@ -140,12 +140,12 @@ class Audit:
         self, origin: str, body: bytes, latest_s: int, reader: LogReader
     ) -> tuple[Write, ...]:
         """Compare a region's newest note with what we hold."""
-        roster = self._heads.roster
-        head, note = open_head(body, roster)
+        rosters = self._heads.rosters
+        head, note = open_head(body, rosters)
         if head.checkpoint.origin != origin:
             raise MalformedError("a note of another log came back")
         for role in ("witness", "mirror"):
-            lines = good_lines(roster, head.checkpoint, note.signatures, role, latest_s)
+            lines = good_lines(rosters.of(origin), head.checkpoint, note.signatures, role, latest_s)
             self._watch.note(role, head.checkpoint, lines)
         return self._heads.compare(head, reader)
 
