@@ -495,3 +495,24 @@ def test_a_seal_with_a_limit_is_used_no_more_often() -> None:
         world.do("seal.use", KEEPER, USE_2, USE)
     # Its uses are not acts on the seal: what comes next on it follows its own last act.
     world.do("seal.suspend", KEEPER, SEAL, WHY)
+
+
+def test_a_loan_is_made_once_of_a_live_seal_and_only_one_that_was_made_is_recalled() -> None:
+    world = lent()
+    with refused("unknown-object"):
+        world.do("seal.recall", TIBET, LOAN, WHY)
+    stopped = world.copy()
+    stopped.do("seal.suspend", MAKER, SEAL, WHY)
+    with refused("seal-not-live"):
+        stopped.do("seal.lend", KEEPER, LOAN, LEND)
+    world.do("seal.lend", KEEPER, LOAN, LEND)
+    with refused("exists"):
+        world.do("seal.lend", KEEPER, LOAN, LEND)
+    world.do("seal.recall", TIBET, LOAN, WHY)
+    with refused("wrong-state"):
+        world.do("seal.recall", KEEPER, LOAN, WHY)
+
+
+def test_a_region_asks_for_no_seal_of_another() -> None:
+    with refused("not-competent"):
+        ENROLLED.copy().do("seal.request", SICHUAN, SEAL, REQUEST)
