@@ -8,7 +8,7 @@ Source: protocol.md section 6.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from ledger.errors import LedgerError, MalformedError, RefusedError, UnverifiedError
 from ledger.lineage import ancestors
@@ -114,6 +114,14 @@ def _check_receipt(
             return receipt
         failed = UnverifiedError(f"the receipt is not of {old}", code="unknown-key")
     raise failed
+
+
+@overload
+def as_judged(statement: UnverifiedStatement) -> UnverifiedStatement: ...
+
+
+@overload
+def as_judged(statement: Statement) -> Statement | UnverifiedStatement: ...
 
 
 def as_judged(

@@ -27,6 +27,7 @@ from ledger.note import Note, VerifierKey
 from ledger.roster_chain import RosterChain
 from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from ledger.tiles import frontier_from_edge
+from nodes.core import succession
 from nodes.core.candidate import ForeignWitness, Quorums
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.effects import Effects
@@ -61,7 +62,7 @@ from nodes.core.views import Shelf, counted, due_for_uses
 from nodes.core.withheld import Withheld
 from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
 from nodes.snapshot import KnownNote, LogStatus, Snapshot, State
-from nodes.store import entries, notes, peers
+from nodes.store import closings, entries, notes, peers
 from nodes.store.apply import apply
 from nodes.store.engine import WRITER, check_undone, create_schema, driver_errors, trouble
 from nodes.store.entries import LogIDs
@@ -166,6 +167,7 @@ class Node:
         self._state: State = "serving"
         self._detail = ""
         self._is_loaded = True
+        self._is_to_close = False
         self._has_changed = False
         self._asking_until_ms: int | None = None
         self._held: tuple[Asked, ...] = ()
@@ -221,7 +223,14 @@ class Node:
         in_force: dict[str, int] = {}
         self._rosters = rosters = Rosters(chain, in_force)
         self._own = rosters.home_of(settings.region)
-        self._stored = {origin: sizes.get(origin, 0) for origin in chain.origins()}
+        closed = rosters.newest.closed
+        self._is_to_close = bool(closed) and not closings.are_known(connection, self._ids, closed)
+        self._stored = {
+            # Beyond its cut a closed log is void.
+            origin: min(size, closed[origin].size) if origin in closed else size
+            for origin in chain.origins()
+            for size in (sizes.get(origin, 0),)
+        }
         self._sight = Sight(settings.limits.facts_cached_max)
         self._projection = Projection(
             rosters, self._kinds, self._sight, self._state_of, sm2=self._ports.sm2
@@ -269,6 +278,16 @@ class Node:
         self._wanted_fresh: dict[str, int] = {}
         self._published = self._load_published(connection)
         self._take_own(reader, now_ms)
+
+    def _close_logs(self, connection: Connection, now_ms: int) -> None:
+        """Take over what a new version of the roster closes, before anything else is done.
+
+        A transaction of its own: half done it is begun again, and nothing is shown before its end.
+        """
+        connection.rollback()
+        with connection.begin():
+            closings.close(connection, self._ids, self._rosters.newest.closed)
+        self._load(connection, now_ms)
 
     def _load_published(self, connection: Connection) -> SignedHead | None:
         """Return our newest published note, with the log's own line alone; None before the first.
@@ -404,8 +423,10 @@ class Node:
         try:
             with self._ports.engine.connect() as plain:
                 connection = plain.execution_options(**{WRITER: True})
-                if not self._is_loaded:
+                if not self._is_loaded or self._is_to_close:
                     self._load(connection, now_ms)
+                    if self._is_to_close:
+                        self._close_logs(connection, now_ms)
                     self._rebuild_again(StoreReader(connection, self._ids))
                     if self._state == "serving":
                         # A server that was away may have come back as an older copy.
@@ -549,7 +570,11 @@ class Node:
             root = self._projection.root(origin, known.size, reader)
             if whole is not None and root == known.root:
                 self._shelf.put(origin, whole)
-        lacking = {**self._network.pinned(), **self._follower.lacking(self._stored)}
+        lacking = {
+            **self._network.pinned(),
+            **self._follower.lacking(self._stored),
+            **succession.lacking(self._rosters.newest.closed, self._stored),
+        }
         self._write(self._network.catch_up(lacking, reader))
 
     def _settle(self, judged: Sequence[tuple[str, Effects]], reader: StoreReader) -> None:
@@ -562,6 +587,12 @@ class Node:
     ) -> tuple[Reply, ...]:
         """Take what is asked for, and what is owed, into our own log."""
         sequencer, network = self._sequencer, self._network
+        if not sequencer.head.size:
+            chain = self._rosters.chain
+            self._detail = succession.waits_for(chain, self._own, self._judged_size, reader)
+            if self._detail:
+                waiting = UnavailableError(f"not yet: {self._detail}", code="inheriting")
+                return tuple(Reply(event.request_id, waiting) for event in asked)
         refused: list[Reply] = []
         taken: list[Register | Compose | Salvage | Report] = []
         for event in asked:

@@ -17,6 +17,7 @@ from ledger.names import check_object
 from ledger.note import Note
 from ledger.proofs import prove_inclusion
 from ledger.roster import Role, Roster
+from ledger.salvage import as_judged
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import VIEW_KIND, collect_lines
 from nodes.api.answers import as_of
@@ -125,7 +126,7 @@ def _story(connection: Connection, ids: LogIDs, case: str) -> list[tuple[str, in
     acts: list[tuple[Place, UnverifiedStatement]] = []
     for origin, index in changes:
         [entry] = load_entries(connection, ids, origin, index, index + 1)
-        acts.append((Place(origin, index), decode_statement(entry)))
+        acts.append((Place(origin, index), _told(entry)))
     mentions = [Place(*found) for found in load_mentions(connection, ids, case)]
     return changes + [(it.origin, it.index) for it in counted(case, acts, mentions)]
 
@@ -141,7 +142,7 @@ def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows th
     known: BlockTimes,
 ) -> TraceEntry:
     [entry] = load_entries(connection, ids, origin, index, index + 1)
-    made = decode_statement(entry)
+    made = _told(entry)
     [signer] = newest(connection, ids, [(origin, made.issuer, index)])
     rows = [
         row
@@ -166,6 +167,11 @@ def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows th
         asserted=signer is not None and signer.state.get("holder") == "region",
         findings=tuple(row.code for row in load_findings_of(connection, ids, origin, index)),
     )
+
+
+def _told(entry: bytes) -> UnverifiedStatement:
+    """Return an act as a timeline tells it: one that was salvaged, as itself."""
+    return as_judged(decode_statement(entry))
 
 
 def _confirmation(uses: Iterable[UseRow]) -> str:

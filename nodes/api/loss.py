@@ -12,14 +12,13 @@ from sqlalchemy import Connection
 
 from ledger.checkpoint import Checkpoint
 from ledger.cut import Branch, decide_cut
-from ledger.errors import LedgerError, MalformedError
+from ledger.errors import LedgerError, MalformedError, RefusedError
 from ledger.frozen import Frozen, decode_frozen
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.names import check_origin
 from ledger.note import Note
 from ledger.proofs import root_at
 from ledger.receipt import RECEIPT_BYTES_MAX, decode_transparent_statement
-from ledger.roster import Roster
 from ledger.statement import ENTRY_BYTES_MAX, decode_statement
 from nodes.api.acts import answer_to, wait_for, waiting
 from nodes.api.appending import bring, freeze
@@ -30,9 +29,11 @@ from nodes.api.scitt import COSE_TYPE, entry_at
 from nodes.api.tokens import ACTING, ANY, Role, authorize
 from nodes.core.ready import Freeze, Salvage
 from nodes.core.sight import INDEX_PAST_ALL
-from nodes.store.entries import LogIDs, load_entries, load_sizes
+from nodes.core.succession import read_reports
+from nodes.store.entries import LogIDs, load_sizes
 from nodes.store.facts import newest
 from nodes.store.notes import load_newest_note
+from nodes.store.reader import StoreReader
 
 routes = web.RouteTableDef()
 
@@ -61,20 +62,27 @@ async def freeze_log(request: web.Request) -> web.Response:
 
 @routes.post("/v1/salvage")
 async def salvage(request: web.Request) -> web.Response:
-    """Bring an act into this log that the one before had accepted and lost."""
+    """Bring an act into this log that the one before had accepted and lost.
+
+    An officer's key signed an officer's act, whoever brings it. What the region's own key signed
+    only an operator brings: the old key may be in other hands by now.
+    """
     service = request.app[SERVICE]
-    authorize(request, ACTING)
+    caller = authorize(request, ACTING)
     word, timeout_ms = waiting(request, service)
     if request.content_type != COSE_TYPE:
         raise MalformedError(f"a statement with its receipt comes as {COSE_TYPE}")
     bytes_max = ENTRY_BYTES_MAX + 2 * RECEIPT_BYTES_MAX
     entry, receipts = decode_transparent_statement(await read_body(request, bytes_max))
     [receipt] = receipts[:1]
+    lost = decode_statement(entry)
+    if lost.issuer == service.region and caller.role is not Role.OPERATOR:
+        raise RefusedError("only an operator acts for the region", code="wrong-role")
     appended = await bring(service, lambda request_id: Salvage(request_id, entry, receipt))
     if not appended.entry:
         appended = replace(appended, entry=entry_at(service, appended.index))
     finality = await wait_for(service, appended.index, word, timeout_ms)
-    return answer_to(service, appended, decode_statement(entry).subject, finality)
+    return answer_to(service, appended, lost.subject, finality)
 
 
 @routes.get("/v1/loss/cut")
@@ -94,7 +102,7 @@ async def show_cut(request: web.Request) -> web.Response:
 def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any]:
     ids = LogIDs()
     roster = service.roster
-    reports = load_reports(connection, ids, roster, origin)
+    reports = read_reports(roster, origin, StoreReader(connection, ids))
     answer: dict[str, Any] = {
         "log": origin,
         "quorum": roster.quorum(origin),
@@ -135,23 +143,6 @@ def _pins(service: Service, connection: Connection, ids: LogIDs) -> Mapping[str,
             head = Checkpoint.decode(Note.decode(found[1]).text)
             pins[origin] = [head.size, head.root]
     return pins
-
-
-def load_reports(
-    connection: Connection, ids: LogIDs, roster: Roster, origin: str
-) -> Mapping[str, Frozen]:
-    """Return, by region, the freezes of a log that are judged here and still bind."""
-    lost = roster.region_of_origin(origin)
-    regions = roster.witnesses_of(origin)
-    wanted = [(roster.origin_of(region), lost, INDEX_PAST_ALL) for region in regions]
-    reports: dict[str, Frozen] = {}
-    for region, fact in zip(regions, newest(connection, ids, wanted), strict=True):
-        state = {} if fact is None else fact.state
-        if fact is None or (state.get("frozen"), state.get("roster")) != (origin, roster.version):
-            continue
-        [entry] = load_entries(connection, ids, fact.origin, fact.index, fact.index + 1)
-        reports[region] = decode_frozen(decode_statement(entry).act.body, region, roster)
-    return reports
 
 
 def held_branch(connection: Connection, ids: LogIDs, origin: str) -> Branch:

@@ -307,7 +307,7 @@ class Network:
         """
         if not self.heads.halted:
             for origin in lacking:
-                if origin not in self.finished.known:
+                if origin in self.heads.logs and origin not in self.finished.known:
                     self.freshen.want(origin, 1)
         return self.catchup.want(lacking, self.finished.known, reader)
 

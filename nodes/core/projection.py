@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
+from ledger.continuing import CONTINUES_KIND, covers, decode_continues
 from ledger.cosignature import LINE_BYTES
 from ledger.equivocation import (
     EVIDENCE_KIND,
@@ -35,7 +36,7 @@ from ledger.kind import (
     Severity,
     ViewFact,
 )
-from ledger.lineage import living
+from ledger.lineage import before, living
 from ledger.map_tree import Child, Node, ObjectMap
 from ledger.object_map import EMPTY_MAP_ROOT, is_object
 from ledger.proofs import root_at
@@ -81,11 +82,12 @@ from nodes.core.log_state import Counting, Epoch, LogState
 from nodes.core.ready import FindingRow, PutEvidence
 from nodes.core.rosters import RULES_KNOWN, Rosters
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
+from nodes.core.succession import last_under
 from nodes.ports import Reader, UseRow
 
 GENESIS_KIND: Final = "log.genesis"
 LOG_KINDS: Final = frozenset(
-    {GENESIS_KIND, BLOCK_KIND, VIEW_KIND, EPOCH_KIND, FROZEN_KIND, EVIDENCE_KIND}
+    {GENESIS_KIND, CONTINUES_KIND, BLOCK_KIND, VIEW_KIND, EPOCH_KIND, FROZEN_KIND, EVIDENCE_KIND}
 )
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
 MAP_PENDING_MAX: Final = 8_192
@@ -599,6 +601,8 @@ class Projection:
         if act.kind == GENESIS_KIND:
             self.check_genesis(state, statement)
             self.take_genesis(state, statement, effects)
+        elif act.kind == CONTINUES_KIND:
+            self.judge_continues(state, statement, now_s, effects, reader)
         elif act.kind == BLOCK_KIND:
             if statement.subject != state.origin:
                 raise MalformedError("a block record is about its own log", code="bad-field")
@@ -794,14 +798,70 @@ class Projection:
             raise RefusedError("a log begins with its genesis, once", code="exists")
         roster = self.roster_of(state)
         body = statement.act.body
-        signed = body.get("roster")
-        if type(signed) is not bytes or body != genesis_body(signed, roster.rules):
+        if before(roster.closed, state.origin) is not None:
+            raise RefusedError("a successor begins with what it continues", code="bad-genesis")
+        if body != self._check_beginning(state, body):
             raise RefusedError("the genesis is of another form", code="bad-genesis")
+
+    def _check_beginning(self, state: LogState, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Check under which roster a log begins, and return what any first entry says.
+
+        Raises:
+            RefusedError: ``bad-genesis``.
+        """
+        roster = self.roster_of(state)
+        signed = body.get("roster")
+        if type(signed) is not bytes:
+            raise RefusedError("a log begins under a signed roster", code="bad-genesis")
         if signed != self.rosters.chain.signed[roster.version - 1]:
             # The same version may come with other signatures, as long as they are enough.
             if roster.version == 1 or SignedRoster.decode(signed).body != roster.encode():
                 raise RefusedError("the genesis names another roster", code="bad-genesis")
             check_successor(self.rosters.at(roster.version - 1), SignedRoster.decode(signed))
+        return genesis_body(signed, roster.rules)
+
+    def judge_continues(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        now_s: int,
+        effects: Effects,
+        reader: Reader,
+    ) -> None:
+        """Judge the first entry of a successor log, and date what the closed one left open.
+
+        1. It is the first, about its own log.
+        2. It names the roster and the very cut by which the log before was closed.
+        3. All of that log is judged here, since everything is read through to it.
+        4. The mirror lines out of the members' freezes fix what no block record did.
+
+        Raises:
+            LedgerError: The log may not begin so.
+            Wait: (3), or a line is dated beyond our clock.
+        """
+        if state.size or statement.subject != state.origin:  # (1)
+            raise RefusedError("a log begins with what it continues, once", code="exists")
+        roster, body = self.roster_of(state), statement.act.body
+        beginning = self._check_beginning(state, body)
+        continues = decode_continues(body, beginning, roster, state.origin)  # (2)
+        old = self.state_of(continues.origin)
+        if old is None or old.size < continues.size:  # (3)
+            cut = Checkpoint(continues.origin, continues.size, continues.root)
+            raise Wait(continues.origin, continues.size, head=SignedHead(cut, b""))
+        _wait_for_clock(
+            [line for item in continues.lines for line in item.lines], now_s + self.delta_s
+        )
+        self.take_genesis(state, statement, effects)
+        found = covers(  # (4)
+            continues,
+            last_under(self.rosters.chain, continues.origin),
+            lambda size: self.root(continues.origin, size, reader),
+        )
+        ranges, old.evidence = old.evidence.fixed(found)
+        for low, high, seen_by_s in ranges:
+            effects.evidence.append(PutEvidence(continues.origin, low, high, seen_by_s, low))
+        if ranges:
+            self._check_times(old, ranges, ranges[0].low, effects)
 
     def take_genesis(
         self, state: LogState, statement: Statement | UnverifiedStatement, effects: Effects

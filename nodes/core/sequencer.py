@@ -11,12 +11,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger.checkpoint import Checkpoint
+from ledger.continuing import CONTINUES_KIND
 from ledger.equivocation import EVIDENCE_KIND, Conviction, Equivocation, evidence_body
 from ledger.errors import LedgerError, RefusedError, UnavailableError
 from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.judge import CORRECTS, kind_of, wants
 from ledger.keys import key_thumbprint
 from ledger.kind import Draft, Fact, Kind, ViewFact
+from ledger.lineage import before
 from ledger.roster import Roster
 from ledger.salvage import SALVAGE_KIND, as_judged, decode_salvage
 from ledger.salvage import Salvage as Lost
@@ -70,6 +72,7 @@ from nodes.core.ready import (
 )
 from nodes.core.rosters import RULES_KNOWN
 from nodes.core.sight import Sight
+from nodes.core.succession import opening_body
 from nodes.core.views import Shelf, should_renew
 from nodes.ports import Officers, Reader, RoleKeys, Signer
 
@@ -636,10 +639,17 @@ class _Work:
 
     def append_genesis(self) -> None:
         """Write entry 0."""
-        signed = self._projection.rosters.chain.signed[self._roster.version - 1]
-        body = genesis_body(signed, self._roster.rules)
-        statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
-        self._projection.take_genesis(self._state, statement, self._batch.effects)
+        chain = self._projection.rosters.chain
+        body = genesis_body(chain.signed[self._roster.version - 1], self._roster.rules)
+        effects = self._batch.effects
+        if before(self._roster.closed, self._origin) is None:
+            statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
+            self._projection.take_genesis(self._state, statement, effects)
+        else:
+            body = opening_body(body, self._roster, chain, self._origin, self._reader)
+            statement = self._own_word(self._origin, Act(CONTINUES_KIND, 1, None, (), body))
+            now_s = self._batch.now_s
+            self._projection.judge_continues(self._state, statement, now_s, effects, self._reader)
         self._append(statement)
 
     def append_epoch(self, signed: bytes) -> None:

@@ -22,12 +22,22 @@ _PUT: Final = Upsert(schema.closings, replaced=("size", "heir_id"))
 _PROJECTED: Final[tuple[Table, ...]] = (
     schema.facts,
     schema.mentions,
+    schema.voids,
+    schema.maps,
+    schema.map_nodes,
+    schema.map_history,
     schema.findings,
     schema.uses,
     schema.evidence,
     schema.answers,
     schema.projections,
 )
+
+
+def are_known(connection: Connection, ids: LogIDs, closed: Mapping[str, Closing]) -> bool:
+    """Say whether the store has taken over all of the roster's closings."""
+    known = set(connection.execute(select(schema.closings.c.log_id)).scalars())
+    return all(ids.find(connection, origin) in known for origin in closed)
 
 
 def close(connection: Connection, ids: LogIDs, closed: Mapping[str, Closing]) -> None:

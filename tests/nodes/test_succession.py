@@ -1,0 +1,266 @@
+"""A region burns down, is frozen, cut and closed, and comes back in its successor log."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledger.closing import close_log
+from ledger.continuing import CONTINUES_KIND
+from ledger.cut import Branch, Cut, decide_cut
+from ledger.errors import LedgerError
+from ledger.keys import SigningKey
+from ledger.proofs import prove_inclusion, root_at
+from ledger.receipt import make_inclusion_receipt
+from ledger.roster import Pin, sign_roster
+from ledger.statement import Act, Statement, decode_statement, sign_statement
+from ledger.tiles import read_nodes
+from nodes.core.ready import Freeze, Registered, Salvage
+from nodes.core.succession import read_reports
+from nodes.node import Ports, RoleKeys, Settings, build
+from nodes.store.entries import load_sizes
+from nodes.store.reader import StoreReader
+from tests.nodes import neighbours
+from tests.nodes.town import START_MS, House, Town, furnish, lend
+
+A, LOST, C, D, E = neighbours.REGIONS
+OTHERS = (A, C, D, E)
+NODE_ROLES = ("log", "witness", "mirror", "receipt", "issuer")
+
+
+def heir_key(role: str) -> SigningKey:
+    return neighbours.key(f"{LOST} heir", role)
+
+
+class Burnt(Town):
+    """A town of five whose second region is lost in a moment, with database, fence and keys."""
+
+    def __init__(self) -> None:
+        super().__init__(*neighbours.REGIONS)
+        self.old = self.origin(LOST)
+        self.new = f"{self.old}/2"
+        self.start()
+        furnish(self, LOST)
+        furnish(self, E)
+        self.grant = lend(self, E, LOST)
+        self.open_case("1")
+        self.offer("1")
+        self.rounds()
+        self.tick(40)
+        self.replicated = self.node(LOST).snapshot.replicated_size
+        assert self.replicated == self.node(LOST).snapshot.size
+        # From here on nobody hears of what it accepts.
+        self.cut.add(LOST)
+        self.lost = [self.kept(self.open_case("2")), self.kept(self.offer("2"))]
+        self.below = self.kept(self.replicated - 1)
+        self.before = self.houses[LOST]
+        self.kill(LOST)
+
+    def open_case(self, number: str) -> int:
+        body = {
+            "item": f"{E}/item/i", "item_version": 1, "department": f"{E}/department/d",
+            "mode": "counter", "grant": self.grant, "window": f"{LOST}/window/w",
+        }  # fmt: skip
+        return self.act(LOST, "case.open", f"{LOST}/case/{number}", body, f"{LOST}/officer/clerk")
+
+    def offer(self, number: str) -> int:
+        case, clerk = f"{LOST}/case/{number}", f"{LOST}/officer/clerk"
+        return self.act(LOST, "handoff.offer", case, {"unit": f"{E}/department/d"}, clerk)
+
+    def kept(self, index: int) -> tuple[bytes, bytes]:
+        """An entry of the lost log with its receipt, as a caller keeps them."""
+        snapshot = self.node(LOST).snapshot
+        with self.houses[LOST].engine.connect() as connection:
+            reader = StoreReader(connection)
+            [entry] = reader.entries(self.old, index, index + 1)
+            read = read_nodes(lambda wanted: reader.tiles(self.old, wanted))
+            receipt = make_inclusion_receipt(
+                neighbours.key(LOST, "receipt"),
+                self.old,
+                decode_statement(entry).subject,
+                self.clock.ms // 1000,
+                snapshot.size,
+                index,
+                prove_inclusion(index, snapshot.size, read),
+                snapshot.root,
+            )
+        return entry, receipt
+
+    def begin(self, region: str) -> Any:
+        if region != LOST or self.chain.newest.version == 1:
+            return super().begin(region)
+        house = self.houses[LOST]
+        keys = RoleKeys(**{role: heir_key(role) for role in NODE_ROLES})
+        ports = Ports(
+            clock=self.clock, fence=house.fence, keys=keys, officers=house.officers,
+            engine=house.engine,
+        )  # fmt: skip
+        house.node = build(Settings(region=region), self.chain, ports, self.kinds)
+        self._leave(region, house.node.start(self.clock.ms))
+        return house.node
+
+    # ---- what the others do ---------------------------------------------------------------------
+
+    def freeze(self, *regions: str) -> None:
+        for region in regions:
+            self.ask(region, Freeze(7, self.old))
+        self.rounds()
+
+    def decide(self, region: str) -> Cut:
+        with self.houses[region].engine.connect() as connection:
+            reader = StoreReader(connection)
+            read = read_nodes(lambda wanted: reader.tiles(self.old, wanted))
+            held = Branch(load_sizes(connection)[self.old], lambda size: root_at(size, read))
+            reports = read_reports(self.roster, self.old, reader)
+            return decide_cut(self.roster, self.old, reports, [held])
+
+    def pin(self, origin: str) -> Pin:
+        viewer = next(region for region in OTHERS if self.origin(region) != origin)
+        known = self.node(viewer).snapshot.known[origin]
+        return Pin(known.size, known.root)
+
+    def close(self, cut: Cut) -> None:
+        """Let all members sign the version that closes the log, and start their nodes with it."""
+        lost = self.roster.members[LOST]
+        fresh = {role: heir_key(role).public for role in NODE_ROLES}
+        heir = replace(lost, origin=self.new, keys=replace(lost.keys, **fresh))
+        pins = {origin: self.pin(origin) for origin in self.roster.origins}
+        new = close_log(self.roster, self.old, Pin(cut.size, cut.root), pins, heir)
+        governance = {region: neighbours.key(region, "governance") for region in new.members}
+        self.chain = self.chain.extended(sign_roster(new, governance).encode())
+        self.cut.clear()
+        for region in OTHERS:
+            self.kill(region)
+        self.start(*OTHERS)
+
+    def revive(self) -> None:
+        self.houses[LOST] = House(LOST, self.engine(LOST), officers=self.before.officers)
+        self.start(LOST)
+        for _ in range(40):
+            if self.node(LOST).snapshot.size:
+                return
+            self.tick(5, by=5)
+        raise AssertionError(self.node(LOST).snapshot.detail)
+
+    def salvage(self, kept: tuple[bytes, bytes]) -> Registered:
+        [result] = self.ask(LOST, Salvage(7, *kept))
+        return result
+
+
+@pytest.fixture(name="town", scope="module")
+def town_after_the_fire() -> Burnt:
+    town = Burnt()
+    town.freeze(*OTHERS)
+    cut = town.decide(A)
+    assert cut.size >= town.replicated
+    assert not cut.lacking
+    town.close(cut)
+    town.tick(15, by=5)
+    town.revive()
+    town.tick(60)
+    return town
+
+
+def entry(town: Burnt, region: str, origin: str, index: int) -> bytes:
+    with town.houses[region].engine.connect() as connection:
+        [found] = StoreReader(connection).entries(origin, index, index + 1)
+        return found
+
+
+def test_the_successor_begins_with_the_cut_and_is_replicated(town: Burnt) -> None:
+    closing = town.chain.newest.closed[town.old]
+    first = decode_statement(entry(town, A, town.new, 0)).act
+    assert first.kind == CONTINUES_KIND
+    assert (first.body["origin"], first.body["size"]) == (town.old, closing.size)
+    assert len(first.body["lines"]) == len(OTHERS)
+    snapshot = town.node(LOST).snapshot
+    assert 0 < snapshot.replicated_size == snapshot.size
+    # What no block record dated is dated by the freezes, alike at every node.
+    for region in (A, LOST):
+        with town.houses[region].engine.connect() as connection:
+            assert StoreReader(connection).seen_by(town.old, closing.size - 1) is not None
+
+
+def test_what_stood_at_the_cut_stands_in_the_successor(town: Burnt) -> None:
+    index = town.open_case("2-1")
+    assert town.fact(LOST, town.new, f"{LOST}/case/2-1").index == index
+    with pytest.raises(LedgerError) as caught:
+        town.open_case("7")
+    assert caught.value.code == "wrong-number"
+
+
+def test_an_offer_open_at_the_cut_is_released_by_the_successor_alone(town: Burnt) -> None:
+    town.act(E, "handoff.accept", f"{LOST}/case/1", {"holder": LOST}, f"{E}/officer/decider")
+    town.rounds(4)
+    released = town.fact(LOST, town.new, f"{LOST}/case/1")
+    assert released.origin == town.new
+    made = decode_statement(entry(town, LOST, town.new, released.index))
+    assert made.act.kind == "handoff.release"
+    town.rounds()
+    assert town.fact(E, town.new, f"{LOST}/case/1") == released
+
+
+def test_lost_acts_are_void_until_they_are_salvaged_once_and_in_order(town: Burnt) -> None:
+    case = f"{LOST}/case/2"
+    assert town.fact(LOST, town.new, case) is None
+    opened, offered = town.lost
+    too_early = town.salvage(offered)
+    assert too_early.error is not None
+    first = town.salvage(opened)
+    assert (first.error, town.fact(LOST, town.new, case).index) == (None, first.index)
+    second = town.salvage(offered)
+    assert second.error is None
+    again = town.salvage(opened)
+    assert (again.index, again.error) == (first.index, None)
+    not_lost = town.salvage(town.below)
+    assert not_lost.error is not None
+    assert not_lost.error.code == "not-lost"
+    forged = town.salvage((opened[0], town.lost[1][1]))
+    assert forged.index == first.index  # it stands already, whatever comes with it
+    town.rounds()
+    for region in OTHERS:
+        assert town.fact(region, town.new, case) == town.fact(LOST, town.new, case)
+
+
+def made_up(number: str) -> Statement:
+    """An act that the region's old key signs after the fire: whoever has the old disks can."""
+    act = Act("party.enrol", 1, None, (), {"name": "部门"})
+    issuer = neighbours.key(LOST, "issuer")
+    subject = f"{LOST}/department/{number}"
+    return sign_statement(issuer, LOST, subject, START_MS // 1000, act)
+
+
+def test_an_act_without_its_own_receipt_from_the_lost_log_is_not_salvaged(town: Burnt) -> None:
+    made = made_up("x")
+
+    def receipt(by: SigningKey, origin: str, index: int) -> bytes:
+        return make_inclusion_receipt(
+            by, origin, made.subject, START_MS // 1000, 1, index, [], made.leaf
+        )
+
+    old, new = neighbours.key(LOST, "receipt"), heir_key("receipt")
+    for brought, code in (
+        (town.lost[0][1], "bad-signature"),
+        (receipt(new, town.old, 0), "unknown-key"),
+        (receipt(new, town.new, 0), "unknown-key"),
+        (receipt(old, town.new, 0), "unknown-key"),
+        (receipt(old, town.origin(E), 0), "unknown-key"),
+    ):
+        result = town.salvage((made.entry, brought))
+        assert result.error is not None
+        assert result.error.code == code
+    # The log's own words, and an act past the receipts altogether, are nobody's to bring.
+    body = {"statement": made.entry, "receipt": town.lost[0][1]}
+    wrapped = Act("log.salvage", 1, None, (), body)
+    issuer = heir_key("issuer")
+    [result] = town.register(
+        LOST, sign_statement(issuer, LOST, made.subject, town.clock.ms // 1000, wrapped)
+    )
+    assert result.error is not None
+    assert result.error.code == "not-entitled"
+
+
+def test_nobody_finds_fault_with_any_of_it(town: Burnt) -> None:
+    town.rounds()
+    for region in (*OTHERS, LOST):
+        assert town.findings(region) == []
