@@ -432,6 +432,17 @@ def test_a_window_seals_under_a_loan_as_often_as_it_was_lent(office: Office) -> 
     assert office.use(told["subject"])["doc"] == made["document"]
 
 
+def test_a_paper_that_was_refused_is_not_sealed(office: Office) -> None:
+    told, signed = office.draw(format="ofd"), office.counted()["signatures"]
+    office.approve(told)
+    refused = told["approve"] | {"reason": "内容有误"}
+    office.act(HEAD, "seal.refuse", told["subject"], refused)
+    with pytest.raises(RefusedError) as caught:
+        office.seal(told["draft"])
+    assert caught.value.code == "use-refused"
+    assert office.counted()["signatures"] == signed == office.uses()
+
+
 def test_who_keeps_no_seal_gets_none(office: Office) -> None:
     signed = office.counted(OTHER)["signatures"]
     with pytest.raises(RefusedError) as caught:
