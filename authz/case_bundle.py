@@ -183,7 +183,7 @@ def judge_bundle(verified: VerifiedBundle, kinds: Kinds, sm2: CheckSM2 = no_sm2)
     Raises:
         UnverifiedError: Its code is the name of the step that failed.
     """
-    replay = _Replay(verified, kinds, sm2)
+    replay = Replay(verified, kinds, sm2)
     replay.run()
     case = verified.subject
     places = {Place(entry.origin, entry.index): entry for entry in replay.judged}
@@ -203,7 +203,7 @@ def judge_bundle(verified: VerifiedBundle, kinds: Kinds, sm2: CheckSM2 = no_sm2)
     return trace(verified.subject, timed, kinds, replay.timing())
 
 
-class _Replay:
+class Replay:
     """The facts that the entries of a bundle make, as a node would have made them.
 
     Invariant: an entry is judged after all entries below it in its own log, and after all those
@@ -226,6 +226,7 @@ class _Replay:
         self.mentions: dict[Place, tuple[str, ...]] = {}
 
     def run(self) -> None:
+        """Judge every entry."""
         queues = {origin: sorted(log.entries) for origin, log in self._logs.items()}
         heads = dict.fromkeys(queues, 0)
         left = sum(map(len, queues.values()))

@@ -7,7 +7,7 @@ a bundle cannot know.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,15 +18,24 @@ from ledger.cosignature import LINE_BYTES
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.hashing import HASH_BYTES
 from ledger.keys import key_thumbprint
-from ledger.names import check_object, check_origin
+from ledger.names import check_object, check_origin, region_of_origin
 from ledger.note import Note, check_signed
+from ledger.object_map import MapProof, check_acts, check_standing
 from ledger.proofs import check_inclusion
 from ledger.roster import Role, Roster, SignedRoster
 from ledger.roster_chain import RosterChain
 from ledger.statement import Statement, UnverifiedStatement, decode_statement, verify_statement
-from ledger.views import GoodLine, check_lines
+from ledger.views import (
+    BLOCK_KIND,
+    GoodLine,
+    check_lines,
+    collect_lines,
+    decode_block,
+    fresh_at,
+)
 
 FORMAT: Final = "shouxin/bundle/v1"
+FORMAT_WITH_MAPS: Final = "shouxin/bundle/v2"
 PROOF_HASHES_MAX: Final = 63
 LINES_MAX: Final = 256
 
@@ -40,6 +49,19 @@ class ProvenEntry:
     proof: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ProvenMap:
+    """How the subject of a bundle stands in the object map of one log. Not checked yet.
+
+    Args:
+        block: Index of the block record that names the map's root, and the map's size.
+        proof: From that root.
+    """
+
+    block: int
+    proof: MapProof
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenLog:
     """What a bundle holds of one log. Nothing of it is checked yet.
@@ -50,6 +72,7 @@ class ProvenLog:
         witness: Lines of witnesses over the note.
         mirror: Lines of mirrors over the note.
         entries: Ascending by index; proofs lead to the note's root.
+        map: None where nothing is said of whether all acts on the subject are here.
     """
 
     roster: int
@@ -57,6 +80,7 @@ class ProvenLog:
     witness: tuple[bytes, ...]
     mirror: tuple[bytes, ...]
     entries: tuple[ProvenEntry, ...]
+    map: ProvenMap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +97,18 @@ class Bundle:
     logs: Mapping[str, ProvenLog]
 
     def encode(self) -> bytes:
-        """Return the file."""
+        """Return the file: of the second format iff there is a map in it."""
+        logs = {origin: _encode_log(log) for origin, log in self.logs.items()}
+        has_maps = any(log.map is not None for log in self.logs.values())
+        if has_maps:
+            for origin, log in self.logs.items():
+                logs[origin]["map"] = _encode_map(log.map)
         return encoding.encode(
             {
-                "format": FORMAT,
+                "format": FORMAT_WITH_MAPS if has_maps else FORMAT,
                 "subject": self.subject,
                 "rosters": list(self.rosters),
-                "logs": {origin: _encode_log(log) for origin, log in self.logs.items()},
+                "logs": logs,
             }
         )
 
@@ -93,8 +122,8 @@ class Bundle:
         format_, subject, rosters, logs = _exact(
             encoding.decode(data), "format subject rosters logs"
         )
-        if format_ != FORMAT:
-            raise _bad(f"the format is not {FORMAT}")
+        if format_ not in (FORMAT, FORMAT_WITH_MAPS):
+            raise _bad(f"the format is neither {FORMAT} nor {FORMAT_WITH_MAPS}")
         if type(subject) is not str:
             raise _bad("the subject is the name of an object")
         check_object(subject)
@@ -107,8 +136,20 @@ class Bundle:
             if type(origin) is not str:
                 raise _bad("logs are keyed by origin")
             check_origin(origin)
-            decoded[origin] = _decode_log(log)
+            decoded[origin] = _decode_log(log, has_map=format_ == FORMAT_WITH_MAPS)
+        if format_ == FORMAT_WITH_MAPS and all(log.map is None for log in decoded.values()):
+            raise _bad(f"without a map the format is {FORMAT}")
         return cls(subject, tuple(rosters), MappingProxyType(decoded))
+
+    @staticmethod
+    def subject_of(data: bytes) -> str:
+        """Return what a file says it is about.
+
+        Raises:
+            UnverifiedError: ``form``: it is no bundle.
+        """
+        with _step("form"):
+            return Bundle.decode(data).subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +163,9 @@ class VerifiedLog:
         mirror: Good lines of distinct mirrors, a quorum or more.
         entries: By index; in the tree for sure, though anyone may have signed them.
         issued: Those of ``entries`` that the region of their issuer signed with its issuer key.
+        complete_size: All acts on the subject below this size are among ``entries``, by the map
+            that the log's own block record names; None where that is not shown.
+        complete_at_s: No quorum had seen the log larger than that before then; None: not told.
     """
 
     roster: Roster
@@ -130,6 +174,8 @@ class VerifiedLog:
     mirror: tuple[GoodLine, ...]
     entries: Mapping[int, UnverifiedStatement]
     issued: Mapping[int, Statement]
+    complete_size: int | None = None
+    complete_at_s: int | None = None
 
     @property
     def replicated(self) -> bool:
@@ -166,7 +212,9 @@ def check_bundle(
     5. ``mirror-quorum``: the same for mirrors.
     6. ``inclusion``: every entry is in the note's tree at its index.
     7. ``signature``: statements that name an issuer key of their issuer's region are signed by it.
-    8. What ``judge`` raises: officers' signatures, and the steps ``view``, ``chain`` and ``rules``.
+    8. ``map``: where a log has a map, its block record names the root that the proof leads to, and
+       the acts on the subject below its size are just those that it counts.
+    9. What ``judge`` raises: officers' signatures, and the steps ``view``, ``chain`` and ``rules``.
 
     A log without witnesses in its roster must come without lines; ``replicated`` is then False.
 
@@ -220,6 +268,16 @@ def check_bundle(
             if public is not None:
                 with _step("signature", f"{origin} entry {index}", notes[origin].size):
                     issued[origin][index] = verify_statement(statement, public)
+    complete: dict[str, int] = {}
+    complete_at: dict[str, int | None] = {}
+    for origin, log in opened.logs.items():  # (8)
+        if log.map is not None:
+            with _step("map", origin, notes[origin].size):
+                complete[origin] = size = _check_map(
+                    opened.subject, origin, log.map, decoded[origin], issued[origin]
+                )
+            whole = mirror[origin] if size == notes[origin].size else ()
+            complete_at[origin] = _fresh_at(counted[origin], origin, size, issued[origin], whole)
     verified = VerifiedBundle(
         opened.subject,
         rosters,
@@ -232,12 +290,14 @@ def check_bundle(
                     mirror=mirror[origin],
                     entries=MappingProxyType(decoded[origin]),
                     issued=MappingProxyType(issued[origin]),
+                    complete_size=complete.get(origin),
+                    complete_at_s=complete_at.get(origin),
                 )
                 for origin in opened.logs
             }
         ),
     )
-    if judge is not None:  # (8)
+    if judge is not None:  # (9)
         judge(verified)
     return verified
 
@@ -298,6 +358,82 @@ def _issuer_keys(rosters: tuple[Roster, ...]) -> dict[tuple[str, bytes], bytes]:
     }
 
 
+def _check_map(
+    subject: str,
+    origin: str,
+    shown: ProvenMap,
+    entries: Mapping[int, UnverifiedStatement],
+    issued: Mapping[int, Statement],
+) -> int:
+    """Check that the acts on the subject are all there are, and return up to which size.
+
+    Past the map's own size that goes as far as every entry is here.
+    """
+    size = shown.block
+    record = issued.get(size)
+    region = region_of_origin(origin)
+    if record is None or record.act.kind != BLOCK_KIND or record.issuer != region:
+        raise UnverifiedError(f"entry {size} is no block record of {origin}", code="bad-map-proof")
+    block = decode_block(record.act.body)
+    if block.size != size or record.subject != origin:
+        raise UnverifiedError(f"entry {size} records a block elsewhere", code="bad-map-proof")
+    standing = check_standing(subject, shown.proof, block.map_root)
+    acts = [
+        (index, made.leaf)
+        for index, made in sorted(entries.items())
+        if made.subject == subject and index < size
+    ]
+    check_acts(standing, subject, acts)
+    while size in entries:
+        size += 1
+    return size
+
+
+def _fresh_at(
+    roster: Roster,
+    origin: str,
+    size: int,
+    issued: Mapping[int, Statement],
+    lines: tuple[GoodLine, ...],
+) -> int | None:
+    """Return the latest time until which a log was no larger than ``size``; None: not told.
+
+    Args:
+        roster: That the lines count by.
+        origin: Of the log.
+        size: Up to which the bundle tells of it.
+        issued: Where block records hold lines of smaller trees.
+        lines: On a tree of just that size.
+    """
+    times = [[line.time_s for line in lines]]
+    for made in issued.values():
+        if made.act.kind != BLOCK_KIND or made.subject != origin:
+            continue
+        with suppress(MalformedError):
+            for item in decode_block(made.act.body).lines:
+                if item.size <= size:
+                    tree = Checkpoint(origin, item.size, item.root)
+                    good = collect_lines(roster, origin, tree, item.lines, "mirror")
+                    times.append([line.time_s for line in good])
+    quorum = roster.quorum(origin)
+    if not roster.witnesses_of(origin):
+        return None
+    return max((it for it in (fresh_at(found, quorum) for found in times) if it), default=None)
+
+
+def _encode_map(shown: ProvenMap | None) -> dict[str, Any] | None:
+    return None if shown is None else {"block": shown.block, "proof": shown.proof.fields()}
+
+
+def _decode_map(value: object) -> ProvenMap | None:
+    if value is None:
+        return None
+    block, proof = _exact(value, "block proof")
+    if type(block) is not int or not 0 <= block <= SIZE_MAX:
+        raise _bad("a map stands in a block record")
+    return ProvenMap(block, MapProof.of_fields(proof))
+
+
 def _encode_log(log: ProvenLog) -> dict[str, Any]:
     return {
         "roster": log.roster,
@@ -308,8 +444,11 @@ def _encode_log(log: ProvenLog) -> dict[str, Any]:
     }
 
 
-def _decode_log(value: object) -> ProvenLog:
-    roster, note, witness, mirror, entries = _exact(value, "roster note witness mirror entries")
+def _decode_log(value: object, *, has_map: bool) -> ProvenLog:
+    keys = "roster note witness mirror entries"
+    roster, note, witness, mirror, entries, *more = _exact(
+        value, f"{keys} map" if has_map else keys
+    )
     if type(roster) is not int or type(note) is not bytes:
         raise _bad("a log has a roster version and a note")
     for lines in (witness, mirror):
@@ -324,7 +463,12 @@ def _decode_log(value: object) -> ProvenLog:
     if indexes != sorted(set(indexes)):
         raise _bad("a log's entries are ascending by index")
     return ProvenLog(
-        roster=roster, note=note, witness=tuple(witness), mirror=tuple(mirror), entries=decoded
+        roster=roster,
+        note=note,
+        witness=tuple(witness),
+        mirror=tuple(mirror),
+        entries=decoded,
+        map=_decode_map(more[0]) if more else None,
     )
 
 

@@ -222,6 +222,10 @@ class ObjectMap:
         self.size = size
         return EMPTY_MAP_ROOT if self.root is None else self.root.hash
 
+    def nodes(self) -> dict[bytes, Node]:
+        """Return the nodes that changed since the last ``take``: all, of a map just made."""
+        return dict(self._changed)
+
     def take(self) -> Grown | None:
         """Return what is to be stored since the last call; None where the map covers no more."""
         if self.size == self._taken_size:

@@ -339,6 +339,10 @@ class Client:
         """Return how an object stands in each log."""
         return await self._json("GET", f"/v1/objects/{quote(name)}")
 
+    async def object_proof(self, name: str) -> bytes:
+        """Return the evidence bundle of any object."""
+        return await self._bytes("GET", f"/v1/objects/{quote(name)}/proof")
+
     async def findings(self, *, origin: str = "", rows: int = 100) -> list[dict[str, Any]]:
         """Return what broke a rule, the newest first."""
         answer = await self.found(origin=origin, rows=rows)

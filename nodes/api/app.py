@@ -20,7 +20,8 @@ from nodes.api import (
 from nodes.api.context import SERVICE, Service
 from nodes.api.middleware import problems
 
-PUBLIC: Final = (acts, answers, cases, check, loss, papers, public_papers, scitt, tiles, tokens)
+# An object's proof stands before the object, whose path would take it in.
+PUBLIC: Final = (acts, cases, answers, check, loss, papers, public_papers, scitt, tiles, tokens)
 PEER: Final = (c2sp, tiles)
 
 

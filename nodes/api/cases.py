@@ -1,6 +1,6 @@
 """The whole story of a case: as a timeline for people, and as a bundle that proves itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Final
 
@@ -9,27 +9,32 @@ from sqlalchemy import Connection
 
 from authz.case_bundle import Place, counted, wanted
 from authz.trace import Trace, TraceEntry, trace
-from ledger.bundle import Bundle, ProvenEntry, ProvenLog
+from ledger.bundle import Bundle, ProvenEntry, ProvenLog, ProvenMap
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
 from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
+from ledger.map_tree import Node
+from ledger.map_tree import prove as prove_standing
 from ledger.names import check_object
 from ledger.note import Note
+from ledger.object_map import EMPTY_MAP_ROOT
 from ledger.proofs import prove_inclusion
 from ledger.roster import Role, Roster
 from ledger.salvage import as_judged
 from ledger.statement import UnverifiedStatement, decode_statement
-from ledger.views import VIEW_KIND, collect_lines
+from ledger.views import BLOCK_KIND, VIEW_KIND, collect_lines, decode_block
 from nodes.api.answers import as_of
-from nodes.api.clocks import BlockTimes, fresh_below, load_calendar, timing
+from nodes.api.clocks import BlockTimes, block_below, fresh_below, load_calendar, timing
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
 from nodes.api.tokens import ANY, authorize
 from nodes.ports import UseRow
-from nodes.store.entries import LogIDs, load_entries, stored_size
-from nodes.store.facts import between, load_changes, load_mentions, newest
+from nodes.store.entries import LogIDs, load_entries, load_leaves, stored_size
+from nodes.store.facts import between, load_changes, load_mentions, load_voids, newest
 from nodes.store.findings import load_findings_of, load_uses, seen_by
+from nodes.store.maps import State as MapState
+from nodes.store.maps import load_node_at, load_states
 from nodes.store.notes import load_finished_above, load_newest_note
 
 BUNDLE_TYPE: Final = "application/cbor"
@@ -76,9 +81,23 @@ async def bundle_of(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     authorize(request, ANY)
     check_query(request)
-    case = _name(request)
-    made = await service.readers.run(lambda connection: prove(service, connection, case))
-    number = case.replace("/", "-")
+    return await _bundle(service, _name(request))
+
+
+@routes.get("/v1/objects/{id:[^/]+/[^/]+/[^/]+}/proof")
+async def proof_of(request: web.Request) -> web.Response:
+    """Give the evidence for how any object stands: a grant, a seal, a case."""
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request)
+    name = request.match_info["id"]
+    check_object(name)
+    return await _bundle(service, name)
+
+
+async def _bundle(service: Service, name: str) -> web.Response:
+    made = await service.readers.run(lambda connection: prove(service, connection, name))
+    number = name.replace("/", "-")
     return web.Response(
         body=made.encode(),
         headers={
@@ -293,7 +312,54 @@ class _Held:
         except UnavailableError:
             return False
 
-    def prove(self, origin: str, indexes: Iterable[int], roster: Roster) -> ProvenLog:
+    def map_of(self, origin: str, name: str) -> ProvenMap | None:
+        """Return how an object stands in a log's map.
+
+        None where no map is proven here yet: a new log, or one whose records name another map. None
+        too where void entries name the object. Only a node that breaks the rules writes such, and a
+        bundle that judged them would fall with them; so it says nothing of that log being complete.
+        """
+        if any(it[0] == origin for it in load_voids(self._connection, self._ids, name)):
+            return None
+        note_size = self.note(origin)[0]
+        for state in load_states(self._connection, self._ids, origin):
+            size = state.size
+            if size >= note_size or not self._is_record(origin, size, state):
+                continue
+
+            def load(prefix: bytes, size: int = size) -> Node | None:
+                return load_node_at(self._connection, self._ids, origin, prefix, size)
+
+            def leaf_at(index: int) -> bytes:
+                [leaf] = load_leaves(self._connection, self._ids, [(origin, index)])
+                assert leaf is not None
+                return leaf
+
+            return ProvenMap(size, prove_standing(name, state.root, load, leaf_at))
+        return None
+
+    def dated(self, origin: str, size: int) -> list[int]:
+        """Return the newest record up to a map's own that says until when a log was no larger."""
+        found = block_below(self._service, self._connection, self._ids, origin, size + 1, {})
+        return [it.at for it in found if self.statement(Place(origin, it.at)) is not None]
+
+    def _is_record(self, origin: str, index: int, state: MapState) -> bool:
+        made = self.statement(Place(origin, index))
+        if made is None or made.act.kind != BLOCK_KIND:
+            return False
+        try:
+            named = decode_block(made.act.body).map_root
+        except LedgerError:
+            return False
+        return named == (EMPTY_MAP_ROOT if state.root is None else state.root.hash)
+
+    def prove(
+        self,
+        origin: str,
+        indexes: Iterable[int],
+        roster: Roster,
+        standing: ProvenMap | None,
+    ) -> ProvenLog:
         """Return the entries of one log with their proofs."""
         size, data = self.note(origin)
         note = Note.decode(data)
@@ -318,20 +384,23 @@ class _Held:
                 )
                 for index in indexes
             ),
+            map=standing,
         )
 
 
-def prove(service: Service, connection: Connection, case: str) -> Bundle:
-    """Return the bundle of a case, as of the newest notes with quorums that are held here.
+def prove(service: Service, connection: Connection, name: str) -> Bundle:
+    """Return the bundle of a case or another object, by the newest notes with quorums held here.
+
+    With it goes, for each log in it, the proof that no act on the object is left out.
 
     Raises:
         NotFoundError: No log that is held here names it.
         UnavailableError: ``not-replicated``: what it rests on is not all proven yet; ask again.
     """
     held = _Held(service, connection)
-    places = wanted(case, held, service.kinds, also=held.timed(case))
+    places = wanted(name, held, service.kinds, also=held.timed(name))
     if not places:
-        raise NotFoundError(f"nothing proven is held here about {case}", code="unknown-object")
+        raise NotFoundError(f"nothing proven is held here about {name}", code="unknown-object")
     indexes: dict[str, list[int]] = {}
     for place in places:
         made = held.statement(place)
@@ -344,10 +413,14 @@ def prove(service: Service, connection: Connection, case: str) -> Bundle:
             if viewed.size > held.note(viewed.origin)[0]:
                 raise _not_yet(place)
         indexes.setdefault(place.origin, []).append(place.index)
-    logs: Mapping[str, ProvenLog] = {
-        origin: held.prove(origin, listed, service.roster) for origin, listed in indexes.items()
-    }
-    return Bundle(case, (service.signed_roster,), logs)
+    logs: dict[str, ProvenLog] = {}
+    for origin, listed in indexes.items():
+        standing = held.map_of(origin, name)
+        shown = set(listed)
+        if standing is not None:
+            shown |= {standing.block, *held.dated(origin, standing.block)}
+        logs[origin] = held.prove(origin, sorted(shown), service.roster, standing)
+    return Bundle(name, (service.signed_roster,), logs)
 
 
 def _lines(roster: Roster, checkpoint: Checkpoint, note: Note, role: Role) -> tuple[bytes, ...]:

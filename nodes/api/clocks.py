@@ -97,11 +97,11 @@ def fresh_below(  # noqa: PLR0917 - a connection, and a place
         for it in views
         if it is not None and it.origin == origin
     ]
-    found += _block_below(service, connection, ids, origin, index, known)
+    found += block_below(service, connection, ids, origin, index, known)
     return max(found, default=None)
 
 
-def _block_below(  # noqa: PLR0917 - as above
+def block_below(  # noqa: PLR0917 - as above
     service: Service,
     connection: Connection,
     ids: LogIDs,
@@ -109,6 +109,7 @@ def _block_below(  # noqa: PLR0917 - as above
     index: int,
     known: BlockTimes,
 ) -> Sequence[Proof]:
+    """Return the latest time that the block records of a log prove below one of its entries."""
     for _ in range(_BLOCKS_MAX):
         [row] = newest(connection, ids, [(origin, origin, index)])
         if row is None or row.index == 0:  # the genesis entry proves no time

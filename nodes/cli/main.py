@@ -115,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     _trace(commands)
     _bundle(commands)
     _findings(commands)
+    _prove(commands)
     _verify(commands)
     _seal(commands)
     _paper(commands)
@@ -292,6 +293,18 @@ def _findings(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _caller(evidence)
 
 
+def _prove(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    prove = _command(
+        commands,
+        "prove",
+        "traces:prove",
+        "export the proof of how a grant, seal, case or other object stands",
+    )
+    prove.add_argument("object", metavar="OBJECT")
+    prove.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    _caller(prove)
+
+
 def _verify(commands: "_Commands[argparse.ArgumentParser]") -> None:
     verify = _command(
         commands,
@@ -306,6 +319,12 @@ def _verify(commands: "_Commands[argparse.ArgumentParser]") -> None:
     )
     verify.add_argument("file", type=Path, metavar="FILE")
     verify.add_argument("--roster", type=Path, required=True, metavar="GENESIS")
+    verify.add_argument(
+        "--at",
+        type=int,
+        metavar="SECONDS",
+        help="say whether a grant or other object was live then (POSIX time); 1 unless proven",
+    )
     _json(verify)
     _language(verify)
 

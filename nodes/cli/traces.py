@@ -1,4 +1,4 @@
-"""``shouxin trace`` and ``bundle``: the story of a case, and the file that proves it."""
+"""``shouxin trace``, ``bundle``, ``prove``: what became of an object, and files that prove it."""
 
 import argparse
 from typing import Any
@@ -35,7 +35,19 @@ def bundle(given: argparse.Namespace) -> int:
     async def question(client: Client) -> bytes:
         return await client.bundle(given.case)
 
-    data = ask(given, question)
+    return _save(given, ask(given, question))
+
+
+def prove(given: argparse.Namespace) -> int:
+    """Write the proof of how an object stands to a file."""
+
+    async def question(client: Client) -> bytes:
+        return await client.object_proof(given.object)
+
+    return _save(given, ask(given, question))
+
+
+def _save(given: argparse.Namespace, data: bytes) -> int:
     try:
         given.output.write_bytes(data)
     except OSError as error:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from authz.case_bundle import judge_bundle
+from authz.object_bundle import ObjectLife, judge_object
 from authz.trace import Trace
-from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.bundle import Bundle, VerifiedBundle, check_bundle
 from ledger.equivocation import Conviction, check_file, is_evidence_file
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.roster import Roster, SignedRoster, check_genesis
 from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from nodes.adapters.sm2 import open_sm2
+from nodes.cli.object_telling import life_fields, tell_life
 from nodes.cli.show import Language, console, print_json
 from nodes.cli.telling import tell_trace, trace_fields
 from nodes.core.kinds import KINDS
@@ -31,6 +33,7 @@ STEPS: Final = (
     "mirror-quorum",
     "inclusion",
     "signature",
+    "map",
     "view",
     "chain",
     "rules",
@@ -38,13 +41,20 @@ STEPS: Final = (
 
 
 def verify(given: argparse.Namespace) -> int:
-    """Check the bundle, print its case, and return 0; or 1 with the step that failed."""
+    """Check the bundle, print its case or object, and return 0; or 1 with the step that failed.
+
+    Asked about a moment, 1 also where the bundle does not prove that the object was live then.
+    """
     genesis = load_genesis(given.roster)
     bundle = _read(given.file, BUNDLE_BYTES_MAX)
     if is_evidence_file(bundle):
         return _verify_evidence(bundle, genesis, given)
+    told: Trace | ObjectLife
     try:
-        verified, told = check(bundle, genesis)
+        if Bundle.subject_of(bundle).split("/")[1] == "case":
+            verified, told = check(bundle, genesis)
+        else:
+            verified, told = check_object(bundle, genesis)
     except UnverifiedError as error:
         if given.json:
             print_json({"verified": False, "step": error.code, "detail": str(error)})
@@ -52,9 +62,11 @@ def verify(given: argparse.Namespace) -> int:
             _print_failure(error, given.lang)
         return 1
     if given.json:
-        print_json({"verified": True, **_fields(verified, told)})
+        print_json({"verified": True, **_fields(verified, told, given.at)})
     else:
-        _print_success(verified, told, given.lang)
+        _print_success(verified, told, given)
+    if given.at is not None and isinstance(told, ObjectLife):
+        return 0 if told.live_at(given.at) else 1
     return 0
 
 
@@ -110,6 +122,20 @@ def check(bundle: bytes, genesis: SignedRoster) -> tuple[VerifiedBundle, Trace]:
     return check_bundle(bundle, genesis, judge), told[0]
 
 
+def check_object(bundle: bytes, genesis: SignedRoster) -> tuple[VerifiedBundle, ObjectLife]:
+    """Check a bundle of what is no case, and return what it proves with the object's life.
+
+    Raises:
+        UnverifiedError: Its code is the step that failed.
+    """
+    told: list[ObjectLife] = []
+
+    def judge(verified: VerifiedBundle) -> None:
+        told.append(judge_object(verified, KINDS, _sm2(verified.rosters)))
+
+    return check_bundle(bundle, genesis, judge), told[0]
+
+
 def _sm2(rosters: tuple[Roster, ...]) -> CheckSM2:
     """Return what checks SM2 signatures; its library is loaded only where a roster names them."""
     if any(SM2_SM3 in roster.suites for roster in rosters):
@@ -155,7 +181,8 @@ def region_names(roster: Roster, language: Language) -> dict[str, str]:
     }
 
 
-def _fields(verified: VerifiedBundle, told: Trace) -> dict[str, Any]:
+def _fields(verified: VerifiedBundle, told: Trace | ObjectLife, at_s: int | None) -> dict[str, Any]:
+    life = trace_fields(told) if isinstance(told, Trace) else life_fields(told, at_s)
     return {
         "subject": verified.subject,
         "network": verified.rosters[0].network,
@@ -169,10 +196,12 @@ def _fields(verified: VerifiedBundle, told: Trace) -> dict[str, Any]:
                 "mirror_lines": len(log.mirror),
                 "quorum": log.roster.quorum(origin) if log.roster.witnesses_of(origin) else 0,
                 "time_s": max((line.time_s for line in log.mirror), default=None),
+                "complete_size": log.complete_size,
+                "complete_at_s": log.complete_at_s,
             }
             for origin, log in verified.logs.items()
         },
-        **trace_fields(told),
+        **life,
     }
 
 
@@ -200,6 +229,14 @@ _AS_OF: Final = {
     "zh": "截至 {origin} 第 {size} 条（{lines} 个镜像签名，法定 {quorum} 个）。",
     "en": "As of {size} entries of {origin} ({lines} mirrors signed, {quorum} make a quorum).",
 }
+_COMPLETE: Final = {
+    "zh": "  其中关于本对象的记录，第 {size} 条之前的已全部在此，无一遗漏。",
+    "en": "  Of these all acts on this object are here, complete as of size {size}.",
+}
+_NOT_COMPLETE: Final = {
+    "zh": "  关于本对象的记录是否齐全，未予证明。",
+    "en": "  Whether all acts on this object are here is not shown.",
+}
 _UNKNOWN: Final = {
     "zh": "此后追加的内容，本证据包无从得知。",
     "en": "What a log appended after that size, a bundle cannot know.",
@@ -213,11 +250,16 @@ def _print_failure(error: UnverifiedError, language: Language) -> None:
     out.print(f"  {error}", markup=False)
 
 
-def _print_success(verified: VerifiedBundle, told: Trace, language: Language) -> None:
-    out = console()
+def _print_success(
+    verified: VerifiedBundle, told: Trace | ObjectLife, given: argparse.Namespace
+) -> None:
+    out, language = console(), given.lang
     out.print(_HELD[language].format(count=len(STEPS), steps=" · ".join(STEPS)))
     out.print()
-    tell_trace(out, told, language, region_names(verified.rosters[-1], language))
+    if isinstance(told, Trace):
+        tell_trace(out, told, language, region_names(verified.rosters[-1], language))
+    else:
+        tell_life(out, told, language, given.at)
     out.print()
     for origin, log in verified.logs.items():
         quorum = log.roster.quorum(origin) if log.roster.witnesses_of(origin) else 0
@@ -228,4 +270,6 @@ def _print_success(verified: VerifiedBundle, told: Trace, language: Language) ->
             style="dim",
             markup=False,
         )
+        complete = _COMPLETE if log.complete_size is not None else _NOT_COMPLETE
+        out.print(complete[language].format(size=log.complete_size), style="dim", markup=False)
     out.print(_UNKNOWN[language], style="dim")

@@ -1,5 +1,7 @@
 import contextlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -367,3 +369,16 @@ def test_a_proof_is_a_small_map_of_cbor() -> None:
         "nodes": [],
         "found": [CASES[0], 1, 0, leaf(0), bytes(32)],
     }
+
+
+def test_the_vector_holds() -> None:
+    path = Path(__file__).parents[1] / "vectors/own/map.json"
+    vector = json.loads(path.read_text())
+    acts = [(name, index, bytes.fromhex(hash_)) for name, index, hash_ in vector["acts"]]
+    root, name = bytes.fromhex(vector["root"]), vector["object"]
+    assert slow_map.root(acts) == root
+    held = MapProof.decode(bytes.fromhex(vector["held"]))
+    mine = [act[1:] for act in acts if act[0] == name]
+    check_acts(check_standing(name, held, root), name, mine)
+    for absent, proof in vector["absent"].items():
+        assert check_standing(absent, MapProof.decode(bytes.fromhex(proof)), root) is None

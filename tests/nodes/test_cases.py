@@ -1,7 +1,9 @@
 """A case from one region to another and back: its check, its timeline, its evidence."""
 
 import asyncio
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from authz.case_bundle import judge_bundle
 from ledger.bundle import check_bundle
 from ledger.errors import LedgerError, RefusedError
+from nodes.cli.main import main
 from nodes.client import Acted, Client
 from nodes.core.kinds import KINDS
 from tests.nodes.live import NOW_S, Live, live
@@ -199,3 +202,48 @@ def test_the_bundle_proves_the_case_with_the_genesis_roster_alone(province: Prov
         broken = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         with pytest.raises(LedgerError):
             judge_bundle(check_bundle(broken, genesis), KINDS)
+
+
+def test_a_grant_is_proven_live_and_a_case_complete_by_any_region(
+    province: Province, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    genesis = province.live.founded.folder / "genesis.roster"
+    sha256 = province.live.founded.roster.sha256
+
+    async def story(region: str, name: str) -> bytes:
+        """Export it once every log in it has a map below a note with quorums."""
+        async with province.live.client(region) as client, asyncio.timeout(15):
+            while True:
+                data = await client.object_proof(name)
+                logs = check_bundle(data, sha256).logs.values()
+                if all(log.complete_at_s is not None for log in logs):
+                    return data
+                await asyncio.sleep(0.1)
+
+    for region, name in ((SICHUAN, GRANT), ("530000", GRANT), (TIBET, CASE)):
+        file = tmp_path / f"{region}.bundle"
+        file.write_bytes(province.live.run(story(region, name)))
+        verified = check_bundle(file.read_bytes(), sha256)
+        at_s = min(log.complete_at_s or 0 for log in verified.logs.values())
+        command = ["verify", str(file), "--roster", str(genesis), "--at", str(at_s)]
+        assert main([*command, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["verified"]
+        assert main([*command, "--lang", "en"]) == 0
+        said = capsys.readouterr().out
+        assert said.count("complete as of size") == len(verified.logs)
+        if name == GRANT:
+            assert told["live_at"] is True
+            assert {it["live"] for it in told["logs"].values()} == {True}
+            assert "it was live, and that is proven" in said
+
+
+def test_nothing_is_proven_of_an_object_that_nobody_knows(province: Province) -> None:
+    async def story(name: str) -> str:
+        async with province.live.client(SICHUAN) as client:
+            with pytest.raises(LedgerError) as caught:
+                await client.object_proof(name)
+            return caught.value.code
+
+    assert province.live.run(story("540000/grant/none")) == "unknown-object"
+    assert province.live.run(story("540000/grant/a b")) == "bad-field"

@@ -24,8 +24,10 @@ from ledger.equivocation import (
 )
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SigningKey
+from ledger.map_tree import prove, rebuild
 from ledger.names import mirror_name, origin_for, witness_name
 from ledger.note import Note, sign_ed25519
+from ledger.object_map import is_object
 from ledger.receipt import (
     make_consistency_receipt,
     make_inclusion_receipt,
@@ -263,6 +265,22 @@ class Example:
                 self.tibet.cite("grant", 1),
             ),
         )
+        acts = [
+            (it.subject, index, it.leaf)
+            for index, it in enumerate(self.sichuan.statements)
+            if is_object(it.subject)
+        ]
+        acts += [(f"510000/case/2026-0000{number}", number, bytes(32)) for number in range(18, 30)]
+        acts.append((CASE, 30, bytes(31) + b"\1"))
+        grown = rebuild(acts, 31)
+        assert grown.root is not None
+        leaves = {index: leaf for _, index, leaf in acts}
+        nodes = grown.nodes()
+        self.map_acts, self.map_root = acts, grown.root.hash
+        self.map_proofs = [
+            prove(name, grown.root, nodes.get, leaves.__getitem__)
+            for name in (CASE, "510000/case/2026-000030", "540000/grant/1")
+        ]
         self.bundle = Bundle(
             CASE,
             (self.signed.encode(),),
@@ -377,6 +395,16 @@ class Example:
                 "fresh_at_s": TIME_S + 100,
             },
             "block": {"entry": self.block.entry.hex(), "height": 1, "size": 1},
+            "map": {
+                "acts": [[name, index, leaf.hex()] for name, index, leaf in self.map_acts],
+                "root": self.map_root.hex(),
+                "held": self.map_proofs[0].encode().hex(),
+                "absent": {
+                    "510000/case/2026-000030": self.map_proofs[1].encode().hex(),
+                    "540000/grant/1": self.map_proofs[2].encode().hex(),
+                },
+                "object": CASE,
+            },
             "receipt": {
                 "receipt": self.receipt.hex(),
                 "transparent": transparent_statement(case.entry, [self.receipt]).hex(),
