@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from authz.case_bundle import Place, _Replay
+from authz.case_bundle import Place, Replay
 from authz.party import key_object_of_kid
 from ledger.errors import FatalError, UnavailableError
 from ledger.keys import key_thumbprint
@@ -151,7 +151,7 @@ def test_in_a_bundle_too_the_roster_says_whether_sm2_counts() -> None:
     name = key_object_of_kid(A, good.kid)
     nothing: Any = SimpleNamespace(logs={}, rosters=())
     for suites, check_ in ((("sm2-sm3",), contextlib.nullcontext()), ((), refused("signature"))):
-        replay = _Replay(nothing, KINDS, CHECK)
+        replay = Replay(nothing, KINDS, CHECK)
         replay._rows[place.origin, name] = [Fact(place.origin, name, 1, bytes(32), row)]
         log: Any = SimpleNamespace(issued={}, roster=replace(made.roster, suites=suites))
         with check_:
