@@ -152,6 +152,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
             "kid": ["AAAA", "A", "=", "-_"],
             "hash": ["0" * 64, "0" * 63, "x"],
             "digest": ["0" * 64, "0" * 63, "x"],
+            "short": ["0" * 16, "0" * 15, "x"],
         }
         # Alone from here on, so that whatever changes was changed by what we send.
         made.stop(THERE)
