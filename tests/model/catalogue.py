@@ -12,13 +12,15 @@ from tests.model.invariants import Invariant
 class Mutant:
     """The protocol with one rule left out, and what that breaks.
 
-    ``is_limit`` marks what no rule promises: more liars than the protocol bears.
+    ``is_limit`` marks what no rule promises: more liars than the protocol bears. ``story`` is told
+    where the search is long, and found again by the deep run; else it is empty.
     """
 
     name: str
     breaks: Invariant
     build: Callable[[], Model]
     is_limit: bool = False
+    story: tuple[str, ...] = ()
 
 
 MODELS: tuple[Callable[[], Model], ...] = (
@@ -206,7 +208,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="no stall rounds: five members split 2/3 over two proposals",
         breaks=Invariant.NEVER_WEDGED,
-        build=lambda: rounds.build(rounds.Rules(rounds=False), members=5, rounds=2, liars=0),
+        build=lambda: rounds.build(
+            rounds.Rules(rounds=False, rounds_apart=False), members=5, rounds=2, liars=0
+        ),
     ),
     Mutant(
         name="a new round need not repeat the highest signed proposal",
@@ -227,6 +231,27 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a stall is believed though its proposal stands in no log",
         breaks=Invariant.ONE_VERSION,
         build=lambda: rounds.build(rounds.Rules(claims_unchecked=True)),
+    ),
+    Mutant(
+        name="signatures of different rounds on one proposal count together",
+        breaks=Invariant.ONE_VERSION,
+        build=lambda: rounds.build(rounds.Rules(rounds_apart=False), rounds=4),
+        story=(
+            "round 1: P is proposed",
+            "member 1 signs P in round 1",
+            "member 2 stalls round 1, having signed nothing",
+            "member 3 stalls round 1, having signed nothing",
+            "round 2: Q is proposed",
+            "member 2 signs Q in round 2",
+            "member 3 stalls round 2, having signed nothing",
+            "member 1 stalls round 2, having signed P",
+            "round 3: P is proposed",
+            "member 3 signs P in round 3",
+            "member 2 stalls round 3, having signed Q",
+            "member 1 stalls round 3, having signed P",
+            "round 4: Q is proposed",
+            "member 3 signs Q in round 4",
+        ),
     ),
     Mutant(
         name="joint signatures on the roster, without the epoch entry's note",

@@ -136,7 +136,7 @@ def acts(state: State, region: int, rules: Rules) -> Iterator[Entry]:
         may = not end or (rules.cancel_ends_nothing and not is_released(own, index, region))
         if answer == "accept" and may and not rules.moves_at_acceptance:
             yield Entry("release", (region, index), entry.to)
-        if not end and answer != "accept":
+        if not end:
             yield Entry("cancel", (region, index))
     if open_count < rules.open_max and holds_it(state, region, rules):
         for other in others:

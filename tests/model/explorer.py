@@ -84,6 +84,14 @@ def explore(model: Model, only: Invariant | None = None) -> Explored:
     return Explored(states=len(came_from), diameter=depth[state])
 
 
+def walk(model: Model, story: Iterable[str]) -> Any:
+    """Return the state to which these steps lead; each must be a step of the model."""
+    at = model.start
+    for told in story:
+        at = next(following for label, following in model.steps(at) if label == told)
+    return at
+
+
 def _wedged(model: Model, reached: Mapping[Any, Any]) -> Any | None:
     """Return the first state from which no fair steps lead to a done one; None: there is none."""
     assert model.fair is not None

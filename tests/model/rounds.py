@@ -3,7 +3,8 @@
 Each round has one proposal at most, since it is an entry of one member's log and logs do not fork.
 Honest members sign it or stall; liars among the members sign everything, and stall with any claim
 that can be shown. The leader of a round chooses which stalls to cite and, where they leave it
-free, what to propose.
+free, what to propose. A signature counts with those of its own round: counted over all rounds, two
+proposals of one version can both be completed, in four rounds.
 
 Written from section 7 of the protocol alone; it shares no code with the ledger.
 """
@@ -61,6 +62,8 @@ class Rules:
     """A member that stalled still signs in that round."""
     stalls_less: int = 0
     """By how much too few stalls open a round."""
+    rounds_apart: bool = True
+    """Signatures count with those of their own round; else a document keeps all it ever got."""
     claims_unchecked: bool = False
     """A stall's claim is believed though no such proposal stands in that round."""
 
@@ -137,11 +140,15 @@ def build(rules: Rules, *, members: int = 4, rounds: int = 3, liars: int = 1) ->
             yield from stalling(state, at)
 
     def complete(state: State, extra: int) -> set[str]:
-        return {
-            value
-            for value in VALUES
-            if sum(value in one.signed for one in state.members) + extra >= needed
-        }
+        """Return what has q_m signatures, with those that liars give to everything."""
+        found = set()
+        for value in VALUES:
+            counts = [sum(one.signed[r] == value for one in state.members) for r in range(rounds)]
+            if not rules.rounds_apart:
+                counts.append(sum(value in one.signed for one in state.members))
+            if max(counts) + extra >= needed:
+                found.add(value)
+        return found
 
     holds: dict[Invariant, Callable[[State], bool]] = {
         Invariant.ONE_VERSION: lambda state: len(complete(state, liars)) <= 1

@@ -23,7 +23,7 @@ def test_no_reachable_state_of_the_protocol_breaks_a_promise(build: Callable[[],
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_each_rule_left_out_breaks_its_promise(mutant: Mutant) -> None:
-    _, found = killed(mutant)
+    _, found = killed(mutant, deep=False)
     assert found.broken is mutant.breaks
     assert found.trace
 
