@@ -4,7 +4,7 @@ A recorder looks where the checkers look, at disks and at what passes between no
 they do. It judges nothing; a model of the protocol can replay what it wrote down.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ledger.checkpoint import Checkpoint
@@ -18,6 +18,7 @@ from ledger.tree import Frontier
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
+    FINISHED,
     LINES,
     Upload,
     decode_lines,
@@ -133,6 +134,17 @@ class Claimed(NamedTuple):
     replicated: int
 
 
+class Finished(NamedTuple):
+    """A region told another of a note of its own with all its lines: who signed it, by role."""
+
+    at_ms: int
+    region: str
+    size: int
+    root: str
+    witnesses: tuple[str, ...]
+    mirrors: tuple[str, ...]
+
+
 class Accepted(NamedTuple):
     """Somebody was told that their act stands at this place."""
 
@@ -158,7 +170,17 @@ class Lost(NamedTuple):
 
 
 Event = (
-    Appended | Lined | Rowed | Held | Published | Submitted | Claimed | Accepted | Restarted | Lost
+    Appended
+    | Lined
+    | Rowed
+    | Held
+    | Published
+    | Submitted
+    | Claimed
+    | Finished
+    | Accepted
+    | Restarted
+    | Lost
 )
 
 
@@ -332,6 +354,18 @@ class Recorder:
                     root=checkpoint.root.hex(),
                 )
             )
+        elif request.path == FINISHED:
+            checkpoint, origin = _checkpoint(request.body), machine.origin
+            self.events.append(
+                Finished(
+                    at_ms=self._now_ms,
+                    region=machine.region,
+                    size=checkpoint.size,
+                    root=checkpoint.root.hex(),
+                    witnesses=_signers(request.body, self.roster.witness_keys(origin)),
+                    mirrors=_signers(request.body, self.roster.mirror_keys(origin)),
+                )
+            )
 
     def answered(self, _machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
         """Write down the lines that an answer brings."""
@@ -386,3 +420,11 @@ def _first(record: Callable[..., None], check: Callable[..., Any]) -> Callable[.
 
 def _checkpoint(note: bytes) -> Checkpoint:
     return Checkpoint.decode(Note.decode(note).text)
+
+
+def _signers(
+    note: bytes, keys: Mapping[bytes, Sequence[tuple[str, str, bytes]]]
+) -> tuple[str, ...]:
+    """Return whose lines of one role a note carries, each once."""
+    ids = {signature.key_id for signature in Note.decode(note).signatures}
+    return tuple(sorted({region for key in ids for region, _, _ in keys.get(key, ())}))

@@ -14,6 +14,7 @@ from simulator.trace import (
     Appended,
     Claimed,
     Event,
+    Finished,
     Held,
     Lined,
     Lost,
@@ -111,6 +112,8 @@ class Replay:
                 self._submitted(event)
             case Claimed():
                 self._claimed(event)
+            case Finished():
+                self._finished(event)
             case Accepted(region=region, place=place):
                 if place >= self.logs[region].size:
                     raise RefusedError(f"accepted, and not durable: {event}")
@@ -201,6 +204,17 @@ class Replay:
             )
             if size and signers < self.q:
                 raise RefusedError(f"{signers} {role} lines, and final: {event}")
+
+    def _finished(self, event: Finished) -> None:
+        """A note that is passed on as finished has q lines in each role, all of them given."""
+        self._head(event.region, event.size, event.root, event)
+        for role, signers in (("witness", event.witnesses), ("mirror", event.mirrors)):
+            for by in signers:
+                sizes = {size for size, _ in self.given[by, role, event.region]}
+                if event.size not in sizes:
+                    raise RefusedError(f"a {role} line that {by} never gave: {event}")
+            if len(signers) < self.q:
+                raise RefusedError(f"{len(signers)} {role} lines, and final: {event}")
 
     def _quorum(self, quoted: Quoted, event: Appended) -> None:
         """Check that q lines of distinct mirrors, all of them given, stand on a head."""

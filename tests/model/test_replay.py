@@ -11,7 +11,6 @@ import simulator.run
 from authz import custody
 from ledger.roster import Roster
 from nodes import node as nodes
-from nodes.core import candidate
 from nodes.core.ready import AdvancePeer
 from simulator.run import Plan
 from simulator.simulation import Simulation
@@ -21,6 +20,7 @@ from simulator.trace import (
     Cited,
     Claimed,
     Event,
+    Finished,
     Held,
     Lined,
     Lost,
@@ -90,7 +90,7 @@ def test_what_five_real_nodes_did_are_steps_of_the_model(recorded: Trace) -> Non
     assert not recorded.broken
     model = recorded.replay(recorded.events, is_settled=True)
     assert model.steps == len(recorded.events) > 500
-    assert {type(event) for event in recorded.events} >= {Lined, Held, Submitted, Claimed}
+    assert {type(event) for event in recorded.events} >= {Lined, Held, Submitted, Claimed, Finished}
     assert model.cases
     assert model.q == 3
 
@@ -119,16 +119,6 @@ def answers_before_commit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(nodes.Node, "_commit_now", commit_now)
 
 
-def smaller_quorum(patch: pytest.MonkeyPatch) -> None:
-    made = candidate.Candidate.__init__
-
-    def smaller(self: candidate.Candidate, **given: Any) -> None:
-        made(self, **given)
-        self._quorum -= 1
-
-    patch.setattr(candidate.Candidate, "__init__", smaller)
-
-
 def holds_at_acceptance(patch: pytest.MonkeyPatch) -> None:
     held = custody.held
 
@@ -146,7 +136,6 @@ def holds_at_acceptance(patch: pytest.MonkeyPatch) -> None:
     [
         (forgets_rows, FOUR, "a row went back"),
         (answers_before_commit, replace(FOUR, hostile=False), "no head of this log"),
-        (smaller_quorum, replace(FOUR, hostile=False), "mirror lines, and final"),
         (holds_at_acceptance, replace(FOUR, minutes=1.0), "does not hold the case"),
     ],
 )
@@ -265,6 +254,10 @@ def nothing(_event: Event) -> Sequence[Event]:
         (a(Held), nothing, "beyond the entries that it holds"),
         (a(Submitted), again(size=0), "not the candidate"),
         (a(Claimed), to(witnessed=BEYOND), "witness lines, and final"),
+        (a(Finished), to(witnesses=()), "witness lines, and final"),
+        (a(Finished), to(mirrors=()), "mirror lines, and final"),
+        (a(Finished), to(mirrors=("999999",) * 9), "never gave"),
+        (a(Finished), to(root="00"), "no head of this log"),
         (entry("log.view"), one_line, "no quorum"),
         (entry("log.view"), line_twice, "no quorum"),
         (entry("log.view"), first_line(by=""), "never gave"),
