@@ -169,6 +169,8 @@ class Node:
         self._is_loaded = True
         self._is_to_close = False
         self._has_changed = False
+        self._is_on_roster = True
+        """Whether new approvals may make the next version whole."""
         self._asking_until_ms: int | None = None
         self._held: tuple[Asked, ...] = ()
         self._wrote = False
@@ -253,6 +255,7 @@ class Node:
         )
         self._means = means
         self._is_own_ready = False
+        self._is_on_roster = True
         self._sequencer = Sequencer(means)
         self._network = Network(
             rosters=rosters,
@@ -507,7 +510,7 @@ class Node:
         if self._withheld.is_behind:
             self._write(self._withheld.settle(reader))
         self._write(self._duties.writes())
-        self._remember_rosters()
+        self._remember_rosters(reader)
         ready = self._network.flush(now_ms, reader)
         self._write(ready.writes)
         if self._wrote and self._state == "serving":
@@ -516,8 +519,13 @@ class Node:
         wake_at_ms = self._wake_at_ms(ready.wake_at_ms, now_ms)
         return Outbox(tuple(replies), ready.requests, wake_at_ms)
 
-    def _remember_rosters(self) -> None:
-        """Keep the versions that this step has learnt."""
+    def _remember_rosters(self, reader: StoreReader) -> None:
+        """Keep the versions that this step has learnt, or that its approvals make whole."""
+        if self._is_on_roster:
+            self._is_on_roster = False
+            signed = self._projection.assembled(reader)
+            if signed:
+                self._rosters.learn(signed)
         learnt = self._rosters.learnt
         first = self._rosters.newest.version - len(learnt) + 1
         self._write(PutMemory(memory_name(at), signed) for at, signed in enumerate(learnt, first))
@@ -556,6 +564,7 @@ class Node:
                 self._network.watch.note("mirror", signed, lines)
             self._duties.notice(found.origin, found.effects)
             self._has_changed = self._has_changed or found.effects.is_epoch
+            self._is_on_roster = self._is_on_roster or found.effects.is_on_roster
             judged.append((found.origin, found.effects))
         if judged:
             self._settle(judged, reader)
@@ -632,6 +641,7 @@ class Node:
             published = self._published = sequencer.head.published
             assert published is not None
             self._has_changed = self._has_changed or batch.effects.is_epoch
+            self._is_on_roster = self._is_on_roster or batch.effects.is_on_roster
             network.publish(published.checkpoint, published.note, published.post_quantum)
             self._settle([(self._own, batch.effects)], reader)
             for view in batch.effects.views:

@@ -39,6 +39,8 @@ class Effects:
     """Mirror lines inside entries that hold, and what each of them signs."""
     noticed: list[tuple[int, Statement | UnverifiedStatement]] = field(default_factory=list)
     """Acts with citations, which duties may follow from."""
+    is_on_roster: bool = False
+    """Whether one of these entries proposes, approves or stalls the next version of the roster."""
     is_epoch: bool = False
     """Whether another version of the roster is in force from one of these entries on."""
 

@@ -41,6 +41,7 @@ from ledger.map_tree import Child, Node, ObjectMap
 from ledger.object_map import EMPTY_MAP_ROOT, is_object
 from ledger.proofs import root_at
 from ledger.roster import Roster, SignedRoster
+from ledger.roster_acts import ROSTER_KINDS
 from ledger.roster_chain import check_successor
 from ledger.salvage import (
     SALVAGE_KIND,
@@ -80,13 +81,14 @@ from nodes.core.effects import Effects
 from nodes.core.heads import SignedHead
 from nodes.core.log_state import Counting, Epoch, LogState
 from nodes.core.ready import FindingRow, PutEvidence
+from nodes.core.roster_judge import RosterJudge, assemble
 from nodes.core.rosters import RULES_KNOWN, Rosters
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
 from nodes.core.succession import last_under
 from nodes.ports import Reader, UseRow
 
 GENESIS_KIND: Final = "log.genesis"
-LOG_KINDS: Final = frozenset(
+LOG_KINDS: Final = ROSTER_KINDS | frozenset(
     {GENESIS_KIND, CONTINUES_KIND, BLOCK_KIND, VIEW_KIND, EPOCH_KIND, FROZEN_KIND, EVIDENCE_KIND}
 )
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
@@ -613,6 +615,9 @@ class Projection:
             counts = self._counts(state, block, reader)
             self._show_lines(state, block, counts, reader, effects)
             self.take_block(state, statement, block, counts, effects)
+        elif act.kind in ROSTER_KINDS:
+            row = self.judge_roster_act(state, statement, reader)
+            self.take_roster_act(state, statement, row, effects)
         elif act.kind == FROZEN_KIND:
             roster = self.roster_of(state)
             frozen = decode_frozen(act.body, statement.issuer, roster)
@@ -728,6 +733,48 @@ class Projection:
             return None
         before = self.rosters.at(counting.before)
         return before if before.witnesses_of(origin) else None
+
+    # ---- the next version -----------------------------------------------------------------------
+
+    def judge_roster_act(
+        self, state: LogState, statement: Statement | UnverifiedStatement, reader: Reader
+    ) -> dict[str, Any]:
+        """Judge a proposal, an approval or a stall, and return what it leaves its object in.
+
+        Raises:
+            LedgerError: It may not stand in this log here.
+        """
+
+        def row(origin: str, object_: str) -> Fact | None:
+            if origin == state.origin:
+                return self._sight.newest(reader, origin, object_)
+            view = state.views.get(origin)
+            return None if view is None else self._sight.below(reader, origin, object_, view.size)
+
+        def root(origin: str, size: int) -> bytes:
+            return self.root(origin, size, reader)
+
+        judge_ = RosterJudge(self.rosters, state, self.state_of, row, root, reader)
+        return judge_.judge(statement)
+
+    def take_roster_act(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        row: Mapping[str, Any],
+        effects: Effects,
+    ) -> None:
+        """Take a word on the next version in."""
+        fact = Fact(state.origin, statement.subject, state.size, statement.leaf, row)
+        effects.facts.append(fact)
+        self._sight.add((fact,))
+        effects.is_on_roster = True
+
+    def assembled(self, reader: Reader) -> bytes:
+        """Return the next version, signed, once enough approvals of it are known; or empty."""
+        return assemble(
+            self.rosters, lambda origin, name: self._sight.newest(reader, origin, name), reader
+        )
 
     # ---- epochs ---------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from ledger.keys import key_thumbprint
 from ledger.kind import Draft, Fact, Kind, ViewFact
 from ledger.lineage import before
 from ledger.roster import Roster
+from ledger.roster_acts import APPROVE_KIND, PROPOSE_KIND, ROSTER_KINDS
 from ledger.salvage import SALVAGE_KIND, as_judged, decode_salvage
 from ledger.salvage import Salvage as Lost
 from ledger.statement import (
@@ -459,6 +460,8 @@ class _Work:
     def compose(self, event: Compose) -> Registered:
         """Fill in ``previous``, citations and views, sign, and take the act."""
         try:
+            if event.kind in ROSTER_KINDS:
+                return self._say_on_roster(event.kind, event.subject, event.body)
             return self._compose(event.kind, event.version, event.issuer, event.subject, event.body)
         except LedgerError as error:
             return Registered(None, error)
@@ -651,6 +654,30 @@ class _Work:
             now_s = self._batch.now_s
             self._projection.judge_continues(self._state, statement, now_s, effects, self._reader)
         self._append(statement)
+
+    def _say_on_roster(self, kind: str, subject: str, body: Mapping[str, Any]) -> Registered:
+        """Record what a governance key has signed on the next version.
+
+        The newest views come first: what the word rests on is to be seen in them.
+        """
+        if kind == APPROVE_KIND:
+            self.open_block()  # what our own log pins is replicated as far as block records say
+        for origin in self._roster.origins:
+            best, current = self.best(origin), self._state.views.get(origin)
+            if best is not None and (current is None or current.size < best.size):
+                self.append_view(origin)
+        own = self._sight.newest(self._reader, self._origin, subject)
+        statement = self._own_word(
+            subject, Act(kind, 1, None if own is None else own.leaf, (), body)
+        )
+        row = self._projection.judge_roster_act(self._state, statement, self._reader)
+        self.open_block()
+        index = self._state.size
+        if kind == PROPOSE_KIND:
+            row = self._projection.judge_roster_act(self._state, statement, self._reader)
+        self._projection.take_roster_act(self._state, statement, row, self._batch.effects)
+        self._append(statement)
+        return Registered(index, None, statement.entry)
 
     def append_epoch(self, signed: bytes) -> None:
         """Let the next version of the roster rule from here on."""

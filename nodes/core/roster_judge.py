@@ -1,0 +1,261 @@
+"""Proposals, approvals and stalls as a log may hold them, and the signed version that they make.
+
+Like every entry, each is judged by its own log's prefix and by what the views in that prefix show.
+
+Source: protocol.md section 7.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from ledger.errors import LedgerError, RefusedError
+from ledger.keys import verify
+from ledger.kind import Fact
+from ledger.roster import SIGNED_PREFIX, Roster, SignedRoster
+from ledger.roster_acts import (
+    APPROVE_KIND,
+    PROPOSE_KIND,
+    Approval,
+    Proposal,
+    Signed,
+    Stall,
+    proposer_of,
+    roster_object,
+)
+from ledger.roster_chain import RosterChain, check_follows, governance_quorum
+from ledger.statement import Statement, UnverifiedStatement, decode_statement
+from nodes.core.log_state import LogState
+from nodes.core.rosters import Rosters
+from nodes.ports import Reader
+
+Row = Callable[[str, str], Fact | None]
+"""By origin and object: the newest row within sight of the log that is judged."""
+
+PROPOSALS: Final = "proposals"
+APPROVALS: Final = "approvals"
+STALLS: Final = "stalls"
+
+
+class RosterJudge:
+    """What one log may say of the next version, at one place.
+
+    Args:
+        rosters: All versions that are known.
+        state: Of the log, before the entry.
+        state_of: How other logs are judged here; of what the log's views show, all is.
+        row: Rows that the log's newest views show, its own included.
+        root: Root of a log at a size, of what is stored here.
+        reader: Of entries.
+    """
+
+    def __init__(  # noqa: PLR0917 - made in one place
+        self,
+        rosters: Rosters,
+        state: LogState,
+        state_of: Callable[[str], LogState | None],
+        row: Row,
+        root: Callable[[str, int], bytes],
+        reader: Reader,
+    ) -> None:
+        self._state = state
+        self._roster = rosters.at(state.version)
+        self._chain = RosterChain(
+            rosters.chain.signed[: state.version], rosters.chain.rosters[: state.version]
+        )
+        self._state_of = state_of
+        self._row = row
+        self._root = root
+        self._reader = reader
+        self._region = self._roster.region_of_origin(state.origin)
+
+    def judge(self, statement: Statement | UnverifiedStatement) -> dict[str, Any]:
+        """Judge an entry, and return the state that it leaves its object in.
+
+        Raises:
+            LedgerError: It may not stand here.
+        """
+        act = statement.act
+        kept = self._own(statement.subject)
+        if act.kind == PROPOSE_KIND:
+            proposal = Proposal.decode(act.body)
+            new = Roster.decode(proposal.body)
+            self._check_subject(statement.subject, new.version)
+            self._check_proposal(proposal, new, kept)
+            row = [proposal.round, proposal.sha256, self._state.size]
+            return kept | {PROPOSALS: [*kept[PROPOSALS], row]}
+        if act.kind == APPROVE_KIND:
+            approval = Approval.decode(act.body)
+            self._check_subject(statement.subject, approval.version)
+            self._check_approval(approval, kept)
+            said = [approval.round, approval.sha256, approval.signature]
+            return kept | {APPROVALS: [*kept[APPROVALS], said]}
+        stall = Stall.decode(act.body)
+        self._check_subject(statement.subject, stall.version)
+        self._check_stall(stall, kept)
+        signed = None if stall.signed is None else list(stall.signed)
+        return kept | {STALLS: [*kept[STALLS], [stall.round, signed]]}
+
+    def _own(self, subject: str) -> dict[str, Any]:
+        fact = self._row(self._state.origin, subject)
+        return _said(fact)
+
+    def _check_subject(self, subject: str, version: int) -> None:
+        if version != self._roster.version + 1:
+            raise RefusedError(
+                f"version {version} cannot be next under {self._roster.version}",
+                code="roster-version",
+            )
+        if subject != roster_object(self._region, version):
+            raise RefusedError("a word on the roster is about that version", code="wrong-state")
+
+    def _check_proposal(self, proposal: Proposal, new: Roster, kept: Mapping[str, Any]) -> None:
+        """Check that a region may propose a version now.
+
+        1. It may follow the version in force.
+        2. The round is the region's, and it has proposed nothing in it.
+        3. q_m stalls opened the round, and the highest proposal that they signed is repeated.
+        4. Joiners' signatures hold.
+        """
+        check_follows(self._roster, new)  # (1)
+        self._chain.check_keys(new)
+        if proposer_of(self._roster, proposal.round) != self._region:  # (2)
+            raise RefusedError(
+                f"round {proposal.round} is that of {proposer_of(self._roster, proposal.round)}",
+                code="not-proposer",
+            )
+        if any(round_ == proposal.round for round_, _, _ in kept[PROPOSALS]):
+            raise RefusedError(f"proposed already in round {proposal.round}", code="exists")
+        self._check_opened(proposal, new.version)  # (3)
+        message = SIGNED_PREFIX + proposal.body
+        for region, signature in proposal.signatures:  # (4)
+            if region in self._roster.members or region not in new.members:
+                raise RefusedError(f"{region} does not join", code="not-entitled")
+            verify(new.members[region].keys.governance, message, signature)
+
+    def _check_opened(self, proposal: Proposal, version: int) -> None:
+        if proposal.round == 1:
+            if proposal.stalls:
+                raise RefusedError("nothing stalls before the first round", code="wrong-state")
+            return
+        signed: list[Signed] = []
+        for region in proposal.stalls:
+            fact = self._row(self._roster.origin_of(region), roster_object(region, version))
+            found = [it for round_, it in _said(fact)[STALLS] if round_ == proposal.round - 1]
+            if not found:
+                raise RefusedError(
+                    f"no stall of {region} is seen in round {proposal.round - 1}", code="no-quorum"
+                )
+            signed += [(it[0], it[1]) for it in found if it is not None]
+        if len(proposal.stalls) < governance_quorum(self._roster):
+            raise RefusedError(
+                f"{governance_quorum(self._roster)} stalls open a round", code="no-quorum"
+            )
+        if signed and max(signed)[1] != proposal.sha256:
+            raise RefusedError("another proposal was signed before", code="other-proposal")
+
+    def _check_approval(self, approval: Approval, kept: Mapping[str, Any]) -> None:
+        """Check that a member may sign a proposal now.
+
+        1. It is the one of its round, and within sight, so replicated.
+        2. The member has neither signed nor stalled in this round or a later one.
+        3. Its governance key signed the version.
+        4. What the version pins is replicated under the version in force: so all epochs are.
+        """
+        proposer = proposer_of(self._roster, approval.round)
+        origin = self._roster.origin_of(proposer)
+        fact = self._row(origin, roster_object(proposer, approval.version))
+        found = [
+            index
+            for round_, digest, index in _said(fact)[PROPOSALS]
+            if (round_, digest) == (approval.round, approval.sha256)
+        ]
+        if not found:  # (1)
+            raise RefusedError(
+                f"no such proposal is seen in round {approval.round}", code="not-proposed"
+            )
+        rounds = [it[0] for it in (*kept[APPROVALS], *kept[STALLS])]
+        if max(rounds, default=0) >= approval.round:  # (2)
+            raise RefusedError(
+                f"signed or stalled in round {max(rounds)} already", code="already-signed"
+            )
+        proposal = read_proposal(self._reader, origin, found[0])
+        key = self._roster.members[self._region].keys.governance
+        verify(key, SIGNED_PREFIX + proposal.body, approval.signature)  # (3)
+        self._check_pins(Roster.decode(proposal.body))  # (4)
+
+    def _check_pins(self, new: Roster) -> None:
+        for origin, pin in new.pins.items():
+            if not pin.size and self._roster.version == 1:
+                continue  # a member that has not begun yet holds up nobody
+            own = origin == self._state.origin
+            state = self._state if own else self._state_of(origin)
+            view = None if own else self._state.views.get(origin)
+            covered = self._state.evidence.size if own else 0 if view is None else view.size
+            counting = None
+            if state is not None and 0 < pin.size <= min(covered, state.size):
+                counting = state.counting(pin.size)
+            is_closed = origin in new.closed
+            if counting is None or (counting.version != self._roster.version and not is_closed):
+                raise RefusedError(
+                    f"no view shows {origin} replicated at {pin.size} under version "
+                    f"{self._roster.version}",
+                    code="pin-not-replicated",
+                )
+            if self._root(origin, pin.size) != pin.root:
+                raise RefusedError(f"{origin} is another at {pin.size}", code="pin-not-replicated")
+
+    def _check_stall(self, stall: Stall, kept: Mapping[str, Any]) -> None:
+        """Check that a member may stall: once a round, and saying truly what it has signed last."""
+        if any(round_ >= stall.round for round_, _ in kept[STALLS]):
+            raise RefusedError(f"stalled already in round {stall.round}", code="already-signed")
+        signed = max(((it[0], it[1]) for it in kept[APPROVALS]), default=None)
+        if stall.signed != signed:
+            raise RefusedError("the stall says otherwise than the log", code="other-proposal")
+        if signed is not None and signed[0] > stall.round:
+            raise RefusedError(f"signed in round {signed[0]} already", code="already-signed")
+        key = self._roster.members[self._region].keys.governance
+        verify(key, replace(stall).message(self._roster.network), stall.signature)
+
+
+def read_proposal(reader: Reader, origin: str, index: int) -> Proposal:
+    """Return the proposal that stands at a place, as its row says."""
+    found = reader.entries(origin, index, index + 1)
+    if not found:
+        raise RefusedError("the proposal is not stored yet", code="not-proposed")
+    return Proposal.decode(decode_statement(found[0]).act.body)
+
+
+def assemble(rosters: Rosters, row: Row, reader: Reader) -> bytes:
+    """Return the next version, signed, where enough approvals of one proposal are known; or empty.
+
+    That it is enough, the chain itself checks; whoever approved in which round does not matter.
+    """
+    roster = rosters.newest
+    version = roster.version + 1
+    signatures: dict[bytes, dict[str, bytes]] = {}
+    places: dict[bytes, tuple[str, int]] = {}
+    for region, member in roster.members.items():
+        said = _said(row(member.origin, roster_object(region, version)))
+        for _, digest, index in said[PROPOSALS]:
+            places[digest] = (member.origin, index)
+        for _, digest, signature in said[APPROVALS]:
+            signatures.setdefault(digest, {})[region] = signature
+    for digest, signed_by in signatures.items():
+        if digest not in places or len(signed_by) < governance_quorum(roster):
+            continue
+        proposal = read_proposal(reader, *places[digest])
+        pairs = sorted((signed_by | dict(proposal.signatures)).items())
+        signed = SignedRoster(proposal.body, tuple(pairs)).encode()
+        try:
+            rosters.chain.extended(signed)
+        except LedgerError:
+            continue
+        return signed
+    return b""
+
+
+def _said(fact: Fact | None) -> dict[str, Any]:
+    """Return what a region's log says of a version so far."""
+    empty: dict[str, Any] = {PROPOSALS: [], APPROVALS: [], STALLS: []}
+    return empty if fact is None else empty | dict(fact.state)
