@@ -11,6 +11,7 @@ import simulator.run
 from authz import custody
 from ledger.roster import Roster
 from nodes import node as nodes
+from nodes.core import candidate
 from nodes.core.ready import AdvancePeer
 from simulator.run import Plan
 from simulator.simulation import Simulation
@@ -119,6 +120,14 @@ def answers_before_commit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(nodes.Node, "_commit_now", commit_now)
 
 
+def smaller_quorum(patch: pytest.MonkeyPatch) -> None:
+    def has(self: candidate.Round, *roles: str) -> bool:
+        needed = self.asked.rosters[0].quorum(self.head.checkpoint.origin)
+        return all(len(getattr(self, role)) >= needed - 1 for role in roles)
+
+    patch.setattr(candidate.Round, "has", has)
+
+
 def holds_at_acceptance(patch: pytest.MonkeyPatch) -> None:
     held = custody.held
 
@@ -136,6 +145,7 @@ def holds_at_acceptance(patch: pytest.MonkeyPatch) -> None:
     [
         (forgets_rows, FOUR, "a row went back"),
         (answers_before_commit, replace(FOUR, hostile=False), "no head of this log"),
+        (smaller_quorum, replace(FOUR, hostile=False), "mirror lines, and final"),
         (holds_at_acceptance, replace(FOUR, minutes=1.0), "does not hold the case"),
     ],
 )
