@@ -229,13 +229,13 @@ class Checkers:
         self._finality[machine.region] = now
         self._world.count("finality advanced")
         origin = machine.origin
-        needed = self._roster.quorum(origin) - self._roster.faulty_max(origin)
+        needed = self.reference.quorum(origin) - self._roster.faulty_max(origin)
         for role, size in (("witness", witnessed), ("mirror", replicated)):
             signers = sum(
                 any(signed >= size for signed, _ in self._lines.get((origin, role, region), ()))
                 for region in self._roster.witnesses_of(origin)
             )
-            if size and signers < self._roster.quorum(origin):
+            if size and signers < self.reference.quorum(origin):
                 raise BrokenError(f"{origin} is called final at {size} with {signers} {role} lines")
         # What each of the others stores was compared with the log itself when it came.
         holders = sum(
@@ -311,7 +311,7 @@ class Checkers:
                 role = signature.name.rsplit("/", 1)[-1]
                 self.reference.line_of(checkpoint, signature.key_id + signature.blob, role)
                 roles[role] += 1
-            if min(roles.values()) < self._roster.quorum(checkpoint.origin):
+            if min(roles.values()) < self.reference.quorum(checkpoint.origin):
                 raise BrokenError(f"{what} is not finished: {roles}")
 
     def answered(self, machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
@@ -364,7 +364,7 @@ class Checkers:
                 raise BrokenError(f"{what} for {size} entries that it does not hold")
             for (other_size, _), other_s in given.items():
                 # Answers may cross on the way, not on the signer's desk: dates go with sizes.
-                if other_size > size and other_s < time_s:
+                if (other_size - size) * (other_s - time_s) < 0:
                     raise BrokenError(f"{what} went back from {other_size} to {size}")
         given[head] = max(time_s, given.get(head, 0))
         if not self.is_honest(checkpoint.origin):
@@ -389,7 +389,7 @@ class Checkers:
             head in self._lines.get((origin, role, region), ())
             for region in self._roster.witnesses_of(origin)
         )
-        if signers < self._roster.quorum(origin):
+        if signers < self.reference.quorum(origin):
             return
         quorate = self._quorate.setdefault((origin, role), set())
         quorate.add(head)
@@ -506,6 +506,32 @@ class Checkers:
             (self.log_id(machine, origin), size),
         )
         return rows.fetchall()
+
+    def check_uses(self) -> None:
+        """Check the verdicts on uses of lent rights against the bytes that they rest on.
+
+        A use is confirmed only where its view does not show the grant as revoked, is as fresh as
+        its lines say, and was fresh enough when the use was seen.
+        """
+        for machine in self.sound():
+            log = self.reference.logs[machine.origin]
+            rows = machine.disk.database.execute(
+                "SELECT uses.fact_origin, fact_object, view_size, fresh_at_s, staleness_s, "
+                'seen_by_s, uses."index" FROM uses LEFT JOIN evidence ON evidence.log_id = '
+                'uses.log_id AND low <= uses."index" AND uses."index" < high '
+                "WHERE uses.log_id = ? AND status = 'confirmed'",
+                (self.log_id(machine, machine.origin),),
+            )
+            for origin, name, size, fresh_s, staleness_s, seen_s, index in rows:
+                what = f"{machine.region} confirms its use {index} of {name}"
+                ended = self.reference.logs[origin].ended.get(name)
+                if ended is not None and ended < size:
+                    raise BrokenError(f"{what}, which its view shows as revoked")
+                if fresh_s not in log.views.get((origin, size), ()):
+                    raise BrokenError(f"{what} by a view that is not as fresh as it says")
+                if seen_s is not None and seen_s - fresh_s > staleness_s:
+                    raise BrokenError(f"{what} by a view that was not fresh enough any more")
+                self._world.count("a verdict on a use was checked")
 
     def check_findings(self) -> None:
         """Check that every forbidden act that was recorded is a finding with everybody else."""

@@ -67,8 +67,8 @@ def _bent(kind: Kind, acting: Acting) -> Judgement:
 def fork(simulation: "Simulation", machine: Machine, *, rolls_back: bool) -> None:
     """Give a region a second history: beside the first, or in its place a little later.
 
-    A region that shows two histories runs two nodes with the same keys, each of which half of the
-    others talk to. One that rolls back starts again from a backup with its fence.
+    A region that shows two histories runs two nodes with the same keys, each of which shows its own
+    to a quorum of the others. One that rolls back starts again from a backup with its fence.
     """
     backup, mark = machine.disk.backup(), machine.disk.mark
     if rolls_back:
@@ -83,9 +83,10 @@ def fork(simulation: "Simulation", machine: Machine, *, rolls_back: bool) -> Non
 
         simulation.world.after(ROLLED_BACK_MS, restore)
         return
-    others = [region for region in simulation.machines if region != machine.region]
-    half = frozenset(others[len(others) // 2 :])
-    twin = simulation.twin_of(machine, half)
+    # Each history is shown to as many as make a quorum, so that some are shown both.
+    others = simulation.roster.witnesses_of(machine.origin)
+    quorum = simulation.roster.quorum(machine.origin)
+    twin = simulation.twin_of(machine, frozenset(others[:quorum]), frozenset(others[-quorum:]))
     twin.disk.restore(backup)
     twin.disk.mark = mark
     size = 0 if mark is None else mark.size

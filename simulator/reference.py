@@ -27,13 +27,20 @@ class Log:
     frontier: Frontier = field(default_factory=Frontier.empty)
     roots: list[bytes] = field(default_factory=lambda: [Frontier.empty().root()])
     blocks: int = 0
+    ended: dict[str, int] = field(default_factory=dict)
+    """Where a grant was revoked, by its name."""
+    views: dict[tuple[str, int], set[int]] = field(default_factory=dict)
+    """How fresh the views of a log at a size are: the q-th latest of their lines' times."""
 
     def append(self, entry: bytes) -> UnverifiedStatement:
         """Add an entry and return what it says."""
         self.entries.append(entry)
         self.frontier = self.frontier.extend([hash_leaf(entry)])
         self.roots.append(self.frontier.root())
-        return decode_statement(entry)
+        statement = decode_statement(entry)
+        if statement.act.kind == "grant.revoke":
+            self.ended.setdefault(statement.subject, len(self.entries) - 1)
+        return statement
 
     def cut(self, size: int) -> None:
         """Forget what was committed beyond ``size`` and shown to nobody, since its disk is lost."""
@@ -67,6 +74,11 @@ class Reference:
         }
         self.branches: dict[str, list[Log]] = {}
         """All histories of a log that has more than one; the first is that in ``logs``."""
+
+    def quorum(self, origin: str) -> int:
+        """Return q, from its formula: any two quorums have more than f witnesses in common."""
+        count, faulty = len(self._roster.witnesses_of(origin)), self._roster.faulty_max(origin)
+        return (count + faulty) // 2 + 1
 
     def branch(self, origin: str, size: int) -> int:
         """Let a log have another history from ``size`` on, and return the number of it."""
@@ -130,13 +142,20 @@ class Reference:
         checkpoint = self.check_note(note, what)
         if len(Note.decode(note).signatures) != 1:
             raise BrokenError(f"{what} carries more than its log's own line")
-        self._check_quorum(checkpoint, lines, what)
+        times = self._check_quorum(checkpoint, lines, what)
+        fresh_s = sorted(times, reverse=True)[self.quorum(checkpoint.origin) - 1]
+        log.views.setdefault((checkpoint.origin, checkpoint.size), set()).add(fresh_s)
 
-    def _check_quorum(self, checkpoint: Checkpoint, lines: Sequence[bytes], what: str) -> None:
-        signers = [self.line_of(checkpoint, line, "mirror")[0] for line in lines]
-        quorum = self._roster.quorum(checkpoint.origin)
+    def _check_quorum(
+        self, checkpoint: Checkpoint, lines: Sequence[bytes], what: str
+    ) -> Sequence[int]:
+        """Check that a quorum has signed, each once, and return the times."""
+        found = [self.line_of(checkpoint, line, "mirror") for line in lines]
+        signers = [region for region, _ in found]
+        quorum = self.quorum(checkpoint.origin)
         if len(set(signers)) != len(signers) or len(signers) < quorum:
             raise BrokenError(f"{what} of size {checkpoint.size} has {len(signers)} lines")
+        return [time_s for _, time_s in found]
 
     def _check_block(self, log: Log, body: Mapping[str, object]) -> None:
         log.blocks += 1

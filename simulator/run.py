@@ -128,6 +128,7 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
         if world.happened >= next_compare:
             next_compare = world.happened + plan.check_every
             checkers.compare_projections()
+            checkers.check_uses()
         return False
 
     simulation.measures.begin(plan.minutes)
@@ -149,6 +150,7 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     checkers.check_leaves()
     checkers.check_readable()
     checkers.check_findings()
+    checkers.check_uses()
     checkers.count_uses()
     checkers.count_findings()
     if left:

@@ -161,26 +161,34 @@ class Simulation:
         if machine.node is not None and machine.inbox:
             self._call(machine)
 
-    def twin_of(self, machine: Machine, audience: frozenset[str]) -> Machine:
-        """Return a second machine with a region's keys, to which these regions talk from now on."""
+    def twin_of(
+        self, machine: Machine, audience: frozenset[str], of_twin: frozenset[str]
+    ) -> Machine:
+        """Return a second machine with a region's keys.
+
+        The first talks to ``audience`` from now on, the second to ``of_twin``; it answers those
+        that the first does not talk to.
+        """
         twin = Machine(
             machine.region,
             machine.origin,
             Disk(),
             machine.clock,
             officers=machine.officers,
-            audience=audience,
+            audience=of_twin,
             liar=machine.liar,
         )
-        machine.audience = frozenset(self.machines) - audience
+        machine.audience = audience
         self.twins[machine.region] = twin
         return twin
 
     # ---- events in ------------------------------------------------------------------------------
 
     def submit(self, region: str, make: Callable[[int], Event], answer: Answer) -> None:
-        """Ask a region's node for something, as a window's system does."""
+        """Ask a region's node for something, as a window does; where it has two, one of them."""
         machine = self.machines[region]
+        if region in self.twins and self._random.random() < 0.5:
+            machine = self.twins[region]
         if machine.node is None:
             answer(None)
             return
@@ -323,9 +331,10 @@ class Simulation:
     def _door(self, region: str, caller: str) -> Machine:
         """Return the machine that answers a caller in a region's name."""
         twin = self.twins.get(region)
-        if twin is not None and twin.audience is not None and caller in twin.audience:
+        first = self.machines[region]
+        if twin is not None and first.audience is not None and caller not in first.audience:
             return twin
-        return self.machines[region]
+        return first
 
     def _arrive(self, call: Call) -> None:
         target = self._door(call.request.to, call.sender.region)

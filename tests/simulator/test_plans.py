@@ -1,0 +1,277 @@
+"""Plans, scenarios, exploration and reports."""
+
+import json
+import math
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from simulator import report
+from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, DAY_OFF, MONDAY, Arrivals, day_factor
+from simulator.clock import SimulatedClock
+from simulator.explore import Found, interesting, kept, random_plan, shrink
+from simulator.faults import KINDS, draw
+from simulator.network import Network, Weather, distances_ms
+from simulator.places import MAPS, places_of
+from simulator.plan import Expectation, Happening, Plan, duration_s
+from simulator.run import Outcome, build, run
+from simulator.scenario import load, names
+from simulator.world import World
+
+NEEDED = {
+    *("southwest-five", "shanwei-phases", "guizhou-province", "xining-three-level"),
+    *("zaozhuang-county", "nation-31", "cities-333", "cut-for-two-hours", "region-burns-down"),
+    *("backup-restored", "lying-region", "clock-gone-wrong", "holiday-peak", "join-and-leave"),
+    *("witness-slow", "revoked-while-used"),
+}
+
+
+def test_every_scenario_reads_and_expects_something() -> None:
+    assert set(names()) >= NEEDED
+    for name in names():
+        scenario = load(name)
+        assert scenario.title_zh
+        assert scenario.plan.expect or name == "small-world"
+        regions = {place.code for place in places_of(scenario.plan.places, scenario.plan.regions)}
+        for one in scenario.plan.script:
+            assert one.do in KINDS
+            assert not one.region or one.region in regions
+
+
+def test_more_than_twenty_four_kinds_of_faults_may_be_injected() -> None:
+    assert len(KINDS) >= 24
+
+
+def test_the_command_of_a_plan_leads_back_to_it() -> None:
+    plan = load("southwest-five").plan.what_if(
+        "seed=7", "regions=4", "stages=0:2,1.5:4", "only=3,1"
+    )
+    command = plan.command()
+    words = command.replace("--what-if ", "").split()
+    scenario, seed, changes = words[4], words[6], words[7:]
+    again = load(scenario).plan.what_if(f"seed={seed}", *changes)
+    assert again == plan
+
+
+@pytest.mark.parametrize("word", ["nonsense=1", "regions", "hostile=perhaps", "script=x"])
+def test_what_if_refuses_what_is_no_field_of_a_plan(word: str) -> None:
+    with pytest.raises(ValueError, match=word.split("=", maxsplit=1)[0]):
+        Plan().what_if(word)
+
+
+def test_a_length_of_time_is_a_number_and_a_unit() -> None:
+    assert (duration_s("90s"), duration_s("1.5h"), duration_s("2d")) == (90, 5_400, 172_800)
+    with pytest.raises(ValueError, match="90s"):
+        duration_s("ninety")
+
+
+def test_an_expectation_has_bounds() -> None:
+    one = Expectation(that="x", at_least=2, at_most=3)
+    assert [one.holds(value) for value in (1, 2, 3, 4)] == [False, True, True, False]
+    with pytest.raises(ValueError, match="nothing is expected"):
+        Expectation(that="x")
+
+
+# ---- places and times ---------------------------------------------------------------------------
+
+
+def test_maps_have_as_many_places_as_the_country() -> None:
+    assert {name: len(places_of(name)) for name in MAPS} == {
+        "southwest": 7,
+        "nation": 32,
+        "guangdong": 21,
+        "guizhou": 10,
+        "xining": 6,
+        "zaozhuang": 8,
+        "prefectures": 333,
+    }
+    for name in MAPS:
+        codes = [place.code for place in places_of(name)]
+        assert len(set(codes)) == len(codes)
+
+
+def test_messages_take_as_long_as_the_way_is() -> None:
+    places = places_of("nation")
+    links = distances_ms(places)
+    far, near = links["230000", "460000"], links["110000", "120000"]
+    assert 20 < far < 40
+    assert near < 6
+    assert all(links[one, other] == links[other, one] for one, other in links)
+
+
+def test_a_narrow_link_lets_messages_queue() -> None:
+    world = World(1)
+    network = Network(world, ["a", "b"], Weather(jitter_ms_max=0), {("a", "b"): 5, ("b", "a"): 5})
+    network.narrow(("a", "b"), 8)
+    assert network.delays_ms("a", "b", 1_000) == [1_005]
+    assert network.delays_ms("a", "b", 1_000) == [2_005]
+    assert network.delays_ms("b", "a", 1_000) == [5]
+    network.slow(("b", "a"), 100)
+    assert network.delays_ms("b", "a") == [105]
+    network.mend_all()
+    assert network.delays_ms("a", "b", 1_000) == [5]
+
+
+def test_a_clock_drifts_and_is_set() -> None:
+    world = World(1)
+    clock = SimulatedClock(world, 100)
+    clock.drift(10_000)
+    world.run_until(world.now_ms + 60_000)
+    assert clock.offset_ms == 700
+    clock.drift(0)
+    world.run_until(world.now_ms + 60_000)
+    assert clock.offset_ms == 700
+    clock.offset_ms = 0
+    assert clock.now_ms() == world.now_ms
+
+
+def test_people_come_by_the_hour_and_after_holidays() -> None:
+    assert math.isclose(sum(BY_HOUR), 1.0, abs_tol=1e-9)
+    assert day_factor(date(2026, 9, 22)) == 1.0
+    assert day_factor(date(2026, 9, 19)) == DAY_OFF
+    assert day_factor(date(2026, 9, 14)) == MONDAY
+    assert day_factor(date(2026, 9, 20)) == MONDAY  # a Sunday, worked for the sake of a holiday
+    assert day_factor(date(2026, 9, 21)) == 1.0
+    assert day_factor(date(2026, 10, 8)) == AFTER_HOLIDAY
+
+
+def test_as_many_come_on_a_day_as_the_plan_says() -> None:
+    plan = Plan(begins="2026-09-22 00:00", cases_per_day=2_000)
+    world = World(3, plan.start_ms)
+    arrivals = Arrivals(plan, world.stream("arrivals"))
+    now_ms, came, at_night = plan.start_ms, 0, 0
+    while now_ms < plan.start_ms + 86_400_000:
+        wait_ms, comes = arrivals.wait_ms(now_ms)
+        now_ms += max(1, wait_ms)
+        came += comes
+        at_night += comes and now_ms < plan.start_ms + 6 * 3_600_000
+    assert 1_800 < came < 2_200
+    assert at_night < 60
+
+
+# ---- exploring ----------------------------------------------------------------------------------
+
+
+def test_leaving_a_fault_out_leaves_the_others_as_they_were() -> None:
+    plan = Plan(seed=5, minutes=1.0, damage=True)
+    drawn = draw(plan, list(build(plan).machines))
+    assert len(drawn) > 4
+    some = kept(replace(plan, only=(1, 3)))
+    assert some == {1: drawn[1], 3: drawn[3]}
+
+
+def test_a_failing_world_is_shrunk_to_the_one_fault_that_breaks_it() -> None:
+    plan = Plan(seed=5, minutes=1.0)
+    drawn = draw(plan, list(build(plan).machines))
+    guilty = drawn[2]
+
+    def pretended(tried: Plan) -> Outcome:
+        is_broken = guilty.do in {one.do for one in kept(tried).values()}
+        return Outcome(
+            plan=tried,
+            broken="it breaks" if is_broken else "",
+            trace="",
+            events=0,
+            cpu_s=0.0,
+            simulated_ms=0,
+            settled_ms=0,
+        )
+
+    smallest = shrink(plan, pretended, tries_max=300)
+    assert smallest.broken
+    assert {one.do for one in kept(smallest.plan).values()} == {guilty.do}
+    assert len(kept(smallest.plan)) == 1
+    assert "--what-if only=" in smallest.plan.command()
+
+
+def test_plans_of_an_exploration_are_the_same_for_the_same_seed() -> None:
+    assert [random_plan(seed) for seed in range(8)] == [random_plan(seed) for seed in range(8)]
+    assert len({random_plan(seed).what_if("seed=0") for seed in range(30)}) > 5
+
+
+def test_a_corpus_keeps_what_reaches_something_new_and_what_failed() -> None:
+    def found(seed: int, broken: str = "", **counts: int) -> Found:
+        return Found(
+            seed=seed, broken=broken, command="", events=1, cpu_s=0.0, counts=counts, injected={}
+        )
+
+    worlds = [found(1, a=1, b=1), found(2, a=5), found(3, c=1), found(4, "x", a=1)]
+    assert {one.seed for one in interesting(worlds)} == {1, 3, 4}
+
+
+# ---- reports ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="outcome", scope="module")
+def small_outcome() -> Outcome:
+    cut = Happening(at_s=3, do="link cut", region="500000", other="510000", for_s=4)
+    expect = (Expectation(that="cases opened", at_least=10_000),)
+    return run(
+        Plan(regions=4, minutes=0.3, only=(), script=(cut,), expect=expect, acts_per_minute=200)
+    )
+
+
+def test_a_report_is_a_page_of_its_own_with_the_figures_beside_it(
+    outcome: Outcome, tmp_path: Path
+) -> None:
+    page = report.write(outcome, load("small-world"), tmp_path)
+    text = page.read_text()
+    assert text.count("<svg") == 5
+    assert "http://" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert "https://" not in text
+    opened: list[str] = []
+
+    class Balanced(HTMLParser):
+        def handle_starttag(self, tag: str, _attrs: object) -> None:
+            if tag not in {"meta", "line", "br", "rect", "circle", "path"}:
+                opened.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            while opened and opened[-1] in {"p", "li"} and tag not in {"p", "li"}:
+                opened.pop()  # these may stay open in HTML
+            if tag not in {"line", "rect", "circle", "path"} or (opened and opened[-1] == tag):
+                assert opened.pop() == tag
+
+    Balanced().feed(text)
+    assert opened == []
+    made = json.loads((tmp_path / "report.json").read_text())
+    assert made["injected"] == outcome.injected
+    assert made["figures"]["acts accepted"] > 0
+    assert "nan" not in (tmp_path / "report.json").read_text().lower().split('"')
+
+
+def test_an_expectation_that_is_not_met_is_told(outcome: Outcome) -> None:
+    assert not outcome.broken
+    assert len(outcome.unmet) == 1
+    assert "cases opened" in outcome.unmet[0]
+
+
+def test_two_reports_are_laid_side_by_side(
+    outcome: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report.write(outcome, load("small-world"), tmp_path / "one")
+    other = replace(outcome, figures={**outcome.figures, "cases opened": 1.0})
+    report.write(other, load("small-world"), tmp_path / "two")
+    page = tmp_path / "both.html"
+    assert report.compare(tmp_path / "one", tmp_path / "two", page) == 0
+    told = capsys.readouterr().out
+    assert "cases opened" in told
+    assert "acts accepted" not in told
+    assert page.read_text().count("<svg") == 10
+
+
+def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(ValueError, match="not a report"):
+        report.read(tmp_path)
+    with pytest.raises(ValueError, match="no report"):
+        report.read(tmp_path / "nowhere")
+
+
+def test_every_act_accepted_has_its_lags(outcome: Outcome) -> None:
+    figures = outcome.figures
+    assert figures["acts accepted"] >= figures["acts witnessed"] >= figures["acts replicated"] > 0
+    assert figures["accepted ms p50"] <= figures["witnessed ms p50"] <= figures["replicated ms max"]
