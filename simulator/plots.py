@@ -14,7 +14,7 @@ WIDTH: Final = 720
 HEIGHT: Final = 250
 LEFT: Final = 64
 BOTTOM: Final = 34
-TOP: Final = 14
+TOP: Final = 22
 RIGHT: Final = 12
 COLOURS: Final = (
     *("#2f6db5", "#d9773a", "#3d9a62", "#a64d9c", "#8a7433", "#c23b4b", "#3aa0a8", "#5a5f6b"),
@@ -54,11 +54,12 @@ def _frame(top: float, unit: str, hours: float) -> list[str]:
         for share in (0, 0.25, 0.5, 0.75, 1):
             x = LEFT + share * (WIDTH - LEFT - RIGHT)
             minutes = hours * 60 * share
-            words = f"{minutes / 60:.3g} h" if hours >= 3 else f"{minutes:.3g} min"
+            words = f"{minutes / 60:.3g} h" if hours >= 3 else f"{minutes:.2g} min"
+            anchor = "end" if share == 1 else "middle"
             parts.append(
-                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{words}</text>'
+                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="{anchor}">{words}</text>'
             )
-    parts.append(f'<text x="{LEFT}" y="{TOP - 3}" fill="#666">{escape(unit)}</text>')
+    parts.append(f'<text x="{LEFT}" y="{TOP - 8}" fill="#666">{escape(unit)}</text>')
     return parts
 
 
@@ -119,7 +120,7 @@ def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> st
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
             f"{_number(low * 10**decade)}</text>"
         )
-    parts.append(f'<text x="{LEFT}" y="{TOP - 3}" fill="#666">{escape(unit)}</text>')
+    parts.append(f'<text x="{LEFT}" y="{TOP - 8}" fill="#666">{escape(unit)}</text>')
     span = (WIDTH - LEFT - RIGHT) / max(1, len(groups))
     wide = span * 0.8 / max(1, len(names))
     for at, (group, series) in enumerate(groups.items()):
@@ -143,13 +144,13 @@ def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> st
 
 def waits(places: Sequence[Place], rows: Sequence[Mapping[str, float | str]]) -> str:
     """Draw a map: a line for each pair of regions, as broad as the time one waited for another."""
-    height = 460
     if not places:
         return ""
     lefts, tops = [it.longitude for it in places], [it.latitude for it in places]
     wide = max(max(lefts) - min(lefts), 0.5)
     high = max(max(tops) - min(tops), 0.5)
-    scale = min((WIDTH - 160) / wide, (height - 80) / high)
+    scale = min((WIDTH - 160) / wide, 380 / high)
+    height = round(high * scale) + 80
 
     def at(place: Place) -> tuple[float, float]:
         x = 80 + (place.longitude - min(lefts)) * scale
