@@ -56,9 +56,8 @@ def _frame(top: float, unit: str, hours: float) -> list[str]:
             minutes = hours * 60 * share
             words = f"{minutes / 60:.3g} h" if hours >= 3 else f"{minutes:.2g} min"
             anchor = "end" if share == 1 else "middle"
-            parts.append(
-                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="{anchor}">{words}</text>'
-            )
+            y = HEIGHT - BOTTOM + 16
+            parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{words}</text>')
     parts.append(f'<text x="{LEFT}" y="{TOP - 8}" fill="#666">{escape(unit)}</text>')
     return parts
 
