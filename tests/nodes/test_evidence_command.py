@@ -1,19 +1,27 @@
 """What convicts a key, as people and programs see it: status, findings, a file, its check."""
 
 import argparse
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from ledger.equivocation import check_file, encode_file
-from nodes.api.answers import finding_fields
+from ledger.errors import NotFoundError
+from nodes.api.answers import convicted_fields, evidence_of, finding_fields
+from nodes.api.context import SERVICE
 from nodes.cli import verify
 from nodes.cli.findings import tell_findings
 from nodes.cli.main import parser
+from nodes.core.convictions import Convicted
 from nodes.core.ready import FindingRow
+from nodes.snapshot import Snapshot
 from tests.vectors.own.generate import Example
 
 EXAMPLE = Example()
@@ -126,3 +134,29 @@ def test_every_finding_has_words_and_someone_who_answers() -> None:
     assert (second["answers"], second["region"]) == ("officer", "520000")
     accused = finding_fields(replace(row, code="equivocation", subject="510000/evidence/0"))
     assert (accused["answers"], accused["region"]) == ("region", "510000")
+
+
+def service() -> Any:
+    """As much of a node's API as these handlers ask for."""
+    kept = Convicted(EXAMPLE.conviction, EXAMPLE.evidence, ("southwest-five.example/520000", 1))
+    snapshot = Snapshot(convicted={EXAMPLE.conviction.subject: kept})
+    return SimpleNamespace(
+        node=SimpleNamespace(snapshot=snapshot), signed_roster=EXAMPLE.signed.encode()
+    )
+
+
+def test_the_node_gives_the_file_without_a_token_and_names_the_key() -> None:
+    (told,) = convicted_fields(service())
+    assert (told["region"], told["against"], told["place"][1]) == ("510000", "log", 1)
+    app = web.Application()
+    app[SERVICE] = service()
+
+    def ask(name: str) -> web.Response:
+        request = make_mocked_request(
+            "GET", f"/v1/evidence/{name}", app=app, match_info={"id": name}
+        )
+        return asyncio.run(evidence_of(request))
+
+    assert ask(EXAMPLE.conviction.subject).body == FILE
+    with pytest.raises(NotFoundError):
+        ask("510000/evidence/none")

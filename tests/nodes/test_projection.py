@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
+from ledger.equivocation import Equivocation, Said, accuse, check_evidence, evidence_body
 from ledger.hashing import hash_leaf
 from ledger.keys import SigningKey
 from ledger.kind import Acting, Judgement, Kinds
@@ -512,3 +513,59 @@ def test_a_state_loaded_from_the_store_is_the_one_that_was_saved() -> None:
         assert loaded.encode() == kept.encode()
         assert loaded.views == kept.views
         assert loaded.times == kept.times
+
+
+# ---- evidence of two histories ------------------------------------------------------------------
+
+
+def fork_of(region: str) -> Equivocation:
+    """Two heads of one size that a region's log key signed."""
+    log = neighbours.key(region, "log")
+    heads = [Checkpoint(ROSTER.origin_of(region), 5, bytes([at]) * 32) for at in (1, 2)]
+    return accuse("log", region, [Said(1, head, log.sign(head.text())) for head in heads])
+
+
+def test_evidence_that_holds_is_a_finding_against_whom_it_convicts() -> None:
+    evidence = fork_of(B)
+    found = check_evidence(evidence, {1: ROSTER})
+    log = Writer(A).genesis()
+    log.add("log.evidence", found.subject, evidence_body(evidence))
+    log.basis("1")
+    judge = judged(log)
+    assert judge.codes() == [(1, "equivocation")]
+    (fact,) = judge.reader.facts([(log.origin, found.subject, 99)])
+    assert fact is not None
+    assert fact.state["region"] == B
+
+
+@pytest.mark.parametrize(
+    ("made", "about", "code"),
+    [
+        (lambda good: good, "other", "bad-field"),
+        (lambda good: good | {"region": C}, "", "unknown-key"),
+        (lambda good: good | {"hashes": [bytes(32)]}, "", "no-contradiction"),
+        (lambda good: good | {"said": good["said"][::-1]}, "", "bad-field"),
+        (lambda good: dict.fromkeys(good), "", "bad-field"),
+    ],
+)
+def test_evidence_that_does_not_hold_is_void_with_a_finding_against_its_writer(
+    made: Any, about: str, code: str
+) -> None:
+    evidence = fork_of(B)
+    found = check_evidence(evidence, {1: ROSTER})
+    log = Writer(A).genesis()
+    subject = f"{B}/evidence/{about}" if about else found.subject
+    log.add("log.evidence", subject, made(evidence_body(evidence)))
+    judge = judged(log)
+    assert judge.codes() == [(1, code)]
+    (fact,) = judge.reader.facts([(log.origin, found.subject, 99)])
+    assert fact is None
+
+
+def test_one_log_convicts_a_key_once() -> None:
+    evidence = fork_of(B)
+    found = check_evidence(evidence, {1: ROSTER})
+    log = Writer(A).genesis()
+    for _ in range(2):
+        log.add("log.evidence", found.subject, evidence_body(evidence))
+    assert judged(log).codes() == [(1, "equivocation"), (2, "exists")]
