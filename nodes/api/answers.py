@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from ledger.equivocation import encode_file
+from ledger.equivocation import Equivocation, encode_file
 from ledger.errors import NotFoundError
 from ledger.names import check_origin, check_subject, region_of, region_of_origin
 from ledger.note import Note
@@ -172,11 +172,12 @@ async def evidence_of(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     check_query(request)
     name = request.match_info["id"]
-    found = service.node.snapshot.convicted.get(name)
+    snapshot = service.node.snapshot
+    found = snapshot.convicted.get(name)
     if found is None:
         raise NotFoundError(f"no key is convicted here under the name {name[:80]!r}")
     return web.Response(
-        body=encode_file([service.signed_roster], found.evidence),
+        body=encode_file(_rosters_for(service, found.evidence), found.evidence),
         headers={
             "Content-Type": EVIDENCE_TYPE,
             "Content-Disposition": f'attachment; filename="{name.replace("/", "-")}.evidence"',
@@ -216,6 +217,13 @@ def as_of(service: Service) -> Mapping[str, int]:
     snapshot = service.node.snapshot
     sizes = {origin: log.judged_size for origin, log in snapshot.logs.items()}
     return {**sizes, service.origin: snapshot.size}
+
+
+def _rosters_for(service: Service, evidence: Equivocation) -> tuple[bytes, ...]:
+    """Return the signed rosters from the genesis to the newest that evidence names."""
+    chain = service.node.snapshot.rosters
+    newest = max(said.roster for said in evidence.said)
+    return (service.signed_roster,) if chain is None else chain.signed[:newest]
 
 
 def convicted_fields(service: Service) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Final
 from ledger.checkpoint import Checkpoint
 from ledger.equivocation import Said, accuse, is_back_in_size
 from ledger.errors import LedgerError
-from ledger.note import Signature
+from ledger.note import KEY_ID_BYTES, Signature
 from ledger.proofs import prove_roots, root_at
 from ledger.roster import Role
 from ledger.views import GoodLine
@@ -64,7 +64,8 @@ class Watch:
     def __init__(self, heads: Heads, own_size: Callable[[], int]) -> None:
         self._heads = heads
         self._own_size = own_size
-        self._past: dict[tuple[Role, str, str], _Past] = {}
+        self._past: dict[tuple[Role, bytes, str], _Past] = {}
+        """By role, key id and log: a region's new key is not held to what its old one signed."""
         self._queue: list[tuple[Role, Checkpoint, tuple[GoodLine, ...]]] = []
 
     def note(self, role: Role, head: Checkpoint, lines: Iterable[GoodLine]) -> None:
@@ -75,16 +76,13 @@ class Watch:
 
     def stands_out(self, head: Checkpoint, signatures: Iterable[Signature]) -> bool:
         """Say whether unchecked lines on a head would go back in size, if they held."""
-        roster, origin = self._heads.roster, head.origin
-        keys_of = {"witness": roster.witness_keys(origin), "mirror": roster.mirror_keys(origin)}
         for raw in line_bytes(signatures):
             for role in _ROLES:
-                for region, _, _ in keys_of[role].get(raw[:4], ()):
-                    past = self._past.get((role, region, origin))
-                    if past is None or head.size >= past.largest.head.size:
-                        continue
-                    if int.from_bytes(raw[4:12]) > past.largest.line.time_s:
-                        return True
+                past = self._past.get((role, raw[:KEY_ID_BYTES], head.origin))
+                if past is None or head.size >= past.largest.head.size:
+                    continue
+                if int.from_bytes(raw[4:12]) > past.largest.line.time_s:
+                    return True
         return False
 
     def look(self, reader: LogReader) -> tuple[Write, ...]:
@@ -97,7 +95,7 @@ class Watch:
             is_ours: bool | None = None
             is_asked = False
             for line in lines:
-                past = self._past.get((role, line.region, head.origin))
+                past = self._past.get((role, line.line[:KEY_ID_BYTES], head.origin))
                 if past is not None and past.largest.head == head:
                     is_ours = past.largest.is_ours
                 elif not is_asked:
@@ -110,7 +108,7 @@ class Watch:
     ) -> Sequence[Write]:
         if past is None:
             stray = new if new.is_ours is False else None
-            self._past[role, new.line.region, new.head.origin] = _Past(new, new, stray)
+            self._past[role, new.line.line[:KEY_ID_BYTES], new.head.origin] = _Past(new, new, stray)
             return ()
         for old in past.all():
             writes = self._accuse(role, old, new, reader)

@@ -21,14 +21,17 @@ from _pytest.mark import ParameterSet
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
 from ledger.kind import Fact, ViewFact
+from ledger.roster_chain import RosterChain
 from ledger.statement import Act, Statement, sign_statement
 from ledger.tiles import extend_tiles
 from ledger.views import view_body
 from nodes.core.follower import Follower
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
+from nodes.core.log_state import LogState
 from nodes.core.projection import Projection
 from nodes.core.ready import FindingRow
+from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
 from tests.authz.world import REGIONS, ROSTER, SIGNED, World
 from tests.vectors.own.generate import TIME_S, key
@@ -58,6 +61,7 @@ ELSEWHERE = {
     "already-salvaged",
     "wrong-number",
 }
+CHAIN = RosterChain.check([SIGNED.encode()])
 LATER_S = 400 * 86_400
 
 
@@ -99,10 +103,10 @@ def judge(logs: Mapping[str, Sequence[bytes]], order: Sequence[str], chunk: int)
     sight = Sight(10_000)
     follower: Follower
 
-    def judged_size(origin: str) -> int:
-        return follower.judged_size(origin)
+    def state_of(origin: str) -> LogState | None:
+        return follower.states.get(origin)
 
-    projection = Projection(ROSTER, SIGNED.encode(), KINDS, sight, judged_size)
+    projection = Projection(Rosters(CHAIN), KINDS, sight, state_of)
     follower = Follower(projection, Limits(judged_chunk_entries_max=chunk))
     found: set[FindingRow] = set()
     stored: dict[str, int] = {}
@@ -113,7 +117,7 @@ def judge(logs: Mapping[str, Sequence[bytes]], order: Sequence[str], chunk: int)
                 shelf.facts_of.setdefault((fact.origin, fact.object), []).append(fact)
             found |= set(judged.effects.findings)
             sight.settle()
-    assert {origin: judged_size(origin) for origin in order} == stored
+    assert {origin: follower.judged_size(origin) for origin in order} == stored
     return found
 
 

@@ -45,10 +45,13 @@ class Lies(Story):
         assert node is not None
         # Of which log this region has met a line of that witness: a note may do with others'.
         past = node._network.watch._past
-        role, _, origin = next(
-            key for key in past if key[:2] == ("witness", LIAR) and not key[2].endswith(region)
+        met = next(
+            it.largest
+            for (role, _, origin), it in past.items()
+            if (role, it.largest.line.region) == ("witness", LIAR) and not origin.endswith(region)
         )
-        about, met = roster.region_of_origin(origin), past[role, LIAR, origin].largest
+        origin = met.head.origin
+        about = roster.region_of_origin(origin)
         machine = self.simulation.machines[region]
         entries = self.simulation.checkers.entries(machine, origin, 0, met.head.size - 1)
         time_s = machine.clock.now_ms() // 1000
