@@ -56,6 +56,12 @@ ELSEWHERE = {
     "declared-time",
     # Of keys of another suite, in test_suite.
     "suite-not-named",
+    # Of the log's own words about the roster, in test_roster_acts.
+    "not-proposer",
+    "not-proposed",
+    "other-proposal",
+    "already-signed",
+    "pin-not-replicated",
     # Of logs that follow a lost one, in their own tests.
     "not-lost",
     "already-salvaged",
