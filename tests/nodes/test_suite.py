@@ -16,6 +16,7 @@ from ledger.keys import key_thumbprint
 from ledger.kind import Fact
 from ledger.note import Note, check_signed
 from ledger.roster import Roster, SignedRoster, sign_roster
+from ledger.roster_chain import RosterChain
 from ledger.sm2_note import SM2NoteKey
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.suites import CheckSM2, no_sm2
@@ -68,6 +69,7 @@ class SuiteTown(Town):
         self.roster: Roster = replace(self.roster, suites=suites)
         governance = {region: neighbours.key(region, "governance") for region in regions}
         self.signed = sign_roster(self.roster, governance).encode()
+        self.chain = RosterChain.check([self.signed])
 
 
 @pytest.fixture(autouse=True)
