@@ -28,6 +28,7 @@ from nodes.cli.verify import check
 from nodes.config import load_config
 from nodes.core.kinds import KINDS
 from nodes.core.projection import Projection
+from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
 from nodes.node import Ports
 from nodes.store.reader import StoreReader
@@ -135,14 +136,16 @@ def test_an_entry_of_a_suite_that_the_roster_does_not_name_any_more_is_refused()
     good = decode_statement(own_act(made, ITEM).entry)
     for suites, code in ((("sm2-sm3",), None), ((), "suite-not-named")):
         roster = replace(made.roster, suites=suites)
-        projection = Projection(roster, b"", KINDS, Sight(10), lambda _: 0, sm2=CHECK)
+        signed = sign_roster(roster, {A: neighbours.key(A, "governance")}).encode()
+        rosters = Rosters(RosterChain.check([signed]))
+        projection = Projection(rosters, KINDS, Sight(10), lambda _: None, sm2=CHECK)
         with made.houses[A].engine.connect() as connection:
             reader = StoreReader(connection)
             if code is None:
-                projection.check_signature(made.origin(A), good, reader)
+                projection.check_signature(roster, made.origin(A), good, reader)
                 continue
             with refused(code):
-                projection.check_signature(made.origin(A), good, reader)
+                projection.check_signature(roster, made.origin(A), good, reader)
 
 
 def test_in_a_bundle_too_the_roster_says_whether_sm2_counts() -> None:
