@@ -409,6 +409,15 @@ class Client:
         """Return where a log would be closed by what is reported of it, or why not yet."""
         return await self._json("GET", f"/v1/loss/cut?origin={quote(origin, safe='')}")
 
+    async def check_closings(self, roster: bytes) -> dict[str, Any]:
+        """Return what a roster version closes, if the node's region may sign it.
+
+        Raises:
+            RefusedError: ``cut-below-mirror`` or ``cut-elsewhere``: it may not.
+        """
+        asked = json.dumps({"roster": base64.b64encode(roster).decode("ascii")}).encode()
+        return await self._json("POST", "/v1/loss/check", asked)
+
     # ---- seals and papers -----------------------------------------------------------------------
 
     async def make_seal(self, seal: str, name: str) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class NodeSection:
             other operators have theirs.
         database_url: A PostgreSQL database (``postgresql+psycopg://…``) in place of the file.
             Several processes of this region may share one: one writes, the others stand by.
+        rosters: File of the signed versions after the genesis, in order, which need not be there: a
+            node that is new to the network begins under the newest of them.
         fence_file: The fence, where it does not lie in ``keys``: processes that stand by for each
             other on several machines need one that all of them see.
     """
@@ -54,6 +56,7 @@ class NodeSection:
     operator: Path | None = None
     # It may hold a password, which belongs in no message.
     database_url: str = field(default="", repr=False)
+    rosters: Path = Path("rosters.cbor")
     fence_file: Path | None = None
 
     def __post_init__(self) -> None:

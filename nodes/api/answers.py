@@ -104,7 +104,7 @@ async def roster_of(request: web.Request) -> web.Response:
     answer = {
         "version": roster.version,
         "sha256": roster.sha256,
-        "signed": [base64.b64encode(service.signed_roster).decode("ascii")],
+        "signed": [base64.b64encode(it).decode("ascii") for it in service.chain.signed],
         "network": roster.network,
         "steward": roster.steward,
         "rules": roster.rules,

@@ -14,6 +14,7 @@ from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_inclusion
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster import Roster
+from ledger.roster_chain import RosterChain
 from ledger.statement import Statement, StatementKey
 from ledger.tiles import Tile, read_nodes
 from nodes.adapters.keystore import StoredOfficers
@@ -52,6 +53,7 @@ class Service:
 
     Args:
         signed_roster: The genesis roster as it was signed.
+        chain: All versions up to ``roster``.
         receipt: Key that signs receipts.
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
         recalled: What ``check`` has gathered since the last commit.
@@ -66,6 +68,7 @@ class Service:
     origin: str
     roster: Roster
     signed_roster: bytes
+    chain: RosterChain
     kinds: Kinds
     limits: LimitsSection
     clock: Clock
@@ -85,9 +88,7 @@ class Service:
     by_hash: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        hashes = {
-            origin_hash(member.origin): member.origin for member in self.roster.members.values()
-        }
+        hashes = {origin_hash(origin): origin for origin in self.chain.origins()}
         object.__setattr__(self, "by_hash", hashes)
 
     def now_s(self) -> int:

@@ -3,6 +3,8 @@
 Source: protocol.md section 6; in words for operators, docs/loss.md.
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,14 +13,15 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from ledger.checkpoint import Checkpoint
-from ledger.cut import Branch, decide_cut
-from ledger.errors import LedgerError, MalformedError, RefusedError
+from ledger.cut import Branch, check_closing, decide_cut
+from ledger.errors import LedgerError, MalformedError, RefusedError, UnavailableError
 from ledger.frozen import Frozen, decode_frozen
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.names import check_origin
 from ledger.note import Note
 from ledger.proofs import root_at
 from ledger.receipt import RECEIPT_BYTES_MAX, decode_transparent_statement
+from ledger.roster import Roster
 from ledger.statement import ENTRY_BYTES_MAX, decode_statement
 from nodes.api.acts import answer_to, wait_for, waiting
 from nodes.api.appending import bring, freeze
@@ -33,6 +36,7 @@ from nodes.core.succession import read_reports
 from nodes.store.entries import LogIDs, load_sizes
 from nodes.store.facts import newest
 from nodes.store.notes import load_newest_note
+from nodes.store.peers import load_row
 from nodes.store.reader import StoreReader
 
 routes = web.RouteTableDef()
@@ -97,6 +101,51 @@ async def show_cut(request: web.Request) -> web.Response:
     return json_response(
         await service.readers.run(lambda connection: _cut(service, connection, origin))
     )
+
+
+@routes.post("/v1/loss/check")
+async def check_version(request: web.Request) -> web.Response:
+    """Say whether this member may sign a roster version, as far as it closes logs.
+
+    A version that it may not sign is refused, with the reason.
+    """
+    service = request.app[SERVICE]
+    authorize(request, ANY)
+    check_query(request)
+    fields = take(await read_json(request, service.limits.act_bytes_max), {"roster": str}, {})
+    try:
+        new = Roster.decode(base64.b64decode(fields["roster"], validate=True))
+    except binascii.Error as error:
+        raise MalformedError("the roster is base64", code="bad-field") from error
+    closes = {at: it for at, it in new.closed.items() if at not in service.roster.closed}
+
+    def check(connection: Connection) -> None:
+        for origin, closing in closes.items():
+            _check_closing(service, connection, Checkpoint(origin, closing.size, closing.root))
+
+    await service.readers.run(check)
+    return json_response({"closes": {at: it.to_map() for at, it in closes.items()}})
+
+
+def _check_closing(service: Service, connection: Connection, head: Checkpoint) -> None:
+    """Check one cut against the freezes and against what this member has signed for.
+
+    Raises:
+        LedgerError: Fewer than a quorum have frozen the log, or the cut is below or beside that.
+    """
+    ids, roster, origin = LogIDs(), service.roster, head.origin
+    reports = read_reports(roster, origin, StoreReader(connection, ids))
+    quorum = roster.quorum(origin)
+    if len(reports) < quorum:
+        raise UnavailableError(
+            f"{len(reports)} of the {quorum} witnesses needed have frozen {origin}",
+            code="too-few-frozen",
+        )
+    row = load_row(connection, origin)
+    mirrored = None
+    if row is not None and row.mirrored:
+        mirrored = Checkpoint.decode(Note.decode(row.mirrored).text)
+    check_closing(head, mirrored, held_branch(connection, ids, origin))
 
 
 def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any]:

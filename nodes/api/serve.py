@@ -8,11 +8,13 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 from sqlalchemy.exc import DBAPIError
 
+from ledger.encoding import decode
 from ledger.errors import MalformedError, UnavailableError, UnverifiedError
 from ledger.names import check_region
 from ledger.roster import Roster, SignedRoster, check_genesis
@@ -106,7 +108,8 @@ async def running(
     config: Config, environment: Mapping[str, str], clock: Clock
 ) -> AsyncIterator[Running]:
     """Start a node, and stop it at the end of the block."""
-    signed, roster = load_roster(config)
+    chain = load_chain(config)
+    roster = chain.newest
     region = config.node.region
     member = roster.member(region)
     async with AsyncExitStack() as stack:
@@ -161,7 +164,6 @@ async def running(
             engine=store.writing,
             sm2=check,
         )
-        chain = RosterChain((signed,), (roster,))
         node = node_module.build(settings, chain, ports)
         contexts, peer_tls = _transport(config, roster)
         peers = HTTPPeers(
@@ -214,7 +216,8 @@ async def running(
             region=region,
             origin=member.origin,
             roster=roster,
-            signed_roster=signed,
+            signed_roster=chain.signed[0],
+            chain=chain,
             kinds=KINDS,
             limits=config.limits,
             clock=clock,
@@ -289,6 +292,34 @@ def load_roster(config: Config) -> tuple[bytes, Roster]:
         )
     check_region(config.node.region)
     return signed, roster
+
+
+def load_chain(config: Config) -> RosterChain:
+    """Return the versions of the roster that the node's folder holds, from the genesis on.
+
+    Raises:
+        MalformedError: One cannot be read.
+        UnverifiedError: ``wrong-genesis``, or a version does not follow the one before.
+    """
+    signed, roster = load_roster(config)
+    chain = RosterChain((signed,), (roster,))
+    for version in read_versions(config.node.rosters):
+        chain = chain.extended(version)
+    return chain
+
+
+def read_versions(path: Path) -> list[bytes]:
+    """Return the signed versions in a file; none where it is not there.
+
+    Raises:
+        MalformedError: It holds something else.
+    """
+    if not path.exists():
+        return []
+    found = decode(path.read_bytes())
+    if type(found) is not list or not all(type(it) is bytes for it in found):
+        raise MalformedError(f"{path} is no file of rosters", code="bad-config")
+    return found
 
 
 def _open_keys(config: Config, environment: Mapping[str, str], roster: Roster) -> KeyStore:

@@ -5,15 +5,17 @@ import base64
 from typing import Any
 
 from ledger.closing import close_log
-from ledger.encoding import decode
+from ledger.encoding import decode, encode
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.roster import Pin, decode_member
 from ledger.roster_chain import RosterChain
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import HEIR_FILE, found_heir
-from nodes.cli.caller import ask, target
+from nodes.api.serve import read_versions
+from nodes.cli.caller import ask, load_folder, target
 from nodes.cli.show import console, print_json, table
 from nodes.client import Client
+from nodes.files import write_durably
 
 NOT_YET = 5
 
@@ -31,6 +33,50 @@ def prepare(given: argparse.Namespace) -> int:
         return 0
     print(f"fresh keys for {heir.origin} in {given.folder}; the old ones must never sign again")
     print(f"hand {given.folder / HEIR_FILE} to whoever runs: shouxin loss close")
+    return 0
+
+
+def check(given: argparse.Namespace) -> int:
+    """Say whether our region may sign a roster version, as far as it closes logs."""
+    try:
+        roster = given.roster.read_bytes()
+    except OSError as error:
+        raise MalformedError(f"cannot read {given.roster}", code="no-file") from error
+
+    async def question(client: Client) -> dict[str, Any]:
+        return await client.check_closings(roster)
+
+    found = ask(given, question)
+    if given.json:
+        print_json(found)
+        return 0
+    for origin, closing in found["closes"].items():
+        print(f"it closes {origin} at {closing['size']}; all that this region mirrors is below")
+    if not found["closes"]:
+        print("it closes no log")
+    return 0
+
+
+def revive(given: argparse.Namespace) -> int:
+    """Put a signed roster version into a node's folder, so that its node can start under it."""
+    config = load_folder(given.folder)
+    path = config.node.rosters
+    versions = [*read_versions(path), *(file.read_bytes() for file in given.roster)]
+    chain = RosterChain.check([config.node.roster.read_bytes(), *versions])
+    if chain.genesis.sha256.hex() != config.node.genesis:
+        raise UnverifiedError("the chain begins with another genesis", code="wrong-genesis")
+    if given.certificate is not None:
+        known = b"" if config.tls.peers is None else config.tls.peers.read_bytes()
+        more = given.certificate.read_bytes()
+        if config.tls.peers is not None and more not in known:
+            write_durably(config.tls.peers, known + more, 0o644)
+    write_durably(path, encode(versions), 0o644)
+    member = chain.newest.member(config.node.region)
+    if given.json:
+        print_json({"version": chain.newest.version, "origin": member.origin})
+        return 0
+    print(f"{given.folder} knows version {chain.newest.version}; its log is {member.origin}")
+    print(f"start it: shouxin node run --config {given.folder}/node.toml")
     return 0
 
 

@@ -600,7 +600,28 @@ def _loss(commands: "_Commands[argparse.ArgumentParser]") -> None:
         help="member.cbor of the region's new node (default: the region leaves the network)",
     )
     close.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
-    for made in (freeze, cut, prepare, close):
+    check = _command(
+        parts,
+        "check",
+        "loss:check",
+        "before signing: whether a roster version closes a log below what this region mirrors",
+    )
+    check.add_argument("roster", type=Path, metavar="FILE", help="as loss close has written it")
+    revive = _command(
+        parts,
+        "revive",
+        "loss:revive",
+        "put a signed roster version into a node's folder (node stopped), so that it starts by it",
+    )
+    revive.add_argument("folder", type=Path, metavar="DIR", help="the node's folder")
+    revive.add_argument(
+        "--roster", type=Path, action="append", default=[], metavar="SIGNED", help="in order"
+    )
+    revive.add_argument(
+        "--certificate", type=Path, metavar="PEM", help="of the region's new node, for the others"
+    )
+    _json(revive)
+    for made in (freeze, cut, prepare, close, check):
         _json(made)
         _caller(made)
 

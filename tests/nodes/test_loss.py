@@ -1,11 +1,13 @@
 """A region is lost for good: each command that its neighbours run, on live nodes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ledger.roster import Roster
+from ledger.hashing import EMPTY_ROOT
+from ledger.roster import Pin, Roster
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.network import CERTIFICATES_FILE
 from nodes.cli.main import main
@@ -72,6 +74,20 @@ def test_a_lost_log_is_frozen_cut_and_closed_by_commands_one_after_the_other(
             "--heir", tmp_path / "new" / "member.cbor", "-o", draft,
         )  # fmt: skip
         assert status == 0, told
+        for region in others:
+            status, told = shouxin(capsys, "loss", "check", draft, "--node", network.home(region))
+            assert (status, f"closes {origin} at {size}" in told) == (0, True)
+        closing = Roster.decode(draft.read_bytes())
+        cut = closing.closed[origin]
+        for size_, root, code in (
+            (size - 1, bytes(32), "cut-below-mirror"),
+            (size, bytes(32), "cut-elsewhere"),
+        ):
+            pins = {**closing.pins, origin: Pin(0, EMPTY_ROOT)}
+            wrong = {origin: replace(cut, size=size_, root=root)}
+            (tmp_path / "wrong").write_bytes(replace(closing, closed=wrong, pins=pins).encode())
+            status, told = shouxin(capsys, "loss", "check", tmp_path / "wrong", *at)
+            assert (status, told.split(":")[1].strip()) == (3, code)
 
     new = Roster.decode(draft.read_bytes())
     before = network.founded.roster
