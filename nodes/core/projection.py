@@ -37,7 +37,7 @@ from ledger.kind import (
     ViewFact,
 )
 from ledger.lineage import before, living
-from ledger.map_tree import Child, Node, ObjectMap
+from ledger.map_tree import Child, Load, Node, ObjectMap
 from ledger.object_map import EMPTY_MAP_ROOT, is_object
 from ledger.proofs import root_at
 from ledger.roster import Roster, SignedRoster
@@ -206,6 +206,8 @@ class Projection:
                     loaded.note_time(at, NO_TIME_S if made is None else made.time_s)
                 if made is not None and at >= map_size and is_object(made.subject):
                     loaded.objects.note(made.subject, at, made.leaf)
+                    if loaded.objects.pending_size >= MAP_PENDING_MAX:
+                        loaded.objects.root_at(at + 1, _stored_nodes(origin, reader))
         return loaded
 
     def _is_map_root(self, origin: str, size: int, root: Child | None, reader: Reader) -> bool:
@@ -1163,12 +1165,7 @@ class Projection:
 
     def map_root(self, state: LogState, reader: Reader) -> bytes:
         """Return the root of the object map over all entries of a log so far."""
-
-        def load(prefix: bytes) -> Node | None:
-            data = reader.map_node(state.origin, prefix)
-            return None if data is None else Node.decode(prefix, data)
-
-        return state.objects.root_at(state.size, load)
+        return state.objects.root_at(state.size, _stored_nodes(state.origin, reader))
 
     def root(self, origin: str, size: int, reader: Reader) -> bytes:
         """Return the root of the first ``size`` entries of a log that we store."""
@@ -1177,6 +1174,16 @@ class Projection:
             root = root_at(size, read_nodes(lambda wanted: reader.tiles(origin, wanted)))
             self._roots.put((origin, size), root)
         return root
+
+
+def _stored_nodes(origin: str, reader: Reader) -> Load:
+    """Return what reads the stored nodes of a log's object map."""
+
+    def load(prefix: bytes) -> Node | None:
+        data = reader.map_node(origin, prefix)
+        return None if data is None else Node.decode(prefix, data)
+
+    return load
 
 
 def _unjudgeable(kind: Kind, error: Exception) -> RefusedError:

@@ -11,6 +11,7 @@ from ledger.errors import FatalError
 from ledger.map_tree import Node, ObjectMap, prove
 from ledger.object_map import EMPTY_MAP_ROOT, check_acts, check_standing
 from nodes.cli.audit import StoredLogs
+from nodes.core import projection
 from nodes.core.ready import PutMap, PutNote
 from nodes.store import maps, schema
 from nodes.store.apply import apply
@@ -177,7 +178,11 @@ def test_a_map_goes_on_after_a_restart_as_if_there_had_been_none(town: Town) -> 
     assert root == slow_map.root(slow_map.acts_of(entries_of(town)[:size]))
 
 
-def test_a_stored_root_that_was_altered_is_made_again_from_the_entries(town: Town) -> None:
+@pytest.mark.parametrize("pending_max", [8_192, 3])
+def test_a_stored_root_that_was_altered_is_made_again_from_the_entries(
+    town: Town, pending_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection, "MAP_PENDING_MAX", pending_max)
     town.kill(A)
     with town.houses[A].engine.execution_options(**{WRITER: True}).begin() as connection:
         connection.execute(update(schema.maps).values(root=b""))
