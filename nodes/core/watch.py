@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.checkpoint import Checkpoint
-from ledger.equivocation import Said, accuse, is_back_in_size
+from ledger.equivocation import Said, accuse
 from ledger.errors import LedgerError
 from ledger.note import KEY_ID_BYTES, Signature
 from ledger.proofs import prove_roots, root_at
@@ -126,11 +126,10 @@ class Watch:
         """Return what follows where two lines contradict each other; nothing where they do not."""
         small, large = (old, new) if old.head.size <= new.head.size else (new, old)
         hashes: Sequence[bytes] = ()
-        said = (self._said(small), self._said(large))
         if small.head.size == large.head.size:
             if small.head.root == large.head.root:
                 return ()
-        elif not is_back_in_size(said):
+        elif small.line.time_s <= large.line.time_s:  # else it went back in size
             if small.is_ours is None and large.is_ours:
                 small.is_ours = self._is_ours(small.head, reader)
             if small.is_ours is not False or not large.is_ours or not small.head.size:
@@ -140,6 +139,7 @@ class Watch:
                 hashes = prove_roots(small.head.size, large.head.size, read)
             except LedgerError:
                 return ()  # our own tiles are not what they were, which convicts nobody
+        said = (self._said(small), self._said(large))
         evidence = accuse(role, new.line.region, said, hashes)
         return self._heads.convictions.take(evidence)
 
