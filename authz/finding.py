@@ -156,6 +156,18 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "名册未列入该签名算法。",
         "The roster does not name this suite of algorithms.",
     ),
+    "bad-epoch": (
+        "该账本的名册更替记录有误。",
+        "An epoch entry brings no roster version that may begin here.",
+    ),
+    "early-roster": (
+        "所依据的名册版本尚不能生效。",
+        "A view counts by a roster version that cannot be signed yet.",
+    ),
+    "uncounted-lines": (
+        "视图中的签名按该名册版本不计数。",
+        "The lines of a view do not count by the version that it names.",
+    ),
     "equivocation": (
         "同一密钥对同一账本签署了两种历史，须由该地区说明。",
         "One key has signed two histories of a log. Its region is to answer for it.",
@@ -181,6 +193,9 @@ _ANSWERS: Final[Mapping[str, str]] = {
     "bad-map": "region",
     "already-salvaged": "region",
     "suite-not-named": "region",
+    "bad-epoch": "region",
+    "early-roster": "region",
+    "uncounted-lines": "region",
     "equivocation": "region",
     "unjudgeable": "region",
     "void-citation": "region",
