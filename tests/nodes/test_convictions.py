@@ -20,7 +20,7 @@ from ledger.names import origin_for
 from ledger.note import Note, Signature
 from ledger.proofs import prove_consistency, prove_subtree_consistency
 from ledger.statement import Act, decode_statement, sign_statement
-from ledger.views import GoodLine
+from ledger.views import GoodLine, view_body
 from nodes.core.audit import Page
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
@@ -33,6 +33,7 @@ from nodes.core.exchange import (
     encode_given,
 )
 from nodes.core.heads import node_reader
+from nodes.core.projection import genesis_body
 from nodes.core.ready import IssueLine, PeerCalled, PeerReply
 from nodes.store.peers import issue, load_lines
 from nodes.store.reader import StoreReader
@@ -161,14 +162,16 @@ def send_all(town: Town, to: str, log: Log, old: int) -> None:
     proof = prove_consistency(old, size, read)
     town.step(
         to,
-        PeerCalled(next(ids), ADD_CHECKPOINT, encode_add_checkpoint(old, proof, log.note()), LIAR),
+        PeerCalled(
+            next(ids), ADD_CHECKPOINT, encode_add_checkpoint(old, proof, log.note()), log.region
+        ),
     )
-    stored = len(entries(town, to, LIAR)) if old else 0
+    stored = len(entries(town, to, log.region)) if old else 0
     package = Package(
         stored, tuple(log.entries[stored:]), tuple(prove_subtree_consistency(0, size, size, read))
     )
     upload = Upload(origin=log.origin, start=stored, end=size, packages=(package,))
-    town.step(to, PeerCalled(next(ids), ADD_ENTRIES, upload.encode(), LIAR))
+    town.step(to, PeerCalled(next(ids), ADD_ENTRIES, upload.encode(), log.region))
 
 
 def test_evidence_that_proves_nothing_convicts_its_writers_act_and_nobody_else(town: Town) -> None:
@@ -365,3 +368,23 @@ def test_a_writer_that_shows_each_half_another_history_is_found_out_by_asking() 
     before = {it: town.node(it)._network.heads.last_line("witness", left.origin) for it in honest}
     send_all(town, A, Log(LIAR, [*left.entries, b"more"]), 5)
     assert town.node(A)._network.heads.last_line("witness", left.origin) == before[A]
+
+
+def test_a_view_of_a_branch_that_we_do_not_hold_convicts_the_viewed_log() -> None:
+    town = Town(A, B, C, LIAR)
+    town.start(B)
+    ours = Log(LIAR, [b"ours %d" % index for index in range(6)])
+    theirs = Log(LIAR, [b"theirs %d" % index for index in range(4)])
+    send_all(town, B, ours, 0)
+    time_s = town.clock.ms // 1000
+    genesis = Act("log.genesis", 1, None, (), genesis_body(town.signed, town.roster.rules))
+    lines = [good(it, "mirror", theirs.checkpoint(), time_s) for it in (A, C)]
+    seen = Act("log.view", 1, None, (), view_body(theirs.note(), town.roster, lines))
+    viewer = Log(C)
+    for subject, act in ((viewer.origin, genesis), (theirs.origin, seen)):
+        made = sign_statement(key(C, "issuer"), C, subject, time_s, act)
+        viewer.entries.append(made.entry)
+    send_all(town, B, viewer, 0)
+    town.step(B)
+    assert convicted(town, B) == {("log", LIAR)}
+    assert [code for origin, _, code in town.findings(B) if origin == viewer.origin] == []
