@@ -398,6 +398,20 @@ class Client:
         """End the token of this ``id``."""
         return await self._json("DELETE", f"/v1/tokens/{name}", repeatable=False)
 
+    # ---- the next roster version ----------------------------------------------------------------
+
+    async def next_roster(self) -> dict[str, Any]:
+        """Return what is proposed, approved and stalled of the next version, and its pins."""
+        return await self._json("GET", "/v1/roster/next")
+
+    async def say_on_roster(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Have the node record a proposal, an approval or a stall."""
+        data = await self._bytes(
+            "POST", "/v1/roster/acts", encoding.encode([kind, body]), _CBOR, repeatable=False
+        )
+        answer: dict[str, Any] = json.loads(data)
+        return answer
+
     # ---- a region that is lost ------------------------------------------------------------------
 
     async def freeze(self, origin: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Every answer says as of which sizes of the logs it is. Nothing here goes through the writer.
 """
 
-import base64
 from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
@@ -93,25 +92,6 @@ async def status(request: web.Request) -> web.Response:
         "peers": {region: asdict(peer) for region, peer in snapshot.peers.items()},
     }
     return json_response(answer, headers={"Access-Control-Allow-Origin": "*"})
-
-
-@routes.get("/v1/roster")
-async def roster_of(request: web.Request) -> web.Response:
-    """Give the roster in force: as it was signed, and for people."""
-    service = request.app[SERVICE]
-    check_query(request)
-    roster = service.roster
-    answer = {
-        "version": roster.version,
-        "sha256": roster.sha256,
-        "signed": [base64.b64encode(it).decode("ascii") for it in service.chain.signed],
-        "network": roster.network,
-        "steward": roster.steward,
-        "rules": roster.rules,
-        "constants": roster.constants.to_map(),
-        "members": {region: member.to_map() for region, member in roster.members.items()},
-    }
-    return json_response(answer)
 
 
 @routes.get("/v1/entries/{index}/proof")
@@ -223,7 +203,7 @@ def _rosters_for(service: Service, evidence: Equivocation) -> tuple[bytes, ...]:
     """Return the signed rosters from the genesis to the newest that evidence names."""
     chain = service.node.snapshot.rosters
     newest = max(said.roster for said in evidence.said)
-    return (service.signed_roster,) if chain is None else chain.signed[:newest]
+    return (service.chain.signed[0],) if chain is None else chain.signed[:newest]
 
 
 def convicted_fields(service: Service) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from nodes.api import (
     loss,
     papers,
     public_papers,
+    rosters,
     scitt,
     tiles,
     tokens,
@@ -21,7 +22,19 @@ from nodes.api.context import SERVICE, Service
 from nodes.api.middleware import problems
 
 # An object's proof stands before the object, whose path would take it in.
-PUBLIC: Final = (acts, cases, answers, check, loss, papers, public_papers, scitt, tiles, tokens)
+PUBLIC: Final = (
+    acts,
+    cases,
+    answers,
+    check,
+    loss,
+    papers,
+    public_papers,
+    rosters,
+    scitt,
+    tiles,
+    tokens,
+)
 PEER: Final = (c2sp, tiles)
 
 

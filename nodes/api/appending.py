@@ -1,8 +1,11 @@
 """Putting acts before the node, and reading its answer."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
+from ledger.errors import UnavailableError
 from nodes.api.context import Service
 from nodes.core.ready import Compose, Freeze, Register, RegisterReply, Salvage
 
@@ -16,13 +19,18 @@ class Appended:
     size: int
 
 
+HELD_MS_MAX: Final = 10_000
+"""How long an answer waits while nothing is published: until an epoch's note has its quorums."""
+_LOOK_S: Final = 0.02
+
+
 async def compose(service: Service, make: Callable[[int], Compose]) -> Appended:
     """Have the node compose one act.
 
     Raises:
         LedgerError: The node refused it.
     """
-    return _only(await service.driver.ask(make))
+    return await _appended(service, make)
 
 
 async def freeze(service: Service, make: Callable[[int], Freeze]) -> Appended:
@@ -31,7 +39,7 @@ async def freeze(service: Service, make: Callable[[int], Freeze]) -> Appended:
     Raises:
         LedgerError: The node refused it.
     """
-    return _only(await service.driver.ask(make))
+    return await _appended(service, make)
 
 
 async def bring(service: Service, make: Callable[[int], Salvage]) -> Appended:
@@ -40,7 +48,7 @@ async def bring(service: Service, make: Callable[[int], Salvage]) -> Appended:
     Raises:
         LedgerError: The node refused it.
     """
-    return _only(await service.driver.ask(make))
+    return await _appended(service, make)
 
 
 async def register(service: Service, make: Callable[[int], Register]) -> RegisterReply:
@@ -51,6 +59,7 @@ async def register(service: Service, make: Callable[[int], Register]) -> Registe
     """
     reply = await service.driver.ask(make)
     assert isinstance(reply, RegisterReply)
+    await _published(service, reply)
     return reply
 
 
@@ -61,6 +70,35 @@ async def register_one(service: Service, make: Callable[[int], Register]) -> App
         LedgerError: The node refused it.
     """
     return _only(await register(service, make))
+
+
+async def _appended(
+    service: Service, make: Callable[[int], Compose | Freeze | Salvage]
+) -> Appended:
+    reply = await service.driver.ask(make)
+    assert isinstance(reply, RegisterReply)
+    await _published(service, reply)
+    return _only(reply)
+
+
+async def _published(service: Service, reply: RegisterReply) -> None:
+    """Wait until a published checkpoint covers what was taken: receipts are given over no other.
+
+    Raises:
+        UnavailableError: ``unknown-outcome``: it takes long, though all of it is in the log.
+    """
+    indexes = [result.index for result in reply.results if result.index is not None]
+    if not indexes:
+        return
+    waited_ms = 0.0
+    while service.node.snapshot.size <= max(indexes):
+        if waited_ms >= HELD_MS_MAX:
+            raise UnavailableError(
+                "it is in the log, and will be shown once a roster change has its quorums",
+                code="unknown-outcome",
+            )
+        await asyncio.sleep(_LOOK_S)
+        waited_ms += _LOOK_S * 1000
 
 
 def _only(reply: object) -> Appended:

@@ -420,7 +420,7 @@ def prove(service: Service, connection: Connection, name: str) -> Bundle:
         if standing is not None:
             shown |= {standing.block, *held.dated(origin, standing.block)}
         logs[origin] = held.prove(origin, sorted(shown), service.roster, standing)
-    return Bundle(name, (service.signed_roster,), logs)
+    return Bundle(name, service.chain.signed, logs)
 
 
 def _lines(roster: Roster, checkpoint: Checkpoint, note: Note, role: Role) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -52,8 +53,7 @@ class Service:
     """One node's API: who it is and what it can ask.
 
     Args:
-        signed_roster: The genesis roster as it was signed.
-        chain: All versions up to ``roster``.
+        first: What is known of the roster before the node has started.
         receipt: Key that signs receipts.
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
         recalled: What ``check`` has gathered since the last commit.
@@ -66,9 +66,7 @@ class Service:
 
     region: str
     origin: str
-    roster: Roster
-    signed_roster: bytes
-    chain: RosterChain
+    first: RosterChain
     kinds: Kinds
     limits: LimitsSection
     clock: Clock
@@ -85,15 +83,33 @@ class Service:
     log_sm2: StatementKey | None = None
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    by_hash: Mapping[str, str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        hashes = {origin_hash(origin): origin for origin in self.chain.origins()}
-        object.__setattr__(self, "by_hash", hashes)
+    @property
+    def chain(self) -> RosterChain:
+        """Every roster version that is known by now."""
+        return self.node.snapshot.rosters or self.first
+
+    @property
+    def roster(self) -> Roster:
+        """The version in force in our own log."""
+        snapshot = self.node.snapshot
+        return (
+            self.first.newest if snapshot.rosters is None else snapshot.rosters.at(snapshot.version)
+        )
+
+    @property
+    def by_hash(self) -> Mapping[str, str]:
+        """Every log by the hash that stands for it in paths."""
+        return _hashes(self.chain.origins())
 
     def now_s(self) -> int:
         """Return Unix time in seconds."""
         return self.clock.now_ms() // 1000
+
+
+@lru_cache(maxsize=4)
+def _hashes(origins: tuple[str, ...]) -> Mapping[str, str]:
+    return {origin_hash(origin): origin for origin in origins}
 
 
 SERVICE: Final = web.AppKey("service", Service)

@@ -53,9 +53,11 @@ from nodes.api.tokens import DAY_S, Role
 from nodes.config import Config, SealsSection
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Settings
+from nodes.core.rosters import recalled
 from nodes.driver import Driver, DriverLimits
 from nodes.ports import Clock, RoleKeys
 from nodes.store.engine import is_lost, open_store
+from nodes.store.notes import load_memory
 from nodes.store.tokens import TokenRow, create_token_schema
 from nodes.verifier import Verifier
 from seals.sm2 import SigningKey, statement_check
@@ -165,6 +167,9 @@ async def running(
             sm2=check,
         )
         node = node_module.build(settings, chain, ports)
+        with store.writing.connect() as connection:
+            chain = recalled(chain, load_memory(connection))
+        roster = chain.newest
         contexts, peer_tls = _transport(config, roster)
         peers = HTTPPeers(
             _addresses(config, roster),
@@ -215,9 +220,7 @@ async def running(
         service = Service(
             region=region,
             origin=member.origin,
-            roster=roster,
-            signed_roster=chain.signed[0],
-            chain=chain,
+            first=chain,
             kinds=KINDS,
             limits=config.limits,
             clock=clock,

@@ -124,6 +124,7 @@ def parser() -> argparse.ArgumentParser:
     _status(commands)
     _calendar(commands)
     _admin(commands)
+    _roster(commands)
     _loss(commands)
     _demo(commands)
     return top
@@ -551,6 +552,46 @@ def _admin(commands: "_Commands[argparse.ArgumentParser]") -> None:
     revoke = _command(parts, "revoke", "admin:revoke", "end a token at once")
     revoke.add_argument("id", metavar="ID", help="as it was printed when the token was made")
     _caller(revoke)
+
+
+def _roster(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    roster = commands.add_parser("roster", help="who belongs to the network, and its next version")
+    parts = roster.add_subparsers(metavar="COMMAND", required=True)
+    show = _command(parts, "show", "roster:show", "the version in force, and the next one")
+    history = _command(parts, "history", "roster:history", "every version since the genesis")
+    history.add_argument(
+        "-o", dest="output", type=Path, metavar="FILE", help="write the signed versions, as CBOR"
+    )
+    propose = _command(
+        parts,
+        "propose",
+        "roster:propose",
+        "propose the next version; the steward does, or who comes after a stalled round",
+    )
+    propose.add_argument(
+        "changes",
+        type=Path,
+        metavar="FILE",
+        help="JSON: what changes, by field",
+    )
+    propose.add_argument(
+        "--stall", action="append", metavar="REGION", help="whose stall opened this round"
+    )
+    approve = _command(
+        parts, "approve", "roster:approve", "sign what is proposed with the governance key"
+    )
+    approve.add_argument("--sha256", default="", help="of the version that you have looked at")
+    stall = _command(parts, "stall", "roster:stall", "sign nothing more in a round")
+    for part in (approve, stall):
+        part.add_argument(
+            "--keys", type=Path, required=True, metavar="DIR", help="folder of the governance key"
+        )
+        part.add_argument("--region", required=True, help="whose key it is")
+    for part in (propose, approve, stall):
+        part.add_argument("--round", type=int, default=1, help="from 1, the steward's")
+    for part in (show, history, propose, approve, stall):
+        _json(part)
+        _caller(part)
 
 
 def _loss(commands: "_Commands[argparse.ArgumentParser]") -> None:

@@ -1,0 +1,206 @@
+"""``shouxin roster``: who belongs to the network and by which keys, and how that changes.
+
+Governance keys never meet a node: a word on the next version is signed here, from the folder that
+holds the key, and only the signed word is sent.
+"""
+
+import argparse
+import base64
+import json
+import os
+from hashlib import sha256
+from typing import Any
+
+from ledger import encoding
+from ledger.errors import MalformedError, NotFoundError, RefusedError
+from ledger.hashing import EMPTY_ROOT
+from ledger.keys import SigningKey
+from ledger.roster import Roster
+from ledger.roster_acts import (
+    APPROVE_KIND,
+    PROPOSE_KIND,
+    STALL_KIND,
+    Approval,
+    Proposal,
+    Stall,
+    sign_proposal,
+    sign_stall,
+)
+from ledger.roster_chain import RosterChain
+from nodes.adapters.keystore import SECRET_ENV, KeyStore, read_secret
+from nodes.adapters.network import SECRET_FILE
+from nodes.adapters.random import randomness
+from nodes.cli.caller import ask
+from nodes.cli.show import console, print_json, table
+from nodes.client import Client
+from nodes.files import write_durably
+
+_CHANGED = ("constants", "rules", "steward", "suites")
+
+
+def show(given: argparse.Namespace) -> int:
+    """Show the version in force, and what is said of the next one."""
+
+    async def question(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
+        return await client.roster(), await client.next_roster()
+
+    found, coming = ask(given, question)
+    if given.json:
+        print_json({**found, "next": coming})
+        return 0
+    print(f"{found['network']}: version {found['version']} in force, {found['newest']} known")
+    members = table("region", "name", "address", "version " + str(coming["version"]))
+    for region, member in found["members"].items():
+        steward = " (steward)" if region == found["steward"] else ""
+        members.add_row(
+            region, member["name"] + steward, member["url"], _words(coming["said"].get(region, {}))
+        )
+    console().print(members)
+    return 0
+
+
+def history(given: argparse.Namespace) -> int:
+    """Check every version from the genesis on, and show what each changed."""
+    chain = _chain(given)
+    if given.output is not None:
+        write_durably(given.output, encoding.encode(list(chain.signed[1:])), 0o644)
+    rows: list[dict[str, Any]] = [
+        {
+            "version": roster.version,
+            "sha256": roster.sha256.hex(),
+            "members": list(roster.members),
+            "rules": roster.rules,
+            "steward": roster.steward,
+            "closed": sorted(roster.closed),
+        }
+        for roster in chain.rosters
+    ]
+    if given.json:
+        print_json({"versions": rows})
+        return 0
+    for row in rows:
+        print(f"{row['version']}  {row['sha256']}  {' '.join(row['members'])}")
+        for origin in row["closed"]:
+            print(f"   closed: {origin}")
+    return 0
+
+
+def propose(given: argparse.Namespace) -> int:
+    """Propose the next version, as a file of changes to the newest one says."""
+    coming = ask(given, lambda client: client.next_roster())
+    try:
+        changes = json.loads(given.changes.read_text("utf-8"))
+    except ValueError as error:
+        raise MalformedError(f"{given.changes} is not JSON", code="bad-field") from error
+    new = changed(_chain(given).newest, coming["pins"], changes)
+    proposal = Proposal(given.round, new.encode(), tuple(sorted(given.stall or ())))
+    said = _say(given, PROPOSE_KIND, proposal.to_body())
+    return _tell(given, said, f"version {new.version}, {proposal.sha256.hex()}, is proposed")
+
+
+def approve(given: argparse.Namespace) -> int:
+    """Sign what is proposed in a round, and record it."""
+    coming = ask(given, lambda client: client.next_roster())
+    found = [
+        proposal
+        for said in coming["said"].values()
+        for proposal in said["proposals"]
+        if proposal["round"] == given.round
+    ]
+    if len(found) != 1:
+        raise NotFoundError(f"no proposal is known here in round {given.round}", code="no-file")
+    body = base64.b64decode(found[0]["roster"])
+    if given.sha256 and sha256(body).hexdigest() != given.sha256:
+        raise RefusedError("another version is proposed than you name", code="other-proposal")
+    new = Roster.decode(body)
+    signature = sign_proposal(_key(given), body)
+    approval = Approval(new.version, given.round, new.sha256, signature)
+    said = _say(given, APPROVE_KIND, approval.to_body())
+    return _tell(given, said, f"version {new.version}, {new.sha256.hex()}, is approved")
+
+
+def stall(given: argparse.Namespace) -> int:
+    """Sign nothing more in a round, and say what was signed last."""
+    coming = ask(given, lambda client: client.next_roster())
+    approvals = coming["said"].get(given.region, {}).get("approvals", [])
+    last = max(((it[0], bytes.fromhex(it[1])) for it in approvals), default=None)
+    made = Stall(coming["version"], given.round, last)
+    signed = sign_stall(_key(given), _chain(given).newest.network, made)
+    said = _say(given, STALL_KIND, signed.to_body())
+    return _tell(given, said, f"round {given.round} is stalled")
+
+
+def changed(newest: Roster, pins: dict[str, Any], changes: dict[str, Any]) -> Roster:
+    """Return the next version: the newest one with changes, and what is replicated now pinned.
+
+    ``changes`` may hold ``constants`` (those that change), ``rules``, ``steward``, ``suites``,
+    ``members`` (by region the fields that change, a new member's all, or null for one that leaves;
+    keys and pins of certificates in hexadecimal) and ``closed`` (by origin: the log that takes
+    over, or null).
+    """
+    body = encoding.decode(newest.encode())
+    body["version"], body["previous"] = newest.version + 1, newest.sha256
+    empty = [0, EMPTY_ROOT.hex()]
+    found = {origin: pins.get(origin, empty) for origin in newest.origins}
+    body["pins"] = {origin: [pin[0], bytes.fromhex(pin[1])] for origin, pin in found.items()}
+    unknown = changes.keys() - {*_CHANGED, "members", "closed"}
+    if unknown:
+        raise MalformedError(f"nothing is called {sorted(unknown)}", code="bad-field")
+    for name in _CHANGED:
+        if name in changes:
+            is_map = isinstance(changes[name], dict)
+            body[name] = {**body[name], **changes[name]} if is_map else changes[name]
+    for region, fields in changes.get("members", {}).items():
+        if fields is None:
+            body["members"].pop(region, None)
+            continue
+        member: dict[str, Any] = {"tls": None, "witnesses": None, "faulty_max": None, "keys": {}}
+        member |= body["members"].get(region, {}) | fields
+        keys = body["members"].get(region, {}).get("keys", {})
+        member["keys"] = {**keys, **_bytes(fields.get("keys", {}))}
+        if isinstance(member["tls"], str):
+            member["tls"] = bytes.fromhex(member["tls"])
+        body["members"][region] = member
+    for origin, heir in changes.get("closed", {}).items():
+        size, root = body["pins"].get(origin, [0, EMPTY_ROOT])
+        body["closed"][origin] = {"size": size, "root": root, "successor": heir}
+    return Roster.decode(encoding.encode(body))
+
+
+def _bytes(keys: dict[str, str]) -> dict[str, bytes]:
+    try:
+        return {name: bytes.fromhex(value) for name, value in keys.items()}
+    except (TypeError, ValueError) as error:
+        raise MalformedError("a key is hexadecimal", code="bad-field") from error
+
+
+def _chain(given: argparse.Namespace) -> RosterChain:
+    found = ask(given, lambda client: client.roster())
+    return RosterChain.check([base64.b64decode(signed) for signed in found["signed"]])
+
+
+def _key(given: argparse.Namespace) -> SigningKey:
+    """Return a region's governance key, which lies in a folder of its own."""
+    secret = os.environ.get(SECRET_ENV, "").encode()
+    if (given.keys / SECRET_FILE).is_file():
+        secret = read_secret(given.keys / SECRET_FILE)
+    return KeyStore.open(given.keys, secret, randomness).load(f"governance/{given.region}")
+
+
+def _say(given: argparse.Namespace, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    return ask(given, lambda client: client.say_on_roster(kind, body))
+
+
+def _tell(given: argparse.Namespace, said: dict[str, Any], words: str) -> int:
+    if given.json:
+        print_json(said)
+    else:
+        print(f"{words}, as entry {said['index']} of {said['origin']}")
+    return 0
+
+
+def _words(said: dict[str, Any]) -> str:
+    words = [f"proposes in {it['round']}" for it in said.get("proposals", ())]
+    words += [f"approves in {it[0]}" for it in said.get("approvals", ())]
+    words += [f"stalls {it[0]}" for it in said.get("stalls", ())]
+    return ", ".join(words)

@@ -1,0 +1,106 @@
+"""``shouxin roster`` against live nodes: the constants change while acts flow."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import encoding
+from ledger.errors import MalformedError
+from nodes.cli.main import main
+from nodes.cli.roster import changed
+from tests.nodes.stage import HERE, THERE, Station, station
+from tests.vectors.own.generate import GUANGXI, REGIONS, SICHUAN, TIBET, member, roster
+
+WAIT_S = 40
+
+
+def wait_for(version: int, nodes: Station) -> None:
+    end_s = time.monotonic() + WAIT_S
+    while any(it.service.node.snapshot.version < version for it in nodes.nodes.values()):
+        assert time.monotonic() < end_s, "the version does not come into force"
+        time.sleep(0.05)
+
+
+def test_a_proposal_signed_offline_comes_into_force_and_windows_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with station(tmp_path / "net", 2) as nodes:
+        nodes.start(HERE, THERE)
+        steward = nodes.founded.roster.steward
+        governance = tmp_path / "net" / "governance"
+        for region in (HERE, THERE):
+            nodes.act(
+                region,
+                "party.enrol",
+                f"{region}/hall/h",
+                {"name": "大厅"},
+                wait="replicated",
+            )
+        changes = tmp_path / "changes.json"
+        changes.write_text(json.dumps({"constants": {"staleness_s": 500}}))
+        at = {region: ("--node", str(nodes.home(region))) for region in (HERE, THERE)}
+        assert main(["roster", "propose", str(changes), *at[steward]]) == 0
+        for region in (HERE, THERE):
+            given = ["roster", "approve", "--keys", str(governance), "--region", region]
+            end_s = time.monotonic() + WAIT_S
+            # The proposal is replicated first, and then seen.
+            while main([*given, *at[region]]) != 0:
+                assert time.monotonic() < end_s, capsys.readouterr().err
+                time.sleep(0.2)
+        for number in range(5):
+            nodes.act(HERE, "party.enrol", f"{HERE}/hall/meanwhile-{number}", {"name": "大厅"})
+        wait_for(2, nodes)
+        assert nodes.nodes[HERE].service.roster.constants.staleness_s == 500
+        capsys.readouterr()
+        chain = tmp_path / "chain"
+        assert main(["roster", "history", "--json", "-o", str(chain), *at[HERE]]) == 0
+        told = json.loads(capsys.readouterr().out)["versions"]
+        assert [row["version"] for row in told] == [1, 2]
+        signed = nodes.nodes[HERE].service.chain.signed
+        assert encoding.decode(chain.read_bytes()) == [*signed[1:]]
+        assert main(["roster", "show", *at[THERE]]) == 0
+        assert "version 2 in force" in capsys.readouterr().out
+        stall = ["roster", "stall", "--round", "1", "--keys", str(governance), "--region", HERE]
+        assert main([*stall, *at[HERE]]) == 0
+        assert main([*stall, *at[HERE]]) == 3
+        nodes.stop(HERE)
+        nodes.start(HERE)
+        assert nodes.nodes[HERE].service.roster.version == 2
+
+
+PINS = {origin: [3, "03" * 32] for origin in (SICHUAN, TIBET)}
+
+
+def test_a_file_of_changes_makes_the_next_version() -> None:
+    genesis = roster()
+    joiner = member(GUANGXI).to_map()
+    given: dict[str, Any] = {
+        **joiner,
+        "keys": {name: key.hex() for name, key in joiner["keys"].items()},
+        "tls": joiner["tls"].hex(),
+    }
+    changes = {
+        "members": {GUANGXI: given, "540000": None, "510000": {"url": "https://new.example"}},
+        "closed": {TIBET: SICHUAN},
+        "constants": {"refresh_s": 30},
+    }
+    new = changed(genesis, PINS, changes)
+    assert set(new.members) == ({*REGIONS, GUANGXI} - {"540000"})
+    assert new.members[GUANGXI] == member(GUANGXI)
+    assert new.members["510000"].url == "https://new.example"
+    assert new.members["510000"].keys == genesis.members["510000"].keys
+    assert (new.closed[TIBET].size, new.closed[TIBET].successor) == (3, SICHUAN)
+    assert (new.constants.refresh_s, new.constants.staleness_s) == (30, 600)
+    assert (new.pins[SICHUAN].size, new.pins[f"{SICHUAN[:-6]}500000"].size) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"other": 1}, {"members": {"510000": {"keys": {"log": "xx"}}}}, {"steward": "990000"}],
+)
+def test_a_change_that_makes_no_roster_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(MalformedError):
+        changed(roster(), {}, changes)
