@@ -1,6 +1,8 @@
 """Logs that go on where another was closed, what begins them, and acts salvaged into them."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.closing import close_log
 from ledger.continuing import continues_body, covers, decode_continues, frozen_lines
 from ledger.errors import LedgerError, RefusedError
-from ledger.frozen import Frozen
+from ledger.frozen import Frozen, decode_frozen
 from ledger.hashing import hash_leaf
 from ledger.judge import check_citations
 from ledger.keys import key_thumbprint
@@ -21,8 +23,18 @@ from ledger.salvage import Salvage, as_judged, check_lost, decode_salvage
 from ledger.statement import Act, Citation, decode_statement, sign_statement
 from tests import rfc9162
 from tests.ledger.test_cut import MAIN, ROSTER, held
-from tests.vectors.own.generate import CASE, OFFICER, SICHUAN, TIBET, TIME_S, key, member
+from tests.vectors.own.generate import (
+    CASE,
+    OFFICER,
+    SICHUAN,
+    TIBET,
+    TIME_S,
+    Example,
+    key,
+    member,
+)
 
+EXAMPLE = Example()
 SECOND, THIRD = f"{TIBET}/2", f"{TIBET}/3"
 CLOSED = {
     TIBET: Closing(20, rfc9162.root(MAIN[:20]), SECOND),
@@ -296,3 +308,27 @@ def test_a_salvaged_act_keeps_its_words_and_gets_a_new_place() -> None:
 def test_a_salvage_is_one_act_and_one_receipt(body: dict[str, Any]) -> None:
     with pytest.raises(LedgerError):
         decode_salvage(body)
+
+
+# The vector
+
+
+def test_the_vector_is_read_as_it_was_made() -> None:
+    vector = json.loads((Path(__file__).parents[1] / "vectors/own/loss.json").read_text())
+    six, closed = EXAMPLE.chain()[1:]
+    made = {
+        name: decode_statement(bytes.fromhex(vector[name])).act
+        for name in ("frozen", "continues", "salvage")
+    }
+    frozen = decode_frozen(made["frozen"].body, "520000", six)
+    assert (frozen.origin, frozen.mirrored_size) == (vector["origin"], vector["size"])
+    genesis = {name: made["continues"].body[name] for name in GENESIS}
+    heir = f"{vector['origin']}/2"
+    continues = decode_continues(made["continues"].body, genesis, closed, heir)
+    assert (continues.size, continues.root.hex()) == (vector["size"], vector["root"])
+    lost = decode_salvage(made["salvage"].body)
+    assert lost.inner.leaf.hex() == vector["lost"]
+    public = six.members["510000"].keys.receipt
+    keys = {key_thumbprint(public): public}
+    found = check_lost(lost, heir, closed.closed, lambda _origin: keys, lambda *_at: None)
+    assert (found.origin, found.index) == (vector["origin"], vector["size"])

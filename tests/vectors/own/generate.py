@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger.bundle import Bundle, ProvenEntry, ProvenLog
 from ledger.checkpoint import Checkpoint
+from ledger.continuing import continues_body, frozen_lines
 from ledger.cosignature import sign_line
 from ledger.equivocation import (
     EVIDENCE_KIND,
@@ -22,6 +23,7 @@ from ledger.equivocation import (
     evidence_body,
     said_by_log,
 )
+from ledger.frozen import Frozen, Held
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SigningKey
 from ledger.map_tree import prove, rebuild
@@ -350,6 +352,61 @@ class Example:
         )
         return self.roster, six, closed
 
+    def loss(self) -> dict[str, Any]:
+        """Sichuan's log is frozen, and goes on; an act that it had lost is salvaged."""
+        six, closed = self.chain()[1:]
+        head, heir = self.sichuan.checkpoint(), f"{SICHUAN}/2"
+        mirror = line("520000", "mirror", head, TIME_S + 200).line
+        witness = line("520000", "witness", head, TIME_S + 200).line
+        frozen = Frozen(
+            SICHUAN,
+            six.version,
+            Held(head, self.sichuan.note(), witness),
+            Held(head, self.sichuan.note(), mirror),
+        )
+        genesis = {
+            "leaf": "cose-sign1/rfc9162-sha256",
+            "roster": signed(closed).encode(),
+            "rules": closed.rules,
+        }
+        begun = continues_body(genesis, closed, heir, frozen_lines({"520000": frozen}, head.size))
+        lost = sign_statement(
+            key(OFFICER),
+            OFFICER,
+            "510000/case/2026-000018",
+            TIME_S,
+            Act("case.open", 1, None, (), {}),
+        )
+        entries = [*self.sichuan.entries, lost.entry]
+        receipt = make_inclusion_receipt(
+            key("510000", "receipt"),
+            SICHUAN,
+            lost.subject,
+            TIME_S + 90,
+            len(entries),
+            head.size,
+            rfc9162.inclusion(head.size, entries),
+            rfc9162.root(entries),
+        )
+        salvage = {"statement": lost.entry, "receipt": receipt}
+
+        def entry(by: SigningKey, region: str, subject: str, kind: str, body: Any) -> str:
+            act = Act(kind, 1, None, (), body)
+            return sign_statement(by, region, subject, TIME_S + 300, act).entry.hex()
+
+        issuer = key("510000/2", "issuer")
+        return {
+            "frozen": entry(
+                key("520000", "issuer"), "520000", "510000", "log.frozen", frozen.to_body()
+            ),
+            "continues": entry(issuer, "510000", heir, "log.continues", begun),
+            "salvage": entry(issuer, "510000", lost.subject, "log.salvage", salvage),
+            "origin": SICHUAN,
+            "size": head.size,
+            "root": head.root.hex(),
+            "lost": lost.leaf.hex(),
+        }
+
     def vectors(self) -> dict[str, dict[str, Any]]:
         """The vectors, by file name."""
         head = self.sichuan.checkpoint()
@@ -437,6 +494,7 @@ class Example:
                 "shown": self.conviction.shown,
                 "sizes": list(self.conviction.sizes),
             },
+            "loss": self.loss(),
             "bundle": {
                 "bundle": self.bundle.encode().hex(),
                 "genesis": self.roster.sha256.hex(),
