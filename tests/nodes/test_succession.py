@@ -15,13 +15,15 @@ from ledger.receipt import make_inclusion_receipt
 from ledger.roster import Pin, sign_roster
 from ledger.statement import Act, Statement, decode_statement, sign_statement
 from ledger.tiles import read_nodes
+from nodes.core.effects import Effects
 from nodes.core.ready import Freeze, Registered, Salvage
 from nodes.core.succession import read_reports
 from nodes.node import Ports, RoleKeys, Settings, build
-from nodes.store.entries import load_sizes
+from nodes.store.entries import LogIDs, load_sizes
 from nodes.store.reader import StoreReader
+from tests import rfc9162
 from tests.nodes import neighbours
-from tests.nodes.town import START_MS, House, Town, furnish, lend
+from tests.nodes.town import START_MS, House, Town, furnish, lend, officer_key
 
 A, LOST, C, D, E = neighbours.REGIONS
 OTHERS = (A, C, D, E)
@@ -52,6 +54,8 @@ class Burnt(Town):
         # From here on nobody hears of what it accepts.
         self.cut.add(LOST)
         self.lost = [self.kept(self.open_case("2")), self.kept(self.offer("2"))]
+        self.open_case("3")
+        self.orphan = self.kept(self.offer("3"))
         self.below = self.kept(self.replicated - 1)
         self.before = self.houses[LOST]
         self.kill(LOST)
@@ -258,6 +262,66 @@ def test_an_act_without_its_own_receipt_from_the_lost_log_is_not_salvaged(town: 
     )
     assert result.error is not None
     assert result.error.code == "not-entitled"
+
+
+def judged(town: Burnt, made: Statement, *, is_first: bool = False) -> str:
+    """How another node judges an entry of the successor log, whoever wrote it."""
+    node = town.node(A)
+    projection, state = node._projection, node._follower.states[town.new]
+    with town.houses[A].engine.connect() as connection:
+        reader = StoreReader(connection, LogIDs())
+        try:
+            if made.act.kind == CONTINUES_KIND:
+                state = projection.new_state(town.new) if is_first else state
+                now_s = town.clock.ms // 1000
+                projection.judge_continues(state, made, now_s, Effects(), reader)
+            else:
+                projection.judge_salvage(state, made, state.size, reader)
+        except LedgerError as error:
+            return error.code
+    return ""
+
+
+def test_every_other_node_voids_what_the_regions_own_node_should_have_refused(town: Burnt) -> None:
+    time_s = town.clock.ms // 1000
+    issuer, clerk = heir_key("issuer"), f"{LOST}/officer/clerk"
+
+    def salvage(kept: tuple[bytes, bytes], subject: str, by: str = LOST) -> Statement:
+        body = {"statement": kept[0], "receipt": kept[1]}
+        key = issuer if by == LOST else officer_key(by)
+        act = Act("log.salvage", 1, None, (), body)
+        return sign_statement(key, by, subject, time_s, act)
+
+    opened, orphan, case = town.lost[0], town.orphan, f"{LOST}/case"
+    assert judged(town, salvage(opened, f"{case}/2")) == "already-salvaged"
+    assert judged(town, salvage(opened, f"{case}/9")) == "bad-field"
+    assert judged(town, salvage(orphan, f"{case}/3", by=clerk)) == "not-entitled"
+    # Its author knew a case that was never brought back.
+    assert judged(town, salvage(orphan, f"{case}/3")) == "wrong-previous"
+    # Whoever has the old receipt key still needs the author's own signature.
+    forged = orphan[0][:-1] + bytes((orphan[0][-1] ^ 1,))
+    size = town.chain.newest.closed[town.old].size
+    tree = [*(b"anything" for _ in range(size)), forged]
+    receipt = make_inclusion_receipt(
+        neighbours.key(LOST, "receipt"),
+        town.old,
+        f"{case}/3",
+        time_s,
+        len(tree),
+        size,
+        rfc9162.inclusion(size, tree),
+        rfc9162.root(tree),
+    )
+    assert judged(town, salvage((forged, receipt), f"{case}/3")) == "bad-signature"
+
+    first = decode_statement(entry(town, A, town.new, 0)).act
+    again = sign_statement(issuer, LOST, town.new, time_s, first)
+    assert judged(town, again) == "exists"
+    other = sign_statement(issuer, LOST, town.old, time_s, first)
+    assert judged(town, other, is_first=True) == "exists"
+    wrong = Act(first.kind, 1, None, (), {**first.body, "size": first.body["size"] - 1})
+    made = sign_statement(issuer, LOST, town.new, time_s, wrong)
+    assert judged(town, made, is_first=True) == "bad-genesis"
 
 
 def test_nobody_finds_fault_with_any_of_it(town: Burnt) -> None:
