@@ -228,9 +228,6 @@ def found_heir(
         NotFoundError: The region is no member.
     """
     lost = chain.newest.member(region)
-    if folder.exists() and any(folder.iterdir()):
-        raise RefusedError(f"{folder} is not empty", code="exists")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     public, peer = urlsplit(lost.url), urlsplit(lost.peer)
     place = Place(
         region=region,
@@ -241,7 +238,7 @@ def found_heir(
         peer_port=peer.port or 0,
         peer_url=lost.peer,
     )
-    store = _make_store(folder)
+    store = _furnish(folder, chain, place, certificates, now_s)
     keys = {role: store.make(f"role/{role}").public for role in ROLES}
     more = {
         role: store.make_post_quantum(role).public
@@ -250,6 +247,67 @@ def found_heir(
     }
     if lost.keys.log_sm2 is not None:
         more["log_sm2"] = store.make_sm2(LOG_SM2).public
+    heir = replace(
+        lost,
+        origin=successor_origin(lost.origin),
+        tls=None if lost.tls is None else pin_of((folder / "tls" / "node.pem").read_bytes()),
+        keys=replace(lost.keys, **keys, **more),
+    )
+    write_durably(folder / HEIR_FILE, encode(heir.to_map()), 0o644)
+    return heir
+
+
+def found_joiner(  # noqa: PLR0917 - what a network knows, then what the region brings
+    folder: Path,
+    chain: RosterChain,
+    place: Place,
+    certificates: bytes,
+    governance: Path,
+    now_s: int,
+) -> Member:
+    """Make the folder of a node whose region is to join, and its governance key apart from it.
+
+    Args:
+        folder: New, or empty.
+        chain: Of the network that it joins.
+        place: Where the node will be reached.
+        certificates: Of the members, as PEM.
+        governance: Folder for the governance key; new, or empty.
+        now_s: Now.
+
+    Returns:
+        The region as the next version is to name it.
+
+    Raises:
+        RefusedError: ``exists``: a folder is not empty.
+    """
+    if governance.exists() and any(governance.iterdir()):
+        raise RefusedError(f"{governance} is not empty", code="exists")
+    store = _furnish(folder, chain, place, certificates, now_s)
+    keys = {role: store.make(f"role/{role}").public for role in ROLES}
+    secret = secrets.token_hex(32).encode()
+    apart = KeyStore.create(governance, secret, randomness)
+    write_durably(governance / SECRET_FILE, secret + b"\n")
+    own = apart.make(f"governance/{place.region}").public
+    return Member(
+        name=place.name,
+        name_en=place.name_en,
+        origin=origin_for(chain.newest.network, place.region),
+        url=f"http://{place.host}:{place.public_port}",
+        peer=place.peer_url or f"https://{place.host}:{place.peer_port}",
+        tls=pin_of((folder / "tls" / "node.pem").read_bytes()),
+        keys=MemberKeys(**keys, governance=own),
+    )
+
+
+def _furnish(
+    folder: Path, chain: RosterChain, place: Place, certificates: bytes, now_s: int
+) -> KeyStore:
+    """Make all of a node's folder but its role keys, and return the store for them."""
+    if folder.exists() and any(folder.iterdir()):
+        raise RefusedError(f"{folder} is not empty", code="exists")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = _make_store(folder)
     certificate = _make_transport(folder, chain.newest.network, place, now_s)
     write_durably(folder / ROSTER_FILE, chain.signed[0], 0o644)
     write_durably(folder / CERTIFICATES_FILE, certificates + certificate, 0o644)
@@ -258,14 +316,7 @@ def found_heir(
     digest = hashlib.sha256(token.encode()).hexdigest()
     write_durably(folder / TOKEN_HASH_FILE, f"{digest}\n".encode())
     write_durably(folder / CONFIG_FILE, _config(place, chain.genesis).encode(), 0o600)
-    heir = replace(
-        lost,
-        origin=successor_origin(lost.origin),
-        tls=None if lost.tls is None else pin_of(certificate),
-        keys=replace(lost.keys, **keys, **more),
-    )
-    write_durably(folder / HEIR_FILE, encode(heir.to_map()), 0o644)
-    return heir
+    return store
 
 
 def _make_store(home: Path) -> KeyStore:

@@ -36,6 +36,10 @@ class HTTPPeers:
         self._answer_bytes_max = answer_bytes_max
         self._session: aiohttp.ClientSession | None = None
 
+    def reach(self, urls: Mapping[str, str], contexts: Mapping[str, ssl.SSLContext]) -> None:
+        """Use other addresses and certificates from the next request on."""
+        self._urls, self._contexts = urls, contexts
+
     async def send(self, request: PeerRequest) -> PeerAnswered:
         """Send, and return the answer; status 0 where there was none, and why as its body."""
         try:

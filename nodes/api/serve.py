@@ -15,7 +15,7 @@ from aiohttp import web
 from sqlalchemy.exc import DBAPIError
 
 from ledger.encoding import decode
-from ledger.errors import MalformedError, UnavailableError, UnverifiedError
+from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
 from ledger.names import check_region
 from ledger.roster import Roster, SignedRoster, check_genesis
 from ledger.roster_chain import RosterChain
@@ -70,6 +70,9 @@ SWITCH_S: Final = 0.0005
 
 # How long open requests may take to end once the node is told to stop.
 SHUTDOWN_S: Final = 2.0
+
+ROSTER_LOOK_S: Final = 1.0
+"""How often the addresses of peers are compared with the newest roster version."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -208,6 +211,8 @@ async def running(
             stack.push_async_callback(standby.stop)
             await standby.start()
         seals = SealStore(keys, _open_device(config, sm2, stack))
+        follower = asyncio.create_task(_follow_roster(config, roster, node, peers, peer_tls))
+        stack.push_async_callback(_end, follower)
         desk = Desk(
             seals,
             DraftStore(config.node.data / "papers"),
@@ -392,6 +397,46 @@ def _transport(
         if region != config.node.region
     }
     return contexts, tls.peer_server(paths.certificate, paths.key, pinned)
+
+
+async def _follow_roster(
+    config: Config,
+    roster: Roster,
+    node: node_module.Node,
+    peers: HTTPPeers,
+    listener: ssl.SSLContext | None,
+) -> None:
+    """Reach the members of a new roster version, and let them in, without a restart.
+
+    Their certificates come from the file that the configuration names; while it lacks one, the rest
+    go on, and it is read again.
+    """
+    known, told = roster.version, 0
+    while True:
+        await asyncio.sleep(ROSTER_LOOK_S)
+        rosters = node.snapshot.rosters
+        if rosters is None or rosters.newest.version == known:
+            continue
+        newest = rosters.newest
+        try:
+            contexts, _ = _transport(config, newest)
+            if listener is not None and config.tls.peers is not None:
+                for pem in tls.load_pinned(config.tls.peers, newest).values():
+                    listener.load_verify_locations(cadata=pem)
+        except (LedgerError, ssl.SSLError, OSError) as error:
+            if told != newest.version:
+                _log.warning("roster version %d: %s", newest.version, error)
+                told = newest.version
+            continue
+        peers.reach(_addresses(config, newest), contexts)
+        known = newest.version
+        _log.info("peers are those of roster version %d", known)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _addresses(config: Config, roster: Roster) -> dict[str, str]:

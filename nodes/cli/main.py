@@ -577,6 +577,23 @@ def _roster(commands: "_Commands[argparse.ArgumentParser]") -> None:
     propose.add_argument(
         "--stall", action="append", metavar="REGION", help="whose stall opened this round"
     )
+    join = _command(
+        parts, "join", "roster:join", "make a node's folder for a region that is to join"
+    )
+    join.add_argument("folder", type=Path, metavar="DIR", help="new; where the node will live")
+    join.add_argument("--region", required=True, help="its code")
+    join.add_argument("--name", required=True, help="in Chinese")
+    join.add_argument("--name-en", required=True, help="in English")
+    join.add_argument("--host", default="127.0.0.1", help="where it is reached")
+    join.add_argument("--public-port", type=int, required=True)
+    join.add_argument("--peer-port", type=int, required=True)
+    join.add_argument(
+        "--certificates", type=Path, required=True, metavar="PEM", help="of the members"
+    )
+    join.add_argument(
+        "--keys", type=Path, required=True, metavar="DIR", help="new; for the governance key"
+    )
+    _caller(join)
     approve = _command(
         parts, "approve", "roster:approve", "sign what is proposed with the governance key"
     )

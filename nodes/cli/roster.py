@@ -27,8 +27,9 @@ from ledger.roster_acts import (
     sign_stall,
 )
 from ledger.roster_chain import RosterChain
+from nodes.adapters.clock import SystemClock
 from nodes.adapters.keystore import SECRET_ENV, KeyStore, read_secret
-from nodes.adapters.network import SECRET_FILE
+from nodes.adapters.network import SECRET_FILE, Place, found_joiner
 from nodes.adapters.random import randomness
 from nodes.cli.caller import ask
 from nodes.cli.show import console, print_json, table
@@ -96,6 +97,29 @@ def propose(given: argparse.Namespace) -> int:
     proposal = Proposal(given.round, new.encode(), tuple(sorted(given.stall or ())))
     said = _say(given, PROPOSE_KIND, proposal.to_body())
     return _tell(given, said, f"version {new.version}, {proposal.sha256.hex()}, is proposed")
+
+
+def join(given: argparse.Namespace) -> int:
+    """Make the folder of a node whose region is to join, and say how the proposal names it."""
+    try:
+        certificates = given.certificates.read_bytes()
+    except OSError as error:
+        raise MalformedError(f"cannot read {given.certificates}", code="no-file") from error
+    place = Place(
+        region=given.region,
+        name=given.name,
+        name_en=given.name_en,
+        host=given.host,
+        public_port=given.public_port,
+        peer_port=given.peer_port,
+    )
+    now_s = SystemClock().now_ms() // 1000
+    joiner = found_joiner(given.folder, _chain(given), place, certificates, given.keys, now_s)
+    fields = joiner.to_map()
+    fields["keys"] = {name: key.hex() for name, key in fields["keys"].items()}
+    fields["tls"] = None if joiner.tls is None else joiner.tls.hex()
+    print(json.dumps({"members": {given.region: fields}}, ensure_ascii=False, indent=1))
+    return 0
 
 
 def approve(given: argparse.Namespace) -> int:

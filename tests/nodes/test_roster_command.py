@@ -9,6 +9,7 @@ import pytest
 
 from ledger import encoding
 from ledger.errors import MalformedError
+from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.main import main
 from nodes.cli.roster import changed
 from tests.nodes.stage import HERE, THERE, Station, station
@@ -69,6 +70,62 @@ def test_a_proposal_signed_offline_comes_into_force_and_windows_go_on(
         nodes.stop(HERE)
         nodes.start(HERE)
         assert nodes.nodes[HERE].service.roster.version == 2
+
+
+def test_a_sixth_region_joins_live_nodes_while_acts_flow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with station(tmp_path / "net", 3) as nodes:
+        regions = tuple(nodes.founded.roster.members)
+        nodes.start(*regions)
+        for region in regions:
+            nodes.act(
+                region, "party.enrol", f"{region}/hall/h", {"name": "大厅"}, wait="replicated"
+            )
+        steward = nodes.founded.roster.steward
+        at = {region: ("--node", str(nodes.home(region))) for region in regions}
+        ports = free_ports(2)
+        home = tmp_path / "net" / GUANGXI
+        asked = [
+            *("--region", GUANGXI, "--name", "广西", "--name-en", "Guangxi"),
+            *("--public-port", str(ports[0]), "--peer-port", str(ports[1])),
+            *("--certificates", str(nodes.home(steward) / "certificates.pem")),
+            *("--keys", str(tmp_path / "apart")),
+        ]
+        capsys.readouterr()
+        assert main(["roster", "join", str(home), *asked, *at[steward]]) == 0
+        changes = tmp_path / "changes.json"
+        changes.write_text(capsys.readouterr().out)
+        certificate = (home / "tls" / "node.pem").read_bytes()
+        for region in regions:
+            path = nodes.home(region) / "certificates.pem"
+            path.write_bytes(path.read_bytes() + certificate)
+        assert main(["roster", "propose", str(changes), *at[steward]]) == 0
+        governance = tmp_path / "net" / "governance"
+        for region in regions:
+            given = ["roster", "approve", "--keys", str(governance), "--region", region]
+            end_s = time.monotonic() + WAIT_S
+            while main([*given, *at[region]]) != 0:
+                assert time.monotonic() < end_s, capsys.readouterr().err
+                time.sleep(0.2)
+            nodes.act(region, "party.enrol", f"{region}/hall/meanwhile", {"name": "大厅"})
+        wait_for(2, nodes)
+        chain = home / "rosters.cbor"
+        assert main(["roster", "history", "-o", str(chain), *at[steward]]) == 0
+        nodes.founded.configs[GUANGXI] = home / "node.toml"
+        nodes.start(GUANGXI)
+        origin = nodes.founded.roster.members[steward].origin
+        end_s = time.monotonic() + WAIT_S
+        while True:
+            found = nodes.nodes[GUANGXI].service.node.snapshot
+            others = nodes.nodes[steward].service.node.snapshot
+            if found.replicated_size and found.logs[origin].mirrored_size >= others.size:
+                break
+            assert time.monotonic() < end_s, (found, others)
+            time.sleep(0.1)
+        assert nodes.nodes[GUANGXI].service.roster.version == 2
+        mirrored = nodes.nodes[steward].service.node.snapshot.logs
+        assert mirrored[f"{nodes.founded.roster.network}/{GUANGXI}"].mirrored_size > 0
 
 
 PINS = {origin: [3, "03" * 32] for origin in (SICHUAN, TIBET)}
