@@ -61,7 +61,9 @@ def revive(given: argparse.Namespace) -> int:
     """Put a signed roster version into a node's folder, so that its node can start under it."""
     config = load_folder(given.folder)
     path = config.node.rosters
-    versions = [*read_versions(path), *(file.read_bytes() for file in given.roster)]
+    versions = read_versions(path)
+    for file in given.roster:
+        versions += [it for it in _signed_in(file.read_bytes()) if it not in versions]
     chain = RosterChain.check([config.node.roster.read_bytes(), *versions])
     if chain.genesis.sha256.hex() != config.node.genesis:
         raise UnverifiedError("the chain begins with another genesis", code="wrong-genesis")
@@ -78,6 +80,14 @@ def revive(given: argparse.Namespace) -> int:
     print(f"{given.folder} knows version {chain.newest.version}; its log is {member.origin}")
     print(f"start it: shouxin node run --config {given.folder}/node.toml")
     return 0
+
+
+def _signed_in(data: bytes) -> list[bytes]:
+    """Return the versions in a file: one signed roster, or many as a node keeps them."""
+    found = decode(data)
+    if type(found) is list and all(type(it) is bytes for it in found):
+        return found
+    return [data]
 
 
 def close(given: argparse.Namespace) -> int:

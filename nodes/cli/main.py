@@ -572,7 +572,7 @@ def _roster(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "changes",
         type=Path,
         metavar="FILE",
-        help="JSON: what changes, by field",
+        help="JSON: what changes, by field; or a whole version, from shouxin loss close",
     )
     propose.add_argument(
         "--stall", action="append", metavar="REGION", help="whose stall opened this round"

@@ -87,13 +87,17 @@ def history(given: argparse.Namespace) -> int:
 
 
 def propose(given: argparse.Namespace) -> int:
-    """Propose the next version, as a file of changes to the newest one says."""
+    """Propose the next version: a whole one, or the newest one with a file of changes."""
     coming = ask(given, lambda client: client.next_roster())
+    data = given.changes.read_bytes()
     try:
-        changes = json.loads(given.changes.read_text("utf-8"))
-    except ValueError as error:
-        raise MalformedError(f"{given.changes} is not JSON", code="bad-field") from error
-    new = changed(_chain(given).newest, coming["pins"], changes)
+        new = Roster.decode(data)  # as ``shouxin loss close`` writes it
+    except MalformedError:
+        try:
+            changes = json.loads(data)
+        except ValueError as error:
+            raise MalformedError(f"{given.changes} is not JSON", code="bad-field") from error
+        new = changed(_chain(given).newest, coming["pins"], changes)
     proposal = Proposal(given.round, new.encode(), tuple(sorted(given.stall or ())))
     said = _say(given, PROPOSE_KIND, proposal.to_body())
     return _tell(given, said, f"version {new.version}, {proposal.sha256.hex()}, is proposed")

@@ -9,7 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from ledger.checkpoint import Checkpoint
+from ledger.cut import Branch, check_closing
 from ledger.errors import LedgerError, RefusedError
+from ledger.frozen import decode_frozen
+from ledger.hashing import EMPTY_ROOT
 from ledger.keys import verify
 from ledger.kind import Fact
 from ledger.roster import SIGNED_PREFIX, Roster, SignedRoster
@@ -31,6 +35,9 @@ from nodes.ports import Reader
 
 Row = Callable[[str, str], Fact | None]
 """By origin and object: the newest row within sight of the log that is judged."""
+
+_NOTHING: Final = Branch(0, lambda _size: EMPTY_ROOT)
+"""Of the closed log's bytes a verdict says nothing: nodes hold more or less of them."""
 
 PROPOSALS: Final = "proposals"
 APPROVALS: Final = "approvals"
@@ -161,6 +168,7 @@ class RosterJudge:
         2. The member has neither signed nor stalled in this round or a later one.
         3. Its governance key signed the version.
         4. What the version pins is replicated under the version in force: so all epochs are.
+        5. It closes no log below or beside what the member mirrors, as its own freeze says.
         """
         proposer = proposer_of(self._roster, approval.round)
         origin = self._roster.origin_of(proposer)
@@ -182,7 +190,23 @@ class RosterJudge:
         proposal = read_proposal(self._reader, origin, found[0])
         key = self._roster.members[self._region].keys.governance
         verify(key, SIGNED_PREFIX + proposal.body, approval.signature)  # (3)
-        self._check_pins(Roster.decode(proposal.body))  # (4)
+        new = Roster.decode(proposal.body)
+        self._check_pins(new)  # (4)
+        self._check_cuts(new)  # (5)
+
+    def _check_cuts(self, new: Roster) -> None:
+        roster = self._roster
+        for origin in new.closed.keys() & set(roster.origins):
+            fact = self._row(self._state.origin, roster.region_of_origin(origin))
+            state = {} if fact is None else fact.state
+            if fact is None or state.get("frozen") != origin:
+                continue
+            for entry in self._reader.entries(fact.origin, fact.index, fact.index + 1):
+                body = decode_statement(entry).act.body
+                held = decode_frozen(body, self._region, roster).mirrored
+                closing = new.closed[origin]
+                head = Checkpoint(origin, closing.size, closing.root)
+                check_closing(head, None if held is None else held.checkpoint, _NOTHING)
 
     def _check_pins(self, new: Roster) -> None:
         for origin, pin in new.pins.items():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.encoding import encode
 from ledger.hashing import EMPTY_ROOT
 from ledger.roster import Pin, Roster, sign_roster
 from nodes.adapters.keystore import KeyStore
@@ -106,9 +107,12 @@ def test_a_destroyed_region_comes_back_and_its_callers_salvage_what_it_lost(
         store = KeyStore.open(folder, secret, bytes)
         keys = {region: store.load(f"governance/{region}") for region in regions}
         signed.write_bytes(sign_roster(new, keys).encode())
+        many = tmp_path / "many"
+        many.write_bytes(encode([signed.read_bytes()]))
         for region in regions:
             status, told = shouxin(
-                capsys, "loss", "revive", network.home(region), "--roster", signed,
+                capsys, "loss", "revive", network.home(region),
+                "--roster", many if region == LOST else signed,
                 "--certificate", home / "tls" / "node.pem",
             )  # fmt: skip
             assert status == 0, told

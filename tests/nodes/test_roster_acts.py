@@ -8,7 +8,7 @@ import pytest
 
 from ledger.errors import LedgerError
 from ledger.hashing import EMPTY_ROOT
-from ledger.roster import Pin, Roster
+from ledger.roster import Closing, Pin, Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
@@ -21,6 +21,7 @@ from ledger.roster_acts import (
     sign_proposal,
     sign_stall,
 )
+from nodes.core.ready import Freeze
 from nodes.core.roster_judge import APPROVALS
 from nodes.store.reader import StoreReader
 from tests.nodes import neighbours
@@ -244,3 +245,18 @@ def test_a_hostile_approval_is_void_at_every_node_and_counts_for_nothing() -> No
     approve(town, B, new)
     fact = town.fact(A, town.origin(B), roster_object(B, VERSION))
     assert [it[0] for it in fact.state[APPROVALS]] == [1]
+
+
+def test_a_member_signs_no_version_that_closes_a_log_below_what_its_own_freeze_says() -> None:
+    town = settled(A, B, C, D)
+    base, lost = pinned(town), town.origin(D)
+    pin = base.pins[lost]
+    assert 0 < pin.size < town.node(B).snapshot.logs[lost].mirrored_size
+    members = {region: it for region, it in base.members.items() if region != D}
+    new = replace(base, members=members, closed={lost: Closing(pin.size, pin.root, None)})
+    town.ask(B, Freeze(7, lost))
+    town.rounds()
+    propose(town, A, new)
+    assert refusal(town, B, APPROVE_KIND, approval(B, new)) == "cut-below-mirror"
+    # Who has frozen nothing has said nothing that the cut contradicts.
+    approve(town, C, new)
