@@ -500,6 +500,10 @@ class Node:
             self._held = tuple(asked[:HELD_MAX])
             busy = UnavailableError("just started, and asking the witnesses", code="busy")
             replies += [Reply(event.request_id, busy) for event in asked[HELD_MAX:]]
+        elif self._state == "serving" and self._own in self._rosters.newest.closed:
+            # Whatever was appended now would lie beyond the cut, and be void.
+            ended = UnavailableError(f"the roster has closed {self._own}", code="log-closed")
+            replies += [Reply(event.request_id, ended) for event in asked]
         elif self._state == "serving":
             replies += self._sequence(asked, reader, now_ms)
         else:
@@ -743,7 +747,7 @@ class Node:
     def _wake_at_ms(self, network_ms: int | None, now_ms: int) -> int | None:
         stored = {origin: size for origin, size in self._stored.items() if origin != self._own}
         due = [network_ms, self._follower.wake_at_ms()]
-        if self._state == "serving":
+        if self._state == "serving" and self._own not in self._rosters.newest.closed:
             due.append(self._sequencer.closing_at_ms(self._network.unrecorded()))
             due.append(self._asking_until_ms)
         if self._follower.is_behind(stored) or self._withheld.is_behind:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ledger.errors import UnavailableError
 from ledger.names import origin_for
 from ledger.roster import Closing, Member, MemberKeys, Pin, Roster, sign_roster
 from nodes.core.exchange import ROSTERS, encode_rosters
@@ -190,6 +191,9 @@ def test_a_region_leaves_and_the_rest_goes_on() -> None:
     pin = roster.pins[origin]
     closed = {origin: Closing(pin.size, pin.root, town.origin(A))}
     change(town, replace(roster, closed=closed))
+    with pytest.raises(UnavailableError) as caught:
+        town.act(E, "party.enrol", f"{E}/hall/late", {"name": "大厅"})
+    assert caught.value.code == "log-closed"
     town.kill(E)
     check_all_at(town, 2, A, B, C, D)
 
