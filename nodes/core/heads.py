@@ -377,13 +377,13 @@ class Heads:
         self._signers: dict[Role, list[tuple[str, Signer, bytes]]] = {"witness": [], "mirror": []}
         """By role: the key of the newest version, then another one of the version before."""
         self._post_quantum: dict[Role, tuple[str, PostQuantumSigner | None]] = {}
-        self._load_keys(held)
         self._second = {key: Note.decode(data) for key, data in second.items()}
         self._rows = dict(rows)
         self._sizes = dict(sizes)
         self._copies: dict[str, Copy] = {}
         self._lines = dict(lines)
-        self._rest = memory.get(RESTING, b"")
+        self._why_resting, self._retired = _decode_rest(memory.get(RESTING, b""))
+        self._load_keys(held)
         self.convictions = Convictions(rosters, memory)
         self._frozen = {
             name.removeprefix(FROZEN): int.from_bytes(value)
@@ -397,7 +397,8 @@ class Heads:
         """Find our keys by the newest version and the one before.
 
         Lines are given by both where they differ: the note of an epoch needs both, and elsewhere
-        one that does not count does no harm.
+        one that does not count does no harm. A key that has lost its memory signs no more, though
+        the version before names it still.
         """
         for roster in reversed(self.rosters.last_two()):
             keys = own_keys(roster, self.region, held)
@@ -410,6 +411,8 @@ class Heads:
             )
             for role, name, signer, post_quantum in named:
                 key = (name, signer, line_key_id(name, signer.public))
+                if signer.public in self._retired and not self._why_resting:
+                    continue
                 if all((key[0], key[2]) != (it[0], it[2]) for it in self._signers[role]):
                     self._signers[role].append(key)
                 self._post_quantum.setdefault(role, (name, post_quantum))
@@ -422,7 +425,7 @@ class Heads:
     @property
     def resting(self) -> bool:
         """Whether our witness and mirror keys have lost their memory, and sign no more."""
-        return bool(self._rest)
+        return bool(self._why_resting)
 
     @property
     def constants(self) -> Constants:
@@ -693,23 +696,27 @@ class Heads:
 
     def rest(self, why: str) -> PutMemory:
         """Let both keys rest from now on, until a roster version replaces them."""
-        publics = [key.public for keys in self._signers.values() for _, key, _ in keys]
-        self._rest = encode([why, publics])
-        return PutMemory(RESTING, self._rest)
+        lost = {key.public for keys in self._signers.values() for _, key, _ in keys}
+        self._retired |= lost
+        self._why_resting = why
+        return self._remember_rest()
+
+    def _remember_rest(self) -> PutMemory:
+        return PutMemory(RESTING, encode([self._why_resting, sorted(self._retired)]))
 
     def wake(self) -> tuple[Write, ...]:
         """Let new keys sign, once a version has replaced those that rest.
 
-        They begin at the pins, like a joiner's: what the old keys signed nobody here remembers.
+        They begin at the pins, like a joiner's: what the old keys signed nobody here remembers. The
+        old ones stay known, so that they never sign again.
         """
-        if not self._rest:
+        if not self._why_resting:
             return ()
-        _, publics = decode(self._rest)
         newest = self._signers["witness"][:1] + self._signers["mirror"][:1]
-        if not newest or any(key.public in publics for _, key, _ in newest):
+        if not newest or any(key.public in self._retired for _, key, _ in newest):
             return ()
-        self._rest = b""
-        writes: list[Write] = [PutMemory(RESTING, b"")]
+        self._why_resting = ""
+        writes: list[Write] = [self._remember_rest()]
         for role in self._signers:
             del self._signers[role][1:]
         for origin, row in list(self._rows.items()):
@@ -718,6 +725,14 @@ class Heads:
             writes.append(AdvancePeer(row, new))
             self._rows[origin] = new
         return tuple(writes)
+
+
+def _decode_rest(value: bytes) -> tuple[str, set[bytes]]:
+    """Read why our keys rest (empty: they do not), and which keys have ever lost their memory."""
+    if not value:
+        return "", set()
+    why, publics = decode(value)
+    return why, set(publics)
 
 
 def _pinned_row(origin: str, pin: Pin) -> PeerRow:
