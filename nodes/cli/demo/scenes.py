@@ -40,14 +40,14 @@ async def enrol(world: World, terminal: Terminal) -> None:
     """Departments, halls, windows and officers enter the ledger, each signed by its region."""
     terminal.scene("enrol")
     with terminal.progress(
-        "enrol.progress", sum(_enrolments(it.home) for it in world.all())
+        "enrol.progress", sum(enrolments(it.home) for it in world.all())
     ) as steps:
-        await asyncio.gather(*(_enrol_region(office, steps) for office in world.all()))
+        await asyncio.gather(*(enrol_region(office, steps) for office in world.all()))
     counted = {
         office.code: len((await (await office.client()).object(office.home.receiver))["entries"])
         for office in world.all()
     }
-    total = sum(_enrolments(office.home) for office in world.all())
+    total = sum(enrolments(office.home) for office in world.all())
     shown = table(*terminal.text("enrol.columns").split("|"))
     for office in world.all():
         home, at = office.home, 0 if terminal.language == "zh" else 1
@@ -63,11 +63,19 @@ async def enrol(world: World, terminal: Terminal) -> None:
     terminal.expect("enrol.held", all(counted.values()), count=total, regions=len(counted))
 
 
-def _enrolments(home: Home) -> int:
+def enrolments(home: Home) -> int:
+    """Return how many parties a region enrols."""
     return len(home.units()) + len(home.officers())
 
 
-async def _enrol_region(office: Office, steps: Steps) -> None:
+async def enrol_region(office: Office, steps: Steps, *, seals: bool = HAS_DOCUMENTS) -> None:
+    """A region's departments, hall, windows, officers and seal enter its log.
+
+    Args:
+        office: The region.
+        steps: Grow with each party.
+        seals: Whether papers will be sealed; else the seal's use is recorded, and no key is made.
+    """
     home = office.home
     for unit, fields in home.units():
         await office.act("party.enrol", unit, fields)
@@ -84,7 +92,7 @@ async def _enrol_region(office: Office, steps: Steps) -> None:
     name = f"{home.competent[0]}“跨省通办”专用章"
     # Without the part for documents nothing is sealed, and the ledger's story is told all the same.
     certificate = sha256(home.seal.encode()).digest()
-    if HAS_DOCUMENTS:
+    if seals:
         operator = await office.client()
         held = await operator.make_seal(home.seal, name)
         certificate = bytes.fromhex(held["certificate"])
@@ -108,23 +116,31 @@ async def publish(world: World, terminal: Terminal) -> None:
     shown = table(*terminal.text("publish.columns").split("|"))
     for office in world.all():
         home = office.home
+        await publish_items(office)
         for number in home.items:
             item = items[number]
-            fields = {
-                "version": 1,
-                "title": item.name,
-                "code": item.code,
-                "department": home.department,
-                "materials": sorted(MATERIALS),
-                "tolerable": list(TOLERABLE),
-                "days": WORKING_DAYS,
-            }
-            await office.act("item.publish", home.item(number), fields, officer=home.grantor)
             competent = home.competent[0 if terminal.language == "zh" else 1]
             status = terminal.text(f"publish.{item.status}")
             shown.add_row(home.item(number), item.name, competent, item.document, status)
     terminal.show(shown)
     terminal.say("publish.codes")
+
+
+async def publish_items(office: Office) -> None:
+    """A region's department publishes what it decides."""
+    home, items = office.home, load_items()
+    for number in home.items:
+        item = items[number]
+        fields = {
+            "version": 1,
+            "title": item.name,
+            "code": item.code,
+            "department": home.department,
+            "materials": sorted(MATERIALS),
+            "tolerable": list(TOLERABLE),
+            "days": WORKING_DAYS,
+        }
+        await office.act("item.publish", home.item(number), fields, officer=home.grantor)
 
 
 async def grant(world: World, terminal: Terminal) -> None:
@@ -154,18 +170,20 @@ async def grant(world: World, terminal: Terminal) -> None:
         for owner, grantee in permutations(world.all(), 2)
         if (owner, grantee) != (tibet, sichuan)
     ]
-    await asyncio.gather(*(_lend(owner, grantee) for owner, grantee in pairs))
-    answers = await asyncio.gather(*(_may(owner, grantee) for owner, grantee in pairs))
+    await asyncio.gather(*(lend(owner, grantee) for owner, grantee in pairs))
+    answers = await asyncio.gather(*(may_take_in(owner, grantee) for owner, grantee in pairs))
     terminal.expect("grant.all", all(answers), count=len(pairs) + 1)
 
 
-async def _may(owner: Office, grantee: Office) -> bool:
+async def may_take_in(owner: Office, grantee: Office) -> bool:
+    """Say whether a window may take in papers for another region's department."""
     client = await grantee.client()
     answer = await client.check(grantee.home.window, "intake", owner.home.item())
     return answer.allowed == "yes"
 
 
-async def _lend(owner: Office, grantee: Office, number: str | None = None) -> None:
+async def lend(owner: Office, grantee: Office, number: str | None = None) -> None:
+    """One region's department lends the other's window its rights on an item."""
     await _offer(owner, grantee, number)
     await _accept(owner, grantee, number)
 
@@ -305,7 +323,11 @@ def is_settled(world: World) -> bool:
     sizes = {status["origin"]: status["size"] for status in statuses}
     return all(
         status["replicated_size"] >= status["size"]
-        and all(log.get("judged_size") == sizes[origin] for origin, log in status["logs"].items())
+        and all(
+            log.get("judged_size") == sizes[origin]
+            for origin, log in status["logs"].items()
+            if origin in sizes
+        )
         for status in statuses
     )
 
@@ -426,7 +448,7 @@ async def revoke(world: World, terminal: Terminal) -> None:
     terminal.scene("revoke")
     tibet, sichuan = world.office(TIBET.code), world.office(SICHUAN.code)
     number = TIBET.items[1]
-    await _lend(tibet, sichuan, number)
+    await lend(tibet, sichuan, number)
     used = Plan(case_name(SICHUAN, 900_011), sichuan, tibet, number=number)
     opened = await sichuan.act("case.open", used.name, opening(used), officer=SICHUAN.receiver)
     terminal.say("revoke.used", grant=used.grant, index=opened.index)

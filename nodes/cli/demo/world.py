@@ -40,14 +40,16 @@ class World:
     verdicts: dict[str, object] = field(default_factory=dict)
     quiet: Lags = field(default_factory=Lags)
     seen: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    """Regions whose node no longer stands for them; their logs are nobody's measure."""
 
     def office(self, code: str) -> Office:
         """Return a region."""
         return self.offices[code]
 
     def all(self) -> list[Office]:
-        """Return all regions, in the order of the cast."""
-        return list(self.offices.values())
+        """Return all regions that are there, in the order of the cast."""
+        return [office for office in self.offices.values() if office.code not in self.gone]
 
     async def cut(self) -> None:
         """Cut the link, both ways."""
@@ -59,7 +61,8 @@ class World:
 
     async def close(self) -> None:
         """End every process."""
-        await asyncio.gather(*(office.close() for office in self.all()), return_exceptions=True)
+        closing = (office.close() for office in self.offices.values())
+        await asyncio.gather(*closing, return_exceptions=True)
         await self.cut()
 
 
