@@ -694,6 +694,12 @@ def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:
     demo.add_argument(
         "folder", type=Path, nargs="?", metavar="DIR", help="default: a temporary one"
     )
+    demo.add_argument(
+        "--story",
+        choices=("windows", "membership"),
+        default="windows",
+        help="what windows do; or how regions join, are lost and lie (default: windows)",
+    )
     demo.add_argument("--once", action="store_true", help="end after the story, 0 if all held")
     demo.add_argument(
         "--cases", type=int, default=30, help="how many cases run through (default: 30)"

@@ -714,9 +714,9 @@ def test_every_text_of_the_story_has_both_languages_and_the_same_values() -> Non
 
 def test_an_expectation_that_fails_is_remembered() -> None:
     made = terminal.Terminal("en")
-    made.expect("end.same", held=True)
+    made.expect("end.same", held=True, nodes=5)
     assert made.all_held
-    made.expect("end.fsck", held=False)
+    made.expect("end.fsck", held=False, nodes=5)
     assert not made.all_held
 
 

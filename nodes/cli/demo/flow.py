@@ -44,9 +44,9 @@ class Plan:
         return {"grant": self.grant, "window": self.window.home.window}
 
 
-def case_name(home: Home, number: int) -> str:
-    """Return the name of a region's case of this number."""
-    return f"{home.code}/case/2026-{number:06}"
+def case_name(home: Home, number: int, life: str = "") -> str:
+    """Return the name of a region's case of this number, given out in its log's ``life``."""
+    return f"{home.code}/case/{life}2026-{number:06}"
 
 
 def commitment(what: str) -> bytes:

@@ -37,7 +37,7 @@ from nodes.cli.audit import StoredLogs
 from nodes.cli.caller import load_folder
 from nodes.client import Client
 from nodes.config import Config
-from nodes.core.exchange import FINISHED
+from nodes.core.exchange import FINISHED, GivenRow
 from nodes.core.heads import SignedHead, sign_head
 from nodes.core.ready import PeerRequest
 from nodes.core.submission import SendingLimits, Submission
@@ -100,6 +100,10 @@ class History:
     def tiles(self, _origin: str, wanted: Iterable[Tile]) -> Mapping[Tile, bytes]:
         """Return those of the wanted tiles that there are."""
         return {tile: self.tiles_held[tile] for tile in wanted if tile in self.tiles_held}
+
+    def given(self, *_: object, **__: object) -> Sequence[GivenRow]:
+        """Return the lines that it gave as a witness, which this process leaves to others."""
+        return ()
 
     def head(self, log: SigningKey) -> SignedHead:
         """Return the checkpoint of all of it, signed."""
@@ -169,9 +173,9 @@ async def _offer(means: Means, region: str, history: History) -> dict[str, Any]:
     }
 
 
-async def swear(means: Means, old: Path, to: str) -> None:
+async def swear(means: Means, old: bytes, to: str) -> None:
     """Sign as a witness, now, that a log has no more than it had long ago; tell one region."""
-    note = Note.decode(old.read_bytes())
+    note = Note.decode(old)
     head = Checkpoint.decode(note.text)
     name, time_s = witness_name(means.origin), _now_ms() // 1000 + AHEAD_S
     line = sign_line(name, means.key("witness"), head, time_s).to_signature(name)
@@ -195,7 +199,7 @@ def _now_ms() -> int:
     return SystemClock().now_ms()
 
 
-async def _run(given: argparse.Namespace) -> None:
+async def _run(given: argparse.Namespace, old: bytes) -> None:
     config = load_folder(given.folder)
     async with Client(given.ask) as client:
         served = await client.roster()
@@ -217,7 +221,7 @@ async def _run(given: argparse.Namespace) -> None:
         if given.lie == "fork":
             await fork(means)
         else:
-            await swear(means, given.old, given.to)
+            await swear(means, old, given.to)
     finally:
         await peers.close()
 
@@ -234,7 +238,8 @@ def main() -> None:
         made.add_argument("folder", type=Path, help="of the region's node")
         made.add_argument("--ask", required=True, help="URL of a node that tells the roster")
         made.add_argument("--certificates", type=Path, required=True, help="of all members")
-    asyncio.run(_run(parser.parse_args()))
+    given = parser.parse_args()
+    asyncio.run(_run(given, given.old.read_bytes() if given.lie == "swear" else b""))
 
 
 if __name__ == "__main__":

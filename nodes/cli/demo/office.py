@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.errors import LedgerError, NotFoundError, UnavailableError
+from ledger.names import number_of_origin
 from ledger.roster import Roster
 from nodes.cli.demo.cast import Home
 from nodes.cli.demo.lags import Lags, Pending
@@ -66,6 +67,12 @@ class Office:
     def origin(self) -> str:
         """The log it writes."""
         return self.roster.origin_of(self.code)
+
+    @property
+    def life(self) -> str:
+        """What numbers begin with that its log gives out: nothing, or ``2-`` in its second log."""
+        number = number_of_origin(self.origin)
+        return "" if number == 1 else f"{number}-"
 
     @property
     def url(self) -> str:

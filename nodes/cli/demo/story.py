@@ -5,7 +5,6 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -14,15 +13,14 @@ from typing import Any, Final
 from rich.text import Text
 
 from ledger.errors import LedgerError, MalformedError
-from nodes.cli.demo import paper, scenes, trouble
+from nodes.cli.demo import membership, paper, scenes, trouble
 from nodes.cli.demo.cast import SICHUAN, TIBET
+from nodes.cli.demo.ending import end
 from nodes.cli.demo.flow import Plan
-from nodes.cli.demo.office import Office
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.world import World, found, start
 from nodes.cli.show import print_json, table
 
-LOOKS_MAX: Final = 3
 CASES_MIN: Final = 20
 """So that every pair of regions has one, Tibet's for Chengdu among them."""
 
@@ -52,7 +50,7 @@ async def _run(given: argparse.Namespace, terminal: Terminal) -> int:
 async def _play(given: argparse.Namespace, terminal: Terminal, folder: Path) -> int:
     began = time.monotonic()
     terminal.out.print(Text(terminal.text("title"), style="bold"))
-    terminal.out.print(Text(terminal.text("subtitle"), style="dim"))
+    terminal.out.print(Text(terminal.text(f"subtitle.{given.story}"), style="dim"))
     world = found(folder, given.base_port)
     world.setup_s = time.monotonic() - began
     try:
@@ -61,7 +59,7 @@ async def _play(given: argparse.Namespace, terminal: Terminal, folder: Path) -> 
         terminal.started = time.monotonic()
         broken = ""
         try:
-            await _tell(world, terminal, given.cases)
+            await STORIES[given.story](world, terminal, given.cases)
         except LedgerError as error:
             broken = f"{error.code}: {str(error)[-400:]}"
             terminal.out.print(Text(terminal.text("broken", why=broken), style="bold red"))
@@ -88,7 +86,7 @@ def _introduce(world: World, terminal: Terminal) -> None:
         process = office.process
         shown.add_row(
             office.code,
-            _name(office, terminal),
+            terminal.name(office.home),
             office.url,
             "" if process is None else str(process.process.pid),
             str(office.folder),
@@ -96,7 +94,8 @@ def _introduce(world: World, terminal: Terminal) -> None:
     terminal.show(shown)
 
 
-async def _tell(world: World, terminal: Terminal, count: int) -> None:
+async def _windows(world: World, terminal: Terminal, count: int) -> None:
+    """Tell what windows do, and what stands against cuts, alterations and deleted databases."""
     await scenes.enrol(world, terminal)
     await scenes.publish(world, terminal)
     await scenes.grant(world, terminal)
@@ -109,85 +108,20 @@ async def _tell(world: World, terminal: Terminal, count: int) -> None:
     await trouble.audit(world, terminal, _between(plans))
     await trouble.alter(world, terminal)
     await trouble.lose(world, terminal)
-    await _end(world, terminal)
+    await end(world, terminal)
+
+
+async def _membership(world: World, terminal: Terminal, _: int) -> None:
+    await membership.tell(world, terminal)
+
+
+STORIES: Final = {"windows": _windows, "membership": _membership}
 
 
 def _between(plans: list[Plan]) -> Plan:
     """Return the case that Chengdu took in for Tibet."""
     wanted = (SICHUAN.code, TIBET.code)
     return next(it for it in plans if (it.window.code, it.owner.code) == wanted)
-
-
-async def _end(world: World, terminal: Terminal) -> None:
-    terminal.scene("end")
-    await scenes.settled(world)
-    sound = await _look(world)
-    looks = 1
-    # A quiet log may just have closed its last block, and one node was looked at before it.
-    while not _is_same(world) and looks < LOOKS_MAX:
-        await scenes.settled(world)
-        sound = await _look(world)
-        looks += 1
-    shown = table(terminal.text("end.log"), *(_name(it, terminal) for it in world.all()))
-    for office in world.all():
-        views = world.seen[office.code].values()
-        cells = [f"{it['size']} {it['root'][:10]}…" if it["root"] else "–" for it in views]
-        shown.add_row(_name(office, terminal), *cells)
-    terminal.show(shown)
-    terminal.expect("end.same", _is_same(world))
-    terminal.expect("end.fsck", sound)
-    found = [await (await office.client()).findings() for office in world.all()]
-    for finding in [it for each in found for it in each][:5]:
-        terminal.quote(f"{finding['origin']} #{finding['index']} {finding['code']}", "red")
-    terminal.expect("end.findings", not any(found), count=sum(map(len, found)))
-
-
-async def _look(world: World) -> bool:
-    """Check every database with ``fsck``, keep what it found, and say whether all are sound."""
-    checks = await asyncio.gather(
-        *(trouble.run_command("fsck", str(office.folder), "--json") for office in world.all())
-    )
-    world.seen = seen_by_all(world, [trouble.said_json(said) for _, said in checks])
-    return all(status == 0 for status, _ in checks)
-
-
-def _is_same(world: World) -> bool:
-    """Whether all nodes hold all logs with the same sizes and roots."""
-    return all(
-        len({(view["size"], view["root"]) for view in views.values()}) == 1
-        and all(view["root"] for view in views.values())
-        for views in world.seen.values()
-    )
-
-
-def _name(office: Office, terminal: Terminal) -> str:
-    return office.home.name if terminal.language == "zh" else office.home.name_en
-
-
-def seen_by_all(
-    world: World, reports: Sequence[Mapping[str, Any]]
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return, for each log, its size and root as each node holds it.
-
-    Args:
-        world: Everything that runs.
-        reports: What ``fsck`` found at each node, in the cast's order: its roots are grown anew
-            from the entries that the node stores.
-    """
-    held = {
-        reader.code: {log["origin"]: log for log in report.get("logs", [])}
-        for reader, report in zip(world.all(), reports, strict=True)
-    }
-    return {
-        writer.code: {
-            reader.code: {
-                name: held[reader.code].get(writer.origin, {}).get(name)
-                for name in ("size", "root")
-            }
-            for reader in world.all()
-        }
-        for writer in world.all()
-    }
 
 
 async def _facts(world: World, terminal: Terminal, took_s: float, broken: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from nodes.cli.demo.cast import Home
 from nodes.cli.demo.texts import TEXTS
 from nodes.cli.show import Language
 
@@ -50,6 +51,10 @@ class Terminal:
         """Return a text of the story in the reader's language."""
         zh, en = TEXTS[name]
         return (zh if self.language == "zh" else en).format(**values)
+
+    def name(self, home: Home) -> str:
+        """Return what a region is called in the reader's language."""
+        return home.name if self.language == "zh" else home.name_en
 
     def scene(self, name: str, **values: object) -> None:
         """Begin a scene."""

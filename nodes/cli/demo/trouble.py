@@ -205,7 +205,7 @@ async def alter(world: World, terminal: Terminal) -> None:
     terminal.expect(
         "alter.halted", state != "serving" and bool(code), state=state, code=code, why=detail
     )
-    signed = await _one_act(tibet, "while-altered")
+    signed = await one_act(tibet, "while-altered")
     unsigned = GUIZHOU.code not in {*signed["witness"], *signed["mirror"]}
     enough = all(len(role) == tibet.status["quorum"] for role in signed.values())
     terminal.expect(
@@ -282,7 +282,7 @@ async def lose(world: World, terminal: Terminal) -> None:
     first_state = chongqing.status["state"]
     # The others do not wait for it.
     others = [office for office in world.all() if office is not chongqing]
-    signed = await asyncio.gather(*(_one_act(office, "meanwhile") for office in others))
+    signed = await asyncio.gather(*(one_act(office, "meanwhile") for office in others))
     rebuilt = await chongqing.until(lambda status: status["state"] == "serving", wait_s=REBUILD_S)
     took_s = time.monotonic() - began
     after = dict(chongqing.status)
@@ -298,7 +298,7 @@ async def lose(world: World, terminal: Terminal) -> None:
         "seal.suspend", CHONGQING.seal, {"reason": "恢复后盘点"}, wait="replicated"
     )
     terminal.expect("lose.writes", acted.finality == "replicated", index=acted.index)
-    signed += await asyncio.gather(*(_one_act(office, "afterwards") for office in others))
+    signed += await asyncio.gather(*(one_act(office, "afterwards") for office in others))
     named = [code for lines in signed for role in lines.values() for code in role]
     terminal.expect("lose.resting", after.get("resting") is True and CHONGQING.code not in named)
     quorum = tibet.status["quorum"]
@@ -310,7 +310,7 @@ async def lose(world: World, terminal: Terminal) -> None:
     }  # fmt: skip
 
 
-async def _one_act(office: Office, name: str) -> dict[str, list[str]]:
+async def one_act(office: Office, name: str) -> dict[str, list[str]]:
     """Record an act, wait until it is replicated, and return who signed for it."""
     made = await office.act(
         "basis.publish", f"{office.code}/basis/{name}",

@@ -40,6 +40,8 @@ class World:
     verdicts: dict[str, object] = field(default_factory=dict)
     quiet: Lags = field(default_factory=Lags)
     seen: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    liars: int = 0
+    """How many keys the story lets sign two histories."""
     gone: set[str] = field(default_factory=set)
     """Regions whose node no longer stands for them; their logs are nobody's measure."""
 
