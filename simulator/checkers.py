@@ -546,6 +546,26 @@ class Checkers:
                 if not found[0]:
                     raise BrokenError(f"{machine.region} finds nothing wrong with {origin}/{index}")
                 self._world.count("a forbidden act was found by another node")
+        self._check_convicted()
+
+    def _check_convicted(self) -> None:
+        """Check that two histories of a log, once found out, are a finding with everybody."""
+        machines = list(self.sound())
+        found = {
+            machine.region: machine.disk.database.execute(
+                "SELECT count(*) FROM findings WHERE code = 'equivocation'"
+            ).fetchone()[0]
+            for machine in machines
+        }
+        if any(found.values()):
+            self._world.count("two histories were found out")
+            missing = [
+                machine.region
+                for machine in machines
+                if not found[machine.region] and not self._waits_for_liar(machine, machines)
+            ]
+            if missing:
+                raise BrokenError(f"{missing} know nothing of two histories that others found")
 
     def check_readable(self) -> None:
         """Check that what is replicated can be read though any f regions were lost."""

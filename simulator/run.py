@@ -1,6 +1,8 @@
 """One run: a working phase with whatever goes wrong in it, then healing, and a verdict."""
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from time import process_time  # how fast the run itself was; nothing in it depends on that
@@ -64,10 +66,21 @@ def build(plan: Plan) -> Simulation:
     )
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the interpreter look for cycles of garbage rarely: a world has few, and much memory."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def run(plan: Plan, watch: Watch | None = None) -> Outcome:
     """Run one world from its seed, and say how it ended."""
     began = process_time()
-    with signing(plan.signer):
+    with signing(plan.signer), _rare_collections():
         simulation = build(plan)
         world = simulation.world
         broken, settled_ms = "", 0

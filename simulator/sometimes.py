@@ -19,6 +19,7 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "gave up waiting": "a person gave up after many tries",
     "a forbidden act was recorded": "a lawless node recorded what the rules forbid",
     "a forbidden act was found by another node": "every other node found that out",
+    "two histories were found out": "a region showed two histories, and everybody has the finding",
     "cosigned what a witness must refuse": "a lying witness signed what others refused",
     "an old request was sent again": "a liar sent an old request again",
     "told another size": "a liar told another size than it has",
