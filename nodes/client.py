@@ -18,7 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -85,6 +85,7 @@ class Acted:
     size: int
     entry: bytes
     receipt: bytes
+    consistency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,10 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckAnswer:
-    """May it be done: ``yes``, ``open`` or ``no``, why, and on what that rests."""
+    """May it be done: ``yes``, ``open`` or ``no``, why, and on what that rests.
+
+    ``consistency`` says how far the logs were read; a later question may ask for at least that.
+    """
 
     allowed: str
     code: str
@@ -109,6 +113,7 @@ class CheckAnswer:
     item_version: int | None
     as_of: int
     relied: tuple[Mapping[str, Any], ...]
+    consistency: str = ""
 
 
 class Client:
@@ -186,11 +191,13 @@ class Client:
         version: int = 1,
         wait: Word = "accepted",
         timeout_ms: int = 10_000,
+        at_least: str = "",
     ) -> Acted:
         """Have the node compose and sign an act for an officer, or for the region without one.
 
         Bytes in ``body`` are sent as hexadecimal. The answer waits until the act is as safe as
-        ``wait``, or ``timeout_ms`` are over; its ``finality`` says how far it came.
+        ``wait``, or ``timeout_ms`` are over; its ``finality`` says how far it came. With
+        ``at_least`` the node first waits until it is as far as that word says.
 
         Raises:
             RefusedError: A rule forbids it; ``code`` names the rule.
@@ -208,9 +215,9 @@ class Client:
             asked["officer"] = officer
         answer = await self._json(
             "POST",
-            f"/v1/acts?wait={wait}&timeout_ms={timeout_ms}",
+            f"/v1/acts?wait={wait}&timeout_ms={timeout_ms}" + _also(at_least),
             json.dumps(asked).encode(),
-            wait_ms=timeout_ms if wait != "accepted" else 0,
+            wait_ms=timeout_ms if wait != "accepted" or at_least else 0,
             repeatable=False,
         )
         acted = _acted(answer)
@@ -317,19 +324,53 @@ class Client:
     # ---- questions ------------------------------------------------------------------------------
 
     async def check(
-        self, window: str, right: str, item: str, *, officer: str | None = None
+        self,
+        window: str,
+        right: str,
+        item: str,
+        *,
+        officer: str | None = None,
+        at_least: str = "",
+        timeout_ms: int = 10_000,
     ) -> CheckAnswer:
         """Ask whether a window may use a right over an item now."""
         asked = {"window": window, "right": right, "item": item}
         if officer is not None:
             asked["officer"] = officer
-        answer = await self._json("POST", "/v1/check", json.dumps(asked).encode())
+        path = f"/v1/check?timeout_ms={timeout_ms}{_also(at_least)}" if at_least else "/v1/check"
+        wait_ms = timeout_ms if at_least else 0
+        answer = await self._json("POST", path, json.dumps(asked).encode(), wait_ms=wait_ms)
         relied = tuple(answer.pop("relied"))
         return CheckAnswer(**answer, relied=relied)
 
-    async def case(self, name: str) -> dict[str, Any]:
+    async def case(
+        self, name: str, *, at_least: str = "", timeout_ms: int = 10_000
+    ) -> dict[str, Any]:
         """Return the timeline of a case."""
-        return await self._json("GET", f"/v1/cases/{quote(name)}")
+        query = f"?timeout_ms={timeout_ms}{_also(at_least)}" if at_least else ""
+        wait_ms = timeout_ms if at_least else 0
+        return await self._json("GET", f"/v1/cases/{quote(name)}{query}", wait_ms=wait_ms)
+
+    async def windows(
+        self, item: str, right: str, *, after: str = "", rows: int = 100
+    ) -> dict[str, Any]:
+        """Return which windows may use a right over an item now, a page of them."""
+        asked = {"item": item, "right": right, "rows": rows} | ({"after": after} if after else {})
+        return await self._json("GET", f"/v1/windows?{urlencode(asked)}")
+
+    async def lapsing(
+        self, days: int, *, region: str = "", after: str = "", rows: int = 100
+    ) -> dict[str, Any]:
+        """Return which grants lapse within some days, the soonest first, a page of them."""
+        asked: dict[str, str | int] = {"days": days, "rows": rows}
+        asked |= {"region": region} if region else {}
+        asked |= {"after": after} if after else {}
+        return await self._json("GET", f"/v1/lapsing?{urlencode(asked)}")
+
+    async def ungranted(self, region: str, *, after: str = "", rows: int = 100) -> dict[str, Any]:
+        """Return which items of a region no live grant covers, a page of them."""
+        asked = {"region": region, "rows": rows} | ({"after": after} if after else {})
+        return await self._json("GET", f"/v1/ungranted?{urlencode(asked)}")
 
     async def bundle(self, name: str) -> bytes:
         """Return the evidence bundle of a case."""
@@ -666,6 +707,7 @@ def _acted(answer: Mapping[str, Any]) -> Acted:
             size=answer["size"],
             entry=base64.b64decode(answer["entry"], validate=True),
             receipt=base64.b64decode(answer["receipt"], validate=True),
+            consistency=answer.get("consistency", ""),
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise MalformedError("the node's answer is not that to an act") from error
@@ -679,6 +721,10 @@ def _filed(answer: dict[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise MalformedError("the node's answer is not that to a paper") from error
     return answer
+
+
+def _also(at_least: str) -> str:
+    return f"&at_least={quote(at_least, safe='')}" if at_least else ""
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON knows

@@ -66,6 +66,7 @@ from nodes.store import closings, entries, notes, peers
 from nodes.store.apply import apply
 from nodes.store.engine import WRITER, check_undone, create_schema, driver_errors, trouble
 from nodes.store.entries import LogIDs
+from nodes.store.lent import upgrade_lent
 from nodes.store.reader import StoreReader
 
 __all__ = ["Limits", "Node", "Outbox", "Ports", "RoleKeys", "Settings", "build"]
@@ -135,6 +136,7 @@ def build(
     if not any(are_named(keys, roster, settings.region) for roster in recent for keys in held):
         # One too few would leave unsigned what the roster promises; one too many nobody can check.
         raise MalformedError("the keys are not the roster's", code="bad-key")
+    upgrade_lent(ports.engine)
     create_schema(ports.engine)
     return Node(settings, chain, ports, kinds)
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, get_args
 
@@ -16,6 +17,8 @@ from ledger.kind import FieldType, Kind
 from ledger.names import check_party, check_subject
 from ledger.statement import Statement
 from nodes.api.appending import Appended, compose, register
+from nodes.api.check import seen_size
+from nodes.api.consistency import consistency_of, reach
 from nodes.api.context import SERVICE, Service, make_receipt
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, query_number, read_body, read_json, take
@@ -40,7 +43,7 @@ async def act(request: web.Request) -> web.Response:
     """Compose, sign and append one act; wait for its finality where asked to."""
     service = request.app[SERVICE]
     caller = authorize(request, ACTING)
-    word, timeout_ms = waiting(request, service)
+    word, timeout_ms = waiting(request, service, "at_least")
     fields = take(
         await read_json(request, service.limits.act_bytes_max),
         {"kind": str, "subject": str, "body": dict},
@@ -58,6 +61,8 @@ async def act(request: web.Request) -> web.Response:
         raise RefusedError(
             "a draft is named where it is sealed, by /v1/papers", code="sealing-only"
         )
+
+    await reach(service, request, partial(seen_size, service))
 
     def make(request_id: int) -> Compose:
         return Compose(
@@ -159,9 +164,9 @@ def _check_issuer(service: Service, caller: Caller, issuer: str) -> None:
         raise RefusedError(f"the token is not that of {issuer}", code="wrong-party")
 
 
-def waiting(request: web.Request, service: Service) -> tuple[Finality, int]:
-    """Return the word that the caller waits for, and how long."""
-    check_query(request, "wait", "timeout_ms")
+def waiting(request: web.Request, service: Service, *more: str) -> tuple[Finality, int]:
+    """Return the word that the caller waits for, and how long; ``more`` may stand in the query."""
+    check_query(request, "wait", "timeout_ms", *more)
     limits = service.limits
     timeout_ms = query_number(
         request, "timeout_ms", default=limits.wait_ms_default, most=limits.wait_ms_max
@@ -215,6 +220,7 @@ def answer_to(
         "replicated_size": snapshot.replicated_size,
         "entry": base64.b64encode(appended.entry).decode("ascii"),
         "receipt": base64.b64encode(receipt).decode("ascii"),
+        "consistency": consistency_of({service.origin: appended.index + 1}),
     }
     location = f"/entries/{appended.index}"
     return json_response(answer, status=HTTPStatus.CREATED, headers={"Location": location})

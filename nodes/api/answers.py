@@ -5,6 +5,7 @@ Every answer says as of which sizes of the logs it is. Nothing here goes through
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from ledger.names import check_origin, check_subject, region_of, region_of_origi
 from ledger.note import Note
 from ledger.proofs import prove_inclusion
 from ledger.tlog_proof import TlogProof
+from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, query_number
@@ -171,9 +173,11 @@ async def object_of(request: web.Request) -> web.Response:
     """Give the newest row of an object in each log, and the entries that concern it."""
     service = request.app[SERVICE]
     authorize(request, ANY)
-    check_query(request)
+    check_query(request, *NAMES)
     name = request.match_info["id"]
     check_subject(name)
+    await reach(service, request, partial(judged_size, service))
+    sizes = as_of(service)
     origins = [member.origin for member in service.roster.members.values()]
 
     def read(connection: Connection) -> dict[str, Any]:
@@ -189,7 +193,9 @@ async def object_of(request: web.Request) -> web.Response:
     found = await service.readers.run(read)
     if not found["entries"]:
         raise NotFoundError(f"nothing is recorded here about {name}", code="unknown-object")
-    return json_response({"object": name, **found, "as_of": as_of(service)})
+    return json_response(
+        {"object": name, **found, "as_of": sizes, "consistency": consistency_of(sizes)}
+    )
 
 
 def as_of(service: Service) -> Mapping[str, int]:

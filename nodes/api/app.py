@@ -15,6 +15,7 @@ from nodes.api import (
     public_papers,
     rosters,
     scitt,
+    sweeps,
     tiles,
     tokens,
 )
@@ -32,6 +33,7 @@ PUBLIC: Final = (
     public_papers,
     rosters,
     scitt,
+    sweeps,
     tiles,
     tokens,
 )

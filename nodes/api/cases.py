@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import BLOCK_KIND, VIEW_KIND, collect_lines, decode_block
 from nodes.api.answers import as_of
 from nodes.api.clocks import BlockTimes, block_below, fresh_below, load_calendar, timing
+from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
@@ -51,8 +53,10 @@ async def case_of(request: web.Request) -> web.Response:
     """Tell a case from first to last, as this node knows it."""
     service = request.app[SERVICE]
     authorize(request, ANY)
-    check_query(request)
+    check_query(request, *NAMES)
     case = _name(request)
+    await reach(service, request, partial(judged_size, service))
+    sizes = as_of(service)
     told = await service.readers.run(lambda connection: tell(service, connection, case))
     lines = [
         {name: value for name, value in asdict(line).items() if name != "findings"}
@@ -70,7 +74,8 @@ async def case_of(request: web.Request) -> web.Response:
             ],
             "clocks_as_of_s": told.as_of_s,
             "findings": [list(found) for found in told.findings],
-            "as_of": as_of(service),
+            "as_of": sizes,
+            "consistency": consistency_of(sizes),
         }
     )
 

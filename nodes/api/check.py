@@ -5,6 +5,7 @@ through a change of threads: a dozen look-ups by key, and ``authz.decision``.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -21,7 +22,8 @@ from authz.decision import (
 from authz.grant import quota_object
 from ledger.errors import MalformedError
 from ledger.kind import Fact, ViewFact
-from ledger.names import check_object, check_party
+from ledger.names import check_object, check_party, region_of_origin
+from nodes.api.consistency import NAMES, consistency_of, reach
 from nodes.api.context import SERVICE, Service
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, read_json, take
@@ -40,9 +42,11 @@ routes = web.RouteTableDef()
 @routes.get("/v1/check")
 async def check_query_string(request: web.Request) -> web.Response:
     """Answer the question in the query."""
+    service = request.app[SERVICE]
     authorize(request, ANY)
-    check_query(request, *_NAMES)
-    return _answer(request.app[SERVICE], request.query)
+    check_query(request, *_NAMES, *NAMES)
+    await reach(service, request, partial(seen_size, service))
+    return _answer(service, request.query)
 
 
 @routes.post("/v1/check")
@@ -50,8 +54,9 @@ async def check_body(request: web.Request) -> web.Response:
     """Answer the question in a JSON body."""
     service = request.app[SERVICE]
     authorize(request, ANY)
-    check_query(request)
+    check_query(request, *NAMES)
     fields = await read_json(request, service.limits.act_bytes_max)
+    await reach(service, request, partial(seen_size, service))
     return _answer(service, take(fields, dict.fromkeys(_NAMES[:3], str), {"officer": str}))
 
 
@@ -79,7 +84,7 @@ def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
         staleness_s=constants.staleness_s,
         refresh_s=constants.refresh_s,
     )
-    return json_response(_fields(decision, snapshot.size))
+    return json_response(_fields(decision, service.origin, snapshot.size))
 
 
 def _recall(service: Service, snapshot: Snapshot, question: CheckRequest) -> CheckFacts:
@@ -160,7 +165,15 @@ def sight(service: Service, snapshot: Snapshot, region: str) -> ViewFact:
     return recorded or ViewFact(0, b"", origin, 0, b"", 0)
 
 
-def _fields(decision: Decision, size: int) -> dict[str, object]:
+def seen_size(service: Service, origin: str) -> int:
+    """Return how far a log is within sight of what is done here now."""
+    if origin == service.origin:
+        return service.node.snapshot.size
+    return sight(service, service.node.snapshot, region_of_origin(origin)).size
+
+
+def _fields(decision: Decision, origin: str, size: int) -> dict[str, object]:
+    sizes = {it.origin: it.size for it in decision.relied}
     return {
         "allowed": decision.allowed,
         "code": decision.code,
@@ -174,4 +187,5 @@ def _fields(decision: Decision, size: int) -> dict[str, object]:
             {"origin": it.origin, "size": it.size, "fresh_at_s": it.fresh_at_s}
             for it in decision.relied
         ],
+        "consistency": consistency_of({**sizes, origin: size}),
     }

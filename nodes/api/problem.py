@@ -82,6 +82,7 @@ _MEND_CODE: Final[Mapping[str, str]] = MappingProxyType(
         "wrong-previous": "read the newest act on the subject, compose again and send it again",
         "wrong-role": "use a token of a role that may do this",
         "wrong-party": "use a token that is bound to the one in whose name this is done",
+        "behind": "ask again later, ask another node, or ask without at_least",
         "busy": "wait as long as Retry-After says and send the same request again",
         "disk": "the node cannot write; its operator must make room; try again later",
         "unknown-outcome": "look whether it was done before you ask again; only a signed statement "

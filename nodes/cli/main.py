@@ -112,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
     _node(commands)
     _act(commands)
     _check(commands)
+    _sweeps(commands)
     _trace(commands)
     _bundle(commands)
     _findings(commands)
@@ -250,6 +251,30 @@ def _check(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _json(check)
     _language(check)
     _caller(check)
+
+
+def _sweeps(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    windows = _command(
+        commands, "windows", "sweeps:windows", "list which windows may use a right over an item now"
+    )
+    windows.add_argument("item", metavar="ITEM")
+    windows.add_argument("--right", default="intake", help="as in check (default: intake)")
+    lapsing = _command(
+        commands, "lapsing", "sweeps:lapsing", "list the grants that lapse soon, the soonest first"
+    )
+    lapsing.add_argument("--days", type=int, default=30, help="within so many (default: 30)")
+    lapsing.add_argument("--region", default="", help="only what this region has granted")
+    ungranted = _command(
+        commands,
+        "ungranted",
+        "sweeps:ungranted",
+        "list a region's items that no live grant covers (明进暗不进; status 1 if there are any)",
+    )
+    ungranted.add_argument("region", metavar="REGION")
+    for made in (windows, lapsing, ungranted):
+        _json(made)
+        _language(made)
+        _caller(made)
 
 
 def _trace(commands: "_Commands[argparse.ArgumentParser]") -> None:

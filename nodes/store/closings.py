@@ -30,6 +30,7 @@ _PROJECTED: Final[tuple[Table, ...]] = (
     schema.uses,
     schema.evidence,
     schema.answers,
+    schema.lent,
     schema.projections,
 )
 

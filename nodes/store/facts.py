@@ -11,6 +11,7 @@ from ledger.kind import Fact
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs
+from nodes.store.lent import put_lent
 
 _facts = schema.facts.c
 
@@ -60,6 +61,7 @@ def insert_facts(connection: Connection, ids: LogIDs, rows: Sequence[Fact]) -> N
         connection,
         [(row.object, logs[row.origin], row.index, row.leaf, encode(row.state)) for row in rows],
     )
+    put_lent(connection, [(logs[row.origin], row) for row in rows if "/grant/" in row.object])
 
 
 def insert_mentions(

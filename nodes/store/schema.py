@@ -66,6 +66,25 @@ facts = Table(
 )
 """What an entry left an object as. By object first, so that a trace is one range of the key."""
 
+lent = Table(
+    "lent",
+    metadata,
+    Column("grant", Words, primary_key=True),
+    Column("log_id", BigInteger, primary_key=True),
+    Column("item", Words, nullable=False),
+    Column("window", Words, nullable=False),
+    Column("offered", Words, nullable=False),
+    Column("answered", Words, nullable=False),
+    Column("from_s", BigInteger, nullable=False),
+    Column("until_s", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The newest row of each grant in each log, by what grants are looked for. Made from the facts, and
+made again from them in a database that is older."""
+
+Index("lent_item", lent.c.item, lent.c.window, lent.c.grant)
+Index("lent_until", lent.c.until_s, lent.c.grant)
+
 mentions = Table(
     "mentions",
     metadata,

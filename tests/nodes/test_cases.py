@@ -10,9 +10,10 @@ import pytest
 
 from authz.case_bundle import judge_bundle
 from ledger.bundle import check_bundle
-from ledger.errors import LedgerError, RefusedError
+from ledger.errors import LedgerError, MalformedError, RefusedError
+from nodes.api.consistency import consistency_of
 from nodes.cli.main import main
-from nodes.client import Acted, Client
+from nodes.client import Acted, Client, Patience
 from nodes.core.kinds import KINDS
 from tests.nodes.live import NOW_S, Live, live
 
@@ -247,3 +248,122 @@ def test_nothing_is_proven_of_an_object_that_nobody_knows(province: Province) ->
 
     assert province.live.run(story("540000/grant/none")) == "unknown-object"
     assert province.live.run(story("540000/grant/a b")) == "bad-field"
+
+
+def test_the_windows_that_may_do_an_item_are_found_anywhere_by_who_may_look(
+    province: Province,
+) -> None:
+    async def story() -> None:
+        for region in (SICHUAN, TIBET, "530000"):
+            async with province.live.client(region) as client, asyncio.timeout(10):
+                while True:
+                    found = await client.windows(ITEM, "intake")
+                    if found["windows"]:
+                        break
+                    await asyncio.sleep(0.05)
+            [row] = found["windows"]
+            assert (row["window"], row["grant"]) == (WINDOW, GRANT)
+            assert found["next"] is None
+        async with province.live.client(TIBET) as client:
+            assert (await client.windows(ITEM, "verify"))["windows"] == []
+            assert (await client.windows(ITEM, "intake", rows=1))["next"] == f"{WINDOW},{GRANT}"
+            rest = await client.windows(ITEM, "intake", rows=1, after=f"{WINDOW},{GRANT}")
+            assert (rest["windows"], rest["next"]) == ([], None)
+            assert (await client.windows(f"{ITEM}-0", "intake"))["windows"] == []
+            with pytest.raises(MalformedError):
+                await client.windows(ITEM, "decide")
+        async with province.live.client(SICHUAN, province.tokens[CLERK]) as client:
+            with pytest.raises(RefusedError) as caught:
+                await client.windows(ITEM, "intake")
+            assert caught.value.code == "wrong-role"
+
+    province.live.run(story())
+
+
+def test_what_lapses_soon_and_what_nobody_may_do_is_listed(province: Province) -> None:
+    bare = "540000/item/000120001009"
+    body = {
+        "version": 1,
+        "title": "补领结婚证",
+        "code": "000120001009",
+        "department": OWNER,
+        "materials": ["photo"],
+        "days": 5,
+    }
+
+    async def story() -> None:
+        await province.act(DECIDER, "item.publish", bare, body)
+        async with province.live.client(TIBET) as client:
+            [row] = (await client.lapsing(2))["grants"]
+            assert (row["grant"], row["accepted"], row["window"]) == (GRANT, True, WINDOW)
+            assert (await client.lapsing(2, region=TIBET))["grants"] == [row]
+            assert (await client.lapsing(2, region=SICHUAN))["grants"] == []
+            assert (await client.lapsing(0))["grants"] == []
+            first = await client.lapsing(2, rows=1)
+            assert (await client.lapsing(2, rows=1, after=first["next"]))["grants"] == []
+            dark = await client.ungranted(TIBET)
+            assert [it["item"] for it in dark["items"]] == [bare]
+            page = await client.ungranted(TIBET, rows=1)
+            rest = await client.ungranted(TIBET, rows=1, after=page["next"])
+            assert [it["item"] for it in (*page["items"], *rest["items"])] == [bare]
+
+    province.live.run(story())
+
+
+def test_an_answer_as_of_at_least_what_another_node_knew_is_waited_for(province: Province) -> None:
+    async def told() -> None:
+        async with province.live.client(TIBET) as there:
+            made = await there.act("party.enrol", "540000/department/late", {"name": "档案局"})
+        assert made.consistency
+        async with province.live.client(SICHUAN, province.tokens[CLERK]) as here:
+            answer = await here.check(WINDOW, "intake", ITEM, at_least=made.consistency)
+            [relied] = answer.relied
+            assert relied["size"] > made.index
+            case = await here.case(CASE, at_least=answer.consistency)
+            assert case["as_of"][relied["origin"]] >= relied["size"]
+
+    province.live.run(told())
+
+
+def test_a_node_that_is_behind_says_so_and_guesses_nothing(province: Province) -> None:
+    origin = province.live.founded.roster.members[TIBET].origin
+    beyond = consistency_of({origin: 1_000_000})
+    body = {"unit": OWNER}
+
+    async def story(ask: Any, at_least: str, code: str) -> None:
+        patience = Patience(attempts_max=1)
+        token = province.tokens[CLERK]
+        async with province.live.client(SICHUAN, token, patience=patience) as client:
+            with pytest.raises(LedgerError) as caught:
+                await ask(client, at_least)
+        assert caught.value.code == code
+
+    size = province.live.size(SICHUAN)
+    for at_least, code in (
+        (beyond, "behind"),
+        (consistency_of({"elsewhere/510000": 1}), "unknown-log"),
+        ("AA", "bad-field"),
+        ("oA\n", "bad-field"),
+        ("A" * 5_000, "bad-field"),
+    ):
+        for ask in (
+            lambda it, word: it.check(WINDOW, "intake", ITEM, at_least=word, timeout_ms=50),
+            lambda it, word: it.case(CASE, at_least=word, timeout_ms=50),
+            lambda it, word: it.act(
+                "handoff.offer", CASE, body, officer=CLERK, at_least=word, timeout_ms=50
+            ),
+        ):
+            province.live.run(story(ask, at_least, code))
+    assert province.live.size(SICHUAN) == size
+
+
+def test_the_commands_ask_over_all_grants(
+    province: Province, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = ["--node", str(province.live.founded.configs[TIBET].parent)]
+    assert main(["windows", ITEM, *node, "--lang", "zh"]) == 0
+    assert WINDOW in capsys.readouterr().out
+    assert main(["lapsing", "--days", "2", *node, "--json"]) == 0
+    assert [it["grant"] for it in json.loads(capsys.readouterr().out)["grants"]] == [GRANT]
+    assert main(["ungranted", TIBET, *node]) == 1
+    assert "000120001009" in capsys.readouterr().out

@@ -1,0 +1,208 @@
+"""Questions over all grants at once: who may do this item, what lapses soon, what nobody may do.
+
+An index narrows each question down to a page of grants, and their facts decide. Pages are asked for
+by the ``next`` of the one before; each says as of which sizes of the logs it is.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from authz.grant import check_quota, check_use, quota_object
+from authz.right import RIGHTS
+from ledger.errors import MalformedError, RefusedError
+from ledger.kind import Fact
+from ledger.names import check_object, check_region
+from nodes.api.answers import as_of
+from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
+from nodes.api.context import SERVICE, Service
+from nodes.api.replies import json_response
+from nodes.api.requests import check_query, parse_number, query_number
+from nodes.api.tokens import DAY_S, Role, authorize
+from nodes.core.sight import INDEX_PAST_ALL
+from nodes.store.entries import LogIDs
+from nodes.store.facts import newest
+from nodes.store.lent import is_lent, load_for_item, load_items, load_lapsing
+
+LOOKING: Final = frozenset({Role.AUTHORITY, Role.AUDITOR, Role.OPERATOR})
+DAYS_MAX: Final = 3_660
+ROWS_DEFAULT: Final = 100
+
+_TIME_S_MAX: Final = 2**62
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/v1/windows")
+async def windows_of(request: web.Request) -> web.Response:
+    """List the windows that may use a right over an item now, and under which grant each."""
+    service, rows_max, after = await _begin(request, "item", "right")
+    item, right = _asked(request, "item"), _asked(request, "right")
+    check_object(item)
+    if right not in RIGHTS:
+        raise MalformedError(f"right is one of {', '.join(sorted(RIGHTS))}", code="bad-field")
+    window, _, grant = after.partition(",")
+    now_s = service.now_s()
+
+    def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
+        found = load_for_item(
+            connection, item, after=(window, grant), now_s=now_s, rows_max=rows_max
+        )
+        rows = []
+        for name, listed in dict.fromkeys(found):
+            row = _may(service, connection, name, listed, right, item, now_s)
+            if row is not None:
+                rows.append(row)
+        return rows, ",".join(found[-1]) if len(found) == rows_max else None
+
+    return await _page(service, "windows", read, {"item": item, "right": right})
+
+
+@routes.get("/v1/lapsing")
+async def lapsing(request: web.Request) -> web.Response:
+    """List the grants that lapse within some days, the soonest first."""
+    service, rows_max, after = await _begin(request, "days", "region")
+    days = query_number(request, "days", default=30, most=DAYS_MAX)
+    region = request.query.get("region", "")
+    if region:
+        check_region(region)
+    end, _, name = after.partition(",")
+    at_s = parse_number(end, "after", most=_TIME_S_MAX) if end else 0
+    now_s = service.now_s()
+
+    def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
+        found = load_lapsing(
+            connection,
+            region=region,
+            now_s=now_s,
+            until_s=now_s + days * DAY_S,
+            after=(at_s, name),
+            rows_max=rows_max,
+        )
+        rows = [
+            {
+                "grant": it.grant,
+                "item": it.item,
+                "window": it.window,
+                "until_s": it.until_s,
+                "accepted": it.accepted,
+            }
+            for it in found
+            if _is_offered(service, connection, it.grant)
+        ]
+        last = f"{found[-1].until_s},{found[-1].grant}" if len(found) == rows_max else None
+        return rows, last
+
+    return await _page(service, "grants", read, {"days": days})
+
+
+@routes.get("/v1/ungranted")
+async def ungranted(request: web.Request) -> web.Response:
+    """List the items in force of a region over which no window has a live grant (明进暗不进)."""
+    service, rows_max, after = await _begin(request, "region")
+    region = request.query.get("region", service.region)
+    check_region(region)
+    now_s = service.now_s()
+
+    def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
+        names = load_items(connection, region, after=after, rows_max=rows_max)
+        rows = []
+        for name in names:
+            fact = _newest(service, connection, name)
+            if fact is not None and fact.live and not is_lent(connection, name, now_s):
+                rows.append({"item": name, "version": fact.state["v"], "dept": fact.state["dept"]})
+        return rows, names[-1] if len(names) == rows_max else None
+
+    return await _page(service, "items", read, {"region": region})
+
+
+async def _begin(request: web.Request, *names: str) -> tuple[Service, int, str]:
+    """Return the service, how many rows a page looks at, and where the page before ended."""
+    service = request.app[SERVICE]
+    authorize(request, LOOKING)
+    check_query(request, *names, "rows", "after", *NAMES)
+    rows_max = query_number(
+        request, "rows", default=ROWS_DEFAULT, most=service.limits.page_rows_max
+    )
+    if rows_max < 1:
+        raise MalformedError("rows is at least 1", code="bad-field")
+    await reach(service, request, partial(judged_size, service))
+    return service, rows_max, request.query.get("after", "")
+
+
+async def _page(
+    service: Service,
+    name: str,
+    read: Callable[[Connection], tuple[list[dict[str, Any]], str | None]],
+    asked: Mapping[str, Any],
+) -> web.Response:
+    sizes = as_of(service)
+    rows, last = await service.readers.run(read)
+    return json_response(
+        {
+            **asked,
+            name: rows,
+            "next": last,
+            "as_of": sizes,
+            "as_of_s": service.now_s(),
+            "consistency": consistency_of(sizes),
+        }
+    )
+
+
+def _may(  # noqa: PLR0917 - the question, and where to look
+    service: Service,
+    connection: Connection,
+    window: str,
+    grant: str,
+    right: str,
+    item: str,
+    now_s: int,
+) -> dict[str, Any] | None:
+    """Return a window's row; None where the facts say that the grant does not carry the right."""
+    origin = _origin(service, window)
+    used_name = quota_object(window[:6], grant)
+    offer = _newest(service, connection, grant)
+    sat, acceptance, used = newest(
+        connection, LogIDs(), [(origin, it, INDEX_PAST_ALL) for it in (window, grant, used_name)]
+    )
+    if sat is None or not sat.live:
+        return None
+    try:
+        found = check_use(offer, acceptance, window=window, right=right, item=item, time_s=now_s)
+        check_quota(found, used)
+    except RefusedError:
+        return None
+    return {
+        "window": window,
+        "grant": grant,
+        "rights": found.state["rights"],
+        "until_s": found.state["until"],
+    }
+
+
+def _is_offered(service: Service, connection: Connection, grant: str) -> bool:
+    """Say whether a grant stands by its newest row; a log that came after may say otherwise."""
+    fact = _newest(service, connection, grant)
+    return fact is not None and fact.live
+
+
+def _newest(service: Service, connection: Connection, name: str) -> Fact | None:
+    """Return the newest row of an object in the log of the region that numbered it."""
+    [fact] = newest(connection, LogIDs(), [(_origin(service, name), name, INDEX_PAST_ALL)])
+    return fact
+
+
+def _origin(service: Service, name: str) -> str:
+    member = service.roster.members.get(name[:6])
+    return "" if member is None else member.origin
+
+
+def _asked(request: web.Request, name: str) -> str:
+    value = request.query.get(name)
+    if value is None:
+        raise MalformedError(f"missing parameter: {name}", code="bad-field")
+    return value

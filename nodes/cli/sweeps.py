@@ -1,0 +1,96 @@
+"""``shouxin windows``, ``lapsing`` and ``ungranted``: questions over all grants at once."""
+
+import argparse
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from nodes.cli.caller import ask
+from nodes.cli.main import DOES_NOT_HOLD
+from nodes.cli.show import Language, console, moment, print_json, table
+from nodes.client import Client
+
+_WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
+    "zh": {
+        "windows": "窗口|授权|权项|有效期至",
+        "lapsing": "授权|事项|窗口|有效期至",
+        "ungranted": "事项|版本|部门",
+        "none": "无",
+        "as_of": "截至：",
+    },
+    "en": {
+        "windows": "window|grant|rights|until",
+        "lapsing": "grant|item|window|until",
+        "ungranted": "item|version|department",
+        "none": "None",
+        "as_of": "as of ",
+    },
+}
+
+_Page = Callable[[Client, str], Awaitable[dict[str, Any]]]
+
+
+def windows(given: argparse.Namespace) -> int:
+    """Show which windows may use a right over an item now."""
+    found = _all(
+        given, "windows", lambda client, after: client.windows(given.item, given.right, after=after)
+    )
+    rows = [
+        (it["window"], it["grant"], ", ".join(it["rights"]), moment(it["until_s"]))
+        for it in found["windows"]
+    ]
+    _tell(given, "windows", found, rows)
+    return 0
+
+
+def lapsing(given: argparse.Namespace) -> int:
+    """Show which grants lapse soon."""
+    found = _all(
+        given,
+        "grants",
+        lambda client, after: client.lapsing(given.days, region=given.region, after=after),
+    )
+    rows = [
+        (it["grant"], it["item"], it["window"], moment(it["until_s"])) for it in found["grants"]
+    ]
+    _tell(given, "lapsing", found, rows)
+    return 0
+
+
+def ungranted(given: argparse.Namespace) -> int:
+    """Show which items of a region no live grant covers; status 1 if there are any."""
+    found = _all(given, "items", lambda client, after: client.ungranted(given.region, after=after))
+    rows = [(it["item"], str(it["version"]), it["dept"]) for it in found["items"]]
+    _tell(given, "ungranted", found, rows)
+    return DOES_NOT_HOLD if rows else 0
+
+
+def _all(given: argparse.Namespace, name: str, page: _Page) -> dict[str, Any]:
+    """Return all pages as one answer, as of what the last of them says."""
+
+    async def question(client: Client) -> dict[str, Any]:
+        found = await page(client, "")
+        rows = list(found[name])
+        while found["next"] is not None:
+            found = await page(client, found["next"])
+            rows += found[name]
+        return {**found, name: rows}
+
+    return ask(given, question)
+
+
+def _tell(
+    given: argparse.Namespace, name: str, found: Mapping[str, Any], rows: Sequence[tuple[str, ...]]
+) -> None:
+    if given.json:
+        print_json(found)
+        return
+    out, words = console(), _WORDS[given.lang]
+    if rows:
+        made = table(*words[name].split("|"))
+        for row in rows:
+            made.add_row(*row)
+        out.print(made)
+    else:
+        out.print(words["none"])
+    sizes = ", ".join(f"{origin} {size}" for origin, size in found["as_of"].items())
+    out.print(f"{words['as_of']}{sizes}", style="dim", markup=False)

@@ -1,0 +1,83 @@
+"""The index by which grants are found narrows questions down, and comes from the facts alone."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, select
+
+from ledger.kind import Fact
+from nodes.store import schema
+from nodes.store.engine import create_schema, open_sqlite
+from nodes.store.entries import LogIDs
+from nodes.store.facts import insert_facts
+from nodes.store.lent import is_lent, load_for_item, load_lapsing, upgrade_lent
+
+ITEM, WINDOW, GRANT = "540000/item/1", "510000/window/w1", "540000/grant/g1"
+OFFERED = {
+    "live": True,
+    "st": "offered",
+    "item": ITEM,
+    "to": WINDOW,
+    "rights": ["intake"],
+    "from": 100,
+    "until": 200,
+}
+ACCEPTED = {"live": True, "ans": "accepted", "to": WINDOW, "item": ITEM}
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = open_sqlite(None)
+    create_schema(made)
+    yield made
+    made.dispose()
+
+
+def put(engine: Engine, origin: str, index: int, state: dict[str, object]) -> None:
+    with engine.begin() as connection:
+        insert_facts(connection, LogIDs(), [Fact(origin, GRANT, index, bytes(32), state)])
+
+
+def found(engine: Engine, now_s: int) -> list[tuple[str, str]]:
+    with engine.connect() as connection:
+        listed = load_for_item(connection, ITEM, after=("", ""), now_s=now_s, rows_max=9)
+        assert is_lent(connection, ITEM, now_s) == bool(listed)
+        return listed
+
+
+def test_a_grant_is_found_once_both_sides_stand_and_in_its_term_alone(engine: Engine) -> None:
+    put(engine, "n/540000", 4, OFFERED)
+    assert found(engine, 150) == []
+    put(engine, "n/510000", 9, ACCEPTED)
+    assert found(engine, 150) == [(WINDOW, GRANT)]
+    assert [len(found(engine, now_s)) for now_s in (99, 100, 199, 200)] == [0, 1, 1, 0]
+    put(engine, "n/540000", 5, OFFERED | {"live": False, "st": "revoked"})
+    assert found(engine, 150) == []
+
+
+def test_what_lapses_is_listed_by_its_end(engine: Engine) -> None:
+    put(engine, "n/540000", 4, OFFERED)
+    with engine.connect() as connection:
+
+        def ends(until_s: int, after: tuple[int, str] = (0, "")) -> list[bool]:
+            rows = load_lapsing(
+                connection, region="", now_s=150, until_s=until_s, after=after, rows_max=9
+            )
+            return [row.accepted for row in rows]
+
+        assert (ends(200), ends(201)) == ([], [False])
+        assert ends(201, (200, GRANT)) == []
+        assert ends(201, (200, "540000/grant/g0")) == [False]
+
+
+def test_a_database_that_is_older_gets_the_index_from_its_facts(engine: Engine) -> None:
+    put(engine, "n/540000", 4, OFFERED | {"until": 180})
+    put(engine, "n/540000", 5, OFFERED)
+    put(engine, "n/510000", 9, ACCEPTED)
+    with engine.begin() as connection:
+        before = connection.execute(select(schema.lent)).all()
+        schema.lent.drop(connection)
+    upgrade_lent(engine)
+    with engine.connect() as connection:
+        assert connection.execute(select(schema.lent)).all() == before
+    assert found(engine, 190) == [(WINDOW, GRANT)]
