@@ -23,7 +23,7 @@ from nodes.store.entries import LogIDs, load_sizes
 from nodes.store.reader import StoreReader
 from tests import rfc9162
 from tests.nodes import neighbours
-from tests.nodes.town import START_MS, House, Town, furnish, lend, officer_key
+from tests.nodes.town import START_MS, House, Town, furnish, lend, officer_key, open_case
 
 A, LOST, C, D, E = neighbours.REGIONS
 OTHERS = (A, C, D, E)
@@ -44,7 +44,9 @@ class Burnt(Town):
         self.start()
         furnish(self, LOST)
         furnish(self, E)
+        furnish(self, C)
         self.grant = lend(self, E, LOST)
+        self.given = lend(self, LOST, C)
         self.open_case("1")
         self.offer("1")
         self.rounds()
@@ -202,6 +204,25 @@ def test_an_offer_open_at_the_cut_is_released_by_the_successor_alone(town: Burnt
     assert made.act.kind == "handoff.release"
     town.rounds()
     assert town.fact(E, town.new, f"{LOST}/case/1") == released
+
+
+def test_a_grant_of_the_lost_log_is_relied_on_and_ended_through_its_successor(
+    town: Burnt,
+) -> None:
+    index = open_case(town, C, LOST, town.given, "1")
+    act = decode_statement(entry(town, C, town.origin(C), index)).act
+    cited = {citation.role: citation.origin for citation in act.citations}
+    assert cited["view"] == town.new  # what it shows reaches below the cut
+    assert cited["grant"] == town.old
+    town.tick(120, by=30)
+    assert town.uses(A, town.origin(C), index)
+    assert set(town.uses(A, town.origin(C), index)) == {"confirmed"}
+    body = {"reason": "不再授权"}
+    town.act(LOST, "grant.revoke", town.given, body, f"{LOST}/officer/manager")
+    town.tick(30)
+    with pytest.raises(LedgerError) as caught:
+        open_case(town, C, LOST, town.given, "2")
+    assert caught.value.code == "grant-not-live"
 
 
 def test_lost_acts_are_void_until_they_are_salvaged_once_and_in_order(town: Burnt) -> None:
