@@ -557,12 +557,20 @@ class Roster:
 
 @dataclass(frozen=True, slots=True)
 class SignedRoster:
-    """A roster's bytes and governance signatures over them, by region. Not yet checked."""
+    """A roster's bytes and governance signatures over them, by region. Not yet checked.
+
+    Args:
+        body: The roster.
+        round: In which it was proposed and signed; 0 for the genesis, which nobody proposes.
+        signatures: Ascending by region.
+    """
 
     body: bytes
+    round: int
     signatures: tuple[tuple[str, bytes], ...]
 
     def __post_init__(self) -> None:
+        _check_number(self.round, "round", least=0)
         regions = [region for region, _ in self.signatures]
         for region in regions:
             _check_region(region)
@@ -578,20 +586,21 @@ class SignedRoster:
 
     def encode(self) -> bytes:
         """Return the bytes that bundles and genesis entries hold."""
-        return encoding.encode([self.body, [list(pair) for pair in self.signatures]])
+        signatures = [list(pair) for pair in self.signatures]
+        return encoding.encode([self.body, self.round, signatures])
 
     @classmethod
     def decode(cls, data: bytes) -> "SignedRoster":
-        """Decode the array of body and signatures; the body is looked at when it is used.
+        """Decode the array of body, round and signatures; the body is looked at when it is used.
 
         Raises:
             MalformedError: The bytes are not canonical, or not of the form.
         """
         match encoding.decode(data):
-            case [bytes(body), list(signatures)]:
+            case [bytes(body), int(round_), list(signatures)]:
                 pass
             case _:
-                raise _bad("a signed roster is its bytes and its signatures")
+                raise _bad("a signed roster is its bytes, a round and its signatures")
         pairs = []
         for pair in signatures:
             match pair:
@@ -599,15 +608,31 @@ class SignedRoster:
                     pairs.append((region, signature))
                 case _:
                     raise _bad("a roster's signature is region and signature")
-        return cls(body, tuple(pairs))
+        return cls(body, round_, tuple(pairs))
 
 
-def sign_roster(roster: Roster, governance: Mapping[str, SigningKey]) -> SignedRoster:
-    """Sign a roster with the governance keys given, by region."""
+def signed_message(body: bytes, round_: int) -> bytes:
+    """Return what a governance key signs: a roster's bytes, as proposed in a round.
+
+    The round is under the signature since signatures of different rounds must not count together:
+    four rounds could then complete two versions of one number (docs/model.md).
+    """
+    return SIGNED_PREFIX + round_.to_bytes(8) + body
+
+
+def sign_roster(
+    roster: Roster, governance: Mapping[str, SigningKey], round_: int | None = None
+) -> SignedRoster:
+    """Sign a roster with the governance keys given, by region.
+
+    ``round_`` is the first where nothing is said, and none for a genesis.
+    """
+    if round_ is None:
+        round_ = 0 if roster.version == 1 else 1
     body = roster.encode()
-    message = SIGNED_PREFIX + body
+    message = signed_message(body, round_)
     signatures = tuple((region, governance[region].sign(message)) for region in sorted(governance))
-    return SignedRoster(body, signatures)
+    return SignedRoster(body, round_, signatures)
 
 
 def check_genesis(signed: SignedRoster) -> Roster:
@@ -622,10 +647,12 @@ def check_genesis(signed: SignedRoster) -> Roster:
     roster = signed.roster
     if roster.version != 1:
         raise UnverifiedError(f"a genesis roster has version 1, not {roster.version}")
+    if signed.round:
+        raise UnverifiedError("a genesis roster is proposed in no round")
     if [region for region, _ in signed.signatures] != list(roster.members):
         raise UnverifiedError("a genesis roster is signed by all members", code="no-quorum")
     for region, signature in signed.signatures:
-        verify(roster.members[region].keys.governance, SIGNED_PREFIX + signed.body, signature)
+        verify(roster.members[region].keys.governance, signed_message(signed.body, 0), signature)
     return roster
 
 

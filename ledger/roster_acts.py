@@ -17,7 +17,7 @@ from ledger.encoding import encode
 from ledger.errors import MalformedError
 from ledger.hashing import HASH_BYTES
 from ledger.keys import SigningKey
-from ledger.roster import NUMBER_MAX, SIGNED_PREFIX, Roster
+from ledger.roster import NUMBER_MAX, Roster, signed_message
 
 PROPOSE_KIND: Final = "roster.propose"
 APPROVE_KIND: Final = "roster.approve"
@@ -175,9 +175,9 @@ def roster_object(region: str, version: int) -> str:
     return f"{region}/roster/{version}"
 
 
-def sign_proposal(key: SigningKey, body: bytes) -> bytes:
-    """Sign a roster's bytes with a governance key, offline."""
-    return key.sign(SIGNED_PREFIX + body)
+def sign_proposal(key: SigningKey, body: bytes, round_: int) -> bytes:
+    """Sign a roster's bytes, as proposed in a round, with a governance key, offline."""
+    return key.sign(signed_message(body, round_))
 
 
 def sign_stall(key: SigningKey, network: str, stall: Stall) -> Stall:

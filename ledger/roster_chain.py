@@ -12,7 +12,7 @@ from ledger import policy
 from ledger.errors import LedgerError, NotFoundError, UnverifiedError
 from ledger.keys import key_thumbprint, verify
 from ledger.note import VerifierKey
-from ledger.roster import SIGNED_PREFIX, Member, Roster, SignedRoster, check_genesis
+from ledger.roster import Member, Roster, SignedRoster, check_genesis, signed_message
 
 _NODE_KEYS: Final = frozenset(
     (
@@ -115,18 +115,18 @@ def _check_removals(roster: Roster, new: Roster) -> None:
             )
 
 
-def check_signed_by(
-    roster: Roster, body: bytes, signatures: Sequence[tuple[str, bytes]], new: Roster
-) -> None:
-    """Check that governance quorums of both versions signed the bytes of ``new``.
+def check_signed_by(roster: Roster, signed: SignedRoster, new: Roster) -> None:
+    """Check that governance quorums of both versions signed ``new``, in one round.
 
     Raises:
         UnverifiedError: ``bad-signature``: one holds under no governance key of either version;
-            ``no-quorum``: too few members of one of them signed.
+            ``no-quorum``: too few members of one of them signed, or in no round.
     """
-    message = SIGNED_PREFIX + body
+    if not signed.round:
+        raise _refused("a later version is signed in a round", "no-quorum")
+    message = signed_message(signed.body, signed.round)
     signed_by = {roster.version: 0, new.version: 0}
-    for region, signature in signatures:
+    for region, signature in signed.signatures:
         held = False
         for version in (roster, new):
             member = version.members.get(region)
@@ -155,7 +155,7 @@ def check_successor(roster: Roster, signed: SignedRoster) -> Roster:
     """
     new = signed.roster
     check_follows(roster, new)
-    check_signed_by(roster, signed.body, signed.signatures, new)
+    check_signed_by(roster, signed, new)
     return new
 
 

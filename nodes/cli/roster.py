@@ -141,7 +141,7 @@ def approve(given: argparse.Namespace) -> int:
     if given.sha256 and sha256(body).hexdigest() != given.sha256:
         raise RefusedError("another version is proposed than you name", code="other-proposal")
     new = Roster.decode(body)
-    signature = sign_proposal(_key(given), body)
+    signature = sign_proposal(_key(given), body, given.round)
     approval = Approval(new.version, given.round, new.sha256, signature)
     said = _say(given, APPROVE_KIND, approval.to_body())
     return _tell(given, said, f"version {new.version}, {new.sha256.hex()}, is approved")

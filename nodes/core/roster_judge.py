@@ -16,7 +16,7 @@ from ledger.frozen import decode_frozen
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import verify
 from ledger.kind import Fact
-from ledger.roster import SIGNED_PREFIX, Roster, SignedRoster
+from ledger.roster import Roster, SignedRoster, signed_message
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
@@ -134,7 +134,7 @@ class RosterJudge:
         if any(round_ == proposal.round for round_, _, _ in kept[PROPOSALS]):
             raise RefusedError(f"proposed already in round {proposal.round}", code="exists")
         self._check_opened(proposal, new.version)  # (3)
-        message = SIGNED_PREFIX + proposal.body
+        message = signed_message(proposal.body, proposal.round)
         for region, signature in proposal.signatures:  # (4)
             if region in self._roster.members or region not in new.members:
                 raise RefusedError(f"{region} does not join", code="not-entitled")
@@ -168,7 +168,8 @@ class RosterJudge:
         2. The member has neither signed nor stalled in this round or a later one.
         3. Its governance key signed the version.
         4. What the version pins is replicated under the version in force: so all epochs are.
-        5. It closes no log below or beside what the member mirrors, as its own freeze says.
+        5. Of a log that it closes and the member witnesses, the member has frozen its part, and
+           mirrors nothing beyond the cut or beside it.
         """
         proposer = proposer_of(self._roster, approval.round)
         origin = self._roster.origin_of(proposer)
@@ -189,18 +190,24 @@ class RosterJudge:
             )
         proposal = read_proposal(self._reader, origin, found[0])
         key = self._roster.members[self._region].keys.governance
-        verify(key, SIGNED_PREFIX + proposal.body, approval.signature)  # (3)
+        verify(key, signed_message(proposal.body, approval.round), approval.signature)  # (3)
         new = Roster.decode(proposal.body)
         self._check_pins(new)  # (4)
         self._check_cuts(new)  # (5)
 
     def _check_cuts(self, new: Roster) -> None:
+        """Check that the member gives no line any more on a log that ends, and loses nothing of it.
+
+        Whoever still cosigned it could complete a quorum above the cut, though q others had stopped
+        (docs/model.md).
+        """
         roster = self._roster
-        for origin in new.closed.keys() & set(roster.origins):
-            fact = self._row(self._state.origin, roster.region_of_origin(origin))
-            state = {} if fact is None else fact.state
-            if fact is None or state.get("frozen") != origin:
+        for origin in sorted(new.closed.keys() & set(roster.origins)):
+            if self._region not in roster.witnesses_of(origin):
                 continue
+            fact = self._row(self._state.origin, roster.region_of_origin(origin))
+            if fact is None or fact.state.get("frozen") != origin:
+                raise RefusedError(f"{origin} is to be frozen here first", code="not-frozen")
             for entry in self._reader.entries(fact.origin, fact.index, fact.index + 1):
                 body = decode_statement(entry).act.body
                 held = decode_frozen(body, self._region, roster).mirrored
@@ -251,26 +258,26 @@ def read_proposal(reader: Reader, origin: str, index: int) -> Proposal:
 
 
 def assemble(rosters: Rosters, row: Row, reader: Reader) -> bytes:
-    """Return the next version, signed, where enough approvals of one proposal are known; or empty.
+    """Return the next version, signed, where enough approvals in one round are known; or empty.
 
-    That it is enough, the chain itself checks; whoever approved in which round does not matter.
+    That it is enough, the chain itself checks.
     """
     roster = rosters.newest
     version = roster.version + 1
-    signatures: dict[bytes, dict[str, bytes]] = {}
-    places: dict[bytes, tuple[str, int]] = {}
+    signatures: dict[Signed, dict[str, bytes]] = {}
+    places: dict[Signed, tuple[str, int]] = {}
     for region, member in roster.members.items():
         said = _said(row(member.origin, roster_object(region, version)))
-        for _, digest, index in said[PROPOSALS]:
-            places[digest] = (member.origin, index)
-        for _, digest, signature in said[APPROVALS]:
-            signatures.setdefault(digest, {})[region] = signature
-    for digest, signed_by in signatures.items():
-        if digest not in places or len(signed_by) < governance_quorum(roster):
+        for round_, digest, index in said[PROPOSALS]:
+            places[round_, digest] = (member.origin, index)
+        for round_, digest, signature in said[APPROVALS]:
+            signatures.setdefault((round_, digest), {})[region] = signature
+    for proposed, signed_by in signatures.items():
+        if proposed not in places or len(signed_by) < governance_quorum(roster):
             continue
-        proposal = read_proposal(reader, *places[digest])
+        proposal = read_proposal(reader, *places[proposed])
         pairs = sorted((signed_by | dict(proposal.signatures)).items())
-        signed = SignedRoster(proposal.body, tuple(pairs)).encode()
+        signed = SignedRoster(proposal.body, proposal.round, tuple(pairs)).encode()
         try:
             rosters.chain.extended(signed)
         except LedgerError:

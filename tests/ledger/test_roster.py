@@ -17,13 +17,13 @@ from ledger.hashing import EMPTY_ROOT
 from ledger.names import mirror_name, witness_name
 from ledger.policy import Policy
 from ledger.roster import (
-    SIGNED_PREFIX,
     Constants,
     MemberKeys,
     Roster,
     SignedRoster,
     check_genesis,
     sign_roster,
+    signed_message,
 )
 from tests.strategies import flip, values
 from tests.vectors.own.generate import (
@@ -333,18 +333,25 @@ def test_a_genesis_lacks_no_members_signature(missing: str) -> None:
 def test_a_genesis_is_signed_with_governance_keys_over_the_marked_bytes() -> None:
     wrong_key = sign_roster(GENESIS, {region: key(region, "issuer") for region in REGIONS})
     bare = tuple((it, key(it, "governance").sign(GENESIS.encode())) for it in sorted(REGIONS))
-    for bad in (wrong_key, SignedRoster(GENESIS.encode(), bare)):
+    for bad in (wrong_key, SignedRoster(GENESIS.encode(), 0, bare)):
         with pytest.raises(UnverifiedError) as caught:
             check_genesis(bad)
         assert caught.value.code == "bad-signature"
-    assert SIGNED.signatures[0][1] == key("500000", "governance").sign(SIGNED_PREFIX + SIGNED.body)
+    governance = key("500000", "governance")
+    assert SIGNED.signatures[0][1] == governance.sign(signed_message(SIGNED.body, 0))
+
+
+def test_a_genesis_is_of_no_round() -> None:
+    made = sign_roster(GENESIS, {it: key(it, "governance") for it in REGIONS}, 1)
+    with pytest.raises(UnverifiedError):
+        check_genesis(made)
 
 
 def test_signatures_are_by_distinct_regions_in_order() -> None:
     first, second, *_ = SIGNED.signatures
     for bad in ((), (second, first), (first, first), (("51", first[1]),), (("510000", b""),)):
         with pytest.raises(MalformedError):
-            SignedRoster(SIGNED.body, bad)
+            SignedRoster(SIGNED.body, 0, bad)
 
 
 def test_the_default_constants_are_those_of_the_protocol() -> None:

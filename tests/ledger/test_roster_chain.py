@@ -97,6 +97,23 @@ def test_a_successor_needs_four_of_five() -> None:
     assert caught.value.code == "no-quorum"
 
 
+def test_signatures_of_different_rounds_do_not_count_together() -> None:
+    new = following(GENESIS)
+    regions = sorted(REGIONS)
+    first, second = (
+        sign_roster(new, {it: key(it, "governance") for it in regions[:4]}, round_)
+        for round_ in (1, 2)
+    )
+    check_successor(GENESIS, first)
+    check_successor(GENESIS, second)
+    mixed = SignedRoster(first.body, 2, (*first.signatures[:1], *second.signatures[1:]))
+    none = sign_roster(new, {it: key(it, "governance") for it in regions}, 0)
+    for bad, code in ((mixed, "bad-signature"), (none, "no-quorum")):
+        with pytest.raises(UnverifiedError) as caught:
+            check_successor(GENESIS, bad)
+        assert caught.value.code == code
+
+
 def test_a_successor_needs_a_quorum_of_the_new_members_too() -> None:
     joiners = [f"61{at:04}" for at in range(5)]
     members = dict(GENESIS.members) | {region: member(region) for region in joiners}
