@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from authz import custody, party
+from authz import custody, party, unsettled
 from authz.custody import At
 from authz.grant import check_quota, check_use, quota_object
 from authz.item import version_object
@@ -302,14 +302,30 @@ def verify(acting: Acting) -> Judgement:
     return _resting(acting, Event.VERIFY)
 
 
+def deliver_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return what every act on a case needs, and what is open of it anywhere."""
+    return (*act_needs(draft, own), *unsettled.all_needs(draft.subject, draft.issuer[:6], own))
+
+
 def deliver(acting: Acting) -> Judgement:
-    """Judge ``case.deliver``: the result is handed over (审批结果送达)."""
-    return _resting(acting, Event.DELIVER)
+    """Judge ``case.deliver``: the result is handed over (审批结果送达), once nothing is missing."""
+    judgement = _resting(acting, Event.DELIVER)
+    if judgement.changes[0].state["result"] != "refused":  # a refusal needs no further paper
+        unsettled.check_papers(acting)
+    return judgement
 
 
 def withdraw(acting: Acting) -> Judgement:
     """Judge ``case.withdraw``: the applicant takes the application back."""
     return _resting(acting, Event.WITHDRAW)
+
+
+def decide_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the release that brought the case, and what is open of it anywhere."""
+    return (
+        *custody.release_needs(draft, own),
+        *unsettled.all_needs(draft.subject, draft.issuer[:6], own),
+    )
 
 
 def decide(acting: Acting) -> Judgement:
@@ -323,6 +339,7 @@ def decide(acting: Acting) -> Judgement:
     party.check_role(signer, party.DECIDE)
     if row["by"] == signer.object:
         raise RefusedError("whoever received a case does not decide it", code="receiver-decides")
+    unsettled.check_joined(acting)
     row["result"] = acting.act.body["result"]
     return Judgement((Change(acting.statement.subject, row),))
 
@@ -331,6 +348,7 @@ def close(acting: Acting) -> Judgement:
     """Judge ``case.close``: delivered or withdrawn, and nothing is left to do."""
     row = _advance(acting, Event.CLOSE)
     party.check_role(party.person(acting), party.RECEIVE, party.DECIDE)
+    unsettled.check_whole(acting)
     row["live"] = False
     return Judgement((Change(acting.statement.subject, row),))
 

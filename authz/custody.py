@@ -6,11 +6,15 @@ the release and carries the case over from it. Inside one region the three stand
 the release the holder may cancel; the first of the two in its log counts. Offers of a case are
 numbered along its whole way, so that an answer belongs to one offer.
 
-Row of a case in a log: ``{at, n, stage, item, v, dept, by, win, grant, unit, to, from, result}``.
+The custody of a branch (``authz.branch``) moves by the same acts.
+
+Row of a case in a log: ``{at, n, stage, item, v, dept, by, win, grant, unit, to, from, result,
+unsettled}``.
 ``at`` is where it stands in this log; ``n`` counts its offers; ``unit`` is the holding department
 or window; ``to`` the unit it is offered or released to; ``from`` the region it came from; ``by``
 the officer who received the papers and ``win`` their window. ``grant`` is the one it was opened
-under. In a receiver's log before its first act the row is only ``{at, n, to, from, item, v}``.
+under, ``unsettled`` which regions had something open of it when it was offered (see there). In a
+receiver's log before its first act the row is only ``{at, n, to, from, item, v, unsettled}``.
 
 Source: protocol.md section 5; domain.md rule 7.
 """
@@ -19,7 +23,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from authz import party
+from authz import party, unsettled
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
 
@@ -208,6 +212,14 @@ def holder_of(rows: Mapping[str, Row]) -> str | None:
 # ---- handing over -------------------------------------------------------------------------------
 
 
+def offer_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the release that brought the case, and what is open of it here."""
+    return (
+        *release_needs(draft, own),
+        unsettled.own_need(draft.subject, draft.issuer[:6]),
+    )
+
+
 def offer(acting: Acting) -> Judgement:
     """Judge ``handoff.offer``: the holder asks one unit, here or elsewhere, to take over."""
     row = held(acting)
@@ -219,6 +231,10 @@ def offer(acting: Acting) -> Judgement:
         raise RefusedError(f"no such department or window: {unit}", code="unknown-object")
     if unit == row["unit"]:
         raise RefusedError(f"{unit} holds the case already", code="wrong-state")
+    unsettled.check_whole(acting)
+    along = unsettled.carried(acting, row)
+    if along:
+        row["unsettled"] = along
     row["n"] += 1
     row["to"] = unit
     return _one(acting, row)
@@ -268,6 +284,8 @@ def _answer(acting: Acting, event: Event) -> Judgement:
         "item": offered["item"],
         "v": offered["v"],
     }
+    if "unsettled" in offered:
+        row["unsettled"] = offered["unsettled"]
     return _one(acting, row)
 
 

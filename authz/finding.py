@@ -96,6 +96,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "当前环节不能进行此项操作。",
         "This step does not fit where the matter stands.",
     ),
+    "not-joined": (
+        "还有联办分支或分项未汇总，不能决定、移交或办结。",
+        "A branch or part is still with another place. Join it first.",
+    ),
     "offer-open": (
         "办件已移交待接收，请等对方答复或先取消移交。",
         "The case is offered. Wait for the answer, or cancel the offer.",

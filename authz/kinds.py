@@ -6,12 +6,12 @@ A new mechanism of the domain is a row here, and perhaps a rule function beside 
 from collections.abc import Iterator
 from typing import Final
 
-from authz import basis, calendar, case, correction, custody, grant, item, party, token
+from authz import basis, branch, calendar, case, correction, custody, grant, item, party, token
 from authz.mechanisms import MECHANISMS, Mechanism
 from authz.records import About, Side, Signer, Step
 from authz.tables import LIVES, RECORD_KINDS
 from ledger.kind import Field, FieldType, Kind, Kinds
-from ledger.schema import ANY_SUBJECT, PARTY_SUBJECT
+from ledger.schema import ANY_SUBJECT, OR, PARTY_SUBJECT
 from ledger.suites import SUITES
 
 
@@ -393,7 +393,7 @@ _CASE_KINDS: Final = (
             "document": _of(FieldType.HASH, "决定文书摘要", "digest of the document"),
             "seal_use": _object("seal-use", "用印记录", "the use of the seal", optional=True),
         },
-        needs=custody.release_needs,
+        needs=case.decide_needs,
         rule=case.decide,
         receives_only=False,
         question="Who decided, on what basis, and did they receive the case too?",
@@ -412,7 +412,7 @@ _CASE_KINDS: Final = (
             "grant": _GRANT,
             "window": _WINDOW,
         },
-        needs=case.act_needs,
+        needs=case.deliver_needs,
         rule=case.deliver,
         receives_only=False,
         question="When was the result served, and by whom?",
@@ -435,7 +435,7 @@ _CASE_KINDS: Final = (
         en="close the case",
         subject="case",
         fields={"remark": _text("说明", "remark", optional=True)},
-        needs=custody.release_needs,
+        needs=custody.offer_needs,
         rule=case.close,
         receives_only=False,
         question="When was nothing left to do?",
@@ -457,6 +457,7 @@ _CASE_KINDS: Final = (
     ),
 )
 
+_HANDED: Final = f"case{OR}branch"
 _UNIT: Final = _of(FieldType.PARTY, "接收部门或窗口", "department or window that is to take over")
 _FROM: Final = _of(FieldType.PARTY, "现持有地区", "region that holds the case")
 
@@ -465,9 +466,9 @@ _HANDOFF_KINDS: Final = (
         name="handoff.offer",
         zh="移交",
         en="offer the case",
-        subject="case",
+        subject=_HANDED,
         fields={"unit": _UNIT, "remark": _text("说明", "remark", optional=True)},
-        needs=custody.release_needs,
+        needs=custody.offer_needs,
         rule=custody.offer,
         question="Who was to take over, and since when?",
         source="15 异地代收代办, 25 首问负责",
@@ -476,7 +477,7 @@ _HANDOFF_KINDS: Final = (
         name="handoff.accept",
         zh="接收",
         en="accept the case",
-        subject="case",
+        subject=_HANDED,
         fields={"holder": _FROM},
         needs=custody.answer_needs,
         rule=custody.accept,
@@ -488,7 +489,7 @@ _HANDOFF_KINDS: Final = (
         name="handoff.decline",
         zh="不接收",
         en="decline the case",
-        subject="case",
+        subject=_HANDED,
         fields={"holder": _FROM, "reason": _REASON},
         needs=custody.answer_needs,
         rule=custody.decline,
@@ -499,7 +500,7 @@ _HANDOFF_KINDS: Final = (
         name="handoff.release",
         zh="移交完成",
         en="release the case",
-        subject="case",
+        subject=_HANDED,
         needs=custody.settle_needs,
         rule=custody.release,
         by_region=True,
@@ -510,13 +511,73 @@ _HANDOFF_KINDS: Final = (
         name="handoff.cancel",
         zh="取消移交",
         en="cancel the offer",
-        subject="case",
+        subject=_HANDED,
         fields={"reason": _text("理由", "why", optional=True)},
         needs=custody.settle_needs,
         rule=custody.cancel,
         by_region=True,
         question="Why did it stay?",
         source="15 异地代收代办",
+    ),
+)
+
+_CASE_FIELD: Final = _object("case", "办件", "the case it is a branch of")
+
+_BRANCH_KINDS: Final = (
+    Kind(
+        name="branch.open",
+        zh="拆分联办分支",
+        en="split a branch off a case",
+        subject="branch",
+        fields={
+            "case": _CASE_FIELD,
+            "part": _of(FieldType.CODE, "分项", "part"),
+            "department": _of(FieldType.PARTY, "负责部门", "department that owes the part"),
+        },
+        needs=branch.open_needs,
+        rule=branch.open_branch,
+        question="Which place owed which part, and who held it at every moment?",
+        source="18 多地联办",
+    ),
+    Kind(
+        name="branch.report",
+        zh="办结联办分支",
+        en="report how a branch came out",
+        subject="branch",
+        fields={
+            "result": _of(
+                FieldType.CODE, "结果", "result", choices=("granted", "refused", "partly-granted")
+            ),
+            "basis": _text("法律依据", "legal basis"),
+            "document": _of(FieldType.HASH, "分项文书摘要", "digest of the document"),
+        },
+        needs=custody.release_needs,
+        rule=branch.report,
+        receives_only=False,
+        question="Who decided on the part, and which place was late?",
+        source="18 多地联办, 17 受审分离",
+    ),
+    Kind(
+        name="branch.join",
+        zh="汇总联办分支",
+        en="join a branch to its case",
+        subject="branch",
+        fields={"case": _CASE_FIELD},
+        needs=branch.back_needs,
+        rule=branch.join,
+        question="Was every part back before the one result?",
+        source="18 多地联办",
+    ),
+    Kind(
+        name="branch.drop",
+        zh="撤销联办分支",
+        en="drop a branch that is not needed",
+        subject="branch",
+        fields={"case": _CASE_FIELD, "reason": _REASON},
+        needs=branch.back_needs,
+        rule=branch.drop,
+        question="Why was the part not needed?",
+        source="18 多地联办",
     ),
 )
 
@@ -580,6 +641,7 @@ KINDS: Final[Kinds] = {
         *_GRANT_KINDS,
         *_CASE_KINDS,
         *_HANDOFF_KINDS,
+        *_BRANCH_KINDS,
         *_CORRECTION_KINDS,
         *_TOKEN_KINDS,
         *RECORD_KINDS,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from authz import case, custody, grant, item, party, trace, training
+from authz import branch, case, custody, grant, item, party, trace, training
 from ledger import judge, proofs
 
 TIBET: Final = "藏政办发〔2021〕21号"
@@ -244,11 +244,16 @@ MECHANISMS: Final[tuple[Mechanism, ...]] = (
         name="多地联办",
         phrases=((ZAOZHUANG, "一地受理申请,多地协同办理"),),
         kinds=(
+            "branch.open",
+            "branch.report",
+            "branch.join",
+            "branch.drop",
             "part.ask",
             "part.answer",
             "part.join",
             "part.withdraw",
         ),
+        rules=(branch.open_branch, branch.join, case.decide),
     ),
     Mechanism(
         number=19,

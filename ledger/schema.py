@@ -27,6 +27,8 @@ SECONDS_MAX: Final = 253_402_300_799
 # Types of subject that say nothing narrower than themselves.
 ANY_SUBJECT: Final = "any"
 PARTY_SUBJECT: Final = "party"
+OR: Final = " or "
+"""Between the types of subject of a kind that is about several."""
 PARTY_TYPES: Final = ("department", "hall", "window", "officer")
 
 _parts = re.compile(r"[._/:-]").split
@@ -105,6 +107,7 @@ def check_subject(kind: Kind, subject: str) -> None:
         parts[1] != kind.subject
         and kind.subject != ANY_SUBJECT
         and not (kind.subject == PARTY_SUBJECT and parts[1] in PARTY_TYPES)
+        and parts[1] not in kind.subject.split(OR)
     ):
         raise MalformedError(
             f"the subject of {kind.name} is a {kind.subject}, not {subject[:80]!r}",

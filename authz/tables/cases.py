@@ -4,7 +4,6 @@ None of these changes the case itself: each is a record of its own that mentions
 case's trace finds it.
 """
 
-from hashlib import sha256
 from typing import Any, Final
 
 from authz.custody import HOLDING, At
@@ -36,6 +35,7 @@ from authz.tables.words import (
     party_,
     text,
 )
+from authz.unsettled import PAPERS, PARTS, check_papers, counted, needs_in, own_need
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Field, Kind, Need
 
@@ -183,21 +183,13 @@ LIVES: Final = (
 # ---- what is missing: 容缺 ----------------------------------------------------------------------
 
 
-def open_tolerances(case: str, region: str) -> str:
-    """Return the object that counts what is still missing of a case, in a region's log.
-
-    Row: ``{n}``. While it is above zero, the result is not handed over.
-    """
-    return f"{region}/open-tolerances/{sha256(case.encode()).hexdigest()[:32]}"
-
-
 def _tolerance_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     body = draft.body
     item = body["item"]
     return (
         Need("version", version_object(item, body["item_version"]), item[:6], cite=True),
         Need("exclusion", beside(item, "exclusion"), item[:6], cite=True),
-        Need("open", open_tolerances(body["case"], draft.issuer[:6])),
+        own_need(body["case"], draft.issuer[:6]),
     )
 
 
@@ -211,8 +203,7 @@ def _check_tolerance(acting: Acting, _before: Row, _after: Row) -> tuple[Change,
     body, case = acting.act.body, acting.facts["case"]
     assert case is not None  # the step has looked
     _check_pinned(acting, case)  # (1)
-    if case.state["stage"] not in {"received", "noticed", "supplemented"}:
-        raise RefusedError(f"the case is {case.state['stage']} already", code="wrong-state")
+    _check_undecided(case)
     exclusion, version = acting.facts["exclusion"], acting.facts["version"]
     if exclusion is not None and exclusion.live:  # (2)
         raise RefusedError(f"{body['item']} is never taken in incomplete", code="excluded-class")
@@ -223,7 +214,15 @@ def _check_tolerance(acting: Acting, _before: Row, _after: Row) -> tuple[Change,
     for material in body["missing"]:  # (3)
         if material not in version.state["tol"]:
             raise RefusedError(f"not on the tolerable list: {material}", code="not-tolerable")
-    return (_counted(acting, body["case"], 1),)
+    return (counted(acting, body["case"], PAPERS, 1),)
+
+
+def _check_undecided(case: Fact) -> None:
+    """Check that nothing is decided or offered: what is open goes along as of the offer."""
+    if case.state["stage"] not in {"received", "noticed", "supplemented"}:
+        raise RefusedError(f"the case is {case.state['stage']} already", code="wrong-state")
+    if case.state["at"] != At.HELD:
+        raise RefusedError("the case is offered, and waits for the answer", code="offer-open")
 
 
 def _check_pinned(acting: Acting, case: Fact) -> None:
@@ -236,9 +235,8 @@ def _check_pinned(acting: Acting, case: Fact) -> None:
 
 
 def _settle_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
-    if own is None:
-        return ()
-    return (Need("open", open_tolerances(own.state["case"], draft.issuer[:6])),)
+    """Return what is open of the case that an open record is about."""
+    return () if own is None else (own_need(own.state["case"], draft.issuer[:6]),)
 
 
 def _check_settlement(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
@@ -246,7 +244,7 @@ def _check_settlement(acting: Acting, before: Row, _after: Row) -> tuple[Change,
     left = [it for it in before["missing"] if it not in acting.act.body["received"]]
     if left:
         raise RefusedError(f"still missing: {left[0]}", code="unsettled")
-    return (_counted(acting, before["case"], -1),)
+    return (counted(acting, before["case"], PAPERS, -1),)
 
 
 def _check_lapse(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
@@ -257,10 +255,26 @@ def _check_lapse(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]
     return ()
 
 
-def _counted(acting: Acting, case: str, change: int) -> Change:
-    found = acting.facts["open"]
-    count = 0 if found is None else found.state["n"]
-    return Change(open_tolerances(case, acting.region), {"n": count + change})
+# ---- parts that other places owe ---------------------------------------------------------------
+
+
+def _part_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return what is open of the case that the part belongs to."""
+    case = draft.body["case"] if own is None else own.state["case"]
+    return (own_need(case, draft.issuer[:6]),)
+
+
+def _check_part(acting: Acting, _before: Row, after: Row) -> tuple[Change, ...]:
+    """Check that the case is not decided yet; it waits for the part from here on."""
+    case = acting.facts["case"]
+    assert case is not None  # the step has looked
+    _check_undecided(case)
+    return (counted(acting, after["case"], PARTS, 1),)
+
+
+def _check_part_over(acting: Acting, _before: Row, after: Row) -> tuple[Change, ...]:
+    """Check that the part is back or not needed: the case waits for it no more."""
+    return (counted(acting, after["case"], PARTS, -1),)
 
 
 # ---- procedures that stop the clock ------------------------------------------------------------
@@ -291,7 +305,7 @@ def _print_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     needs = (
         Need("case", body["case"]),
         Need("decision", body["case"], body["decided_in"][:6], cite=True),
-        Need("open", open_tolerances(body["case"], draft.issuer[:6])),
+        *needs_in(body["case"], draft.issuer[:6], (body["decided_in"][:6],)),
     )
     if "grant" not in body:
         return needs
@@ -321,9 +335,7 @@ def _check_print(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...
     assert signer is not None  # only an officer prints
     if not _holds(own, row, signer.state["unit"]):
         raise RefusedError("the case is not with this unit", code="not-holder")
-    found = acting.facts["open"]
-    if found is not None and found.state["n"] > 0:  # (2)
-        raise RefusedError("papers that were to follow have not come", code="unsettled")
+    check_papers(acting)  # (2)
     if row["item"][:6] == acting.region:
         return ()
     if "grant" not in body:  # (3)
@@ -590,7 +602,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="35 帮办代办陪办",
     ),
     kind_of_step(
-        _step(PART, "part.ask", about=About.HELD),
+        _step(PART, "part.ask", about=About.HELD, wants=_part_needs, check=_check_part),
         "交办联办分项",
         "ask another place for its part",
         {
@@ -622,7 +634,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_18,
     ),
     kind_of_step(
-        _step(PART, "part.join"),
+        _step(PART, "part.join", wants=_part_needs, check=_check_part_over),
         "汇总联办分项",
         "join a part to the one result",
         {"result": digest("汇总结果摘要", "digest of the joint result")},
@@ -630,7 +642,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_18,
     ),
     kind_of_step(
-        _step(PART, "part.withdraw"),
+        _step(PART, "part.withdraw", wants=_part_needs, check=_check_part_over),
         "撤回联办分项",
         "withdraw a part",
         {"reason": REASON},

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from authz.branch import Event as BranchEvent
 from authz.case import RIGHT_OF
 from authz.case import Event as CaseEvent
 from authz.custody import Event as CustodyEvent
@@ -40,6 +41,7 @@ def test_every_event_of_the_tables_of_lives_is_a_kind() -> None:
         *PartyEvent,
         *GrantEvent,
         *CaseEvent,
+        *BranchEvent,
         *SealEvent,
         *LoanEvent,
         *UseEvent,
@@ -65,6 +67,7 @@ def test_what_cannot_be_undone_wants_a_fresh_view() -> None:
         "case.decide",
         "case.deliver",
         "case.close",
+        "branch.report",
         "handoff.accept",
         "seal.use",
         "commitment.revoke",
