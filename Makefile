@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check sim bench lock format clean setup
+.PHONY: demo test check sim bench load lock format clean setup
 
 demo: $(VENV)/.runtime
 	@$(BIN)/shouxin demo $(ARGS)
@@ -23,6 +23,9 @@ sim: $(VENV)/.runtime
 
 bench: $(VENV)/.development
 	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+load: $(VENV)/.development
+	@$(BIN)/python -m loadtests.load $(ARGS)
 
 format: $(VENV)/.development
 	@$(BIN)/ruff check --fix .

@@ -20,7 +20,7 @@ import psutil
 from ledger.keys import SigningKey
 from ledger.statement import Act, Citation, Statement, sign_statement
 
-START_S_MAX: Final = 30
+START_S_MAX: Final = 90
 YEAR_S: Final = 365 * 86_400
 
 
@@ -39,15 +39,7 @@ class Stage:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        self._shouxin(
-            "network",
-            "init",
-            str(self.folder),
-            "--regions",
-            ",".join(self.regions),
-            "--base-port",
-            str(self.base_port),
-        )
+        self._found()
         for region in self.regions:
             self.tokens[region] = (self.folder / region / "operator.token").read_text().strip()
             self.start(region)
@@ -180,6 +172,17 @@ class Stage:
             region, "POST", f"/v1/acts?wait={wait}&timeout_ms=20000", value, token
         )
         return answer
+
+    def _found(self) -> None:
+        self._shouxin(
+            "network",
+            "init",
+            str(self.folder),
+            "--regions",
+            ",".join(self.regions),
+            "--base-port",
+            str(self.base_port),
+        )
 
     def _shouxin(self, *arguments: str) -> None:
         done = subprocess.run([*_command(), *arguments], capture_output=True, check=False)

@@ -1,0 +1,51 @@
+"""What a stage came to, counted in each process and added up."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from loadtests.histogram import Histogram
+from loadtests.programme import Measured, Stage
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one stage came to in one process."""
+
+    acts: dict[str, Histogram] = field(default_factory=dict)
+    levels: dict[str, Histogram] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
+    sums: Counter[str] = field(default_factory=Counter)
+
+    def to_map(self) -> dict[str, Any]:
+        """Return what goes over the wire."""
+        return {
+            "acts": {name: it.to_map() for name, it in self.acts.items()},
+            "levels": {name: it.to_map() for name, it in self.levels.items()},
+            "errors": dict(self.errors),
+            "sums": dict(self.sums),
+        }
+
+    def merge(self, value: Mapping[str, Any]) -> None:
+        """Add what another process counted."""
+        for mine, theirs in ((self.acts, value["acts"]), (self.levels, value["levels"])):
+            for name, counted in theirs.items():
+                mine.setdefault(name, Histogram()).merge(Histogram.from_map(counted))
+        self.errors.update(value["errors"])
+        self.sums.update(value["sums"])
+
+
+def measure(stage: Stage, counts: Counts) -> Measured:
+    """Return what the programme goes by."""
+    seconds, sums = stage.seconds - stage.warm_s, counts.sums
+    total = Histogram()
+    for histogram in counts.acts.values():
+        total.merge(histogram)
+    failed = sums["failed"] + sums["unanswered"]
+    return Measured(
+        offered=sums["offered" if stage.loop == "open" else "answered"] / seconds,
+        answered=sums["answered"] / seconds,
+        failed=failed / max(1, sums["turns"]),
+        p99_ms=total.quantile_ms(0.99),
+    )

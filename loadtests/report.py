@@ -1,0 +1,215 @@
+"""The report of a load test: one page without a foreign part, and the same figures as JSON.
+
+``python -m loadtests.report build/load/report.json --images docs/images`` draws the README's plots.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from loadtests.plots import curves
+
+LEVELS: Final = ("accepted", "witnessed", "replicated", "proven")
+QUANTILES: Final = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
+_STYLE: Final = (
+    "body{font:14px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
+    "table{border-collapse:collapse;margin:.6em 0}td,th{padding:.15em .6em;text-align:right;"
+    "border-bottom:1px solid #e4e6ea}td:first-child,th:first-child{text-align:left}"
+    "h2{margin-top:2em}.note{color:#555}"
+)
+
+
+_HOW_MEASURED: Final = (
+    '<p class="note">Every latency counts from when the request was meant to start. '
+    "<i>Proven</i>: a process that holds only the genesis roster has fetched the proof and "
+    "checked it. The nodes, the load and that process share this machine. "
+    "<i>Witnessed</i> and <i>replicated</i> are looked for every 50 ms.</p>"
+)
+
+
+def one_line(stage: Mapping[str, Any]) -> str:
+    """Return a stage in one line, for whoever looks on."""
+    accepted = stage["levels"].get("accepted", {})
+    proven = stage["levels"].get("proven", {})
+    return (
+        f"{stage['stage']['name']}: {stage['acts_a_second']:.0f} acts a second, "
+        f"{stage['measured']['answered']:.0f} turns; accepted p50 {_ms(accepted.get('p50_ms'))}, "
+        f"p99 {_ms(accepted.get('p99_ms'))}; proven p50 {_ms(proven.get('p50_ms'))}; "
+        f"{stage['sums'].get('failed', 0)} failed"
+    )
+
+
+def write(found: Mapping[str, Any], folder: Path) -> Path:
+    """Write ``report.json`` and ``report.html`` into a folder, and return the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    page = folder / "report.html"
+    page.write_text(html(found), encoding="utf-8")
+    return page
+
+
+def html(found: Mapping[str, Any]) -> str:
+    """Return the page."""
+    machine, floors, network = found["machine"], found["floors"], found["network"]
+    saturation = found["saturation"]
+    plots = plots_of(found["stages"])
+    facts = [
+        ("Machine", f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"),
+        ("Python", machine["python"]),
+        ("Load average before it began", f"{machine['busy_before']:.2f}"),
+        ("Regions", f"{len(network['regions'])} ({', '.join(network['regions'])})"),
+        ("Storage and links", f"{network['database']}, {network['links']}"),
+        ("Command", found["command"]),
+        ("Began, and took", f"{found['began']}, {found['took_s']:.0f} s"),
+        ("Saturation, as found", "-" if saturation is None else f"{saturation:.1f} turns a second"),
+        ("Disk, an entry and replica", f"{found['disk']['bytes_an_entry_and_replica']:.0f} bytes"),
+        ("Floor: one raw verification", f"{floors['verification_us']:.0f} us"),
+        ("Floor: one row inserted, 100 a transaction", f"{floors['insertion_us']:.0f} us"),
+        ("Floor: one row in a transaction of its own", f"{floors['commit_ms']:.2f} ms"),
+    ]
+    if machine["busy_before"] > machine["cores"] / 4:
+        busy = (
+            '<p class="note"><b>The machine was busy before the test began</b>: what others took '
+            "from it is in every figure below.</p>"
+        )
+    else:
+        busy = ""
+    parts = [
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Shouxin load test</title>",
+        f"<style>{_STYLE}</style><h1>Shouxin load test: {escape(found['shape'])}</h1>{busy}",
+        _table(("", ""), facts),
+        _HOW_MEASURED,
+        *plots.values(),
+        "<h2>All stages</h2>",
+        _stages(found["stages"]),
+    ]
+    parts += [_stage(stage) for stage in found["stages"]]
+    return "".join(parts) + "</html>\n"
+
+
+def plots_of(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the plots, by the name of their file."""
+    plots = {}
+    closed = [it for it in stages if it["stage"]["loop"] == "closed"]
+    opened = [
+        it
+        for it in stages
+        if it["stage"]["loop"] == "open" and not it["stage"]["name"].startswith("probe")
+    ]
+    if closed:
+        plots["load-closed"] = curves(
+            "Closed loop: more clients, each sending when it has its answer",
+            "acts/s, ms",
+            [f"{it['stage']['clients']} clients" for it in closed],
+            {
+                "acts a second": [it["acts_a_second"] for it in closed],
+                "accepted p50, ms": _line(closed, "accepted", "p50_ms"),
+                "accepted p99, ms": _line(closed, "accepted", "p99_ms"),
+                "proven p50, ms": _line(closed, "proven", "p50_ms"),
+                "floor: HTTP p50, ms": [(it["floor"] or {}).get("p50_ms") for it in closed],
+            },
+        )
+    if opened:
+        lines = {f"{level} p50": _line(opened, level, "p50_ms") for level in LEVELS}
+        lines["accepted p99"] = _line(opened, "accepted", "p99_ms")
+        lines["floor: HTTP p50"] = [(it["floor"] or {}).get("p50_ms") for it in opened]
+        plots["load-open"] = curves(
+            "Open loop: time from the intended start until an act is this safe",
+            "ms",
+            [it["stage"]["name"].removeprefix("open, ").partition(" of ")[0] for it in opened],
+            lines,
+        )
+    return plots
+
+
+def _line(stages: Sequence[Mapping[str, Any]], level: str, quantile: str) -> list[float | None]:
+    return [it["levels"].get(level, {}).get(quantile) for it in stages]
+
+
+def _stages(stages: Sequence[Mapping[str, Any]]) -> str:
+    names = "stage|turns/s meant|answered|acts/s|p50|p99|HTTP p50|HTTP p99|failed|CPU ms an act"
+    heads = names.split("|")
+    rows = []
+    for it in stages:
+        accepted, floor = it["levels"].get("accepted", {}), it["floor"] or {}
+        rows.append(
+            (
+                it["stage"]["name"],
+                f"{it['measured']['offered']:.0f}" if it["stage"]["loop"] == "open" else "",
+                f"{it['measured']['answered']:.0f}",
+                f"{it['acts_a_second']:.0f}",
+                _ms(accepted.get("p50_ms")),
+                _ms(accepted.get("p99_ms")),
+                _ms(floor.get("p50_ms")),
+                _ms(floor.get("p99_ms")),
+                str(it["sums"].get("failed", 0) + it["sums"].get("unanswered", 0)),
+                "" if it["cpu_ms_an_act"] is None else f"{it['cpu_ms_an_act']:.1f}",
+            )
+        )
+    return _table(heads, rows) + (
+        '<p class="note">p50 and p99: of acts until accepted. HTTP: an empty handler of the same '
+        "node, by as many connections or at the same rate, with nothing else to do. CPU: of all "
+        "nodes together, for whatever they did in the stage.</p>"
+    )
+
+
+def _stage(it: Mapping[str, Any]) -> str:
+    sums = it["sums"]
+    late = sums.get("signed in the loop", 0) + sums.get("signed anew", 0)
+    said = (
+        f"{sums.get('receipts', 0)} receipts came, {sums.get('verified receipts', 0)} were "
+        f"verified, {sums.get('bad receipts', 0)} did not hold; {sums.get('followed', 0)} acts "
+        f"were followed, {sums.get('not proven in time', 0)} were not proven in time, "
+        f"{sums.get('bad proofs', 0)} proofs did not hold; {sums.get('unanswered', 0)} turns "
+        f"were not answered; {late} cases were signed within the loop."
+    )
+    measured = [(name, it["levels"][name]) for name in LEVELS if name in it["levels"]]
+    measured += list(it["acts"].items())
+    rows = [
+        (name, str(one["count"]), *(_ms(one[quantile]) for quantile in QUANTILES))
+        for name, one in measured
+    ]
+    used = [
+        (name, f"{one['cores']:.2f}", f"{one['memory_bytes'] / 2**20:.0f}")
+        for name, one in it["processes"].items()
+    ]
+    parts = [
+        f"<h2>{escape(it['stage']['name'])}</h2><p>{said}</p>",
+        _table(("", "count", "p50", "p95", "p99", "max"), rows),
+        _table(("process", "cores", "MiB"), used),
+    ]
+    if it["errors"]:
+        errors = [(name, str(count)) for name, count in it["errors"].items()]
+        parts.append(_table(("error", "times"), errors))
+    return "".join(parts)
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g} ms"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    parts = ["<table><tr>", *(f"<th>{escape(head)}</th>" for head in heads), "</tr>"]
+    for row in rows:
+        parts += ["<tr>", *(f"<td>{escape(cell)}</td>" for cell in row), "</tr>"]
+    return "".join([*parts, "</table>"])
+
+
+def main() -> None:
+    """Draw the plots of a report as files."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.report", description=__doc__)
+    parser.add_argument("report", type=Path)
+    parser.add_argument("--images", type=Path, required=True)
+    given = parser.parse_args()
+    found = json.loads(given.report.read_text(encoding="utf-8"))
+    given.images.mkdir(parents=True, exist_ok=True)
+    for name, plot in plots_of(found["stages"]).items():
+        (given.images / f"{name}.svg").write_text(plot + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The report of a canned run: every figure in it, and nothing foreign."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtests.histogram import Histogram
+from loadtests.plots import curves
+from loadtests.report import html, one_line, plots_of, write
+
+
+def stage(name: str, loop: str, clients: int, rate: float = 0.0) -> dict[str, Any]:
+    latency = Histogram()
+    for step in range(1, 101):
+        latency.add(step / 1_000)
+    return {
+        "stage": {"name": name, "loop": loop, "clients": clients, "rate": rate},
+        "measured": {"offered": 81.0, "answered": 80.0, "failed": 0.01, "p99_ms": 99.0},
+        "acts_a_second": 61.5,
+        "acts": {"window: case.open, own key": latency.summary()},
+        "levels": {"accepted": latency.summary(), "proven": latency.summary()},
+        "errors": {"window: case.open: no-answer": 3},
+        "sums": {"receipts": 90, "verified receipts": 11, "failed": 3, "turns": 100},
+        "processes": {"node 510000": {"cpu_s": 1.0, "cores": 0.25, "memory_bytes": 2.0**26}},
+        "cpu_ms_an_act": 12.25,
+        "floor": {"p50_ms": 0.5, "p99_ms": 1.5},
+    }
+
+
+def canned() -> dict[str, Any]:
+    return {
+        "shape": "saturation",
+        "command": "python -m loadtests.load <b>",
+        "began": "2026-09-21 09:00:00 +0800",
+        "took_s": 133.0,
+        "machine": {
+            "cpu": "some",
+            "cores": 2,
+            "system": "Linux",
+            "python": "3.11",
+            "busy_before": 0.1,
+        },
+        "network": {"regions": ["510000"], "database": "SQLite", "links": "loopback"},
+        "floors": {"verification_us": 61.0, "insertion_us": 5.0, "commit_ms": 3.0},
+        "saturation": 85.25,
+        "disk": {"bytes_an_entry_and_replica": 1_234.0},
+        "stages": [
+            stage("closed, 1 client", "closed", 1),
+            stage("probe 1: 80/s", "open", 256, 80),
+            stage("open, 25% of saturation", "open", 256, 20),
+        ],
+    }
+
+
+class Seen(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
+        assert tag != "script"
+
+
+def test_the_page_needs_nothing_but_itself_and_shows_each_stage_and_level() -> None:
+    page = html(canned())
+    seen = Seen()
+    seen.feed(page)
+    assert seen.links == []
+    assert "<b>" not in page.replace("<p class", "").split("<h1>", 1)[1].split("<h2>")[0]
+    for words in ("closed, 1 client", "85.2 turns a second", "1234 bytes", "no-answer", "12.2"):
+        assert words in page
+    for level in ("accepted", "proven"):
+        assert re.search(rf"<td>{level}</td><td>100</td><td>50.\d* ms</td><td>95.\d* ms</td>", page)
+
+
+def test_a_machine_that_was_busy_is_said_to_have_been() -> None:
+    found = canned()
+    assert "was busy before" not in html(found)
+    found["machine"]["busy_before"] = 1.4
+    assert "was busy before" in html(found)
+
+
+def test_probes_are_in_the_tables_and_not_in_the_plots() -> None:
+    plots = plots_of(canned()["stages"])
+    assert set(plots) == {"load-closed", "load-open"}
+    assert "25%" in plots["load-open"]
+    assert "probe" not in "".join(plots.values())
+
+
+def test_page_and_json_are_written_and_the_json_is_what_was_found(tmp_path: Path) -> None:
+    page = write(canned(), tmp_path / "new")
+    assert page.read_text(encoding="utf-8") == html(canned())
+    assert json.loads((tmp_path / "new" / "report.json").read_text()) == canned()
+
+
+def test_a_stage_in_one_line_says_rate_latency_and_failures() -> None:
+    line = one_line(canned()["stages"][0])
+    assert "62 acts a second" in line
+    assert "p99 99.3 ms" in line or "p99 99 ms" in line
+    assert "3 failed" in line
+
+
+@pytest.mark.parametrize("value", [0.02, 1.0, 50.0, 12_345.0])
+def test_a_plot_has_room_for_its_values_and_leaves_out_what_is_not_there(value: float) -> None:
+    plot = curves("t <", "ms", ["a", "b", "c"], {"x": [value, None, value], "floor": [0, 1, 2]})
+    heights = [float(it) for it in re.findall(r'cy="([\d.]+)"', plot)]
+    assert len(heights) == 4
+    assert all(0 < it < 300 for it in heights)
+    assert "t &lt;" in plot
