@@ -162,7 +162,9 @@ def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> tuple[Use, ..
         right=right,
         item=row["item"],
         time_s=acting.statement.time_s,
+        hall=signer.state.get("hall"),
     )
+    party.check_trained(signer, found.state.get("train"))
     if found.origin == acting.origin:
         return ()
     return (Use("grant", found.state["stale"]),)
@@ -174,11 +176,6 @@ def _check_window(acting: Acting, signer: Fact, window: str) -> None:
         raise RefusedError(f"no live window here: {window}", code="window-not-live")
     if signer.state["unit"] != window:
         raise RefusedError(f"{signer.object} does not sit at {window}", code="not-entitled")
-
-
-def _check_trained(signer: Fact, training: str | None) -> None:
-    if training is not None and training not in signer.state.get("training", ()):
-        raise RefusedError(f"the item asks for the training {training}", code="not-entitled")
 
 
 # ---- case.open ----------------------------------------------------------------------------------
@@ -227,7 +224,7 @@ def open_case(acting: Acting) -> Judgement:
         uses += (Use("version", acting.roster.constants.staleness_s),)
     if body["department"] != row["dept"]:
         raise RefusedError(f"{row['dept']} decides on {item.object}", code="not-competent")
-    _check_trained(signer, item.state.get("train"))
+    party.check_trained(signer, item.state.get("train"))
     if "window" in body:
         row["win"] = body["window"]
     changes = [Change(acting.statement.subject, row)]

@@ -103,6 +103,8 @@ class Decision:
         code: ``granted``, ``own-competence``, ``stale-view``, or why not.
         grant: On which it rests; None on own competence, or where the answer is no.
         item_version: In force, to be pinned; None where the item is not within sight.
+        nearest: The grant that came nearest, where the answer is no for want of one that suffices;
+            ``code`` and ``detail`` say what it lacks.
     """
 
     allowed: Allowed
@@ -113,6 +115,7 @@ class Decision:
     grant: str | None = None
     item_version: int | None = None
     relied: tuple[Relied, ...] = ()
+    nearest: str | None = None
 
 
 def check(
@@ -124,8 +127,8 @@ def check(
     2. The item is in force.
     3. The right is one of the four, or the decision, which stays with the owning department.
     4. An authority's own window acts on its own competence.
-    5. Else one of the window's grants carries it. The first that does is named; where none does,
-       the reason is that of the newest.
+    5. Else one of the window's grants carries it, and the officer has the training it asks for.
+       The first that does is named; where none does, the one that came nearest, with its reason.
     6. The view of the grantor's log is fresh enough: yes. Staler: open for what only receives, no
        for what cannot be undone.
 
@@ -143,9 +146,12 @@ def check(
             _check_decides(facts.officer, own=own)
         if own:  # (4)
             return _answer("yes", OWN_COMPETENCE, version=version)
-        found = _find_grant(request, facts.grants)  # (5)
     except RefusedError as error:
         return _answer("no", error.code, detail=str(error), version=version)
+    found = _find_grant(request, facts, window)  # (5)
+    if isinstance(found, _Missed):
+        why = found.error
+        return _answer("no", why.code, detail=str(why), version=version, nearest=found.nearest)
     grant = found.grant
     assert grant is not None  # (5) has looked
     if found.view is None:
@@ -206,9 +212,33 @@ def _check_decides(officer: Fact | None, *, own: bool) -> None:
     party.check_role(officer, party.DECIDE)
 
 
-def _find_grant(request: CheckRequest, grants: Sequence[GrantFacts]) -> GrantFacts:
-    first: RefusedError | None = None
-    for held in grants:
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """No grant suffices: the reason of the one that came nearest, and its name if there is one."""
+
+    error: RefusedError
+    nearest: str | None
+
+
+# In the order of ``check_use``: the later a grant fails, the nearer it came.
+_STEPS: Final = (
+    "no-grant",
+    "grant-not-live",
+    "item-not-granted",
+    "window-not-granted",
+    "right-not-granted",
+    "not-accepted",
+    "quota-spent",
+    "not-entitled",
+)
+
+
+def _find_grant(request: CheckRequest, facts: CheckFacts, window: Fact) -> GrantFacts | _Missed:
+    missed = _Missed(
+        RefusedError("the window has accepted no grant over the item", code="no-grant"), None
+    )
+    furthest = -1
+    for held in facts.grants:
         try:
             grant = check_use(
                 held.grant,
@@ -217,13 +247,19 @@ def _find_grant(request: CheckRequest, grants: Sequence[GrantFacts]) -> GrantFac
                 right=request.right,
                 item=request.item,
                 time_s=request.now_s,
+                hall=window.state["hall"],
             )
             check_quota(grant, held.used)
+            if facts.officer is not None:
+                party.check_trained(facts.officer, grant.state.get("train"))
         except RefusedError as error:
-            first = first or error
+            step = _STEPS.index(error.code)
+            if step > furthest:
+                furthest = step
+                missed = _Missed(error, None if held.grant is None else held.grant.object)
         else:
             return held
-    raise first or RefusedError("the window has accepted no grant over the item", code="no-grant")
+    return missed
 
 
 def _answer(
@@ -234,6 +270,7 @@ def _answer(
     grant: str | None = None,
     version: int | None = None,
     relied: tuple[Relied, ...] = (),
+    nearest: str | None = None,
 ) -> Decision:
     zh, en = _SENTENCES.get((allowed, code)) or finding.SENTENCES[code]
     return Decision(
@@ -245,6 +282,7 @@ def _answer(
         grant=grant,
         item_version=version,
         relied=relied,
+        nearest=nearest,
     )
 
 

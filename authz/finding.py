@@ -96,6 +96,14 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "当前环节不能进行此项操作。",
         "This step does not fit where the matter stands.",
     ),
+    "not-confirmed": (
+        "事项调整尚未经省级确认，不能发布。",
+        "The change of the item has not been confirmed by the province.",
+    ),
+    "template-deviation": (
+        "授权文本与模板不一致，予以记录。",
+        "The grant's text is not that of the template. It counts, and is marked.",
+    ),
     "not-joined": (
         "还有联办分支或分项未汇总，不能决定、移交或办结。",
         "A branch or part is still with another place. Join it first.",
@@ -182,7 +190,9 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 
-_FLAGS: Final = frozenset({"end-not-seen", "release-withheld", "unproven-use"})
+_FLAGS: Final = frozenset(
+    {"end-not-seen", "release-withheld", "template-deviation", "unproven-use"}
+)
 
 # Where one side's fault shows in another's log. The rest is answered by whoever wrote the entry.
 _ANSWERS: Final[Mapping[str, str]] = {
@@ -214,6 +224,8 @@ _ANSWERS: Final[Mapping[str, str]] = {
     "quota-spent": "region",
     "depth-exceeded": "department",
     "outlives-basis": "department",
+    "template-deviation": "department",
+    "not-confirmed": "department",
     "decision-stays": "department",
 }
 

@@ -1,15 +1,17 @@
-"""Grants: an authority lends a window of another place some of the four rights over one item.
+"""Grants: an authority lends a window or hall elsewhere some of the four rights over its items.
 
 A grant has two sides. The grantor's log holds ``st`` (offered, suspended, revoked), the grantee
 region's log ``ans`` (accepted, declined); inside one region both stand in one row. It is live for a
 use iff ``st`` is offered in the view of the grantor's log and the using log holds the acceptance.
 A grant covers its item from the version it names on; which version a case is done under, the case
-pins.
+pins. ``also`` lists further items of the same department, ``train`` the training that who uses it
+must have, ``bas`` the policy basis and ``mod`` the template that it may not outlive.
 
-Rows, grantor's: ``{live, st, item, v, to, rights, from, until, stale, dept, quota, pair}``;
-grantee's: ``{live, ans, to, item}``. Beside them the grantee's log keeps an index for the question
-"may this window", ``<region>/may/<hash of window and item>``: ``{g: [[grant, rights], …]}``, newest
-first; and where uses are limited, ``<region>/quota/<hash of grant>``: ``{n}``.
+Rows, grantor's: ``{live, st, item, also, v, to, rights, from, until, stale, quota, pair, train,
+bas, mod}``; grantee's: ``{live, ans, to, item}``. Beside them the grantee's log keeps an index for
+the question "may this window", ``<region>/may/<hash of window or hall, and item>``:
+``{g: [[grant, rights], …]}``, newest first; and where uses are limited,
+``<region>/quota/<hash of grant>``: ``{n}``.
 
 Source: domain.md rules 1 to 4; mechanisms 1, 3, 4, 14, 39, 40, 77.
 """
@@ -22,7 +24,7 @@ from typing import Any, Final
 from authz import party
 from authz.right import CLERICAL, DECIDE, RIGHTS
 from ledger.errors import MalformedError, RefusedError
-from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
+from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need
 from ledger.roster import STALENESS_S_MIN
 
 INDEXED_GRANTS_MAX: Final = 16
@@ -46,6 +48,7 @@ class Event(StrEnum):
     OFFER = "grant.offer"
     SUSPEND = "grant.suspend"
     RESUME = "grant.resume"
+    RENEW = "grant.renew"
     REVOKE = "grant.revoke"
     ACCEPT = "grant.accept"
     DECLINE = "grant.decline"
@@ -57,6 +60,7 @@ TRANSITIONS: Final[Mapping[tuple[Side, Event], Side]] = {
     (Side.NEW, Event.OFFER): Side.OFFERED,
     (Side.OFFERED, Event.SUSPEND): Side.SUSPENDED,
     (Side.SUSPENDED, Event.RESUME): Side.OFFERED,
+    (Side.OFFERED, Event.RENEW): Side.OFFERED,  # the same terms for longer
     (Side.OFFERED, Event.REVOKE): Side.REVOKED,
     (Side.SUSPENDED, Event.REVOKE): Side.REVOKED,
     (Side.UNANSWERED, Event.ACCEPT): Side.ACCEPTED,
@@ -109,9 +113,18 @@ def _digest(*parts: str) -> str:
 
 
 def check_use(
-    offer: Fact | None, acceptance: Fact | None, *, window: str, right: str, item: str, time_s: int
+    offer: Fact | None,
+    acceptance: Fact | None,
+    *,
+    window: str,
+    right: str,
+    item: str,
+    time_s: int,
+    hall: str | None = None,
 ) -> Fact:
     """Check that a window may use a right over an item under a grant, and return the grant's row.
+
+    ``hall`` is the window's: what was lent to a hall, all windows in it may use.
 
     ``offer`` is the grant's newest row within sight in the grantor's log, ``acceptance`` the newest
     in the using region's log, ``time_s`` the time for which the question is asked.
@@ -126,11 +139,11 @@ def check_use(
         raise RefusedError(f"the grant {offer.object} is {state['st']}", code="grant-not-live")
     if not state["from"] <= time_s < state["until"]:
         raise RefusedError(f"the grant {offer.object} is out of its term", code="grant-not-live")
-    if state["item"] != item:
+    if item != state["item"] and item not in state.get("also", ()):
         raise RefusedError(
             f"the grant {offer.object} covers {state['item']}", code="item-not-granted"
         )
-    if state["to"] != window:
+    if state["to"] not in {window, hall}:
         raise RefusedError(
             f"the grant {offer.object} is for {state['to']}", code="window-not-granted"
         )
@@ -158,10 +171,22 @@ def check_quota(offer: Fact, used: Fact | None) -> None:
 
 
 def offer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
-    """Return the item, as the grantor's own log has it, and the policy basis if one is named."""
-    needs = [Need("item", draft.body["item"])]
-    if "basis" in draft.body:
-        needs.append(Need("basis", draft.body["basis"]))
+    """Return the items, as the grantor's own log has them, and the grounds that are named."""
+    body = draft.body
+    needs = [Need("item", body["item"])]
+    needs += [Need(f"item-{at}", name) for at, name in enumerate(body.get("also", ()))]
+    if "basis" in body:
+        needs.append(Need("basis", body["basis"]))
+    needs += [
+        Need(name, body[name], body[name][:6], cite=True)
+        for name in ("model", "process")
+        if name in body
+    ]
+    if "agreement" in body:
+        agreement = body["agreement"]
+        # It is signed in the log of the side that did not propose it.
+        signer = body["window"][:6] if agreement[:6] == draft.issuer[:6] else draft.issuer[:6]
+        needs += [Need("agreement", agreement, signer, cite=True), Need("proposed", agreement)]
     return tuple(needs)
 
 
@@ -192,9 +217,72 @@ def offer(acting: Acting) -> Judgement:
     }
     if "quota" in body:
         row["quota"] = body["quota"]
+    if "also" in body:
+        row["also"] = body["also"]
+    if "training" in body:
+        row["train"] = body["training"]
+    if "basis" in body:
+        row["bas"] = body["basis"]
+    if "model" in body:
+        row["mod"] = body["model"]
     if "reciprocal" in body:
+        if body["reciprocal"][:6] != body["window"][:6]:
+            raise RefusedError("the grant in return is one of the other side", code="wrong-state")
         row["pair"] = body["reciprocal"]
-    return Judgement((Change(acting.statement.subject, row),))
+    return Judgement((Change(acting.statement.subject, row),), flags=_check_grounds(acting))
+
+
+def _check_grounds(acting: Acting) -> tuple[Flag, ...]:
+    """Check the template, the procedure and the agreement that a grant names.
+
+    Returns:
+        A flag where the grant's text is not the template's: a clause was changed.
+    """
+    body = acting.act.body
+    for name in ("model", "process"):
+        if name not in body:
+            continue
+        found = acting.facts[name]
+        if found is None:
+            raise RefusedError(
+                f"no such {name} is within sight: {body[name]}", code="unknown-object"
+            )
+        if not found.live:
+            raise RefusedError(f"the {name} has ended: {body[name]}", code="ground-not-live")
+    if "agreement" in body:
+        _check_agreement(acting)
+    if "model" not in body:
+        return ()
+    model = acting.facts["model"]
+    assert model is not None  # looked at above
+    _check_outlives(body["valid_from"], body["valid_until"], model, "valid_from", "valid_until")
+    if "template" in body and body["template"] != model.state["digest"]:
+        detail = f"the text is not that of {model.object}"
+        return (Flag(code="template-deviation", detail=detail),)
+    return ()
+
+
+def _check_agreement(acting: Acting) -> None:
+    """Check that both sides have signed the agreement, neither has ended it, and it is in force."""
+    body, signed, own = acting.act.body, acting.facts["agreement"], acting.facts["proposed"]
+    if signed is None or own is None or acting.region == body["window"][:6]:
+        raise RefusedError(
+            f"no such agreement of both sides is within sight: {body['agreement']}",
+            code="unknown-object",
+        )
+    for side in (signed, own):
+        if side.state["st"] == "ended":
+            raise RefusedError(f"the agreement has ended: {side.object}", code="ground-not-live")
+    if {signed.state["by"][:6], signed.state["to"][:6]} != {acting.region, body["window"][:6]}:
+        raise RefusedError(f"{signed.object} is one of other places", code="not-competent")
+    if signed.state["st"] != "signed":
+        raise RefusedError(f"the agreement is not signed: {signed.object}", code="ground-not-live")
+    _check_outlives(body["valid_from"], body["valid_until"], signed, "valid_from", "valid_until")
+
+
+def _check_outlives(from_s: int, until_s: int, ground: Fact, start: str, end: str) -> None:
+    if not (ground.state[start] <= from_s and until_s <= ground.state[end]):
+        raise RefusedError(f"the grant outlives {ground.object}", code="outlives-basis")
 
 
 def _check_rights(rights: list[str]) -> None:
@@ -215,9 +303,19 @@ def _check_item(acting: Acting) -> None:
         raise RefusedError(
             f"version {body['item_version']} of {item.object} is not in force", code="item-not-live"
         )
+    for at, name in enumerate(body.get("also", ())):
+        other = acting.facts[f"item-{at}"]
+        if other is None or "/item/" not in name:
+            raise RefusedError(f"no such item is published here: {name}", code="unknown-object")
+        if other.state["dept"] != item.state["dept"]:
+            raise RefusedError(f"{name} is one of {other.state['dept']}", code="not-competent")
+        if not other.live:
+            raise RefusedError(f"the item is withdrawn: {name}", code="item-not-live")
     window = body["window"]
-    if "/window/" not in window:
-        raise MalformedError(f"a grant is for a window, not {window!r:.80}", code="bad-field")
+    if "/window/" not in window and "/hall/" not in window:
+        raise MalformedError(
+            f"a grant is for a window or a hall, not {window!r:.80}", code="bad-field"
+        )
     if window[:6] not in acting.roster.members:
         raise RefusedError(f"no such region in the network: {window[:6]}", code="unknown-object")
 
@@ -238,10 +336,7 @@ def _check_term(acting: Acting) -> None:
         raise RefusedError(
             f"no such basis is published here: {body['basis']}", code="unknown-object"
         )
-    if not (
-        basis.state["from"] <= body["valid_from"] and body["valid_until"] <= basis.state["until"]
-    ):
-        raise RefusedError(f"the grant outlives its basis {basis.object}", code="outlives-basis")
+    _check_outlives(body["valid_from"], body["valid_until"], basis, "from", "until")
 
 
 def _check_department(acting: Acting, department: str) -> None:
@@ -264,6 +359,34 @@ def resume(acting: Acting) -> Judgement:
 def revoke(acting: Acting) -> Judgement:
     """Judge ``grant.revoke``: it has ended."""
     return _move(acting, Event.REVOKE)
+
+
+def renew_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the item, and what the grant may not outlive."""
+    needs = move_needs(draft, own)
+    if own is None:
+        return needs
+    if "bas" in own.state:
+        needs += (Need("basis", own.state["bas"]),)
+    if "mod" in own.state:
+        needs += (Need("model", own.state["mod"], own.state["mod"][:6], cite=True),)
+    return needs
+
+
+def renew(acting: Acting) -> Judgement:
+    """Judge ``grant.renew``: the same rights for longer, no longer than what they rest on."""
+    judgement = _move(acting, Event.RENEW)
+    row, until_s = judgement.changes[0].state, acting.act.body["valid_until"]
+    if until_s <= row["until"]:
+        raise RefusedError("a renewal is for longer", code="wrong-state")
+    if acting.statement.time_s >= row["until"]:
+        raise RefusedError("the grant is out of its term", code="grant-not-live")
+    basis, model = acting.facts.get("basis"), acting.facts.get("model")
+    if basis is not None:
+        _check_outlives(row["from"], until_s, basis, "from", "until")
+    if model is not None:
+        _check_outlives(row["from"], until_s, model, "valid_from", "valid_until")
+    return Judgement((Change(acting.statement.subject, {**row, "until": until_s}),))
 
 
 def move_needs(_draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -289,8 +412,9 @@ def _move(acting: Acting, event: Event) -> Judgement:
 def accept_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return what a decline needs, and the window's list of grants over the item."""
     body = draft.body
-    may = Need("may", index_object(body["window"], body["item"]))
-    return (*decline_needs(draft, own), may)
+    items = [body["item"], *body.get("also", ())]
+    may = [Need(f"may-{at}", index_object(body["window"], it)) for at, it in enumerate(items)]
+    return (*decline_needs(draft, own), *may)
 
 
 def decline_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
@@ -305,8 +429,9 @@ def accept(acting: Acting) -> Judgement:
     """Judge ``grant.accept``: the grantee side takes the grant, and it is live (相互授予)."""
     made = _answered(acting, Event.ACCEPT)
     body = acting.act.body
-    if made["item"] != body["item"]:
-        raise RefusedError(f"the grant covers {made['item']}", code="item-not-granted")
+    if (made["item"], made.get("also", [])) != (body["item"], body.get("also", [])):
+        covered = ", ".join((made["item"], *made.get("also", ())))
+        raise RefusedError(f"the grant covers {covered}", code="item-not-granted")
     window = acting.facts["window"]
     assert window is not None  # _answered has looked
     if window.state.get("outlet") and not CLERICAL.issuperset(made["rights"]):
@@ -314,15 +439,14 @@ def accept(acting: Acting) -> Judgement:
             f"an outlet that is no public body may be lent {', '.join(sorted(CLERICAL))} only",
             code="right-not-granted",
         )
-    grant, index = acting.statement.subject, acting.facts["may"]
-    listed = [] if index is None else index.state["g"]
-    newest = [[grant, made["rights"]], *listed][:INDEXED_GRANTS_MAX]
-    return Judgement(
-        (
-            Change(grant, _answer_row(acting, made, Side.ACCEPTED)),
-            Change(index_object(window.object, made["item"]), {"g": newest}),
-        )
-    )
+    grant = acting.statement.subject
+    changes = [Change(grant, _answer_row(acting, made, Side.ACCEPTED))]
+    for at, item in enumerate((made["item"], *made.get("also", ()))):
+        index = acting.facts[f"may-{at}"]
+        listed = [] if index is None else index.state["g"]
+        newest = [[grant, made["rights"]], *listed][:INDEXED_GRANTS_MAX]
+        changes.append(Change(index_object(window.object, item), {"g": newest}))
+    return Judgement(tuple(changes))
 
 
 def decline(acting: Acting) -> Judgement:
@@ -357,7 +481,8 @@ def _answered(acting: Acting, event: Event) -> Mapping[str, Any]:
         raise RefusedError(f"no live window here: {body['window']}", code="window-not-live")
     signer = party.person(acting)
     party.check_role(signer, party.GRANT, party.MANAGE)
-    if signer.state["unit"] not in {window.object, window.state["hall"], window.state["dept"]}:
+    masters = {window.object, window.state.get("hall"), window.state.get("dept")}
+    if signer.state["unit"] not in masters:
         raise RefusedError(
             f"{signer.object} does not answer for {window.object}", code="not-entitled"
         )

@@ -27,8 +27,13 @@ def version_object(item: str, version: int) -> str:
 
 
 def publish_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
-    """Return the competent department, and the version that this one follows."""
-    return (Need("department", draft.body["department"]), *withdraw_needs(draft, own))
+    """Return the competent department, the version that this one follows, and the proposal."""
+    body = draft.body
+    needs = (Need("department", body["department"]), *withdraw_needs(draft, own))
+    if "proposal" not in body:
+        return needs
+    region = body.get("confirmed_in", draft.issuer)[:6]
+    return (*needs, Need("proposal", body["proposal"], region, cite=True))
 
 
 def withdraw_needs(_draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -57,6 +62,7 @@ def publish(acting: Acting) -> Judgement:
     version = 1 if own is None else own.state["v"] + 1
     if body["version"] != version:
         raise RefusedError(f"the next version is {version}", code="wrong-state")
+    _check_confirmed(acting)
     extra = [code for code in body.get("tolerable", ()) if code not in body["materials"]]
     if extra:
         raise RefusedError(f"tolerable, but not on the list: {extra[0]}", code="extra-material")
@@ -76,6 +82,26 @@ def publish(acting: Acting) -> Judgement:
             *_ended(acting),
         )
     )
+
+
+def _check_confirmed(acting: Acting) -> None:
+    """Check that a proposal that is named was confirmed by the province, for this very text.
+
+    Raises:
+        RefusedError: ``unknown-object``, ``not-confirmed`` or ``wrong-document``.
+    """
+    body = acting.act.body
+    if "proposal" not in body:
+        return
+    proposal = acting.facts["proposal"]
+    if proposal is None:
+        raise RefusedError(
+            f"no such proposal is within sight: {body['proposal']}", code="unknown-object"
+        )
+    if proposal.state["st"] not in {"confirmed", "published"}:
+        raise RefusedError(f"the proposal is {proposal.state['st']}", code="not-confirmed")
+    if proposal.state["digest"] != body.get("standard"):
+        raise RefusedError("another text was confirmed", code="wrong-document")
 
 
 def withdraw(acting: Acting) -> Judgement:

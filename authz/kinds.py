@@ -190,6 +190,12 @@ _ITEM_KINDS: Final = (
             "standard": _of(
                 FieldType.HASH, "标准文本摘要", "digest of the standard", optional=True
             ),
+            "proposal": _object(
+                "proposal", "经确认的调整申请", "confirmed proposal", optional=True
+            ),
+            "confirmed_in": _of(
+                FieldType.PARTY, "确认所在地区", "region that confirmed it", optional=True
+            ),
         },
         needs=item.publish_needs,
         rule=item.publish,
@@ -218,7 +224,10 @@ _GRANT_KINDS: Final = (
         fields={
             "item": _object("item", "事项", "item"),
             "item_version": _of(FieldType.UINT, "事项版本", "item version"),
-            "window": _of(FieldType.PARTY, "受权窗口", "window it is given to"),
+            "also": _of(
+                FieldType.CODES, "其他事项", "further items of the same department", optional=True
+            ),
+            "window": _of(FieldType.PARTY, "受权窗口或大厅", "window or hall it is given to"),
             "rights": _of(FieldType.CODES, "权项", "rights: deliver, intake, notice, verify"),
             "valid_from": _of(FieldType.SECONDS, "起", "valid from"),
             "valid_until": _of(FieldType.SECONDS, "止", "valid until"),
@@ -230,6 +239,14 @@ _GRANT_KINDS: Final = (
             "basis": _object("basis", "政策依据", "policy basis", optional=True),
             "template": _of(
                 FieldType.HASH, "授权文件模板摘要", "digest of the template", optional=True
+            ),
+            "model": _object("template", "授权文件模板", "template it follows", optional=True),
+            "process": _object("process", "操作规程", "standard procedure", optional=True),
+            "agreement": _object(
+                "agreement", "两地协议", "agreement of both places", optional=True
+            ),
+            "training": _of(
+                FieldType.CODE, "要求的培训", "training that its user must have", optional=True
             ),
         },
         needs=grant.offer_needs,
@@ -243,8 +260,9 @@ _GRANT_KINDS: Final = (
         en="accept a grant",
         subject="grant",
         fields={
-            "window": _of(FieldType.PARTY, "受权窗口", "window it is given to"),
+            "window": _of(FieldType.PARTY, "受权窗口或大厅", "window or hall it is given to"),
             "item": _object("item", "事项", "item"),
+            "also": _of(FieldType.CODES, "其他事项", "further items", optional=True),
         },
         needs=grant.accept_needs,
         rule=grant.accept,
@@ -288,6 +306,17 @@ _GRANT_KINDS: Final = (
         by_region=True,
         question="Was the grant live at the time of use?",
         source="1 窗口授信机制",
+    ),
+    Kind(
+        name="grant.renew",
+        zh="续期授信",
+        en="renew a grant",
+        subject="grant",
+        fields={"valid_until": _of(FieldType.SECONDS, "止", "valid until"), "reason": _REASON},
+        needs=grant.renew_needs,
+        rule=grant.renew,
+        question="Until when was the grant good, and who prolonged it?",
+        source="1 窗口授信机制, 77 政策依据有效期",
     ),
     Kind(
         name="grant.revoke",

@@ -46,6 +46,7 @@ MECHANISMS: Final[tuple[Mechanism, ...]] = (
             "grant.decline",
             "grant.suspend",
             "grant.resume",
+            "grant.renew",
             "grant.revoke",
         ),
         rules=(grant.check_use,),

@@ -139,6 +139,18 @@ def check_role(signer: Fact, *roles: str) -> None:
     )
 
 
+def check_trained(officer: Fact, training: str | None) -> None:
+    """Check that the officer has the training that an item or a grant asks for.
+
+    Raises:
+        RefusedError: ``not-entitled``.
+    """
+    if training is not None and training not in officer.state.get("training", ()):
+        raise RefusedError(
+            f"the item or the grant asks for the training {training}", code="not-entitled"
+        )
+
+
 def check_own_region(acting: Acting) -> None:
     """Check that the subject was numbered by the region whose log this is.
 

@@ -347,6 +347,7 @@ def _check_print(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...
         right=Right.DELIVER,
         item=row["item"],
         time_s=acting.statement.time_s,
+        hall=signer.state.get("hall"),
     )
     return ()
 

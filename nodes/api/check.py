@@ -116,6 +116,10 @@ def gather(
     if question.officer is not None:
         first.append((own, question.officer, INDEX_PAST_ALL))
     window, listed, item, *officers = read(first)
+    if listed is None and window is not None and "hall" in window.state:
+        # Nothing was lent to the window itself; to its hall, perhaps.
+        hall = index_object(window.state["hall"], question.item)
+        (listed,) = read([(own, hall, INDEX_PAST_ALL)])
     grants = []
     for name, _rights in () if listed is None else listed.state["g"]:
         view = sight(service, snapshot, name[:6])
@@ -181,6 +185,7 @@ def _fields(decision: Decision, origin: str, size: int) -> dict[str, object]:
         "reason_en": decision.reason_en,
         "detail": decision.detail,
         "grant": decision.grant,
+        "nearest": decision.nearest,
         "item_version": decision.item_version,
         "as_of": size,
         "relied": [
