@@ -689,19 +689,7 @@ def reference(kinds: Kinds) -> str:
         "",
     ]
     for kind in kinds.values():
-        what = f"{kind.en[:1].upper()}{kind.en[1:]}, version {kind.version}."
-        lines += [
-            f"## `{kind.name}` {kind.zh}",
-            "",
-            f"{what} Subject: {kind.subject}. {_signer(kind)} {_staleness(kind)}",
-            "",
-            f"Asked: {kind.question} Serves: {kind.source}.",
-            "",
-        ]
-        if kind.fields:
-            lines += ["| field | type | 说明 | meaning |", "|---|---|---|---|"]
-            lines += [_row(name, field) for name, field in kind.fields.items()]
-            lines.append("")
+        lines += describe(kind)
     lines += [
         "# Lives of records",
         "",
@@ -728,6 +716,24 @@ def reference(kinds: Kinds) -> str:
     lines += [_mechanism(it) for it in MECHANISMS]
     lines.append("")
     return "\n".join(lines)
+
+
+def describe(kind: Kind) -> list[str]:
+    """Return what there is to know of a kind, as lines of Markdown."""
+    what = f"{kind.en[:1].upper()}{kind.en[1:]}, version {kind.version}."
+    lines = [
+        f"## `{kind.name}` {kind.zh}",
+        "",
+        f"{what} Subject: {kind.subject}. {_signer(kind)} {_staleness(kind)}",
+        "",
+        f"Asked: {kind.question} Serves: {kind.source}.",
+        "",
+    ]
+    if kind.fields:
+        lines += ["| field | type | 说明 | meaning |", "|---|---|---|---|"]
+        lines += [_row(name, field) for name, field in kind.fields.items()]
+        lines.append("")
+    return lines
 
 
 def step_of(kind: Kind) -> Step | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from authz.kinds import describe
 from ledger.errors import MalformedError
 from ledger.judge import kind_of
 from ledger.kind import Field, FieldType
@@ -22,13 +23,16 @@ ALLOWED: Final = {"yes": "green", "open": "yellow", "no": "red"}
 
 
 def act(given: argparse.Namespace) -> int:
-    """Record an act, and print where it stands."""
+    """Record an act, and print where it stands; with no subject, tell what the kind wants."""
     names = sorted(name for name, _ in KINDS)
     if given.kind not in names:
         raise MalformedError(
             f"no such kind: {given.kind}; there are: {', '.join(names)}", code="unknown-kind"
         )
     kind = kind_of(KINDS, given.kind, 1)
+    if given.subject is None:
+        print("\n".join(describe(kind)).rstrip())
+        return 0
     body = _load(given) if given.body else parse_fields(given.field, kind.fields)
 
     async def question(client: Client) -> Any:  # noqa: ANN401 - printed, whatever it is

@@ -212,7 +212,10 @@ def _act(commands: "_Commands[argparse.ArgumentParser]") -> None:
         metavar="KIND",
         help="for example case.open; an unknown one is answered with the list",
     )
-    act.add_argument("--subject", required=True, help="the object or party it is about")
+    act.add_argument(
+        "--subject",
+        help="the object or party it is about; left out, the kind is described and nothing is done",
+    )
     act.add_argument("--officer", help="in whose name; left out, the region itself acts")
     body = act.add_mutually_exclusive_group()
     body.add_argument(
