@@ -260,8 +260,8 @@ def _check_lapse(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]
 
 def _part_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return what is open of the case that the part belongs to."""
-    case = draft.body["case"] if own is None else own.state["case"]
-    return (own_need(case, draft.issuer[:6]),)
+    case = draft.body.get("case") if own is None else own.state["case"]
+    return () if case is None else (own_need(case, draft.issuer[:6]),)
 
 
 def _check_part(acting: Acting, _before: Row, after: Row) -> tuple[Change, ...]:
