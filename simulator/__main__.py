@@ -1,6 +1,7 @@
-"""``python -m simulator``: run a scenario, list them, explore, and lay two reports side by side."""
+"""``python -m simulator``: run scenarios, list them, explore, plan, compare two reports."""
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from simulator import explore, report
+from simulator import capacity, explore, report
 from simulator.plan import duration_s
 from simulator.run import Outcome, run
 from simulator.scenario import Scenario, load, names
@@ -36,6 +37,12 @@ def _arguments() -> argparse.Namespace:
     two.add_argument("one", type=Path)
     two.add_argument("other", type=Path)
     two.add_argument("--report", type=Path, metavar="FILE", help="write an HTML page")
+    need = commands.add_parser("plan", help="what a region needs for a year of cases")
+    need.add_argument("--cases", type=float, default=5_000_000, help="a year, all regions")
+    need.add_argument("--regions", type=int, default=5)
+    need.add_argument("--bench", type=Path, default=Path("build/bench.json"))
+    need.add_argument("--check", type=Path, metavar="FILE", help="a report.json of make load")
+    need.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
@@ -83,6 +90,23 @@ def _list() -> int:
     return 0
 
 
+def _plan(given: argparse.Namespace) -> int:
+    if given.cases <= 0 or given.regions < 1:
+        raise ValueError("there is at least one region, and some cases")
+    services = capacity.Services.read(given.bench)
+    found = capacity.plan(services, cases=given.cases, regions=given.regions)
+    checked = None
+    if given.check is not None:
+        checked = capacity.check(services, json.loads(given.check.read_text(encoding="utf-8")))
+    said = capacity.assumptions(services)
+    if given.json:
+        answer = {"need": found, "assumptions": said, "checked": checked}
+        sys.stdout.write(json.dumps(answer, indent=1) + "\n")
+    else:
+        sys.stdout.write(capacity.tell(found, checked, said) + "\n")
+    return 0
+
+
 def main() -> int:
     """Do what the command line says; the status is 1 for a broken promise or expectation."""
     given = _arguments()
@@ -92,6 +116,8 @@ def main() -> int:
                 return _run(given)
             case "list":
                 return _list()
+            case "plan":
+                return _plan(given)
             case "explore":
                 return explore.main(given)
             case _:

@@ -1,0 +1,273 @@
+"""How many cores, how much storage and bandwidth a region needs for a year of cases.
+
+It is reckoned from service times that ``make bench`` has measured, by a model that is listed with
+its answer: nothing is simulated here. Held against a report of ``make load``, it says how far off
+it is.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, day_factor
+from simulator.workload import RATED
+
+YEAR: Final = 2026
+ACTS_A_CASE: Final = 9.1 + RATED
+"""Opened, half verified, three in ten noticed and supplemented, offered, accepted, decided, offered
+back, accepted, delivered, closed; some are rated."""
+RELEASES_A_CASE: Final = 2.0
+"""Entries that the nodes add by themselves: custody moves by release."""
+CHECKS_A_CASE: Final = 10.0
+ROUNDS_OF_AN_ACT_ALONE: Final = 2.0
+"""The candidate that covers it, and the closing block."""
+LINE_BYTES: Final = 110
+"""A cosignature line in a note."""
+RECORD_BYTES: Final = 400
+"""A block or view record without its lines."""
+REQUEST_BYTES: Final = 700
+"""Headers, framing and transport security of one request and its answer."""
+BUSY_MAX: Final = 0.5
+"""How busy a core is planned to be in the busiest hour: what is left bears peaks within it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Measured service times of this machine, in microseconds of CPU unless they say otherwise.
+
+    Args:
+        take_us: An act over HTTP, singly, at the node that records it, receipt not counted.
+        follow_us: An act in a batch, checked, judged and stored: what every other node does.
+        check_us: One answer of ``check``.
+        alone_us: An act when nothing else happens in five regions: all nodes, with its rounds.
+        round_s: How long a round of cosigning takes when nothing else happens.
+        statement_bytes: Of an act.
+        stored: Bytes of database for a byte of statements.
+    """
+
+    take_us: float
+    follow_us: float
+    check_us: float
+    alone_us: float
+    round_s: float
+    statement_bytes: float
+    stored: float
+
+    @property
+    def round_us(self) -> float:
+        """Return what a round of cosigning costs one node of five."""
+        work_us = self.take_us + (_BENCH_REGIONS - 1) * self.follow_us
+        rounds_us = max(0.0, self.alone_us - work_us)
+        return rounds_us / _BENCH_REGIONS / ROUNDS_OF_AN_ACT_ALONE
+
+    @classmethod
+    def read(cls, path: Path) -> "Services":
+        """Read what ``make bench`` wrote.
+
+        Raises:
+            ValueError: There is no such file, or a figure is not in it.
+        """
+        if not path.exists():
+            raise ValueError(f"there is no {path}: run make bench first")
+        found = {row["name"]: float(row["value"]) for row in json.loads(path.read_text())}
+
+        def figure(name: str) -> float:
+            if name not in found:
+                raise ValueError(f"{path} has no figure {name!r}: run make bench again")
+            return found[name]
+
+        v_us = figure("floor: V, one raw verification")
+        return cls(
+            take_us=figure("single ingest at 64 connections, CPU a statement") * v_us,
+            follow_us=figure("batch ingest, CPU a statement") * v_us,
+            check_us=1e6 / figure("check, answers a second"),
+            alone_us=figure("five regions, CPU of an act alone, all nodes") * v_us,
+            round_s=figure("five regions, replicated p50") / 1e3,
+            statement_bytes=figure("statement size"),
+            stored=figure("database against statements"),
+        )
+
+
+_BENCH_REGIONS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What happens in one second, in one of ``regions`` alike.
+
+    Args:
+        acts: That a region records.
+        reads: Answers of ``check`` and the like that it gives.
+    """
+
+    regions: int
+    acts: float
+    reads: float
+
+    def rounds(self, services: Services) -> float:
+        """Return the rounds of a region's log a second: one after the other, while there is work.
+
+        Acts share a round as soon as they come faster than rounds end.
+        """
+        wanted = self.acts * ROUNDS_OF_AN_ACT_ALONE
+        return wanted / (1 + wanted * services.round_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What one region needs while these rates last."""
+
+    cpu: float
+    """Cores kept busy."""
+    stored_bytes: float
+    """A second, over all logs that it keeps."""
+    sent_bits: float
+    """A second."""
+
+
+def need(services: Services, rates: Rates) -> Need:
+    """Return what one region needs: its own log, and its share in those of the others."""
+    others = rates.regions - 1
+    rounds = rates.rounds(services) if others else 0.0
+    # A round costs its writer and each cosigner more, the more cosigners there are.
+    round_us = services.round_us * rates.regions / _BENCH_REGIONS
+    cpu_us = (
+        rates.acts * (services.take_us + others * services.follow_us)
+        + rates.reads * services.check_us
+        + rounds * rates.regions * round_us
+    )
+    lines_bytes = 2 * others * LINE_BYTES
+    entry_bytes = rates.acts * services.statement_bytes
+    records_bytes = rounds * (RECORD_BYTES + lines_bytes) if others else 0.0
+    stored = (entry_bytes + records_bytes) * services.stored * rates.regions
+    sent = others * (
+        entry_bytes + records_bytes + rounds * 3 * (REQUEST_BYTES + RECORD_BYTES + lines_bytes)
+    )
+    return Need(cpu=cpu_us / 1e6, stored_bytes=stored, sent_bits=sent * 8)
+
+
+def plain_days(year: int = YEAR) -> float:
+    """Return to how many plain working days' cases a year amounts."""
+    first = date(year, 1, 1)
+    days = (date(year + 1, 1, 1) - first).days
+    return sum(day_factor(first + timedelta(days=at)) for at in range(days))
+
+
+def plan(services: Services, *, cases: float, regions: int) -> dict[str, Any]:
+    """Return what each region needs for so many cases a year in all regions together."""
+    day = cases / regions / plain_days()
+    entries_a_case = ACTS_A_CASE + RELEASES_A_CASE
+
+    def during(an_hour: float) -> Need:
+        a_second = an_hour / 3_600
+        rates = Rates(
+            regions=regions, acts=a_second * entries_a_case, reads=a_second * CHECKS_A_CASE
+        )
+        return need(services, rates)
+
+    peak_hour = day * AFTER_HOLIDAY * max(BY_HOUR)
+    peak = during(peak_hour)
+    # By the hours of a plain day: when little happens, acts share no rounds, and records are many.
+    stored = sum(during(day * share).stored_bytes * 3_600 for share in BY_HOUR) * plain_days()
+    return {
+        "cases_a_year": cases,
+        "regions": regions,
+        "cases_a_plain_day_and_region": day,
+        "acts_a_second_at_the_peak": peak_hour / 3_600 * entries_a_case,
+        "cores_busy_at_the_peak": peak.cpu,
+        "cores": max(1, math.ceil(peak.cpu / BUSY_MAX)),
+        "storage_bytes_a_year": stored,
+        "bandwidth_bits_at_the_peak": peak.sent_bits,
+    }
+
+
+def check(services: Services, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Hold the model against the point of a load test that is nearest to half of saturation.
+
+    Raises:
+        ValueError: The report has no open stage with acts.
+    """
+    regions = len(report["network"]["regions"])
+    points = [
+        stage
+        for stage in report["stages"]
+        if stage["stage"]["loop"] == "open"
+        and stage["cpu_ms_an_act"]
+        and not stage["stage"]["name"].startswith("probe")
+    ]
+    if not points:
+        raise ValueError("the report has no open stage with acts to hold the model against")
+    middle = (report["saturation"] or 0.0) / 2
+    point = min(points, key=lambda it: abs(it["stage"]["rate"] - middle))
+    acts = point["acts_a_second"]
+    reads = max(0.0, point["measured"]["answered"] - acts)
+    rates = Rates(regions=regions, acts=acts / regions, reads=reads / regions)
+    reckoned_ms = need(services, rates).cpu * regions * 1e3 / acts if acts else 0.0
+    measured_ms = float(point["cpu_ms_an_act"])
+    return {
+        "stage": point["stage"]["name"],
+        "acts_a_second": acts,
+        "reckoned_cpu_ms_an_act": reckoned_ms,
+        "measured_cpu_ms_an_act": measured_ms,
+        "error": reckoned_ms / measured_ms - 1,
+    }
+
+
+def assumptions(services: Services) -> Sequence[str]:
+    """Return what the answer rests on, a sentence each."""
+    return (
+        (
+            f"a case is {ACTS_A_CASE:.1f} acts and {RELEASES_A_CASE:g} releases, and brings "
+            f"{CHECKS_A_CASE:g} answers of check; regions are alike"
+        ),
+        (
+            f"the busiest hour has {max(BY_HOUR):.0%} of the first day after a holiday, which is "
+            f"{AFTER_HOLIDAY:g} times a plain day; a year has {plain_days():.0f} plain days"
+        ),
+        (
+            f"CPU: {services.take_us:.0f} us to take an act, {services.follow_us:.0f} us at every "
+            f"other region, {services.check_us:.0f} us an answer, as measured"
+        ),
+        (
+            f"a round of cosigning costs each of five nodes {services.round_us:.0f} us, more in "
+            "proportion where there are more cosigners: measured from acts that came alone"
+        ),
+        (
+            f"an act alone makes {ROUNDS_OF_AN_ACT_ALONE:g} rounds; rounds of a log follow each "
+            f"other, {services.round_s * 1e3:.0f} ms each on links of no length"
+        ),
+        "every region witnesses and mirrors every log; in committees the others are fewer",
+        (
+            f"storage: {services.stored:.2f} times the statements, and records with their lines; "
+            "papers, backups and a standby are not counted"
+        ),
+        f"cores are planned to be {BUSY_MAX:.0%} busy in the busiest hour",
+    )
+
+
+def tell(found: Mapping[str, Any], checked: Mapping[str, Any] | None, said: Sequence[str]) -> str:
+    """Return the answer in words."""
+    lines = [
+        f"{found['cases_a_year']:,.0f} cases a year in {found['regions']} regions; each needs",
+        (
+            f"  cores      {found['cores']} ({found['cores_busy_at_the_peak']:.2f} busy at "
+            f"{found['acts_a_second_at_the_peak']:.1f} acts a second of its own)"
+        ),
+        f"  storage    {found['storage_bytes_a_year'] / 1e9:,.1f} GB a year",
+        f"  bandwidth  {found['bandwidth_bits_at_the_peak'] / 1e6:,.2f} Mbit/s sent at the peak",
+        "It rests on this:",
+        *(f"  - {sentence}" for sentence in said),
+    ]
+    if checked is None:
+        lines.append("It was held against no load test (--check build/load/report.json).")
+    else:
+        lines.append(
+            f"Held against '{checked['stage']}' ({checked['acts_a_second']:.0f} acts a second): "
+            f"{checked['reckoned_cpu_ms_an_act']:.1f} ms of CPU an act reckoned, "
+            f"{checked['measured_cpu_ms_an_act']:.1f} ms measured: {checked['error']:+.0%}."
+        )
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""Planning, from canned service times: what grows with what, and what a load test says to it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.__main__ import main
+from simulator.capacity import Rates, Services, assumptions, check, need, plain_days, plan, tell
+
+SERVICES = Services(
+    take_us=600,
+    follow_us=300,
+    check_us=150,
+    alone_us=11_800,
+    round_s=0.1,
+    statement_bytes=600,
+    stored=1.5,
+)
+
+
+def test_a_round_costs_what_an_act_alone_costs_beside_being_taken_and_followed() -> None:
+    # 11,800 less 600 and four times 300 is 10,000 for two rounds at five nodes.
+    assert SERVICES.round_us == pytest.approx(1_000)
+
+
+def test_a_region_alone_has_no_rounds_and_sends_nothing() -> None:
+    found = need(SERVICES, Rates(regions=1, acts=10, reads=100))
+    assert found.cpu == pytest.approx((10 * 600 + 100 * 150) / 1e6)
+    assert found.sent_bits == 0
+    assert found.stored_bytes == pytest.approx(10 * 600 * 1.5)
+
+
+def test_acts_share_rounds_once_they_come_faster_than_rounds_end() -> None:
+    few = Rates(regions=5, acts=0.01, reads=0).rounds(SERVICES)
+    many = Rates(regions=5, acts=10_000, reads=0).rounds(SERVICES)
+    assert few == pytest.approx(0.02, rel=0.01)
+    assert many == pytest.approx(1 / SERVICES.round_s, rel=0.01)
+
+
+def test_every_region_follows_all_the_others() -> None:
+    five = need(SERVICES, Rates(regions=5, acts=10_000, reads=0))
+    ten = need(SERVICES, Rates(regions=10, acts=10_000, reads=0))
+    assert five.cpu == pytest.approx(10_000 * (600 + 4 * 300) / 1e6, rel=0.01)
+    assert ten.cpu / five.cpu == pytest.approx((600 + 9 * 300) / (600 + 4 * 300), rel=0.01)
+    assert ten.stored_bytes == pytest.approx(2 * five.stored_bytes, rel=0.01)
+
+
+def test_a_year_has_fewer_plain_days_than_days_and_more_than_half_of_them() -> None:
+    assert 200 < plain_days() < 365
+
+
+def test_twice_the_cases_need_at_most_twice_of_all() -> None:
+    one = plan(SERVICES, cases=5e6, regions=5)
+    two = plan(SERVICES, cases=1e7, regions=5)
+    for name in ("cores_busy_at_the_peak", "storage_bytes_a_year", "bandwidth_bits_at_the_peak"):
+        assert one[name] < two[name] <= 2 * one[name]
+    assert one["cores"] >= 1
+    # Each region keeps what all five record: at least the statements of every case.
+    assert one["storage_bytes_a_year"] > 5e6 * 11 * 600 * 1.5
+
+
+def report(cpu_ms: float | None) -> dict[str, Any]:
+    def stage(name: str, rate: float) -> dict[str, Any]:
+        return {
+            "stage": {"name": name, "loop": "open", "rate": rate},
+            "measured": {"answered": rate},
+            "acts_a_second": rate * 0.8,
+            "cpu_ms_an_act": cpu_ms,
+        }
+
+    names = ("probe 1: 50/s", "open, 25% of saturation", "open, 50% of saturation")
+    return {
+        "network": {"regions": ["1", "2", "3", "4", "5"]},
+        "saturation": 100.0,
+        "stages": [stage(name, rate) for name, rate in zip(names, (50, 25, 50), strict=True)],
+    }
+
+
+def test_the_model_is_held_against_the_point_nearest_to_half_of_saturation() -> None:
+    rates = Rates(regions=5, acts=8, reads=2)
+    reckoned = need(SERVICES, rates).cpu * 5 * 1e3 / 40
+    found = check(SERVICES, report(2 * reckoned))
+    assert found["stage"] == "open, 50% of saturation"
+    assert found["reckoned_cpu_ms_an_act"] == pytest.approx(reckoned)
+    assert found["error"] == pytest.approx(-0.5)
+    words = tell(plan(SERVICES, cases=5e6, regions=5), found, assumptions(SERVICES))
+    assert "-50%" in words
+    assert "50% busy" in words
+    with pytest.raises(ValueError, match="no open stage"):
+        check(SERVICES, report(None))
+
+
+def test_the_command_reads_what_the_bench_wrote_and_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = tmp_path / "bench.json"
+    monkeypatch.setattr("sys.argv", ["simulator", "plan", "--bench", str(bench), "--regions", "3"])
+
+    assert main() == 2
+    assert "run make bench" in capsys.readouterr().err
+    rows = {
+        "floor: V, one raw verification": 60.0,
+        "single ingest at 64 connections, CPU a statement": 10.0,
+        "batch ingest, CPU a statement": 5.0,
+        "check, answers a second": 5_000.0,
+        "five regions, replicated p50": 70.0,
+        "statement size": 600.0,
+        "database against statements": 1.7,
+    }
+    bench.write_text(json.dumps([{"name": name, "value": value} for name, value in rows.items()]))
+    assert main() == 2
+    assert "an act alone" in capsys.readouterr().err
+    rows["five regions, CPU of an act alone, all nodes"] = 250.0
+    bench.write_text(json.dumps([{"name": name, "value": value} for name, value in rows.items()]))
+    assert main() == 0
+    words = capsys.readouterr().out
+    assert re.search(r"cores +\d+ \(", words)
+    assert "held against no load test" in words
+    assert Services.read(bench).take_us == pytest.approx(600)
