@@ -11,6 +11,7 @@ from simulator.__main__ import main
 from simulator.capacity import Rates, Services, assumptions, check, need, plain_days, plan, tell
 
 SERVICES = Services(
+    verify_us=60,
     take_us=600,
     follow_us=300,
     check_us=150,
@@ -75,13 +76,15 @@ def report(cpu_ms: float | None) -> dict[str, Any]:
     return {
         "network": {"regions": ["1", "2", "3", "4", "5"]},
         "saturation": 100.0,
+        "floors": {"verification_us": 90.0},
         "stages": [stage(name, rate) for name, rate in zip(names, (50, 25, 50), strict=True)],
     }
 
 
 def test_the_model_is_held_against_the_point_nearest_to_half_of_saturation() -> None:
     rates = Rates(regions=5, acts=8, reads=2)
-    reckoned = need(SERVICES, rates).cpu * 5 * 1e3 / 40
+    # The machine was half as slow again when the load test was run.
+    reckoned = need(SERVICES, rates).cpu * 1.5 * 5 * 1e3 / 40
     found = check(SERVICES, report(2 * reckoned))
     assert found["stage"] == "open, 50% of saturation"
     assert found["reckoned_cpu_ms_an_act"] == pytest.approx(reckoned)
