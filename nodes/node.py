@@ -5,7 +5,7 @@ only then do replies and requests leave. A crash in between loses answers, and t
 again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from types import MappingProxyType
@@ -89,8 +89,9 @@ class Ports:
     officers: Officers
     engine: Engine
     sm2: CheckSM2 = no_sm2
-    more_keys: tuple[RoleKeys, ...] = ()
-    """Keys of the same region of before and to come: at a change of keys, both sign for a time."""
+    more_keys: Callable[[], tuple[RoleKeys, ...]] = tuple
+    """Returns keys of the same region of before and to come: at a change of keys, both sign for a
+    time. Asked again for each version, so that keys made meanwhile are found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,9 @@ def build(
         raise UnavailableError(
             "the roster names sm2-sm3, and no SM2 is at hand", code="sm2-unavailable"
         )
-    held = (ports.keys, *ports.more_keys)
+    held = (ports.keys, *ports.more_keys())
     Rosters(chain).home_of(settings.region)
-    recent = chain.rosters[-2:]
+    recent = [roster for roster in chain.rosters if settings.region in roster.members][-2:]
     if not any(are_named(keys, roster, settings.region) for roster in recent for keys in held):
         # One too few would leave unsigned what the roster promises; one too many nobody can check.
         raise MalformedError("the keys are not the roster's", code="bad-key")
@@ -245,7 +246,7 @@ class Node:
                 loaded = self._projection.load_state(origin, size, state, reader)
                 self._follower.states[origin] = loaded
                 in_force[origin] = loaded.version
-        held = (self._ports.keys, *self._ports.more_keys)
+        held = (self._ports.keys, *self._ports.more_keys())
         means = Means(
             region=settings.region,
             origin=self._own,
@@ -805,4 +806,5 @@ class Node:
             commit=self._commit,
             rosters=self._rosters.chain,
             version=self._sequencer.state.version,
+            proven_version=self._sequencer.state.proven_version(network.replicated_size),
         )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from nodes.core.convictions import Convicted
 from nodes.core.network import PeerHealth
@@ -55,6 +56,7 @@ class Snapshot:
         commit: Number of the last commit.
         rosters: All roster versions that are known; None before the start.
         version: The version in force in the own log.
+        proven_version: The newest version whose epoch a quorum by it has cosigned in the own log.
     """
 
     state: State = "serving"
@@ -73,3 +75,8 @@ class Snapshot:
     commit: int = 0
     rosters: RosterChain | None = None
     version: int = 1
+    proven_version: int = 1
+
+    def roster(self, first: RosterChain) -> Roster:
+        """Return the roster version in force in the own log; before the start, ``first``'s last."""
+        return first.newest if self.rosters is None else self.rosters.at(self.version)

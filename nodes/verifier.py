@@ -1,7 +1,8 @@
 """Checks the signatures of statements for the own log, beside the writer and safe for threads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -22,6 +23,16 @@ from nodes.store import facts
 from nodes.store.entries import LogIDs
 
 
+class _Own(NamedTuple):
+    """What a version says of our own region."""
+
+    roster: Roster
+    region: str
+    issuer: bytes
+    kid: bytes
+    sm2: CheckSM2 | None
+
+
 class Verifier:
     """Checks signatures of statements for our own log, beside the writer.
 
@@ -30,7 +41,7 @@ class Verifier:
     the sequencer answers with its index. Safe for several threads.
 
     Args:
-        roster: In force.
+        roster: Returns the version in force in our own log.
         origin: Of the own log.
         keys_max: How many keys are kept in memory.
         sm2: Checks SM2 signatures, where the roster names them.
@@ -38,16 +49,15 @@ class Verifier:
 
     def __init__(
         self,
-        roster: Roster,
+        roster: Callable[[], Roster],
         origin: str,
         keys_max: int = Limits().keys_cached_max,
         sm2: CheckSM2 = no_sm2,
     ) -> None:
-        self._sm2 = sm2 if SM2_SM3 in roster.suites else None
+        self._roster = roster
+        self._sm2 = sm2
         self._origin = origin
-        self._region = roster.region_of_origin(origin)
-        self._issuer = roster.members[self._region].keys.issuer
-        self._issuer_kid = key_thumbprint(self._issuer)
+        self._known: _Own | None = None
         self._keys: Generations[bytes, bytes] = Generations(keys_max)
         self._lock = Lock()
 
@@ -55,24 +65,34 @@ class Verifier:
         self, connection: Connection, entries_: Sequence[bytes]
     ) -> list[Statement | LedgerError]:
         """Return for each entry the statement, or what is wrong with it."""
+        own = self._own()
         results: list[Statement | LedgerError] = []
         for entry in entries_:
             try:
                 unverified = decode_statement(entry)
-                public = self._public(connection, unverified)
-                results.append(verify_statement(unverified, public, self._sm2))
+                public = self._public(connection, unverified, own)
+                results.append(verify_statement(unverified, public, own.sm2))
             except LedgerError as error:
                 results.append(error)
         return results
 
-    def _public(self, connection: Connection, unverified: UnverifiedStatement) -> bytes:
+    def _own(self) -> _Own:
+        roster, known = self._roster(), self._known
+        if known is None or known.roster is not roster:
+            region = roster.region_of_origin(self._origin)
+            issuer = roster.members[region].keys.issuer
+            sm2 = self._sm2 if SM2_SM3 in roster.suites else None
+            known = self._known = _Own(roster, region, issuer, key_thumbprint(issuer), sm2)
+        return known
+
+    def _public(self, connection: Connection, unverified: UnverifiedStatement, own: _Own) -> bytes:
         issuer, kid = unverified.issuer, unverified.kid
-        if kid == self._issuer_kid and issuer == self._region:
-            return self._issuer
+        if kid == own.kid and issuer == own.region:
+            return own.issuer
         with self._lock:
             public = self._keys.get(kid, b"")
         if not public:
-            wanted = (self._origin, key_object(self._region, kid), INDEX_PAST_ALL)
+            wanted = (self._origin, key_object(own.region, kid), INDEX_PAST_ALL)
             (fact,) = facts.newest(connection, LogIDs(), [wanted])
             if fact is None or not (fact.live or self._stands(connection, unverified)):
                 raise UnverifiedError(f"no live key of {issuer} here", code="unknown-key")

@@ -6,10 +6,12 @@ can stand in for another. A hardware module takes this module's place behind ``n
 """
 
 import hmac
+import re
 import stat
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -44,6 +46,7 @@ _SCRYPT_N: Final = 2**14
 _SCRYPT_R: Final = 8
 _SCRYPT_P: Final = 1
 _FILE_BYTES_MAX: Final = 4096
+_NUMBER: Final = re.compile(r"\.(?:[2-9]|[1-9][0-9]{1,3})$", re.ASCII)
 
 Randomness = Callable[[int], bytes]
 Key = SigningKey | PostQuantumKey
@@ -104,8 +107,9 @@ class KeyStore:
 
     Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. A role that ends in
     ``_pq`` has an ML-DSA-44 key, all else Ed25519; but ``role/log_sm2`` and such officers as were
-    given one have an SM2 key, in a file of PKCS #8. Safe for threads: handlers make officers' keys
-    while the writer thread signs.
+    given one have an SM2 key, in a file of PKCS #8. The key that follows another one of a role or a
+    region has the same name with a number, from 2: old keys stay, and which of them counts, only
+    the roster says. Safe for threads: handlers make officers' keys while the writer thread signs.
     """
 
     def __init__(
@@ -177,6 +181,19 @@ class KeyStore:
     def make(self, name: str) -> SigningKey:
         """Make and seal a new key, or return the one of this name that is there."""
         return self._make(name, SigningKey)
+
+    def numbered(self, name: str) -> tuple[str, ...]:
+        """Return the names of the keys of a role or a region that are here, the oldest first."""
+        found = []
+        for number in count(1):
+            at = name if number == 1 else f"{name}.{number}"
+            if not self._path(at).is_file() and not self._sm2_path(at).is_file():
+                # A role that the region's first roster did not name has no first key.
+                if number > 1:
+                    break
+                continue
+            found.append(at)
+        return tuple(found)
 
     def make_post_quantum(self, role: str) -> PostQuantumKey:
         """Make and seal a new ML-DSA-44 key, or return the one of this role that is there."""
@@ -262,7 +279,8 @@ class KeyStore:
         return found
 
     def _sm2_path(self, name: str) -> Path:
-        return self._path(name).with_suffix(".p8")
+        path = self._path(name)
+        return path.with_name(f"{path.stem}.p8")
 
     @property
     def folder(self) -> Path:
@@ -286,7 +304,7 @@ class KeyStore:
                 return key
 
     def _load(self, name: str, kind: type[K]) -> K:
-        is_post_quantum = name.startswith("role/") and name.endswith(POST_QUANTUM_SUFFIX)
+        is_post_quantum = _role_of(name).endswith(POST_QUANTUM_SUFFIX)
         if is_post_quantum != (kind is PostQuantumKey):
             raise MalformedError(f"not the name of such a key: {name!r}", code="bad-field")
         key = self._opened.get(name)
@@ -325,13 +343,12 @@ class KeyStore:
             sync_folder(self._folder)
 
     def _path(self, name: str) -> Path:
-        if name == LOG_SM2:
-            return self._folder / "roles" / "log_sm2.key"
+        role = _role_of(name)
         kind, _, rest = name.partition("/")
-        if kind == "role" and rest.removesuffix(POST_QUANTUM_SUFFIX).isalpha():
+        if role == LOG_SM2.partition("/")[2] or role.removesuffix(POST_QUANTUM_SUFFIX).isalpha():
             return self._folder / "roles" / f"{rest}.key"
         if kind == "governance":
-            check_region(rest)
+            check_region(_NUMBER.sub("", rest))
             return self._folder / "governance" / f"{rest}.key"
         if kind == "officer":
             check_party(rest)
@@ -366,6 +383,12 @@ class StoredOfficers:
         if suite == SM2_SM3:
             return self._store.make_sm2(name).public
         return self._store.make(name).public
+
+
+def _role_of(name: str) -> str:
+    """Return the role that a key's name names, without its number; empty for other names."""
+    kind, _, rest = name.partition("/")
+    return _NUMBER.sub("", rest) if kind == "role" else ""
 
 
 def _bound(name: str, public: bytes) -> bytes:

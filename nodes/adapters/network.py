@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ledger.encoding import encode
-from ledger.errors import RefusedError
+from ledger.errors import MalformedError, RefusedError
 from ledger.hashing import EMPTY_ROOT
 from ledger.names import origin_for, successor_origin
 from ledger.roster import (
@@ -31,7 +31,8 @@ from ledger.suites import SM2_SM3
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.keystore import LOG_SM2, POST_QUANTUM_ROLES, ROLES, KeyStore
 from nodes.adapters.random import randomness
-from nodes.adapters.tls import make_certificate, pin_of
+from nodes.adapters.tls import make_certificate, numbered, pin_of
+from nodes.config import Config
 from nodes.files import write_durably
 from nodes.ports import FenceMark
 
@@ -298,6 +299,33 @@ def found_joiner(  # noqa: PLR0917 - what a network knows, then what the region 
         tls=pin_of((folder / "tls" / "node.pem").read_bytes()),
         keys=MemberKeys(**keys, governance=own),
     )
+
+
+def next_certificate(config: Config, roster: Roster, now_s: int) -> bytes:
+    """Make a node's next certificate beside the one in use, and return the pin of it.
+
+    The newest one here, if the roster does not pin it yet; else a new one.
+
+    Raises:
+        MalformedError: ``bad-config``: the node has no certificate.
+    """
+    paths, region = config.tls, config.node.region
+    if paths.certificate is None or paths.key is None:
+        raise MalformedError("the node has no certificate: [tls]", code="bad-config")
+    newest = 1
+    while numbered(paths.certificate, newest + 1).is_file():
+        newest += 1
+    pin = pin_of(numbered(paths.certificate, newest).read_bytes())
+    if pin != roster.member(region).tls and numbered(paths.key, newest).is_file():
+        return pin
+    hosts = dict.fromkeys([config.listen.peer_host, "localhost"])
+    if host := urlsplit(roster.member(region).peer).hostname:
+        hosts[host] = None
+    certificate, key = make_certificate(f"{roster.network}/{region}", [*hosts], now_s)
+    # The key first: a certificate without its key would be taken for one that can be shown.
+    write_durably(numbered(paths.key, newest + 1), key)
+    write_durably(numbered(paths.certificate, newest + 1), certificate, 0o644)
+    return pin_of(certificate)
 
 
 def _furnish(

@@ -9,6 +9,7 @@ import ipaddress
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 from cryptography import x509
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, UnverifiedError
 from ledger.roster import Roster
 
 CERTIFICATE_DAYS = 3650
@@ -31,7 +32,17 @@ def make_certificate(name: str, hosts: Sequence[str], now_s: int) -> tuple[bytes
         now_s: Unix time from which it is valid, less a day for clocks that differ.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    # The key is named too: of two certificates with one subject, OpenSSL looks at the one that it
+    # met first alone, and a running node would not let in a region with a new one.
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, name[:64]),
+            x509.NameAttribute(NameOID.SERIAL_NUMBER, hashlib.sha256(public).hexdigest()),
+        ]
+    )
     start = datetime.fromtimestamp(now_s, UTC) - timedelta(days=1)
     certificate = (
         x509.CertificateBuilder()
@@ -60,14 +71,49 @@ def pin_of(certificate_pem: bytes) -> bytes:
     return hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest()
 
 
-def load_pinned(path: Path, roster: Roster) -> Mapping[str, str]:
+def own_certificate(
+    certificate: Path, key: Path, rosters: Sequence[Roster], region: str
+) -> tuple[Path, Path]:
+    """Return our certificate and its key, as the first of these versions pins one that is here.
+
+    Beside the files that the configuration names lie those that follow them, with a number.
+
+    Raises:
+        UnverifiedError: ``wrong-key``: none of the versions pins one of ours.
+    """
+    ours = {}
+    for number in count(1):
+        pair = numbered(certificate, number), numbered(key, number)
+        if not all(path.is_file() for path in pair):
+            if number > 1:
+                break
+            continue
+        ours[pin_of(pair[0].read_bytes())] = pair
+    for roster in rosters:
+        pin = roster.members[region].tls if region in roster.members else None
+        if pin in ours:
+            return ours[pin]
+    raise UnverifiedError("our certificate is not the one in the roster", code="wrong-key")
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Return where the certificate or key lies that is the ``number``-th of its name."""
+    return path if number == 1 else path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def load_pinned(path: Path, rosters: Sequence[Roster]) -> Mapping[str, str]:
     """Read the file of all members' certificates, and return them as PEM by region.
 
-    Certificates that the roster does not pin are passed over.
+    While a member changes its certificate, both of them let it in. Certificates that no version
+    pins are passed over.
+
+    Args:
+        path: Of the file.
+        rosters: The versions that pin, the newest last.
 
     Raises:
         MalformedError: ``bad-certificates``: it is no file of certificates, or lacks one that the
-            roster pins.
+            newest version pins.
     """
     try:
         certificates = x509.load_pem_x509_certificates(path.read_bytes())
@@ -79,17 +125,19 @@ def load_pinned(path: Path, roster: Roster) -> Mapping[str, str]:
     for certificate in certificates:
         der = certificate.public_bytes(serialization.Encoding.DER)
         by_pin[hashlib.sha256(der).digest()] = certificate
-    found = {}
-    for region, member in roster.members.items():
-        if member.tls is None:
-            continue
-        if member.tls not in by_pin:
-            raise MalformedError(
-                f"{path} lacks the certificate of {region}", code="bad-certificates"
-            )
-        pem = by_pin[member.tls].public_bytes(serialization.Encoding.PEM)
-        found[region] = pem.decode("ascii")
-    return found
+    found: dict[str, dict[bytes, str]] = {}
+    for roster in rosters:
+        for region, member in roster.members.items():
+            if member.tls is None:
+                continue
+            if member.tls in by_pin:
+                pem = by_pin[member.tls].public_bytes(serialization.Encoding.PEM)
+                found.setdefault(region, {})[member.tls] = pem.decode("ascii")
+            elif roster is rosters[-1]:
+                raise MalformedError(
+                    f"{path} lacks the certificate of {region}", code="bad-certificates"
+                )
+    return {region: "".join(pems.values()) for region, pems in found.items()}
 
 
 def peer_server(certificate: Path, key: Path, pinned: Mapping[str, str]) -> ssl.SSLContext:
@@ -130,10 +178,13 @@ def caller_region(certificate_der: bytes | None, regions: Mapping[bytes, str]) -
     return regions.get(hashlib.sha256(certificate_der).digest())
 
 
-def regions_by_pin(roster: Roster) -> Mapping[bytes, str]:
-    """Return the member of each pinned certificate."""
+def regions_by_pin(rosters: Sequence[Roster]) -> Mapping[bytes, str]:
+    """Return the member of each certificate that one of these versions pins."""
     return {
-        member.tls: region for region, member in roster.members.items() if member.tls is not None
+        member.tls: region
+        for roster in rosters
+        for region, member in roster.members.items()
+        if member.tls is not None
     }
 
 

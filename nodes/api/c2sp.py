@@ -88,4 +88,4 @@ def _caller(request: web.Request) -> str | None:
     if tls is None:
         return None
     shown = tls.getpeercert(binary_form=True)
-    return caller_region(shown, regions_by_pin(request.app[SERVICE].roster))
+    return caller_region(shown, regions_by_pin(request.app[SERVICE].chain.rosters[-2:]))

@@ -9,7 +9,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from ledger.errors import LedgerError
-from ledger.keys import SigningKey
+from ledger.keys import SigningKey, key_thumbprint
 from ledger.kind import Kinds
 from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_inclusion
@@ -18,6 +18,7 @@ from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from ledger.statement import Statement, StatementKey
 from ledger.tiles import Tile, read_nodes
+from nodes.adapters.key_ring import KeyRing
 from nodes.adapters.keystore import StoredOfficers
 from nodes.adapters.readers import Readers
 from nodes.api.desk import Desk
@@ -54,12 +55,11 @@ class Service:
 
     Args:
         first: What is known of the roster before the node has started.
-        receipt: Key that signs receipts.
+        keys: The region's role keys.
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
         recalled: What ``check`` has gathered since the last commit.
         desk: Where papers are drawn and sealed.
         sm2: Which SM2 this process has; None for none.
-        log_sm2: Key of the log's SM2 line, where the roster gives it one.
         by_hash: Origin by the hash that paths use.
         notes: Last answers about checkpoints, with the commit they are from.
     """
@@ -76,11 +76,10 @@ class Service:
     readers: Readers
     tokens: TokenBook
     officers: StoredOfficers
-    receipt: SigningKey
+    keys: KeyRing
     recalled: Recalled
     desk: Desk
     sm2: str | None = None
-    log_sm2: StatementKey | None = None
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
@@ -92,10 +91,24 @@ class Service:
     @property
     def roster(self) -> Roster:
         """The version in force in our own log."""
-        snapshot = self.node.snapshot
-        return (
-            self.first.newest if snapshot.rosters is None else snapshot.rosters.at(snapshot.version)
-        )
+        return self.node.snapshot.roster(self.first)
+
+    @property
+    def receipt(self) -> SigningKey:
+        """The key that signs receipts, by the version in force."""
+        return self.keys.receipt(self.roster, self.region)
+
+    @property
+    def receipt_keys(self) -> Mapping[bytes, bytes]:
+        """By thumbprint, every public key that ever signed receipts here, the newest first."""
+        found = self.chain.keys_of(self.origin, "receipt")
+        newest = self.receipt.public
+        return {key_thumbprint(newest): newest} | dict(found)
+
+    @property
+    def log_sm2(self) -> StatementKey | None:
+        """The key of the log's SM2 line, by the version in force; None where it gives none."""
+        return self.keys.log_sm2(self.roster, self.region)
 
     @property
     def by_hash(self) -> Mapping[str, str]:

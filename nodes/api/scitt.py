@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ledger.cose import encode_key_set
 from ledger.encoding import encode
 from ledger.errors import LedgerError, MalformedError, NotFoundError
-from ledger.keys import cose_key, key_thumbprint
+from ledger.keys import cose_key
 from ledger.statement import ENTRY_BYTES_MAX, Statement, decode_statement
 from nodes.api.appending import register_one
 from nodes.api.context import SERVICE, Service, make_receipt
@@ -57,10 +57,10 @@ async def receipt_of(request: web.Request) -> web.Response:
 
 @routes.get("/.well-known/scitt-keys")
 async def keys(request: web.Request) -> web.Response:
-    """Give the key that receipts are signed with, as a set."""
+    """Give the keys that receipts are signed with, as a set: that of now, then those of before."""
     service = request.app[SERVICE]
     return web.Response(
-        body=encode_key_set([service.receipt.public]), headers={"Content-Type": CBOR_TYPE}
+        body=encode_key_set([*service.receipt_keys.values()]), headers={"Content-Type": CBOR_TYPE}
     )
 
 
@@ -68,16 +68,15 @@ async def keys(request: web.Request) -> web.Response:
 async def key(request: web.Request) -> web.Response:
     """Give one key by its kid, in base64url without padding."""
     service = request.app[SERVICE]
-    public = service.receipt.public
-    kid = key_thumbprint(public)
     try:
         text = request.match_info["kid"]
         asked = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise NotFoundError("a kid is base64url without padding", code="no-key") from error
-    if asked != kid:
+    public = service.receipt_keys.get(asked)
+    if public is None:
         raise NotFoundError("no key of that kid signs receipts here", code="no-key")
-    return web.Response(body=encode(cose_key(public, kid)), headers={"Content-Type": CBOR_TYPE})
+    return web.Response(body=encode(cose_key(public, asked)), headers={"Content-Type": CBOR_TYPE})
 
 
 def locate(request: web.Request) -> int:

@@ -5,7 +5,7 @@ import logging
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,8 @@ from nodes.adapters import tls
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.draft_store import DraftStore
 from nodes.adapters.fence_file import FileFence, SharedFence
+from nodes.adapters.key_ring import KeyRing
 from nodes.adapters.keystore import (
-    LOG_SM2,
-    POST_QUANTUM_ROLES,
     KeyStore,
     StoredOfficers,
     Unlock,
@@ -53,10 +52,10 @@ from nodes.api.tokens import DAY_S, Role
 from nodes.config import Config, SealsSection
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Settings
-from nodes.core.rosters import recalled
+from nodes.core.rosters import Rosters, recalled
 from nodes.driver import Driver, DriverLimits
-from nodes.ports import Clock, RoleKeys
-from nodes.store.engine import is_lost, open_store
+from nodes.ports import Clock
+from nodes.store.engine import create_schema, is_lost, open_store
 from nodes.store.notes import load_memory
 from nodes.store.tokens import TokenRow, create_token_schema
 from nodes.verifier import Verifier
@@ -114,11 +113,10 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Start a node, and stop it at the end of the block."""
     chain = load_chain(config)
-    roster = chain.newest
     region = config.node.region
-    member = roster.member(region)
     async with AsyncExitStack() as stack:
-        keys = _open_keys(config, environment, roster)
+        keys = _open_keys(config, environment)
+        ring = KeyRing(keys)
         config.node.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Held all the time where nobody else can write, else from when this process may.
         fence: FileFence | SharedFence
@@ -138,6 +136,9 @@ async def running(
         stack.callback(store.close)
         try:
             create_token_schema(store.writing)
+            create_schema(store.writing)
+            with store.writing.connect() as connection:
+                chain = recalled(chain, load_memory(connection))
         except DBAPIError as error:
             if not is_lost(error):
                 raise
@@ -145,18 +146,6 @@ async def running(
         officers = StoredOfficers(keys)
         sm2 = _open_sm2()
         check = no_sm2 if sm2 is None else statement_check(sm2)
-        role_keys = RoleKeys(
-            log=keys.load("role/log"),
-            witness=keys.load("role/witness"),
-            mirror=keys.load("role/mirror"),
-            receipt=keys.load("role/receipt"),
-            issuer=keys.load("role/issuer"),
-            **{
-                role: keys.load_post_quantum(role)
-                for role in POST_QUANTUM_ROLES
-                if getattr(member.keys, role) is not None
-            },
-        )
         settings = Settings(
             region=region,
             foreign_witnesses={witness.name: witness.vkey for witness in config.witnesses},
@@ -164,19 +153,18 @@ async def running(
         ports = node_module.Ports(
             clock=clock,
             fence=fence,
-            keys=role_keys,
+            keys=ring.named(chain, region),
             officers=officers,
             engine=store.writing,
             sm2=check,
+            more_keys=ring.sets,
         )
         node = node_module.build(settings, chain, ports)
-        with store.writing.connect() as connection:
-            chain = recalled(chain, load_memory(connection))
-        roster = chain.newest
-        contexts, peer_tls = _transport(config, roster)
+        transport = _transport(config, chain.rosters[-2:])
+        peer_tls = None if transport is None else transport.listener()
         peers = HTTPPeers(
-            _addresses(config, roster),
-            contexts,
+            _addresses(config, chain.newest),
+            {} if transport is None else transport.contexts(region),
             timeout_ms_max=config.limits.peer_timeout_ms_max,
             answer_bytes_max=config.limits.peer_body_bytes_max,
         )
@@ -211,7 +199,7 @@ async def running(
             stack.push_async_callback(standby.stop)
             await standby.start()
         seals = SealStore(keys, _open_device(config, sm2, stack))
-        follower = asyncio.create_task(_follow_roster(config, roster, node, peers, peer_tls))
+        follower = asyncio.create_task(_follow_roster(config, node, peers, peer_tls))
         stack.push_async_callback(_end, follower)
         desk = Desk(
             seals,
@@ -222,24 +210,24 @@ async def running(
         )
         stack.callback(desk.close)
         desk.warm()
+        origin = Rosters(chain).home_of(region)
         service = Service(
             region=region,
-            origin=member.origin,
+            origin=origin,
             first=chain,
             kinds=KINDS,
             limits=config.limits,
             clock=clock,
             driver=driver,
             node=node,
-            verifier=Verifier(roster, member.origin, sm2=check),
+            verifier=Verifier(lambda: node.snapshot.roster(chain), origin, sm2=check),
             readers=readers,
             tokens=tokens,
             officers=officers,
             recalled=Recalled(),
             desk=desk,
-            receipt=keys.load("role/receipt"),
+            keys=ring,
             sm2=None if sm2 is None else sm2.name,
-            log_sm2=None if member.keys.log_sm2 is None else keys.load_sm2(LOG_SM2),
         )
         listen = config.listen
         public_tls = None
@@ -330,22 +318,12 @@ def read_versions(path: Path) -> list[bytes]:
     return found
 
 
-def _open_keys(config: Config, environment: Mapping[str, str], roster: Roster) -> KeyStore:
+def _open_keys(config: Config, environment: Mapping[str, str]) -> KeyStore:
     unlock = Unlock(
         credential=config.unlock.credential, env=config.unlock.env, file=config.unlock.file
     )
     store = KeyStore.open(config.node.keys, unlock.secret(environment), randomness)
     check_opens(store)
-    named = roster.member(config.node.region).keys
-    for role in ("log", "witness", "mirror", "receipt", "issuer"):
-        if store.load(f"role/{role}").public != getattr(named, role):
-            raise UnverifiedError(f"the {role} key is not the roster's", code="wrong-key")
-    for role in POST_QUANTUM_ROLES:
-        public = getattr(named, role)
-        if public is not None and store.load_post_quantum(role).public != public:
-            raise UnverifiedError(f"the {role} key is not the roster's", code="wrong-key")
-    if named.log_sm2 is not None and store.load_sm2(LOG_SM2).public != named.log_sm2:
-        raise UnverifiedError("the log_sm2 key is not the roster's", code="wrong-key")
     return store
 
 
@@ -378,30 +356,52 @@ def _open_sm2() -> Provider | None:
         return None
 
 
-def _transport(
-    config: Config, roster: Roster
-) -> tuple[Mapping[str, ssl.SSLContext], ssl.SSLContext | None]:
-    """Return the contexts for calling peers, and the one of the peer listener."""
+@dataclass(frozen=True, slots=True)
+class _Transport:
+    """Our certificate with its key, and the peers' certificates as PEM by region."""
+
+    certificate: Path
+    key: Path
+    pinned: Mapping[str, str]
+
+    def contexts(self, region: str) -> Mapping[str, ssl.SSLContext]:
+        """Return what calls each peer."""
+        return {
+            peer: tls.peer_client(self.certificate, self.key, pem)
+            for peer, pem in self.pinned.items()
+            if peer != region
+        }
+
+    def listener(self) -> ssl.SSLContext:
+        """Return what the peer listener is made with."""
+        return tls.peer_server(self.certificate, self.key, self.pinned)
+
+    def renew(self, listener: ssl.SSLContext) -> None:
+        """Let a listener show our certificate, and let in all of these peers, from now on."""
+        listener.load_cert_chain(self.certificate, self.key)
+        for pem in self.pinned.values():
+            listener.load_verify_locations(cadata=pem)
+
+
+def _transport(config: Config, rosters: Sequence[Roster]) -> _Transport | None:
+    """Return the certificates in use; None where the roster pins none.
+
+    Peers let in the certificates of the newest two versions. Ours is that of the first of these
+    versions, as not all of them may know the other one yet.
+    """
     paths = config.tls
     if paths.certificate is None or paths.key is None or paths.peers is None:
         # Only a network that pins nothing, on one machine, may do without.
-        if any(member.tls is not None for member in roster.members.values()):
+        if any(member.tls is not None for member in rosters[-1].members.values()):
             raise MalformedError("the roster pins certificates; give [tls]", code="bad-config")
-        return {}, None
-    if tls.pin_of(paths.certificate.read_bytes()) != roster.member(config.node.region).tls:
-        raise UnverifiedError("our certificate is not the one in the roster", code="wrong-key")
-    pinned = tls.load_pinned(paths.peers, roster)
-    contexts = {
-        region: tls.peer_client(paths.certificate, paths.key, pem)
-        for region, pem in pinned.items()
-        if region != config.node.region
-    }
-    return contexts, tls.peer_server(paths.certificate, paths.key, pinned)
+        return None
+    region = config.node.region
+    certificate, key = tls.own_certificate(paths.certificate, paths.key, rosters, region)
+    return _Transport(certificate, key, tls.load_pinned(paths.peers, rosters))
 
 
 async def _follow_roster(
     config: Config,
-    roster: Roster,
     node: node_module.Node,
     peers: HTTPPeers,
     listener: ssl.SSLContext | None,
@@ -409,28 +409,38 @@ async def _follow_roster(
     """Reach the members of a new roster version, and let them in, without a restart.
 
     Their certificates come from the file that the configuration names; while it lacks one, the rest
-    go on, and it is read again.
+    go on, and it is read again. Our own new one is shown once a quorum by the new version has
+    cosigned our log: who does not know that version takes only the old one.
     """
-    known, told = roster.version, 0
+    known: tuple[int, int] | None = None
+    told = 0
     while True:
         await asyncio.sleep(ROSTER_LOOK_S)
-        rosters = node.snapshot.rosters
-        if rosters is None or rosters.newest.version == known:
+        snapshot = node.snapshot
+        rosters = snapshot.rosters
+        if rosters is None:
             continue
         newest = rosters.newest
+        wanted = newest.version, snapshot.proven_version
+        if wanted == known:
+            continue
+        # The newest version stays the last: it says whose certificate must be there.
+        recent = rosters.rosters[-2:]
+        if snapshot.proven_version == newest.version:
+            recent = (newest, *recent)
         try:
-            contexts, _ = _transport(config, newest)
-            if listener is not None and config.tls.peers is not None:
-                for pem in tls.load_pinned(config.tls.peers, newest).values():
-                    listener.load_verify_locations(cadata=pem)
+            transport = _transport(config, recent)
+            if transport is not None and listener is not None:
+                transport.renew(listener)
         except (LedgerError, ssl.SSLError, OSError) as error:
             if told != newest.version:
                 _log.warning("roster version %d: %s", newest.version, error)
                 told = newest.version
             continue
+        contexts = {} if transport is None else transport.contexts(config.node.region)
         peers.reach(_addresses(config, newest), contexts)
-        known = newest.version
-        _log.info("peers are those of roster version %d", known)
+        known = wanted
+        _log.info("peers are those of roster version %d", newest.version)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -622,6 +622,20 @@ def _roster(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--keys", type=Path, required=True, metavar="DIR", help="new; for the governance key"
     )
     _caller(join)
+    keys = _command(
+        parts, "keys", "roster:keys", "make the next keys of a node, and say how to propose them"
+    )
+    keys.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="log, witness, mirror, receipt, issuer (without any name: these five), log_pq, "
+        "witness_pq, mirror_pq, log_sm2, tls, governance",
+    )
+    keys.add_argument(
+        "--keys", type=Path, metavar="DIR", help="folder of the governance key, to change that"
+    )
+    _caller(keys)
     approve = _command(
         parts, "approve", "roster:approve", "sign what is proposed with the governance key"
     )

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from ledger import encoding
@@ -28,15 +29,27 @@ from ledger.roster_acts import (
 )
 from ledger.roster_chain import RosterChain
 from nodes.adapters.clock import SystemClock
-from nodes.adapters.keystore import SECRET_ENV, KeyStore, read_secret
-from nodes.adapters.network import SECRET_FILE, Place, found_joiner
+from nodes.adapters.key_ring import maker, next_key
+from nodes.adapters.keystore import (
+    POST_QUANTUM_ROLES,
+    ROLES,
+    SECRET_ENV,
+    KeyStore,
+    Unlock,
+    check_opens,
+    read_secret,
+)
+from nodes.adapters.network import SECRET_FILE, Place, found_joiner, next_certificate
 from nodes.adapters.random import randomness
-from nodes.cli.caller import ask
+from nodes.cli.caller import ask, load_folder
 from nodes.cli.show import console, print_json, table
 from nodes.client import Client
 from nodes.files import write_durably
 
 _CHANGED = ("constants", "rules", "steward", "suites")
+
+KEY_NAMES = (*ROLES, *POST_QUANTUM_ROLES, "log_sm2", "governance", "tls")
+"""What ``shouxin roster keys`` makes anew: keys by their purpose, and the node's certificate."""
 
 
 def show(given: argparse.Namespace) -> int:
@@ -117,12 +130,46 @@ def join(given: argparse.Namespace) -> int:
         public_port=given.public_port,
         peer_port=given.peer_port,
     )
-    now_s = SystemClock().now_ms() // 1000
-    joiner = found_joiner(given.folder, _chain(given), place, certificates, given.keys, now_s)
+    joiner = found_joiner(given.folder, _chain(given), place, certificates, given.keys, _now_s())
     fields = joiner.to_map()
     fields["keys"] = {name: key.hex() for name, key in fields["keys"].items()}
     fields["tls"] = None if joiner.tls is None else joiner.tls.hex()
     print(json.dumps({"members": {given.region: fields}}, ensure_ascii=False, indent=1))
+    return 0
+
+
+def keys(given: argparse.Namespace) -> int:
+    """Make a region's next keys beside those in force, and say how the proposal names them.
+
+    Asked again before the version is known, it names the same keys: none is ever made in vain.
+    """
+    if given.node.startswith(("http://", "https://")):
+        raise MalformedError("keys are made in the node's own folder: --node DIR", code="no-node")
+    wanted = dict.fromkeys(given.names or ROLES)
+    if unknown := wanted.keys() - set(KEY_NAMES):
+        raise MalformedError(f"no key is called {min(unknown)}", code="bad-field")
+    config = load_folder(Path(given.node))
+    newest, region = _chain(given).newest, config.node.region
+    member = newest.member(region)
+    if "governance" in wanted and given.keys is None:
+        raise MalformedError("name the governance key's folder: --keys DIR", code="no-node")
+    unlock = config.unlock
+    secret = Unlock(unlock.credential, unlock.env, unlock.file).secret(os.environ)
+    store = KeyStore.open(config.node.keys, secret, randomness)
+    check_opens(store)
+    made: dict[str, str] = {}
+    fields: dict[str, Any] = {"keys": made}
+    for name in wanted:
+        if name == "tls":
+            fields["tls"] = next_certificate(config, newest, _now_s()).hex()
+        elif name == "governance":
+            apart = _open_governance(given)
+            key = next_key(apart, f"governance/{region}", member.keys.governance, apart.make)
+            made[name] = key.public.hex()
+        else:
+            named = getattr(member.keys, name)
+            made[name] = next_key(store, f"role/{name}", named, maker(store, name)).public.hex()
+    print(json.dumps({"members": {region: fields}}, ensure_ascii=False, indent=1))
     return 0
 
 
@@ -208,11 +255,27 @@ def _chain(given: argparse.Namespace) -> RosterChain:
 
 
 def _key(given: argparse.Namespace) -> SigningKey:
-    """Return a region's governance key, which lies in a folder of its own."""
+    """Return a region's governance key, as the newest version names it.
+
+    One that is no member yet has its first key.
+    """
+    store, members = _open_governance(given), _chain(given).newest.members
+    names = store.numbered(f"governance/{given.region}")
+    named = members[given.region].keys.governance if given.region in members else None
+    found = (key for name in names if (key := store.load(name)).public == named)
+    return next(found, None) or store.load(f"governance/{given.region}")
+
+
+def _open_governance(given: argparse.Namespace) -> KeyStore:
+    """Open the folder of governance keys, which no node ever sees."""
     secret = os.environ.get(SECRET_ENV, "").encode()
     if (given.keys / SECRET_FILE).is_file():
         secret = read_secret(given.keys / SECRET_FILE)
-    return KeyStore.open(given.keys, secret, randomness).load(f"governance/{given.region}")
+    return KeyStore.open(given.keys, secret, randomness)
+
+
+def _now_s() -> int:
+    return SystemClock().now_ms() // 1000
 
 
 def _say(given: argparse.Namespace, kind: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,10 @@ ROUNDS_MAX: Final = 8
 """Of how many candidates late lines are still taken."""
 
 
+OWED_MS_MIN: Final = 100
+"""How soon a peer is asked again for lines that it owes on the note of an epoch."""
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignWitness:
     """A C2SP witness from the configuration: its lines are served, and count for nothing here."""
@@ -285,7 +289,7 @@ class Candidate:
         stale = [
             submission
             for submission in self.submissions.values()
-            if submission.stage == "done" and self._is_stale(submission, now_ms)
+            if submission.stage == "done" and self._is_stale(current, submission, now_ms)
         ]
         for submission in stale:
             submission.aim(current.head)
@@ -297,7 +301,7 @@ class Candidate:
         if current is None:
             return None
         due = [
-            submission.done_ms + self._refresh_ms
+            submission.done_ms + self._patience_ms(current, submission)
             for submission in self.submissions.values()
             if submission.stage == "done"
         ]
@@ -505,8 +509,32 @@ class Candidate:
         waited_ms = now_ms - made.started_ms
         return not 0 <= waited_ms < self._constants.candidate_ms
 
-    def _is_stale(self, submission: Submission, now_ms: int) -> bool:
-        return not 0 <= now_ms - submission.done_ms < self._refresh_ms
+    def _is_stale(self, made: Round, submission: Submission, now_ms: int) -> bool:
+        return not 0 <= now_ms - submission.done_ms < self._patience_ms(made, submission)
+
+    def _patience_ms(self, made: Round, submission: Submission) -> int:
+        """Return how long after its last word a peer is asked again for the candidate.
+
+        One that owes lines on the note of an epoch did not know the version yet: it is asked soon,
+        and then after twice the time, since all that is above the note waits.
+        """
+        if not made.asked.is_epoch or self._is_finished(made) or not self._owes(made, submission):
+            return self._refresh_ms
+        longest_ms = max(self._constants.candidate_ms, OWED_MS_MIN)
+        return min(max(submission.done_ms - made.started_ms, OWED_MS_MIN), longest_ms)
+
+    def _owes(self, made: Round, submission: Submission) -> bool:
+        """Say whether a peer has not signed for each version that asks for its lines."""
+        origin, peer = self._origin, submission.peer
+        return any(
+            peer in roster.witnesses_of(origin)
+            and peer
+            not in _counted(
+                roster, origin, role, made.witness if role == "witness" else made.mirror
+            )
+            for roster in made.asked.rosters
+            for role in _ROLES
+        )
 
 
 def encode_unrecorded(lines: Iterable[BlockLines]) -> bytes:

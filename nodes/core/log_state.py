@@ -65,6 +65,16 @@ class LogState:
         """The version in force at the end of the judged prefix."""
         return self.epochs[-1].version
 
+    def proven_version(self, replicated_size: int) -> int:
+        """Return the newest version whose epoch's note has both quorums, in the log or beside it.
+
+        Args:
+            replicated_size: Of the log, counted by both versions on the note of an epoch.
+        """
+        opened = self.open_epoch
+        is_proven = opened is None or replicated_size > opened.start
+        return self.epochs[-1 if is_proven else -2].version
+
     @property
     def open_epoch(self) -> Epoch | None:
         """The last epoch, while both quorums on its note do not stand in the log."""

@@ -36,7 +36,7 @@ class Forgetful(Town):
         new = old | {role: fresh_key(role) for role in ("witness", "mirror")}
         ports = Ports(
             clock=self.clock, fence=house.fence, keys=RoleKeys(**old),
-            more_keys=(RoleKeys(**new),), officers=house.officers, engine=house.engine,
+            more_keys=lambda: (RoleKeys(**new),), officers=house.officers, engine=house.engine,
         )  # fmt: skip
         house.node = build(Settings(region=region), self.chain, ports, self.kinds)
         self._leave(region, house.node.start(self.clock.ms))

@@ -1,6 +1,7 @@
 """One candidate at a time, its lines, and peers that are slow, away, or lie."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -15,6 +16,7 @@ from ledger.views import count_lines
 from nodes.core.candidate import (
     UNRECORDED,
     ForeignWitness,
+    Quorums,
     decode_unrecorded,
     encode_unrecorded,
 )
@@ -630,3 +632,37 @@ def test_whatever_happens_all_is_replicated_everywhere_once_it_is_over(
                 row = other.network.rows[host.origin]
                 assert (row.witnessed_size, row.mirrored_size) == (size, size)
                 assert other.network.known[host.origin].size == size
+
+
+def test_who_owes_lines_on_the_note_of_an_epoch_is_asked_again_soon_and_then_less_often() -> None:
+    peers = Peers()
+    late = OTHERS[:2]  # too many for a quorum by the new version without them
+    members = dict(peers.roster.members)
+    for region in late:
+        keys = replace(members[region].keys, mirror=key(region, "mirror 2").public)
+        members[region] = replace(members[region], keys=keys)
+    newer = replace(peers.roster, members=members)
+    candidate = peers.host.network.candidate
+    candidate._asked = lambda _size: Quorums((peers.roster, newer), is_epoch=True)
+    peers.append(b"genesis")
+    peers.serve_all()
+    assert not peers.tick(99)
+    assert sorted(item.to for item in peers.tick(1)) == list(late)
+    # They still sign by the key that they know.
+    peers.serve_all()
+    assert not peers.tick(99)
+    assert len(peers.tick(1)) == len(late)
+    peers.serve_all()
+    assert not peers.tick(199)
+    assert len(peers.tick(1)) == len(late)
+    for _ in range(10):
+        peers.serve_all()
+        peers.tick(2_000)
+    assert {item.to for item in peers.open.values()} == set(late)
+
+
+def test_without_an_epoch_nobody_is_asked_again_before_a_refresh() -> None:
+    peers = Peers()
+    peers.append(b"genesis")
+    peers.serve_all()
+    assert not peers.tick(40_000)

@@ -708,7 +708,7 @@ def test_the_same_bytes_get_the_same_index_after_their_key_was_replaced() -> Non
 
     def verify(entry: bytes) -> Any:
         with town.houses[A].engine.connect() as connection:
-            return Verifier(town.roster, origin).verify(connection, [entry])[0]
+            return Verifier(lambda: town.roster, origin).verify(connection, [entry])[0]
 
     (first,) = town.register(A, verify(statement.entry))
     assert first.error is None

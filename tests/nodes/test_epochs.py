@@ -177,7 +177,7 @@ def test_a_region_changes_its_keys_and_both_sign_for_a_time(names: tuple[str, ..
     town = town_of(A, B, C, D)
     member, keys = rotated(B, *names)
     node = town.node(B)
-    node._ports = replace(node._ports, more_keys=(keys,))
+    node._ports = replace(node._ports, more_keys=lambda: (keys,))
     change(town, following(town, members=dict(town.roster.members) | {B: member}))
     assert own_keys(town.chain.newest, B, (keys,)) == keys
     check_all_at(town, 2, A, B, C, D)

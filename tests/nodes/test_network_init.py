@@ -125,7 +125,7 @@ def test_policy_files_name_the_other_members_and_their_quorum(founded: Founded) 
 
 def test_certificates_are_the_pinned_ones(founded: Founded) -> None:
     pem = founded.folder / "certificates.pem"
-    assert set(tls.load_pinned(pem, founded.roster)) == set(founded.roster.members)
+    assert set(tls.load_pinned(pem, [founded.roster])) == set(founded.roster.members)
     for certificate in x509.load_pem_x509_certificates(pem.read_bytes()):
         assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 3650
 
@@ -135,10 +135,10 @@ def test_a_lost_certificate_is_said_by_its_region(founded: Founded, tmp_path: Pa
     first = pem.split(b"-----END CERTIFICATE-----\n")[0] + b"-----END CERTIFICATE-----\n"
     (tmp_path / "fewer.pem").write_bytes(first)
     with pytest.raises(MalformedError, match="lacks the certificate"):
-        tls.load_pinned(tmp_path / "fewer.pem", founded.roster)
+        tls.load_pinned(tmp_path / "fewer.pem", [founded.roster])
     (tmp_path / "none.pem").write_bytes(b"nothing")
     with pytest.raises(MalformedError):
-        tls.load_pinned(tmp_path / "none.pem", founded.roster)
+        tls.load_pinned(tmp_path / "none.pem", [founded.roster])
 
 
 def test_a_folder_that_holds_something_is_left_alone(founded: Founded) -> None:
@@ -170,14 +170,14 @@ def test_a_relay_may_stand_before_the_peer_port(tmp_path: Path) -> None:
 
 def test_the_peer_listener_asks_for_a_certificate(founded: Founded) -> None:
     home = founded.configs["510000"].parent
-    pinned = tls.load_pinned(home / "certificates.pem", founded.roster)
+    pinned = tls.load_pinned(home / "certificates.pem", [founded.roster])
     context = tls.peer_server(home / "tls" / "node.pem", home / "tls" / "node.key", pinned)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version is ssl.TLSVersion.TLSv1_3
 
 
 def test_a_caller_is_known_by_the_pinned_certificate_alone(founded: Founded) -> None:
-    pins = tls.regions_by_pin(founded.roster)
+    pins = tls.regions_by_pin([founded.roster])
     for region, path in founded.configs.items():
         pem = (path.parent / "tls" / "node.pem").read_bytes()
         der = ssl.PEM_cert_to_DER_cert(pem.decode())

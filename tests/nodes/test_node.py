@@ -419,7 +419,7 @@ def test_a_verifier_takes_good_signatures_and_says_what_is_wrong_with_others() -
     stranger = sign_statement(officer_key("x"), officer, f"{A}/case/1", 1_800_000_000, act)
     own = sign_statement(neighbours.key(A, "issuer"), A, f"{A}/case/1", 1_800_000_000, act)
     broken = good.entry[:-1] + bytes((good.entry[-1] ^ 1,))
-    verifier = Verifier(town.roster, town.origin(A))
+    verifier = Verifier(lambda: town.roster, town.origin(A))
     for _ in range(2):
         with town.houses[A].engine.connect() as connection:
             results = verifier.verify(

@@ -20,6 +20,7 @@ from ledger.roster_chain import RosterChain
 from ledger.sm2_note import SM2NoteKey
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.suites import CheckSM2, no_sm2
+from nodes.adapters.key_ring import KeyRing
 from nodes.adapters.keystore import KeyStore, StoredOfficers
 from nodes.adapters.sm2 import open_sm2
 from nodes.api.serve import _open_keys
@@ -121,7 +122,7 @@ def test_a_verifier_takes_sm2_where_the_roster_names_it_and_nowhere_else() -> No
     broken = good.entry[:-1] + bytes((good.entry[-1] ^ 1,))
     codes = {}
     for roster in (made.roster, replace(made.roster, suites=())):
-        verifier = Verifier(roster, made.origin(A), sm2=CHECK)
+        verifier = Verifier(iter((roster,)).__next__, made.origin(A), sm2=CHECK)
         with made.houses[A].engine.connect() as connection:
             results = verifier.verify(connection, [good.entry, stolen.entry, broken])
         codes[roster.suites] = [getattr(result, "code", "good") for result in results]
@@ -329,7 +330,9 @@ def test_real_nodes_take_sm2_from_the_key_store_to_the_bundle_that_verifies_offl
         keys = replace(member.keys, log_sm2=sm2_key("x").public)
         members = dict(roster.members) | {region: replace(member, keys=keys)}
         with refused("wrong-key"):
-            _open_keys(config, {}, replace(roster, members=members))
+            KeyRing(_open_keys(config, {})).named(
+                RosterChain((), (replace(roster, members=members),)), region
+            )
 
 
 def roster_bytes(folder: Path) -> bytes:

@@ -209,7 +209,7 @@ async def _run(given: argparse.Namespace, old: bytes) -> None:
     certificate, key = config.tls.certificate, config.tls.key
     assert certificate is not None
     assert key is not None
-    pinned = tls.load_pinned(given.certificates, chain.newest)
+    pinned = tls.load_pinned(given.certificates, [chain.newest])
     peers = HTTPPeers(
         {region: member.peer for region, member in chain.newest.members.items()},
         {region: tls.peer_client(certificate, key, pem) for region, pem in pinned.items()},
