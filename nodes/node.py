@@ -791,7 +791,7 @@ class Node:
         checkpoint = None if published is None else published.checkpoint
         return Snapshot(
             state=self._state,
-            detail=self._detail,
+            detail=self._detail or (self._sequencer.obstacle if self._is_own_ready else ""),
             size=0 if checkpoint is None else checkpoint.size,
             root=EMPTY_ROOT if checkpoint is None else checkpoint.root,
             note=b"" if published is None else published.note,

@@ -40,7 +40,8 @@ class Snapshot:
 
     Args:
         state: Whether it writes and signs, and if not, why.
-        detail: More about that, for people; empty while it serves.
+        detail: More about that, for people; while it serves, what keeps a known version of the
+            roster from coming into force here, and empty else.
         size: Entries in its own log.
         root: Root of its own log.
         note: Its own newest published note.

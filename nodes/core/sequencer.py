@@ -246,11 +246,27 @@ class Sequencer:
         rosters, version = self._means.projection.rosters, self.state.version
         if version >= rosters.newest.version or self.state.open_epoch is not None:
             return b""
-        roster = rosters.at(version + 1)
-        is_ours = self._origin in roster.origins and roster.rules in RULES_KNOWN
-        if not self.head.size or not is_ours or self._means.keys(roster) is None:
+        is_ours = self._origin in rosters.at(version + 1).origins
+        if not self.head.size or not is_ours or self.obstacle:
             return b""
         return rosters.chain.signed[version]
+
+    @property
+    def obstacle(self) -> str:
+        """What keeps a known version from coming into force in our log, for people; empty: nothing.
+
+        Only an operator can mend it: with a newer program, or with the keys.
+        """
+        rosters, version = self._means.projection.rosters, self.state.version
+        if version >= rosters.newest.version:
+            return ""
+        roster = rosters.at(version + 1)
+        if roster.rules not in RULES_KNOWN:
+            rules = f"rules {roster.rules}, which this program does not know"
+            return f"version {roster.version} of the roster names {rules}"
+        if self._origin in roster.origins and self._means.keys(roster) is None:
+            return f"version {roster.version} of the roster names keys that are not here"
+        return ""
 
     def is_recordable(self, unrecorded: Sequence[BlockLines]) -> bool:
         """Say whether the note of the open epoch has its mirror quorums, for a block record."""

@@ -183,6 +183,30 @@ def test_a_region_changes_its_keys_and_both_sign_for_a_time(names: tuple[str, ..
     check_all_at(town, 2, A, B, C, D)
 
 
+def test_a_version_that_this_node_cannot_follow_is_said_and_stops_no_window() -> None:
+    town = town_of(A, B, C, D)
+    change(town, following(town, rules=2))
+    town.tick(20)
+    snapshot = town.node(A).snapshot
+    assert (snapshot.state, snapshot.version) == ("serving", 1)
+    assert snapshot.detail.endswith("names rules 2, which this program does not know")
+    index = town.act(A, "party.enrol", f"{A}/hall/all-the-same", {"name": "大厅"})
+    town.tick(40)
+    assert town.node(A).snapshot.replicated_size > index
+
+
+def test_a_node_without_the_keys_of_a_version_says_so_and_goes_on_under_the_one_before() -> None:
+    town = town_of(A, B, C, D)
+    member, _ = rotated(B, "log")
+    change(town, following(town, members=dict(town.roster.members) | {B: member}))
+    town.tick(20)
+    assert town.node(A).snapshot.detail == ""
+    snapshot = town.node(B).snapshot
+    assert (snapshot.state, snapshot.version) == ("serving", 1)
+    assert snapshot.detail == "version 2 of the roster names keys that are not here"
+    assert town.act(B, "party.enrol", f"{B}/hall/all-the-same", {"name": "大厅"})
+
+
 def test_a_region_leaves_and_the_rest_goes_on() -> None:
     town = town_of(A, B, C, D, E)
     origin = town.origin(E)
