@@ -127,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     _admin(commands)
     _roster(commands)
     _loss(commands)
+    _preset(commands)
     _demo(commands)
     return top
 
@@ -165,7 +166,9 @@ def _network(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "make the keys, the genesis roster and a folder for each node",
     )
     init.add_argument("folder", type=Path, metavar="DIR")
-    init.add_argument("--preset", choices=["southwest-five"], default="southwest-five")
+    init.add_argument(
+        "--preset", metavar="NAME", default="southwest-five", help="see shouxin preset list"
+    )
     init.add_argument(
         "--base-port", type=int, default=8410, help="the first of ten ports (default: 8410)"
     )
@@ -726,6 +729,31 @@ def _loss(commands: "_Commands[argparse.ArgumentParser]") -> None:
         _caller(made)
 
 
+def _preset(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    preset = commands.add_parser(
+        "preset", help="the networks that the policy documents describe: list them, load one"
+    )
+    parts = preset.add_subparsers(metavar="COMMAND", required=True)
+    listing = _command(parts, "list", "presets:listing", "list the presets and what is in each")
+    _json(listing)
+    load = _command(
+        parts,
+        "load",
+        "presets:load",
+        "enrol a preset's parties, publish its items and lend them, in a network that runs",
+        description=(
+            "Enrol a preset's parties, publish its items, lend them to all other windows, sign its "
+            "agreements and set its milestones, in a network whose nodes run and whose folders lie "
+            "here. A region that has its department already is refused."
+        ),
+    )
+    load.add_argument("name", metavar="NAME")
+    load.add_argument(
+        "--network", type=Path, required=True, metavar="DIR", help="the folder of network init"
+    )
+    _json(load)
+
+
 def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:
     demo = _command(
         commands,
@@ -741,6 +769,9 @@ def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:
         choices=("windows", "membership"),
         default="windows",
         help="what windows do; or how regions join, are lost and lie (default: windows)",
+    )
+    demo.add_argument(
+        "--preset", metavar="NAME", help="instead: the network of a document; see shouxin preset"
     )
     demo.add_argument("--once", action="store_true", help="end after the story, 0 if all held")
     demo.add_argument(

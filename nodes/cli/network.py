@@ -19,9 +19,10 @@ from nodes.adapters.network import (
     TOKEN_FILE,
     Founding,
     found_network,
-    southwest_five,
 )
 from nodes.api.serve import running
+from nodes.cli.demo.loading import load_text
+from nodes.cli.demo.presets import founding_of
 from nodes.cli.processes import LOG_FILE, NodeProcess
 from nodes.cli.show import print_json
 from nodes.config import Config, load_config
@@ -32,7 +33,9 @@ _PORT_MAX = 65_535
 def init(given: argparse.Namespace) -> int:
     """Found a network below a folder."""
     founding = replace(
-        chosen(given.base_port, given.regions), post_quantum=given.post_quantum, sm2=given.sm2
+        chosen(given.base_port, given.regions, given.preset),
+        post_quantum=given.post_quantum,
+        sm2=given.sm2,
     )
     founded = found_network(given.folder, founding, SystemClock().now_ms() // 1000)
     roster = founded.roster
@@ -58,19 +61,23 @@ def init(given: argparse.Namespace) -> int:
     return 0
 
 
-def chosen(base_port: int, regions: str | None) -> Founding:
-    """Return the founding of the five regions, or of some of them.
+def chosen(base_port: int, regions: str | None, preset: str = "southwest-five") -> Founding:
+    """Return the founding of a preset's regions, or of some of them.
 
     Args:
-        base_port: The first of ten.
-        regions: Codes joined by commas; None for all five.
+        base_port: The first of two for each region.
+        regions: Codes joined by commas; None for all.
+        preset: Its name.
 
     Raises:
-        MalformedError: ``bad-field``: a region is not one of the five, or a port is out of range.
+        MalformedError: ``bad-field``: a region is not of the preset, or a port is out of range.
+        NotFoundError: ``unknown-preset``.
     """
-    founding = southwest_five(base_port)
-    if not 1 <= base_port <= _PORT_MAX - 2 * len(founding.places):
-        raise MalformedError(f"no room for ten ports from {base_port}", code="bad-field")
+    made = load_text(preset)
+    count = 2 * len(made.regions)
+    if not 1 <= base_port <= _PORT_MAX - count:
+        raise MalformedError(f"no room for {count} ports from {base_port}", code="bad-field")
+    founding = founding_of(made, list(range(base_port, base_port + count)))
     if regions is None:
         return founding
     wanted = regions.split(",")
@@ -78,7 +85,7 @@ def chosen(base_port: int, regions: str | None) -> Founding:
     for region in wanted:
         check_region(region)
         if region not in known:
-            raise MalformedError(f"{region} is not of the southwest five", code="bad-field")
+            raise MalformedError(f"{region} is not of {preset}", code="bad-field")
     places = tuple(place for place in founding.places if place.region in wanted)
     steward = founding.steward if founding.steward in wanted else places[0].region
     return replace(founding, places=places, steward=steward)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nodes.adapters.clock import SystemClock
-from nodes.adapters.network import Founded, found_network, southwest_five
+from nodes.adapters.network import Founded, Founding, found_network, southwest_five
 from nodes.api.serve import Running, running
 from nodes.cli.demo.free_ports import free_ports
 from nodes.client import Client
@@ -61,9 +61,13 @@ def live(
     *,
     post_quantum: bool = False,
     sm2: bool = False,
+    founding: Founding | None = None,
 ) -> Iterator[Live]:
-    """Found a network of the first few regions and have all its nodes serve."""
-    founded = found(folder, regions, post_quantum=post_quantum, sm2=sm2)
+    """Found a network of the first few regions, or another, and have all its nodes serve."""
+    if founding is None:
+        founded = found(folder, regions, post_quantum=post_quantum, sm2=sm2)
+    else:
+        founded = found_network(folder, founding, NOW_S)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="nodes", daemon=True)
     thread.start()

@@ -48,7 +48,7 @@ async def begin(world: World, terminal: Terminal, traffic: Traffic) -> None:
     terminal.scene("flow")
     count = sum(enrolments(it.home) for it in world.all())
     with terminal.progress("enrol.progress", count) as steps:
-        await asyncio.gather(*(enrol_region(it, steps, seals=False) for it in world.all()))
+        await asyncio.gather(*(enrol_region(it, steps.done, seals=False) for it in world.all()))
     await asyncio.gather(*map(publish_items, world.all()))
     pairs = list(permutations(world.all(), 2))
     await lend_all(pairs)

@@ -89,6 +89,10 @@ class Office:
     async def start(self) -> None:
         """Start the node's process, and watch it."""
         self.process = await NodeProcess.start(self.code, self.config, {})
+        self.watch()
+
+    def watch(self) -> None:
+        """Watch a node that somebody runs."""
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
 

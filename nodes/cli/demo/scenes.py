@@ -23,7 +23,7 @@ from nodes.cli.demo.cast import (
 )
 from nodes.cli.demo.flow import Plan, case_name, opening, receive, whole_life
 from nodes.cli.demo.office import HAS_DOCUMENTS, Office
-from nodes.cli.demo.terminal import Steps, Terminal
+from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.world import World, now_s
 from nodes.cli.show import reason, short, table
 
@@ -42,7 +42,7 @@ async def enrol(world: World, terminal: Terminal) -> None:
     with terminal.progress(
         "enrol.progress", sum(enrolments(it.home) for it in world.all())
     ) as steps:
-        await asyncio.gather(*(enrol_region(office, steps) for office in world.all()))
+        await asyncio.gather(*(enrol_region(office, steps.done) for office in world.all()))
     counted = {
         office.code: len((await (await office.client()).object(office.home.receiver))["entries"])
         for office in world.all()
@@ -68,25 +68,27 @@ def enrolments(home: Home) -> int:
     return len(home.units()) + len(home.officers())
 
 
-async def enrol_region(office: Office, steps: Steps, *, seals: bool = HAS_DOCUMENTS) -> None:
+async def enrol_region(
+    office: Office, done: Callable[[], None], *, seals: bool = HAS_DOCUMENTS
+) -> None:
     """A region's departments, hall, windows, officers and seal enter its log.
 
     Args:
         office: The region.
-        steps: Grow with each party.
+        done: Called after each party.
         seals: Whether papers will be sealed; else the seal's use is recorded, and no key is made.
     """
     home = office.home
     for unit, fields in home.units():
         await office.act("party.enrol", unit, fields)
-        steps.done()
+        done()
     for officer, unit, roles, role in home.officers():
         operator = await office.client()
         key = await operator.make_officer_key(officer)
         fields = {"unit": unit, "key": key, "holder": "region", "roles": list(roles)}
         await office.act("party.enrol", officer, fields)
         await office.give_token(officer, role)
-        steps.done()
+        done()
     await office.give_token(home.auditor, "auditor")
     begins_s = now_s()
     name = f"{home.competent[0]}“跨省通办”专用章"

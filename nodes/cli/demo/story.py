@@ -13,10 +13,11 @@ from typing import Any, Final
 from rich.text import Text
 
 from ledger.errors import LedgerError, MalformedError
-from nodes.cli.demo import membership, paper, scenes, trouble
+from nodes.cli.demo import membership, paper, presets, scenes, trouble
 from nodes.cli.demo.cast import SICHUAN, TIBET
 from nodes.cli.demo.ending import end
 from nodes.cli.demo.flow import Plan
+from nodes.cli.demo.loading import load_text
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.world import World, found, start
 from nodes.cli.show import print_json, table
@@ -49,17 +50,29 @@ async def _run(given: argparse.Namespace, terminal: Terminal) -> int:
 
 async def _play(given: argparse.Namespace, terminal: Terminal, folder: Path) -> int:
     began = time.monotonic()
-    terminal.out.print(Text(terminal.text("title"), style="bold"))
-    terminal.out.print(Text(terminal.text(f"subtitle.{given.story}"), style="dim"))
-    world = found(folder, given.base_port)
+    preset = None if given.preset is None else load_text(given.preset)
+    title = terminal.text("title") if preset is None else f"授信 · {preset.title}"
+    terminal.out.print(Text(title, style="bold"))
+    if preset is None:
+        terminal.out.print(Text(terminal.text(f"subtitle.{given.story}"), style="dim"))
+        world = found(folder, given.base_port)
+    else:
+        terminal.out.print(Text(terminal.text("subtitle.preset"), style="dim"))
+        world = presets.found(folder, given.base_port, preset)
     world.setup_s = time.monotonic() - began
     try:
         await start(world)
-        _introduce(world, terminal)
+        if preset is None:
+            _introduce(world, terminal)
+        else:
+            presets.introduce(world, terminal, preset)
         terminal.started = time.monotonic()
         broken = ""
         try:
-            await STORIES[given.story](world, terminal, given.cases)
+            if preset is None:
+                await STORIES[given.story](world, terminal, given.cases)
+            else:
+                await presets.tell(world, terminal, preset)
         except LedgerError as error:
             broken = f"{error.code}: {str(error)[-400:]}"
             terminal.out.print(Text(terminal.text("broken", why=broken), style="bold red"))
@@ -180,7 +193,8 @@ async def _stay(world: World, terminal: Terminal, given: argparse.Namespace) -> 
         out.print(Text(f"  {office.home.name} {office.home.name_en:<10} {office.url}"))
     out.print(Text("  " + terminal.text("stay.folder", folder=world.folder)))
     out.print(Text("  " + terminal.text("stay.try"), style="dim"))
-    node, case = world.office(SICHUAN.code).folder, "510000/case/2026-000001"
+    first = world.offices.get(SICHUAN.code) or world.all()[0]
+    node, case = first.folder, f"{first.code}/case/2026-000001"
     language = " --lang zh" if given.lang == "zh" else ""
     for words in (
         f"shouxin status --node {node}",

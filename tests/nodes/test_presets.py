@@ -1,0 +1,78 @@
+"""A preset is founded, loaded into a network that runs, and loaded there only once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import NotFoundError
+from nodes.cli import network
+from nodes.cli.demo.free_ports import free_ports
+from nodes.cli.demo.loading import count_steps, load_text
+from nodes.cli.demo.presets import founding_of
+from nodes.cli.main import main
+from tests.nodes.live import Live, live
+
+NAME = "zaozhuang-county"
+
+
+@pytest.fixture(scope="module")
+def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    preset = load_text(NAME)
+    founding = founding_of(preset, free_ports(2 * len(preset.regions)))
+    folder = tmp_path_factory.mktemp("preset") / "network"
+    with live(folder, founding=founding) as nodes:
+        yield nodes
+
+
+def test_a_preset_is_loaded_and_a_second_time_refused(
+    county: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Members' windows are lent every item too, also those of their own region."""
+    folder = str(county.founded.folder)
+    assert main(["preset", "load", NAME, "--network", folder, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["grants"]) == 12
+    assert any("zhenjie" in grant for grant in told["grants"])
+    sizes = {region: county.size(region) for region in told["nodes"]}
+    node = str(Path(folder) / "370402")
+    assert main(["windows", "370402/item/R038", "--node", node, "--json"]) == 0
+    windows = {it["window"] for it in json.loads(capsys.readouterr().out)["windows"]}
+    assert windows == {
+        "370000/window/shandong-1",
+        "370400/window/zaozhuang-1",
+        "370402/window/yuanqu-1",
+        "370402/window/zhenjie-1",
+    }
+    assert main(["preset", "load", NAME, "--network", folder]) == 3
+    assert "exists" in capsys.readouterr().err
+    assert {it: county.size(it) for it in sizes} == pytest.approx(sizes, abs=2)
+
+
+def test_a_preset_wants_all_its_regions(county: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["preset", "load", "southwest-five", "--network", str(county.founded.folder)]) == 4
+    assert "unknown-region" in capsys.readouterr().err
+
+
+def test_the_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["preset", "list", "--json"]) == 0
+    presets = json.loads(capsys.readouterr().out)["presets"]
+    assert {it["name"]: len(it["nodes"]) for it in presets} == {
+        "southwest-five": 5,
+        "shanwei-phases": 5,
+        "guizhou-province": 3,
+        "xining-three-level": 3,
+        "zaozhuang-county": 3,
+    }
+    assert main(["preset", "list"]) == 0
+    assert "guizhou-province" in capsys.readouterr().out
+    assert count_steps(load_text(NAME)) == 3 * 12 + 2 * 3 + 12
+
+
+def test_any_preset_can_be_founded() -> None:
+    founding = network.chosen(21_000, None, "guizhou-province")
+    assert [place.region for place in founding.places] == ["520000", "520100", "520300"]
+    assert founding.steward == "520000"
+    with pytest.raises(NotFoundError):
+        network.chosen(21_000, None, "nowhere")
