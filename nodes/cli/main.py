@@ -127,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     _admin(commands)
     _roster(commands)
     _loss(commands)
+    _lists(commands)
     _preset(commands)
     _demo(commands)
     return top
@@ -727,6 +728,41 @@ def _loss(commands: "_Commands[argparse.ArgumentParser]") -> None:
     for made in (freeze, cut, prepare, close, check):
         _json(made)
         _caller(made)
+
+
+def _lists(commands: "_Commands[argparse.ArgumentParser]") -> None:
+    listed = commands.add_parser(
+        "list", help="a county's list of items (CSV, TSV, XLSX): check it, or claim what is on it"
+    )
+    parts = listed.add_subparsers(metavar="COMMAND", required=True)
+    check = _command(
+        parts, "check", "lists:check", "tell each row that cannot be taken, and why (status 1)"
+    )
+    check.add_argument("file", type=Path, metavar="FILE")
+    _json(check)
+    claim = _command(
+        parts, "claim", "lists:claim", "claim each item of a list for a department (事项认领)"
+    )
+    claim.add_argument("file", type=Path, metavar="FILE")
+    claim.add_argument("--officer", required=True, help="of the department, in whose name")
+    claim.add_argument("--department", default="", help="only rows of this name in the list")
+    claim.add_argument("--list", default="", help="the list's name (default: the file's)")
+    _json(claim)
+    _caller(claim)
+    enrol = _command(
+        commands,
+        "enrol",
+        "lists:enrol",
+        "enrol the departments, halls, windows and officers of a table",
+        description=(
+            "Enrol the parties of a table (CSV, TSV, XLSX) with the columns party, name, hall, "
+            "department, unit, roles. Officers' keys are made in the region's key store. Rows "
+            "that stand already are passed over, so the same table can be sent again."
+        ),
+    )
+    enrol.add_argument("file", type=Path, metavar="FILE")
+    _json(enrol)
+    _caller(enrol)
 
 
 def _preset(commands: "_Commands[argparse.ArgumentParser]") -> None:

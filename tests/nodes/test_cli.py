@@ -766,6 +766,8 @@ def test_arguments_of_the_demo_have_defaults() -> None:
     given = main.parser().parse_args(["demo"])
     assert given == argparse.Namespace(
         folder=None,
+        story="windows",
+        preset=None,
         once=False,
         cases=30,
         base_port=0,
