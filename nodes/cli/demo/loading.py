@@ -20,6 +20,8 @@ from nodes.cli.demo.scenes import YEAR_S, enrol_region, enrolments, publish_item
 from nodes.cli.demo.world import now_s
 
 ANSWER_DAYS: Final = 30
+CONCURRENT_GRANTS: Final = 4
+"""So that on a slow machine no act waits for its answer longer than the client does."""
 
 _DAY_S: Final = 86_400
 
@@ -111,9 +113,17 @@ async def load(
         await asyncio.gather(
             *(_publish_basis(offices[it.code], preset, basis_s) for it in preset.regions)
         )
+    gate = asyncio.Semaphore(CONCURRENT_GRANTS)
+
+    async def lent(owner: Office, desk: Desk, number: str) -> str:
+        async with gate:
+            grant = await _lend(owner, desk, number, preset)
+        done()
+        return grant
+
     grants = await asyncio.gather(
         *(
-            _lend(offices[region.code], desk, number, preset, done)
+            lent(offices[region.code], desk, number)
             for region in preset.regions
             for number in region.items
             for desk in desks
@@ -168,12 +178,10 @@ def _basis(home: Home, preset: Preset) -> str:
     return f"{home.code}/basis/{preset.name}"
 
 
-async def _lend(
-    owner: Office, desk: Desk, number: str, preset: Preset, done: Callable[[], None]
-) -> str:
+async def _lend(owner: Office, desk: Desk, number: str, preset: Preset) -> str:
     begins_s = now_s() - 60
     slug = desk.window.rsplit("/", 1)[-1]
-    grant = f"{owner.home.grant(desk.office.home, number)}"
+    grant = owner.home.grant(desk.office.home, number)
     if desk.window != desk.office.home.window:
         grant = f"{grant}-{slug}"
     fields = {
@@ -193,7 +201,6 @@ async def _lend(
         await desk.office.sees(owner.origin, offered.index)
     answer = {"window": desk.window, "item": owner.home.item(number)}
     await desk.office.act("grant.accept", grant, answer, officer=desk.manager)
-    done()
     return grant
 
 

@@ -1,6 +1,7 @@
 """The story of a preset: its network founded, loaded, used, and looked at from every node."""
 
 import asyncio
+import time
 from itertools import permutations
 from pathlib import Path
 from typing import Any, Final
@@ -19,13 +20,14 @@ from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.demo.lags import Lags
 from nodes.cli.demo.loading import count_steps, home_of, load, milestone_name
 from nodes.cli.demo.office import Office
-from nodes.cli.demo.scenes import settled
+from nodes.cli.demo.scenes import CONCURRENT_CASES, settled
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.world import World, now_s
 from nodes.cli.show import table
 from nodes.core.kinds import KINDS
 
-BUNDLE_S_MAX: Final = 20
+BUNDLE_S_MAX: Final = 60
+LISTED_S_MAX: Final = 20
 ASK_AGAIN_S: Final = 0.2
 
 
@@ -89,22 +91,33 @@ def _show_regions(terminal: Terminal, preset: Preset) -> None:
 async def _lent(world: World, terminal: Terminal, preset: Preset, grants: list[str]) -> None:
     """Every item is lent to every other window, and each node says the same."""
     items = [office.home.item(number) for office in world.all() for number in office.home.items]
-    listed: list[set[str]] = []
+    wanted = set(grants)
+    listed = await asyncio.gather(*(_listed(office, items, wanted) for office in world.all()))
+    held = all(it == wanted for it in listed)
+    terminal.expect("preset.lent", held, count=len(grants), nodes=len(listed))
     dark = 0
     for office in world.all():
         client = await office.client()
-        found = [await client.windows(item, "intake", rows=500) for item in items]
-        listed.append({row["grant"] for page in found for row in page["windows"]})
         for other in world.all():
             dark += len((await client.ungranted(other.code))["items"])
-    held = all(it == set(grants) for it in listed)
-    terminal.expect("preset.lent", held, count=len(grants), nodes=len(listed))
     terminal.expect("preset.dark", dark == 0, count=len(items))
     for code in preset.agreements:
         name = f"{preset.steward}/agreement/{preset.name}-{code}"
         side = world.office(code)
         state = await side.row(name, side.origin, lambda row: row.get("st") == "signed")
         terminal.expect("preset.agreement", state["live"] is True, agreement=name)
+
+
+async def _listed(office: Office, items: list[str], wanted: set[str]) -> set[str]:
+    """Return the live grants that a node lists, once they are those that are wanted, or in time."""
+    client = await office.client()
+    end_s = time.monotonic() + LISTED_S_MAX
+    while True:
+        pages = [await client.windows(item, "intake", rows=500) for item in items]
+        found = {row["grant"] for page in pages for row in page["windows"]}
+        if found == wanted or time.monotonic() > end_s:
+            return found
+        await asyncio.sleep(ASK_AGAIN_S)
 
 
 async def _milestones(world: World, terminal: Terminal, preset: Preset) -> None:
@@ -128,7 +141,8 @@ async def _cases(world: World, terminal: Terminal) -> None:
         numbers[window.code] += 1
         name = case_name(window.home, numbers[window.code])
         plans.append(Plan(name, window, owner, noticed=len(plans) % 3 == 0))
-    done = await asyncio.gather(*map(_carried, plans))
+    gate = asyncio.Semaphore(CONCURRENT_CASES)
+    done = await asyncio.gather(*(_carried(plan, gate) for plan in plans))
     for words in [it for it in done if it][:5]:
         terminal.quote(words, "red")
     terminal.expect("preset.carried", not any(done), count=len(plans))
@@ -152,9 +166,10 @@ def _places(told: dict[str, Any]) -> list[tuple[str, int]]:
     return [(line["origin"], line["index"]) for line in told["lines"]]
 
 
-async def _carried(plan: Plan) -> str:
+async def _carried(plan: Plan, gate: asyncio.Semaphore) -> str:
     try:
-        await whole_life(plan)
+        async with gate:
+            await whole_life(plan)
     except LedgerError as error:
         return f"{plan.name}: {error.code}: {error}"
     return ""
