@@ -101,7 +101,8 @@ class Fate:
 class CheckAnswer:
     """May it be done: ``yes``, ``open`` or ``no``, why, and on what that rests.
 
-    ``consistency`` says how far the logs were read; a later question may ask for at least that.
+    ``nearest`` is the grant that came nearest where none sufficed. ``consistency`` says how far the
+    logs were read; a later question may ask for at least that.
     """
 
     allowed: str
@@ -113,6 +114,7 @@ class CheckAnswer:
     item_version: int | None
     as_of: int
     relied: tuple[Mapping[str, Any], ...]
+    nearest: str | None = None
     consistency: str = ""
 
 

@@ -26,6 +26,19 @@ _SEEN: Final = Prepared(
     .limit(1),
     ("log", "index"),
 )
+_OF_ENTRY: Final = Prepared(
+    select(schema.findings)
+    .where(schema.findings.c.log_id == bindparam("log"))
+    .where(schema.findings.c.index == bindparam("index"))
+    .order_by(schema.findings.c.code),
+    ("log", "index"),
+)
+_USES_OF_ENTRY: Final = Prepared(
+    select(schema.uses)
+    .where(_uses.log_id == bindparam("log"), _uses.index == bindparam("index"))
+    .order_by(_uses.fact_origin, _uses.fact_object),
+    ("log", "index"),
+)
 _WITHDRAW: Final = Prepared(
     delete(schema.findings).where(
         schema.findings.c.log_id == bindparam("log"),
@@ -85,11 +98,8 @@ def load_findings_of(
     connection: Connection, ids: LogIDs, origin: str, index: int
 ) -> list[FindingRow]:
     """Return the findings about one entry."""
-    table = schema.findings
-    query = select(table).where(
-        table.c.log_id == (ids.find(connection, origin) or 0), table.c.index == index
-    )
-    return [_finding(connection, ids, row) for row in connection.execute(query.order_by("code"))]
+    found = _OF_ENTRY.run(connection, (ids.find(connection, origin) or 0, index)).fetchall()
+    return [_finding(connection, ids, row) for row in found]
 
 
 def put_uses(connection: Connection, ids: LogIDs, rows: Sequence[UseRow]) -> None:
@@ -115,10 +125,8 @@ def put_uses(connection: Connection, ids: LogIDs, rows: Sequence[UseRow]) -> Non
 
 def load_uses(connection: Connection, ids: LogIDs, origin: str, index: int) -> list[UseRow]:
     """Return the uses that one entry makes, and how they stand."""
-    query = select(schema.uses).where(
-        _uses.log_id == (ids.find(connection, origin) or 0), _uses.index == index
-    )
-    return _use_rows(connection, ids, query.order_by(_uses.fact_origin, _uses.fact_object))
+    found = _USES_OF_ENTRY.run(connection, (ids.find(connection, origin) or 0, index)).fetchall()
+    return [_use(connection, ids, row) for row in found]
 
 
 def load_unsettled(
@@ -174,40 +182,34 @@ def seen_by(connection: Connection, ids: LogIDs, origin: str, index: int) -> tup
     return None if row is None or row[0] <= index else (row[1], row[2])
 
 
-def _finding(connection: Connection, ids: LogIDs, row: Any) -> FindingRow:  # noqa: ANN401 - of a driver
+def _finding(connection: Connection, ids: LogIDs, row: Sequence[Any]) -> FindingRow:
+    log_id, index, code, subject, severity, detail, evidence = row
     return FindingRow(
-        origin=ids.origin(connection, row.log_id),
-        index=row[1],
-        code=row.code,
-        severity=row.severity,
-        subject=row.subject,
-        detail=row.detail,
-        evidence=tuple((pair[0], pair[1]) for pair in encoding.decode(row.evidence)),
+        origin=ids.origin(connection, log_id),
+        index=index,
+        code=code,
+        severity=severity,
+        subject=subject,
+        detail=detail,
+        evidence=tuple((pair[0], pair[1]) for pair in encoding.decode(bytes(evidence))),
     )
 
 
 def _use_rows(connection: Connection, ids: LogIDs, query: Executable) -> list[UseRow]:
-    return [
-        UseRow(
-            origin=ids.origin(connection, log_id),
-            index=index,
-            fact_origin=fact_origin,
-            fact_object=fact_object,
-            fact_index=fact_index,
-            view_size=view_size,
-            fresh_at_s=fresh_at_s,
-            staleness_s=staleness_s,
-            status=status,
-        )
-        for (
-            log_id,
-            index,
-            fact_origin,
-            fact_object,
-            fact_index,
-            view_size,
-            fresh_at_s,
-            staleness_s,
-            status,
-        ) in connection.execute(query)
-    ]
+    return [_use(connection, ids, row) for row in connection.execute(query)]
+
+
+def _use(connection: Connection, ids: LogIDs, row: Sequence[Any]) -> UseRow:
+    log_id, index, fact_origin, fact_object, fact_index, view_size, *times, status = row
+    fresh_at_s, staleness_s = times
+    return UseRow(
+        origin=ids.origin(connection, log_id),
+        index=index,
+        fact_origin=fact_origin,
+        fact_object=fact_object,
+        fact_index=fact_index,
+        view_size=view_size,
+        fresh_at_s=fresh_at_s,
+        staleness_s=staleness_s,
+        status=status,
+    )
