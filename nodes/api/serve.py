@@ -14,11 +14,8 @@ from typing import Final
 from aiohttp import web
 from sqlalchemy.exc import DBAPIError
 
-from ledger.encoding import decode
 from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
-from ledger.names import check_region
-from ledger.roster import Roster, SignedRoster, check_genesis
-from ledger.roster_chain import RosterChain
+from ledger.roster import Roster
 from ledger.suites import no_sm2
 from nodes import node as node_module
 from nodes.adapters import tls
@@ -36,6 +33,7 @@ from nodes.adapters.keystore import (
 from nodes.adapters.peers_http import HTTPPeers
 from nodes.adapters.random import randomness
 from nodes.adapters.readers import Readers
+from nodes.adapters.roster_files import load_chain
 from nodes.adapters.seal_store import SealStore
 from nodes.adapters.sm2 import Provider, open_sm2
 from nodes.adapters.sm2_sdf import SDFDevice
@@ -270,6 +268,7 @@ def _stamping(config: SealsSection, seals: SealStore) -> Stamping:
     )
 
 
+<<<<<<< HEAD
 def load_roster(config: Config) -> tuple[bytes, Roster]:
     """Return the genesis roster, as signed and as read, which must be the one that is pinned.
 
@@ -319,6 +318,9 @@ def read_versions(path: Path) -> list[bytes]:
 
 
 def _open_keys(config: Config, environment: Mapping[str, str]) -> KeyStore:
+=======
+def _open_keys(config: Config, environment: Mapping[str, str], roster: Roster) -> KeyStore:
+>>>>>>> dadc092 (cli: the second story's first scene is a sixth region that joins while cases flow)
     unlock = Unlock(
         credential=config.unlock.credential, env=config.unlock.env, file=config.unlock.file
     )

@@ -15,9 +15,9 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
 from ledger.hashing import EMPTY_ROOT, HASH_BYTES, hash_leaf
 from ledger.map_tree import Node, check_stored
-from ledger.note import Note, check_signed
+from ledger.note import Note, VerifierKey
 from ledger.object_map import EMPTY_MAP_ROOT
-from ledger.roster import Roster
+from ledger.roster_chain import RosterChain
 from ledger.statement import decode_statement
 from ledger.tiles import (
     TILE_WIDTH,
@@ -31,14 +31,24 @@ from ledger.tiles import (
 from ledger.tree import Frontier
 from ledger.views import decode_block
 from nodes.client import Client
+from nodes.core.heads import check_log
+from nodes.core.rosters import recalled
 from nodes.store import schema
 from nodes.store.engine import WRITER, open_store
 from nodes.store.entries import LogIDs, load_entries, load_sizes, load_tiles
 from nodes.store.maps import drop, load_newest, load_node
+from nodes.store.notes import load_memory
 from nodes.wire import origin_hash
 
 NAMED_MAX: Final = 20
 """Altered entries that a report names; it counts them all."""
+
+
+class LogKeys(Protocol):
+    """Says which keys may sign a log's notes: a roster, or a chain of its versions."""
+
+    def log_keys(self, origin: str) -> Sequence[VerifierKey]:
+        """Every key that may have signed them, the newest first; none for a log it knows not."""
 
 
 class Source(Protocol):
@@ -98,7 +108,7 @@ class Difference:
     index: int | None
 
 
-async def examine(source: Source, roster: Roster) -> Report:
+async def examine(source: Source, keys: LogKeys) -> Report:
     """Check one log.
 
     1. Every entry hashes to the leaf hash stored for it.
@@ -107,7 +117,7 @@ async def examine(source: Source, roster: Roster) -> Report:
     """
     size = await source.size()
     signed = await source.note()
-    checkpoint, trouble = _opened(signed, source.origin, roster)
+    checkpoint, trouble = _opened(signed, source.origin, keys)
     note_size = 0 if checkpoint is None else checkpoint.size
     by_entries, by_leaves = Frontier.empty(), Frontier.empty()
     edge: TileEdge = ()
@@ -178,13 +188,13 @@ async def compare(source: Source, other: Source) -> Difference:
     return Difference(source.origin, size, None)
 
 
-def _opened(signed: bytes | None, origin: str, roster: Roster) -> tuple[Checkpoint | None, str]:
+def _opened(signed: bytes | None, origin: str, keys: LogKeys) -> tuple[Checkpoint | None, str]:
     if signed is None:
         return None, ""
     try:
         note = Note.decode(signed)
         checkpoint = Checkpoint.decode(note.text)
-        check_signed(note, [roster.log_key(origin)])
+        check_log(note, keys.log_keys(origin), origin)
         if checkpoint.origin != origin:
             return None, f"the note is one of {checkpoint.origin}"
     except LedgerError as error:
@@ -239,6 +249,11 @@ class StoredLogs:
         """Return whose logs are stored."""
         with self.engine.connect() as connection:
             return [origin for origin, size in load_sizes(connection).items() if size]
+
+    def rosters(self, known: RosterChain) -> RosterChain:
+        """Return the versions of the roster that are known, with those that are stored here."""
+        with self.engine.connect() as connection:
+            return recalled(known, load_memory(connection))
 
     def log(self, origin: str) -> "StoredLog":
         """Return one of the logs."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ledger.errors import MalformedError, NotFoundError, RefusedError
 from ledger.roster import Roster, SignedRoster, check_genesis
 from nodes.adapters.network import CONFIG_FILE, TOKEN_FILE
+from nodes.adapters.roster_files import load_chain
 from nodes.client import Client, Patience
 from nodes.config import Config, load_config
 
@@ -27,7 +28,7 @@ class Target:
     """A node to ask.
 
     Args:
-        roster: As its folder has it; None for one known by its URL alone.
+        roster: The newest version that its folder has; None for one known by its URL alone.
     """
 
     url: str
@@ -55,7 +56,7 @@ def target(given: argparse.Namespace) -> Target:
         return Target(given.node.rstrip("/"), _token(given.token, None))
     folder = Path(given.node)
     config = load_folder(folder)
-    roster = load_roster(config.node.roster)
+    roster = load_chain(config).newest
     member = roster.member(config.node.region)
     token = _token(given.token, folder / TOKEN_FILE)
     return Target(member.url, token, config.node.region, roster)

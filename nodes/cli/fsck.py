@@ -12,8 +12,18 @@ from rich.text import Text
 
 from ledger.errors import NotFoundError, UnverifiedError
 from ledger.names import region_of_origin
-from ledger.roster import Roster, SignedRoster, check_genesis
-from nodes.cli.audit import Difference, Report, ServedLog, Source, StoredLogs, compare, examine
+from ledger.roster_chain import RosterChain
+from nodes.adapters.roster_files import load_chain
+from nodes.cli.audit import (
+    Difference,
+    LogKeys,
+    Report,
+    ServedLog,
+    Source,
+    StoredLogs,
+    compare,
+    examine,
+)
 from nodes.cli.caller import load_folder, load_roster
 from nodes.cli.show import console, print_json, table
 from nodes.client import Client
@@ -68,12 +78,12 @@ async def check_folder(
 ) -> list[Finding]:
     """Check what a node's database holds."""
     config = load_folder(folder)
-    roster = load_roster(config.node.roster)
-    if genesis is not None and load_roster(genesis).sha256 != roster.sha256:
+    chain = load_chain(config)
+    if genesis is not None and load_roster(genesis).sha256 != chain.genesis.sha256:
         raise UnverifiedError(f"{folder} has another genesis roster", code="wrong-genesis")
     with StoredLogs(config.node.database, config.node.database_url) as logs:
         sources: dict[str, Source] = {origin: logs.log(origin) for origin in logs.origins()}
-        found = await _check(sources, roster, against, region)
+        found = await _check(sources, logs.rosters(chain), against, region)
         return [
             Finding(
                 it.report,
@@ -91,29 +101,25 @@ async def check_url(
     """Check what a node serves."""
     async with Client(url) as client:
         status, served = await client.status(), await client.roster()
-        if genesis is not None:
-            roster = load_roster(genesis)
-            if roster.sha256.hex() != served["sha256"] and served["version"] == 1:
-                raise UnverifiedError(f"{url} serves another genesis roster", code="wrong-genesis")
-        else:
-            signed = base64.b64decode(served["signed"][0])
-            roster = check_genesis(SignedRoster.decode(signed))
+        chain = RosterChain.check([base64.b64decode(signed) for signed in served["signed"]])
+        if genesis is not None and load_roster(genesis).sha256 != chain.genesis.sha256:
+            raise UnverifiedError(f"{url} serves another genesis roster", code="wrong-genesis")
         own = status["origin"]
         sources: dict[str, Source] = {
-            origin: ServedLog(client, origin, is_own=origin == own) for origin in roster.origins
+            origin: ServedLog(client, origin, is_own=origin == own) for origin in chain.origins()
         }
-        return await _check(sources, roster, against, region)
+        return await _check(sources, chain, against, region)
 
 
 async def _check(
-    sources: Mapping[str, Source], roster: Roster, against: str | None, region: str | None
+    sources: Mapping[str, Source], keys: LogKeys, against: str | None, region: str | None
 ) -> list[Finding]:
     chosen = [
         source
         for origin, source in sources.items()
         if region is None or region_of_origin(origin) == region
     ]
-    reports = [await examine(source, roster) for source in chosen]
+    reports = [await examine(source, keys) for source in chosen]
     if against is None:
         return [Finding(it) for it in reports if it.size]
     async with Client(against) as client:

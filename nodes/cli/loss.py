@@ -11,7 +11,7 @@ from ledger.roster import Pin, decode_member
 from ledger.roster_chain import RosterChain
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import HEIR_FILE, found_heir
-from nodes.api.serve import read_versions
+from nodes.adapters.roster_files import read_versions
 from nodes.cli.caller import ask, load_folder, target
 from nodes.cli.show import console, print_json, table
 from nodes.client import Client
@@ -139,7 +139,7 @@ def _chain(given: argparse.Namespace) -> RosterChain:
 
     chain = RosterChain.check([base64.b64decode(it) for it in ask(given, question)["signed"]])
     known = target(given).roster
-    if known is not None and known.sha256 != chain.genesis.sha256:
+    if known is not None and all(known.sha256 != roster.sha256 for roster in chain.rosters):
         raise UnverifiedError("the node begins with another genesis roster", code="wrong-genesis")
     return chain
 

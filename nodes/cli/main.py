@@ -814,7 +814,7 @@ def _demo(commands: "_Commands[argparse.ArgumentParser]") -> None:
         "--cases", type=int, default=30, help="how many cases run through (default: 30)"
     )
     demo.add_argument(
-        "--base-port", type=int, default=0, help="first of 15 ports (default: free ones)"
+        "--base-port", type=int, default=0, help="first of 17 ports (default: free ones)"
     )
     _json(demo)
     _language(demo)

@@ -16,12 +16,12 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, UnavailableError, UnverifiedError
 from ledger.hashing import hash_leaf
 from ledger.note import Note
-from ledger.roster import Roster
 from ledger.tiles import TILE_WIDTH, extend_tiles
 from ledger.tree import Frontier
 from nodes.adapters.fence_file import FileFence
-from nodes.cli.audit import Report, ServedLog, Source, StoredLog, StoredLogs, examine
-from nodes.cli.caller import load_folder, load_roster
+from nodes.adapters.roster_files import load_chain
+from nodes.cli.audit import LogKeys, Report, ServedLog, Source, StoredLog, StoredLogs, examine
+from nodes.cli.caller import load_folder
 from nodes.cli.show import print_json
 from nodes.client import Client, Patience
 from nodes.store import schema
@@ -84,20 +84,22 @@ async def repair_folder(folder: Path, urls: Sequence[str] = ()) -> list[Repaired
             a copy that leads to the signed root.
     """
     config = load_folder(folder)
-    roster = load_roster(config.node.roster)
-    chosen = list(urls) or [
-        member.url for region, member in roster.members.items() if region != config.node.region
-    ]
     # Whoever holds the fence is the only one to write; a running node holds it.
     fence = FileFence.open(config.node.fence)
     try:
         with StoredLogs(config.node.database, config.node.database_url) as logs:
+            chain = logs.rosters(load_chain(config))
+            chosen = list(urls) or [
+                member.url
+                for region, member in chain.newest.members.items()
+                if region != config.node.region
+            ]
             done = []
             for origin in logs.origins():
                 log = logs.log(origin)
-                report = await examine(log, roster)
+                report = await examine(log, chain)
                 if report.trouble:
-                    done.append(await _repair_log(logs, log, report, roster, chosen))
+                    done.append(await _repair_log(logs, log, report, chain, chosen))
                 if logs.wrong_nodes(origin):
                     logs.drop_map(origin)
                     done.append(Repaired(origin, (), (), has_new_map=True))
@@ -107,7 +109,7 @@ async def repair_folder(folder: Path, urls: Sequence[str] = ()) -> list[Repaired
 
 
 async def _repair_log(
-    logs: StoredLogs, log: StoredLog, report: Report, roster: Roster, urls: Sequence[str]
+    logs: StoredLogs, log: StoredLog, report: Report, keys: LogKeys, urls: Sequence[str]
 ) -> Repaired:
     trouble = "there is no other node"
     for url in urls:
@@ -115,7 +117,7 @@ async def _repair_log(
             try:
                 own = (await client.status())["origin"]
                 copy = ServedLog(client, log.origin, is_own=own == log.origin)
-                entries = await put_right(logs, log, report, roster, copy)
+                entries = await put_right(logs, log, report, keys, copy)
             except LedgerError as error:
                 trouble = f"{url}: {error}"
             else:
@@ -124,7 +126,7 @@ async def _repair_log(
 
 
 async def put_right(
-    logs: StoredLogs, log: StoredLog, report: Report, roster: Roster, copy: Source
+    logs: StoredLogs, log: StoredLog, report: Report, keys: LogKeys, copy: Source
 ) -> tuple[int, ...]:
     """Write the entries of a copy over those that differ, and all tiles; return which they were.
 
@@ -132,7 +134,7 @@ async def put_right(
         logs: The database.
         log: In it.
         report: What was found wrong.
-        roster: In force.
+        keys: That may sign the log's notes.
         copy: The same log as someone else has it. Not trusted.
 
     Raises:
@@ -144,7 +146,7 @@ async def put_right(
     if report.note_size and _root_at(changed, report.note_size) != await _signed_root(log):
         raise UnverifiedError("the copy leads to another root than was signed", code="altered")
     _write(logs, log.origin, changed)
-    after = await examine(log, roster)
+    after = await examine(log, keys)
     if after.trouble:
         raise UnverifiedError(f"with this copy, too: {after.trouble}", code="altered")
     return tuple(sorted(changed.entries))

@@ -18,7 +18,7 @@ from nodes.adapters.fence_file import FileFence
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.network import Founded, Place, found_network, southwest_five
 from nodes.adapters.random import randomness
-from nodes.api.serve import load_roster
+from nodes.adapters.roster_files import load_roster
 from nodes.config import load_config
 from tests.nodes.live import NOW_S, found
 

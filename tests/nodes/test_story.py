@@ -59,5 +59,13 @@ def test_a_lie_is_held_by_everyone_and_its_evidence_verifies_alone(
     assert evidence["changed_byte"] != 0
 
 
+def test_a_region_joins_in_seconds_and_proofs_from_before_hold(facts: dict[str, Any]) -> None:
+    assert facts["verdicts"]["join"]["region"] == "450000"
+    assert 0 < facts["verdicts"]["join"]["in_force_s"] < 30
+    assert facts["verdicts"]["join"]["entries"] > 100
+    assert facts["verdicts"]["old_proof"] == {"status": 0, "stage": "closed"}
+    assert facts["regions"]["450000"]["state"] == "serving"
+
+
 def test_a_forked_log_is_cosigned_by_nobody_any_more(facts: dict[str, Any]) -> None:
     assert facts["verdicts"]["fork"]["cosigned_after"] == []

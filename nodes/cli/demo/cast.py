@@ -197,6 +197,17 @@ TIBET: Final = Home(
     office="rst",
     items=("R016", "R006"),
 )
+GUANGXI: Final = Home(
+    code="450000",
+    name="广西",
+    name_en="Guangxi",
+    city=("南宁市", "Nanning"),
+    place="nanning",
+    competent=("广西壮族自治区自然资源厅", "Guangxi natural resources"),
+    office="zrt",
+    items=("R036",),
+)
+"""Joins the five."""
 HOMES: Final = (SICHUAN, CHONGQING, GUIZHOU, YUNNAN, TIBET)
 
 

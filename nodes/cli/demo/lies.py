@@ -14,7 +14,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, UnavailableError
 from ledger.note import Note
 from nodes.adapters.network import CERTIFICATES_FILE
-from nodes.cli.demo.cast import GUIZHOU, SICHUAN, TIBET, YUNNAN
+from nodes.cli.demo.cast import CHONGQING, GUIZHOU, SICHUAN, TIBET
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.traffic import Traffic
@@ -82,7 +82,7 @@ async def fork(world: World, terminal: Terminal, traffic: Traffic) -> Path:
 async def swear(world: World, terminal: Terminal, old: Path) -> None:
     """A witness signs that a log is smaller than it has signed before, and is convicted."""
     terminal.scene("swear")
-    liar, sichuan, tibet = (world.office(it.code) for it in (YUNNAN, SICHUAN, TIBET))
+    liar, sichuan, tibet = (world.office(it.code) for it in (CHONGQING, SICHUAN, TIBET))
     await one_act(sichuan, "before-the-lie")
     size = sichuan.status["size"]
     arguments = ("--old", str(old), "--to", tibet.code)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import permutations
 from typing import Final
 
-from nodes.cli.demo import lies
+from nodes.cli.demo import joining, lies
 from nodes.cli.demo.ending import end
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.scenes import (
@@ -29,6 +29,7 @@ async def tell(world: World, terminal: Terminal) -> None:
     traffic = Traffic(world.all())
     try:
         await begin(world, terminal, traffic)
+        await joining.join(world, terminal, traffic)
         world.liars = 2
         note = await lies.fork(world, terminal, traffic)
         await lies.swear(world, terminal, note)

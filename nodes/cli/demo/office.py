@@ -36,6 +36,7 @@ class Office:
     Args:
         config: Of its node.
         operator: The operator's token.
+        outbox: Folder where its callers keep acts until they are replicated; None for in memory.
         status: What its node last said of itself; empty while it does not answer.
     """
 
@@ -44,6 +45,7 @@ class Office:
     operator: str
     roster: Roster
     lags: Lags
+    outbox: Path | None = None
     process: NodeProcess | None = None
     status: dict[str, Any] = field(default_factory=dict)
     acts: int = 0
@@ -171,6 +173,7 @@ class Office:
                 token,
                 roster=self.roster,
                 region=self.code,
+                keep=None if self.outbox is None else self.outbox / party.replace("/", "."),
                 patience=_PATIENT if patient else _ONCE,
             )
             self._clients[key] = await self._stack.enter_async_context(made)

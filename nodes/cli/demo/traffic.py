@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Final
@@ -24,14 +25,17 @@ class Traffic:
     Args:
         offices: Regions that take part; one may join while cases flow.
         closed: How many cases came to their end.
+        first: The first that did.
         failed: Words of those that did not.
     """
 
     offices: list[Office]
     closed: int = 0
+    first: Plan | None = None
     failed: list[str] = field(default_factory=list)
     _away: set[str] = field(default_factory=set)
     _under_way: Counter[str] = field(default_factory=Counter)
+    _ended: Counter[str] = field(default_factory=Counter)
     _numbers: Counter[str] = field(default_factory=Counter)
     _turns: Counter[tuple[str, str]] = field(default_factory=Counter)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -65,19 +69,22 @@ class Traffic:
     def back(self, office: Office) -> None:
         """Begin cases with a region, again or for the first time."""
         self._away.discard(office.code)
-        if office not in self.offices:
-            self.offices.append(office)
+        self.offices = [it for it in self.offices if it.code != office.code] + [office]
 
-    async def more(self, count: int, wait_s: float) -> int:
-        """Wait until so many more cases have ended, or time is up; return how many did."""
-        before = self.closed
-        try:
+    async def more(self, count: int, wait_s: float, code: str = "") -> int:
+        """Wait until so many more cases have ended, or time is up; return how many did.
+
+        Args:
+            count: Of cases.
+            wait_s: At most.
+            code: Count only cases with this region, if one is given.
+        """
+        before = self._ended[code]
+        with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                while self.closed < before + count and not self.failed:
+                while self._ended[code] < before + count and not self.failed:
                     await self._next()
-        except TimeoutError:
-            pass
-        return self.closed - before
+        return self._ended[code] - before
 
     async def _next(self) -> None:
         event = self._moved
@@ -91,6 +98,8 @@ class Traffic:
             try:
                 await whole_life(plan)
                 self.closed += 1
+                self.first = self.first or plan
+                self._ended.update(("", *codes))
             except LedgerError as error:
                 self.failed.append(f"{plan.name}: {error.code}: {error}")
             finally:

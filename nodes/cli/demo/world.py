@@ -16,6 +16,7 @@ from nodes.cli.demo.office import Office
 from nodes.cli.demo.relay import Relay
 
 REGIONS: Final = len(HOMES)
+PORTS: Final = 3 * REGIONS + 2
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class World:
     seen: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     liars: int = 0
     """How many keys the story lets sign two histories."""
+    spare_ports: tuple[int, ...] = ()
+    """For the public and the peer listener of a region that joins."""
     gone: set[str] = field(default_factory=set)
     """Regions whose node no longer stands for them; their logs are nobody's measure."""
 
@@ -70,8 +73,8 @@ class World:
 
 def found(folder: Path, base_port: int) -> World:
     """Found the network below ``folder``; nothing runs yet."""
-    ports = free_ports(3 * REGIONS) if base_port == 0 else range(base_port, base_port + 3 * REGIONS)
-    public, peer, relay = (list(ports)[at * REGIONS : (at + 1) * REGIONS] for at in range(3))
+    ports = list(free_ports(PORTS) if base_port == 0 else range(base_port, base_port + PORTS))
+    public, peer, relay = (ports[at * REGIONS : (at + 1) * REGIONS] for at in range(3))
     founding, at = _placed(public, peer, relay)
     founded = found_network(folder, founding, now_s())
     others = [number for number in range(REGIONS) if number != at]
@@ -93,7 +96,15 @@ def found(folder: Path, base_port: int) -> World:
         )
         for region in homes
     }
-    return World(folder, folder / ROSTER_FILE, founded.roster, offices, tuple(relays), lags)
+    return World(
+        folder,
+        folder / ROSTER_FILE,
+        founded.roster,
+        offices,
+        tuple(relays),
+        lags,
+        spare_ports=tuple(ports[-2:]),
+    )
 
 
 def _placed(public: list[int], peer: list[int], relay: list[int]) -> tuple[Founding, int]:

@@ -1,0 +1,129 @@
+"""The roster changes while cases flow: a region joins."""
+
+import asyncio
+import time
+from typing import Final
+
+from nodes.adapters.network import (
+    CERTIFICATES_FILE,
+    CONFIG_FILE,
+    GOVERNANCE_FOLDER,
+    TOKEN_FILE,
+)
+from nodes.cli.demo.cast import GUANGXI, SICHUAN
+from nodes.cli.demo.changes import change, share_certificate, shouxin
+from nodes.cli.demo.office import Office
+from nodes.cli.demo.scenes import enrol_region, enrolments, lend, publish_items
+from nodes.cli.demo.terminal import Terminal
+from nodes.cli.demo.traffic import Traffic
+from nodes.cli.demo.trouble import one_act, run_command, said_json
+from nodes.cli.demo.world import World
+
+FETCHED_S: Final = 60.0
+CASES_S: Final = 40.0
+ACTS_MAX: Final = 12
+
+
+async def join(world: World, terminal: Terminal, traffic: Traffic) -> None:
+    """A sixth region joins: proposed, approved, in force, and it fetches all it must mirror."""
+    terminal.scene("join")
+    steward, acts = world.office(SICHUAN.code), _acts(world)
+    folder = world.folder / GUANGXI.code
+    apart = world.folder / f"{GOVERNANCE_FOLDER}-{GUANGXI.code}"
+    public_port, peer_port = world.spare_ports
+    said = await shouxin(
+        "roster", "join", folder, "--region", GUANGXI.code, "--name", GUANGXI.name,
+        "--name-en", GUANGXI.name_en, "--public-port", public_port, "--peer-port", peer_port,
+        "--certificates", steward.folder / CERTIFICATES_FILE, "--keys", apart,
+        "--node", steward.folder,
+    )  # fmt: skip
+    changes = world.folder / "join.json"
+    changes.write_text(said, "utf-8")
+    share_certificate(world, folder)
+    took_s = await change(world, changes)
+    meanwhile = _acts(world) - acts
+    terminal.expect(
+        "join.in-force",
+        all(it.status["roster"]["version"] == 2 for it in world.all()),
+        took=took_s,
+        quorum=world.roster.quorum(steward.origin),
+        acts=meanwhile,
+    )
+    guangxi = Office(
+        home=GUANGXI,
+        config=folder / CONFIG_FILE,
+        operator=(folder / TOKEN_FILE).read_text("ascii").strip(),
+        roster=world.roster,
+        lags=world.lags,
+    )
+    await shouxin("roster", "history", "-o", folder / "rosters.cbor", "--node", steward.folder)
+    sizes = {it.origin: it.status["size"] for it in world.all()}
+    world.offices[GUANGXI.code] = guangxi
+    began = time.monotonic()
+    await guangxi.start()
+    with terminal.progress("join.progress", sum(sizes.values())) as steps:
+        fetched = 0
+        while fetched < sum(sizes.values()) and time.monotonic() < began + FETCHED_S:
+            await guangxi.next_news()
+            logs = guangxi.status.get("logs", {})
+            now = sum(
+                min(size, logs.get(origin, {}).get("judged_size", 0))
+                for origin, size in sizes.items()
+            )
+            steps.done(now - fetched)
+            fetched = now
+    terminal.expect(
+        "join.fetched",
+        fetched == sum(sizes.values()) and guangxi.status["state"] == "serving",
+        count=fetched,
+        took=time.monotonic() - began,
+    )
+    others = [it for it in world.all() if it is not guangxi]
+    with terminal.progress("enrol.progress", enrolments(GUANGXI)) as steps:
+        await enrol_region(guangxi, steps, seals=False)
+    await publish_items(guangxi)
+    await asyncio.gather(
+        *(lend(guangxi, it) for it in others), *(lend(it, guangxi) for it in others)
+    )
+    traffic.back(guangxi)
+    count = await traffic.more(2, CASES_S, GUANGXI.code)
+    terminal.expect("join.cases", count >= 2, count=count)
+    terminal.expect("join.counts", await _is_counted(steward, GUANGXI.code))
+    await _old_proof(world, terminal, guangxi, "join.proof", traffic)
+    world.verdicts["join"] = {
+        "region": GUANGXI.code, "in_force_s": round(took_s, 2), "entries": fetched,
+        "acts_meanwhile": meanwhile,
+    }  # fmt: skip
+
+
+def _acts(world: World) -> int:
+    """Return how many acts the people of all regions have recorded."""
+    return sum(office.acts for office in world.all())
+
+
+async def _is_counted(office: Office, code: str) -> bool:
+    """Whether a region's lines stand among those that make an act of another one replicated."""
+    for number in range(ACTS_MAX):
+        signed = await one_act(office, f"counted-{code}-{number}")
+        if code in signed["mirror"]:
+            return True
+    return False
+
+
+async def _old_proof(
+    world: World, terminal: Terminal, office: Office, name: str, traffic: Traffic
+) -> None:
+    """Export a case that was closed under the first version, and check it from the genesis."""
+    plan = traffic.first
+    assert plan is not None
+    client = await office.client()
+    bundle = world.folder / "old-case.bundle"
+    bundle.write_bytes(await client.bundle(plan.name))
+    genesis = ("--roster", str(world.genesis), "--json")
+    status, said = await run_command("verify", str(bundle), *genesis)
+    verdict = said_json(said)
+    held = status == 0 and verdict.get("stage") == "closed"
+    terminal.expect(name, held, case=plan.name)
+    if not held:
+        terminal.quote(said[-400:], "red")
+    world.verdicts["old_proof"] = {"status": status, "stage": verdict.get("stage")}
