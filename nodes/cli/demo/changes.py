@@ -27,7 +27,7 @@ async def shouxin(*arguments: object) -> str:
     """Run a command of ``shouxin`` in this process, and return what it printed.
 
     Raises:
-        UnavailableError: ``command-failed``: its status was not 0.
+        UnavailableError: Its status was not 0.
     """
     said = io.StringIO()
     # Two at once would print into each other's text.
@@ -36,9 +36,7 @@ async def shouxin(*arguments: object) -> str:
             status = await asyncio.to_thread(main, [str(it) for it in arguments])
     if status != 0:
         words = " ".join(map(str, arguments[:2]))
-        raise UnavailableError(
-            f"shouxin {words}: {said.getvalue()[-300:].strip()}", code="command-failed"
-        )
+        raise UnavailableError(f"shouxin {words}: {said.getvalue()[-300:].strip()}")
     return said.getvalue()
 
 
