@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from nodes.adapters import tls
+from nodes.adapters.clock import SystemClock
 
-NOW_S = 1_800_000_000
+NOW_S = SystemClock().now_ms() // 1000
 
 
 def certificate(folder: Path, name: str) -> str:
