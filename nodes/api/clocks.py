@@ -132,4 +132,5 @@ def _block_time(
         block = decode_block(decode_statement(entry).act.body)
     except LedgerError:
         return None
-    return block_fresh_at(service.roster, origin, block)
+    # The log may have been closed since: what counts is the version that the record names.
+    return block_fresh_at(service.chain.at(block.roster), origin, block)

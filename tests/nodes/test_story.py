@@ -12,7 +12,7 @@ from tests.nodes.walk import ROOT
 
 pytestmark = pytest.mark.process
 
-STORY_S_MAX = 240
+STORY_S_MAX = 420
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,16 @@ def test_a_region_joins_in_seconds_and_proofs_from_before_hold(facts: dict[str, 
     assert facts["verdicts"]["join"]["entries"] > 100
     assert facts["verdicts"]["old_proof"] == {"status": 0, "stage": "closed"}
     assert facts["regions"]["450000"]["state"] == "serving"
+
+
+def test_a_destroyed_region_comes_back_with_all_that_was_replicated_or_kept(
+    facts: dict[str, Any],
+) -> None:
+    lost = facts["verdicts"]["ruin"]
+    assert lost["cut"] >= lost["replicated"] > 0
+    assert lost["successor"] == f"{lost['closed']}/2"
+    assert lost["salvaged"] >= 4
+    assert facts["regions"][lost["region"]]["state"] == "serving"
 
 
 def test_a_forked_log_is_cosigned_by_nobody_any_more(facts: dict[str, Any]) -> None:

@@ -23,21 +23,27 @@ CHANGE_S: Final = 40.0
 _one_at_a_time: Final = asyncio.Lock()
 
 
-async def shouxin(*arguments: object) -> str:
-    """Run a command of ``shouxin`` in this process, and return what it printed.
-
-    Raises:
-        UnavailableError: Its status was not 0.
-    """
+async def run_here(*arguments: object) -> tuple[int, str]:
+    """Run a command of ``shouxin`` in this process; return its status and what it printed."""
     said = io.StringIO()
     # Two at once would print into each other's text.
     async with _one_at_a_time:
         with redirect_stdout(said), redirect_stderr(said):
             status = await asyncio.to_thread(main, [str(it) for it in arguments])
+    return status, said.getvalue()
+
+
+async def shouxin(*arguments: object) -> str:
+    """Run a command that is to do what it says, and return what it printed.
+
+    Raises:
+        UnavailableError: Its status was not 0.
+    """
+    status, said = await run_here(*arguments)
     if status != 0:
         words = " ".join(map(str, arguments[:2]))
-        raise UnavailableError(f"shouxin {words}: {said.getvalue()[-300:].strip()}")
-    return said.getvalue()
+        raise UnavailableError(f"shouxin {words}: {said[-300:].strip()}")
+    return said
 
 
 async def change(world: World, file: Path) -> float:
@@ -70,6 +76,12 @@ async def change(world: World, file: Path) -> float:
 async def _approve(world: World, office: Office, version: int) -> None:
     """Sign for one member, again until its node has seen the proposal; the last may be too late."""
     deadline_s = time.monotonic() + SEEN_S
+    client = await office.client()
+    while time.monotonic() < deadline_s:
+        coming = await client.next_roster()
+        if any(said["proposals"] for said in coming["said"].values()):
+            break
+        await asyncio.sleep(AGAIN_S)
     while True:
         try:
             await shouxin(

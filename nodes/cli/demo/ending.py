@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from nodes.cli.demo.changes import run_here
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.scenes import settled
 from nodes.cli.demo.terminal import Terminal
-from nodes.cli.demo.trouble import run_command, said_json
+from nodes.cli.demo.trouble import said_json
 from nodes.cli.demo.world import World
 from nodes.cli.show import table
 
@@ -56,9 +57,7 @@ async def _findings(office: Office) -> list[tuple[str, int, str]]:
 
 async def _look(world: World) -> bool:
     """Check every database with ``fsck``, keep what it found, and say whether all are sound."""
-    checks = await asyncio.gather(
-        *(run_command("fsck", str(office.folder), "--json") for office in world.all())
-    )
+    checks = [await run_here("fsck", office.folder, "--json") for office in world.all()]
     world.seen = seen_by_all(world, [said_json(said) for _, said in checks])
     return all(status == 0 for status, _ in checks)
 

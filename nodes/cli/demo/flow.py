@@ -97,7 +97,7 @@ async def decide(plan: Plan) -> None:
     """The owning department seals and decides: a second person approves, the keeper seals."""
     owner, home = plan.owner, plan.owner.home
     document = sha256(f"{plan.name} {plan.result}".encode()).digest()
-    use = f"{home.code}/seal-use/{plan.name.replace('/', '-')}"
+    use = f"{home.code}/seal-use/{owner.life}{plan.name.replace('/', '-')}"
     sealed = {"seal": home.seal, "document": document, "case": plan.name, "purpose": "审批决定书"}
     await owner.act("seal.approve", use, sealed, officer=home.approver)
     await owner.act("seal.use", use, sealed, officer=home.keeper)

@@ -11,12 +11,12 @@ from nodes.adapters.network import (
     TOKEN_FILE,
 )
 from nodes.cli.demo.cast import GUANGXI, SICHUAN
-from nodes.cli.demo.changes import change, share_certificate, shouxin
+from nodes.cli.demo.changes import change, run_here, share_certificate, shouxin
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.scenes import enrol_region, enrolments, lend, publish_items
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.traffic import Traffic
-from nodes.cli.demo.trouble import one_act, run_command, said_json
+from nodes.cli.demo.trouble import one_act, said_json
 from nodes.cli.demo.world import World
 
 FETCHED_S: Final = 60.0
@@ -55,6 +55,7 @@ async def join(world: World, terminal: Terminal, traffic: Traffic) -> None:
         operator=(folder / TOKEN_FILE).read_text("ascii").strip(),
         roster=world.roster,
         lags=world.lags,
+        watch_s=steward.watch_s,
     )
     await shouxin("roster", "history", "-o", folder / "rosters.cbor", "--node", steward.folder)
     sizes = {it.origin: it.status["size"] for it in world.all()}
@@ -120,7 +121,7 @@ async def _old_proof(
     bundle = world.folder / "old-case.bundle"
     bundle.write_bytes(await client.bundle(plan.name))
     genesis = ("--roster", str(world.genesis), "--json")
-    status, said = await run_command("verify", str(bundle), *genesis)
+    status, said = await run_here("verify", bundle, *genesis)
     verdict = said_json(said)
     held = status == 0 and verdict.get("stage") == "closed"
     terminal.expect(name, held, case=plan.name)

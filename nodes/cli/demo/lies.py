@@ -15,10 +15,11 @@ from ledger.errors import LedgerError, UnavailableError
 from ledger.note import Note
 from nodes.adapters.network import CERTIFICATES_FILE
 from nodes.cli.demo.cast import CHONGQING, GUIZHOU, SICHUAN, TIBET
+from nodes.cli.demo.changes import run_here
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.traffic import Traffic
-from nodes.cli.demo.trouble import one_act, run_command, said_json
+from nodes.cli.demo.trouble import one_act, said_json
 from nodes.cli.demo.world import World
 from nodes.cli.show import table
 
@@ -147,9 +148,8 @@ async def _evidence(
     good.write_bytes(data)
     bad.write_bytes(data[:-1] + bytes((data[-1] ^ 1,)))
     genesis = ("--roster", str(world.genesis), "--json")
-    (status, said), (bad_status, _) = await asyncio.gather(
-        run_command("verify", str(good), *genesis), run_command("verify", str(bad), *genesis)
-    )
+    status, said = await run_here("verify", good, *genesis)
+    bad_status, _ = await run_here("verify", bad, *genesis)
     verdict = said_json(said)
     terminal.expect(
         f"{scene}.evidence",

@@ -6,8 +6,10 @@ from itertools import permutations
 from typing import Final
 
 from nodes.cli.demo import joining, lies
+from nodes.cli.demo.cast import YUNNAN
 from nodes.cli.demo.ending import end
 from nodes.cli.demo.office import Office
+from nodes.cli.demo.ruin import ruin
 from nodes.cli.demo.scenes import (
     enrol_region,
     enrolments,
@@ -21,15 +23,20 @@ from nodes.cli.demo.traffic import Traffic
 from nodes.cli.demo.world import World
 
 FIRST_CASES: Final = 4
-CASES_S: Final = 30.0
+CASES_S: Final = 60.0
+WATCH_S: Final = 0.15
 
 
 async def tell(world: World, terminal: Terminal) -> None:
     """Tell it, while cases flow."""
+    for office in world.all():
+        office.watch_s = WATCH_S  # cases wait for steps, and no figure is taken here
+    world.office(YUNNAN.code).outbox = world.folder / "outbox"
     traffic = Traffic(world.all())
     try:
         await begin(world, terminal, traffic)
         await joining.join(world, terminal, traffic)
+        await ruin(world, terminal, traffic)
         world.liars = 2
         note = await lies.fork(world, terminal, traffic)
         await lies.swear(world, terminal, note)

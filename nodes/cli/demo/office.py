@@ -37,6 +37,7 @@ class Office:
         config: Of its node.
         operator: The operator's token.
         outbox: Folder where its callers keep acts until they are replicated; None for in memory.
+        watch_s: How often its node is asked while somebody waits.
         status: What its node last said of itself; empty while it does not answer.
     """
 
@@ -46,6 +47,7 @@ class Office:
     roster: Roster
     lags: Lags
     outbox: Path | None = None
+    watch_s: float = WATCH_S
     process: NodeProcess | None = None
     status: dict[str, Any] = field(default_factory=dict)
     acts: int = 0
@@ -134,7 +136,7 @@ class Office:
                 self._wanted.clear()
                 self._news.set()
                 self._news = asyncio.Event()
-                await asyncio.sleep(WATCH_S)
+                await asyncio.sleep(self.watch_s)
                 if not self._pending.replicated:
                     # Nobody waits: asking all the time would only take the nodes' time.
                     with suppress(TimeoutError):

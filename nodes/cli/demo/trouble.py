@@ -313,7 +313,7 @@ async def lose(world: World, terminal: Terminal) -> None:
 async def one_act(office: Office, name: str) -> dict[str, list[str]]:
     """Record an act, wait until it is replicated, and return who signed for it."""
     made = await office.act(
-        "basis.publish", f"{office.code}/basis/{name}",
+        "basis.publish", f"{office.code}/basis/{office.life}{name}",
         {"title": "示例", "document": "示例", "valid_from": 1, "valid_until": 4_000_000_000},
         officer=office.home.grantor, wait="replicated",
     )  # fmt: skip
