@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 from sqlalchemy.exc import DBAPIError
 
-from ledger.errors import LedgerError, MalformedError, UnavailableError, UnverifiedError
+from ledger.errors import LedgerError, MalformedError, UnavailableError
 from ledger.roster import Roster
 from ledger.suites import no_sm2
 from nodes import node as node_module

@@ -67,6 +67,11 @@ def test_a_region_joins_in_seconds_and_proofs_from_before_hold(facts: dict[str, 
     assert facts["regions"]["450000"]["state"] == "serving"
 
 
+def test_a_region_replaces_its_keys_without_a_restart(facts: dict[str, Any]) -> None:
+    assert facts["verdicts"]["rotate"]["region"] == "540000"
+    assert 0 < facts["verdicts"]["rotate"]["in_force_s"] < 30
+
+
 def test_a_destroyed_region_comes_back_with_all_that_was_replicated_or_kept(
     facts: dict[str, Any],
 ) -> None:

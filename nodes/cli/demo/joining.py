@@ -1,16 +1,19 @@
-"""The roster changes while cases flow: a region joins."""
+"""The roster changes twice while cases flow: a region joins, and another replaces its keys."""
 
 import asyncio
 import time
 from typing import Final
 
+from ledger.cosignature import line_key_id
+from ledger.names import mirror_name
+from ledger.tlog_proof import TlogProof
 from nodes.adapters.network import (
     CERTIFICATES_FILE,
     CONFIG_FILE,
     GOVERNANCE_FOLDER,
     TOKEN_FILE,
 )
-from nodes.cli.demo.cast import GUANGXI, SICHUAN
+from nodes.cli.demo.cast import GUANGXI, SICHUAN, TIBET
 from nodes.cli.demo.changes import change, run_here, share_certificate, shouxin
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.scenes import enrol_region, enrolments, lend, publish_items
@@ -128,3 +131,42 @@ async def _old_proof(
     if not held:
         terminal.quote(said[-400:], "red")
     world.verdicts["old_proof"] = {"status": status, "stage": verdict.get("stage")}
+
+
+async def rotate(world: World, terminal: Terminal, traffic: Traffic) -> None:
+    """A region's witness and mirror keys are replaced; its log keeps its name."""
+    terminal.scene("rotate")
+    tibet, acts = world.office(TIBET.code), _acts(world)
+    said = await shouxin("roster", "keys", "witness", "mirror", "--node", tibet.folder)
+    changes = world.folder / "rotate.json"
+    changes.write_text(said, "utf-8")
+    old = world.roster.member(TIBET.code).keys.mirror
+    took_s = await change(world, changes)
+    meanwhile = _acts(world) - acts
+    new = world.roster.member(TIBET.code).keys.mirror
+    terminal.expect(
+        "rotate.in-force",
+        new != old,
+        took=took_s,
+        version=world.roster.version,
+        acts=meanwhile,
+    )
+    signs = await _signs_with(world.office(SICHUAN.code), mirror_name(tibet.origin), new)
+    terminal.expect("rotate.signs", signs)
+    await _old_proof(world, terminal, tibet, "rotate.proof", traffic)
+    world.verdicts["rotate"] = {"region": TIBET.code, "in_force_s": round(took_s, 2)}
+
+
+async def _signs_with(office: Office, name: str, public: bytes) -> bool:
+    """Whether lines of a key come to stand below an act of another region."""
+    wanted = line_key_id(name, public)
+    for number in range(ACTS_MAX):
+        made = await office.act(
+            "basis.publish", f"{office.code}/basis/rotated-{number}",
+            {"title": "示例", "document": "示例", "valid_from": 1, "valid_until": 4_000_000_000},
+            officer=office.home.grantor, wait="replicated",
+        )  # fmt: skip
+        proof = TlogProof.decode(await (await office.client()).proof(made.index))
+        if any(line.key_id == wanted for line in proof.note.signatures):
+            return True
+    return False

@@ -36,6 +36,7 @@ async def tell(world: World, terminal: Terminal) -> None:
     try:
         await begin(world, terminal, traffic)
         await joining.join(world, terminal, traffic)
+        await joining.rotate(world, terminal, traffic)
         await ruin(world, terminal, traffic)
         world.liars = 2
         note = await lies.fork(world, terminal, traffic)
