@@ -84,7 +84,7 @@ async def join(world: World, terminal: Terminal, traffic: Traffic) -> None:
     )
     others = [it for it in world.all() if it is not guangxi]
     with terminal.progress("enrol.progress", enrolments(GUANGXI)) as steps:
-        await enrol_region(guangxi, steps, seals=False)
+        await enrol_region(guangxi, steps.done, seals=False)
     await publish_items(guangxi)
     await asyncio.gather(
         *(lend(guangxi, it) for it in others), *(lend(it, guangxi) for it in others)
