@@ -41,6 +41,8 @@ MODULES = (
     "authz/test_party",
     "authz/test_item",
     "authz/test_grant",
+    "authz/test_grant_terms",
+    "authz/test_branch",
     "authz/test_case",
     "authz/test_custody",
     "authz/test_calendar",
