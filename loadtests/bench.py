@@ -41,6 +41,7 @@ from loadtests.floors import (
     request_bytes,
     verification_us,
 )
+from loadtests.joining import joining
 from loadtests.sealing import sealing
 from loadtests.stage import Desk, Stage, make_desk
 
@@ -325,6 +326,7 @@ def _main() -> None:
         Figure("floor: one small durable transaction", floors.fsync_ms, "ms"),
     ]
     take(sealing)
+    take(joining)
     with tempfile.TemporaryDirectory() as folder:
         with Stage(Path(folder) / "one", FIVE[:1], BASE_PORT) as stage:
             desk = make_desk(stage, FIVE[0])
