@@ -17,8 +17,8 @@ from nodes.cli.demo.world import World
 from nodes.cli.main import main
 
 AGAIN_S: Final = 0.25
-SEEN_S: Final = 25.0
-CHANGE_S: Final = 40.0
+SEEN_S: Final = 75.0
+CHANGE_S: Final = 75.0
 
 _one_at_a_time: Final = asyncio.Lock()
 
