@@ -289,11 +289,7 @@ class Replay:
                 statement=made,
                 changed=changed,
                 finality="replicated" if log.replicated else "accepted",
-                seen_by_s=seen_by(
-                    [line.time_s for line in log.mirror], log.roster.quorum(place.origin)
-                )
-                if log.replicated
-                else None,
+                seen_by_s=_seen_on_note(place, log),
                 asserted=signer is not None and signer.state.get("holder") == "region",
                 findings=findings,
             )
@@ -318,7 +314,7 @@ class Replay:
             raise _failed("signature", f"{_at(place)}: no live key of {made.issuer} is here")
         assert isinstance(made, UnverifiedStatement)  # as VerifiedLog says
         try:
-            sm2 = self._sm2 if SM2_SM3 in log.roster.suites else None
+            sm2 = self._sm2 if SM2_SM3 in log.epochs.at(place.index).suites else None
             verify_statement(made, key.state["key"], sm2)
         except LedgerError as error:
             raise _failed("signature", f"{_at(place)}: {error}") from error
@@ -335,7 +331,8 @@ class Replay:
             version = body.get("roster")
             if type(version) is not int or not 1 <= version <= len(self._rosters):
                 raise _failed("view", f"no roster version {version!r:.20} is here")
-            view = decode_view(body, self._rosters[version - 1])
+            before = self._rosters[version - 2] if version > 1 else None
+            view = decode_view(body, self._rosters[version - 1], before)
         except LedgerError as error:
             raise _failed("view", f"a view of {made.subject}: {error}") from error
         found = ViewFact(0, made.leaf, view.origin, view.size, view.root, view.fresh_at_s)
@@ -353,7 +350,26 @@ class Replay:
                 raise _failed(
                     "view", f"{_at(place)} does not agree with the note of {found.origin}"
                 )
+        self._check_counting(place, made, found)
         self._views[place] = replace(found, index=place.index)
+
+    def _check_counting(self, place: Place, made: AnyStatement, view: ViewFact) -> None:
+        """Check that the lines of a view count in the viewed log, as far as its epochs are here."""
+        version, has_before = made.act.body["roster"], "before" in made.act.body
+        if version > self._logs[place.origin].epochs.at(place.index).version + 1:
+            raise _failed("view", f"{_at(place)} counts by version {version} too early")
+        viewed = self._logs.get(view.origin)
+        if viewed is None:
+            first = next(it for it in self._rosters if view.origin in it.origins)
+            counted: tuple[int, ...] = (first.version,)
+        else:
+            counted = tuple(it.version for it in viewed.epochs.counted_by(view.size))
+        if counted != ((version, version - 1) if has_before else (version,)):
+            raise _failed(
+                "view",
+                f"{_at(place)}: no lines by version {version} count on {view.size} entries of "
+                f"{view.origin}, by what is here",
+            )
 
     # ---- times ----------------------------------------------------------------------------------
 
@@ -362,7 +378,7 @@ class Replay:
             block = decode_block(made.act.body)
         except MalformedError:
             return  # void on every node, so it proves no time
-        fresh = block_fresh_at(self._logs[place.origin].roster, place.origin, block)
+        fresh = block_fresh_at(self._logs[place.origin].epochs, place.index, block)
         self._blocks[place] = (block, fresh)
 
     def timed(self, entry: TraceEntry) -> TraceEntry:
@@ -370,14 +386,14 @@ class Replay:
 
         Without a block record that covers it, the lines on the note of its log are all there is.
         """
-        origin, roster = entry.origin, self._logs[entry.origin].roster
+        origin, epochs = entry.origin, self._logs[entry.origin].epochs
         seen, fresh = entry.seen_by_s, []
         for place in sorted(place for place in self._blocks if place.origin == origin):
             block, fresh_at_s = self._blocks[place]
             if place.index < entry.index:
                 fresh.append(fresh_at_s)
                 continue
-            found = block_seen_by(roster, origin, block, entry.index)
+            found = block_seen_by(epochs, place.index, block, entry.index)
             if found is not None:
                 seen = found
                 break
@@ -458,7 +474,7 @@ class Replay:
         act = made.act
         kind = judge.kind_of(self._kinds, act.kind, act.version)
         region = region_of_origin(place.origin)
-        roster = self._logs[place.origin].roster
+        roster = self._logs[place.origin].epochs.at(place.index)
         own = self._newest(place.origin, made.subject)
         needs = self._wants(kind, made, own, region, roster)
         views = self._cited_views(place, made)
@@ -502,6 +518,12 @@ class Replay:
             if below is None or fact.index < below:
                 return fact
         return None
+
+
+def _seen_on_note(place: Place, log: VerifiedLog) -> int | None:
+    """Return by when the lines on a log's note show an entry to exist."""
+    found = seen_by([line.time_s for line in log.mirror], log.roster.quorum(place.origin))
+    return None if found is None else max(found, log.epochs.floor_at(place.index))
 
 
 def _at(place: Place) -> str:

@@ -10,41 +10,37 @@ mirrors does not sign two of one size.
 Source: protocol.md section 4.
 """
 
-from ledger.checkpoint import Checkpoint
-from ledger.roster import Roster
-from ledger.views import Block, BlockLines, GoodLine, collect_lines, fresh_at, seen_by
+from ledger.epochs import Epochs
+from ledger.views import Block, seen_by
 
 
-def block_fresh_at(roster: Roster, origin: str, block: Block) -> int | None:
+def block_fresh_at(epochs: Epochs, index: int, block: Block) -> int | None:
     """Return the time that the largest candidate in a block record with a quorum of lines proves.
 
     Mirrors date their lines in the order of the trees, so no smaller candidate proves a later one.
     None where the record holds no quorum of good lines at all.
+
+    Args:
+        epochs: Of the log.
+        index: Of the block record.
+        block: Its body.
     """
-    quorum = roster.quorum(origin)
-    for item in reversed(block.lines):
-        found = fresh_at([line.time_s for line in _good(roster, origin, item)], quorum)
-        if found is not None:
-            return found
-    return None
+    found = (epochs.fresh_at(item, index) for item in reversed(block.lines))
+    return next((time_s for time_s in found if time_s is not None), None)
 
 
-def block_seen_by(roster: Roster, origin: str, block: Block, index: int) -> int | None:
-    """Return by when a block record shows the entry at ``index`` to exist; None where it does not.
+def block_seen_by(epochs: Epochs, index: int, block: Block, of: int) -> int | None:
+    """Return by when a block record shows the entry at ``of`` to exist; None where it does not.
 
-    Of each mirror counts the earliest line on a tree that holds the entry.
+    Of each mirror counts the earliest line on a tree that holds the entry, by the version that the
+    entry is dated by. What an epoch begins was not seen before its note had both quorums.
     """
-    quorum = roster.quorum(origin)
+    roster = epochs.dating(of)
     earliest: dict[str, int] = {}
     for item in block.lines:
-        if item.size <= index:
+        if item.size <= of:
             continue
-        good = _good(roster, origin, item)
-        for line in good if len(good) >= quorum else ():
-            earliest[line.region] = min(line.time_s, earliest.get(line.region, line.time_s))
-    return seen_by(earliest.values(), quorum)
-
-
-def _good(roster: Roster, origin: str, item: BlockLines) -> tuple[GoodLine, ...]:
-    checkpoint = Checkpoint(origin, item.size, item.root)
-    return collect_lines(roster, origin, checkpoint, item.lines, "mirror")
+        for region, time_s in epochs.times(item, index).get(roster.version, {}).items():
+            earliest[region] = min(time_s, earliest.get(region, time_s))
+    found = seen_by(earliest.values(), roster.quorum(epochs.origin))
+    return None if found is None else max(found, epochs.floor_at(of))

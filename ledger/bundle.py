@@ -15,13 +15,14 @@ from typing import Any, Final
 from ledger import encoding
 from ledger.checkpoint import SIZE_MAX, Checkpoint
 from ledger.cosignature import LINE_BYTES
+from ledger.epochs import Epochs, find_epochs
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.hashing import HASH_BYTES
 from ledger.keys import key_thumbprint
 from ledger.names import check_object, check_origin, region_of_origin
 from ledger.note import Note, check_signed
 from ledger.object_map import MapProof, check_acts, check_standing
-from ledger.proofs import check_inclusion
+from ledger.proofs import check_inclusion, root_below
 from ledger.roster import Role, Roster, SignedRoster
 from ledger.roster_chain import RosterChain
 from ledger.statement import Statement, UnverifiedStatement, decode_statement, verify_statement
@@ -29,7 +30,6 @@ from ledger.views import (
     BLOCK_KIND,
     GoodLine,
     check_lines,
-    collect_lines,
     decode_block,
     fresh_at,
 )
@@ -157,7 +157,8 @@ class VerifiedLog:
     """What a bundle proves of one log.
 
     Args:
-        roster: By which its lines were counted.
+        roster: By which its lines were counted: the version in force at the end of its tree.
+        epochs: Which versions judge its entries and count the lines in them.
         checkpoint: That the entries are in, and all we know the log by.
         witness: Good lines of distinct witnesses, a quorum or more.
         mirror: Good lines of distinct mirrors, a quorum or more.
@@ -169,6 +170,7 @@ class VerifiedLog:
     """
 
     roster: Roster
+    epochs: Epochs
     checkpoint: Checkpoint
     witness: tuple[GoodLine, ...]
     mirror: tuple[GoodLine, ...]
@@ -211,10 +213,13 @@ def check_bundle(
     4. ``witness-quorum``: every witness line holds over the note, and they are a quorum.
     5. ``mirror-quorum``: the same for mirrors.
     6. ``inclusion``: every entry is in the note's tree at its index.
-    7. ``signature``: statements that name an issuer key of their issuer's region are signed by it.
-    8. ``map``: where a log has a map, its block record names the root that the proof leads to, and
+    7. ``epoch``: the version that a log's lines count by is the one that it began under, or the log
+       has come to it by epoch entries, each with both quorums in a block record of that log.
+    8. ``signature``: statements that name the issuer key that a region has in the version in force
+       are signed by it.
+    9. ``map``: where a log has a map, its block record names the root that the proof leads to, and
        the acts on the subject below its size are just those that it counts.
-    9. What ``judge`` raises: officers' signatures, and the steps ``view``, ``chain`` and ``rules``.
+    10. What ``judge`` raises: officers' signatures, and steps ``view``, ``chain`` and ``rules``.
 
     A log without witnesses in its roster must come without lines; ``replicated`` is then False.
 
@@ -260,24 +265,27 @@ def check_bundle(
             with _step("inclusion", f"{origin} entry {item.index}", note.size):
                 leaf = decoded[origin][item.index].leaf
                 check_inclusion(item.index, note.size, leaf, item.proof, note.root)
-    issuers = _issuer_keys(rosters)
+    epochs: dict[str, Epochs] = {}
+    for origin, log in opened.logs.items():  # (7)
+        with _step("epoch", origin, notes[origin].size):
+            epochs[origin] = _check_epochs(rosters, notes[origin], log, decoded[origin])
     issued: dict[str, dict[int, Statement]] = {origin: {} for origin in decoded}
-    for origin, entries in decoded.items():  # (7)
+    for origin, entries in decoded.items():  # (8)
         for index, statement in entries.items():
-            public = issuers.get((statement.issuer, statement.kid))
-            if public is not None:
+            member = epochs[origin].at(index).members.get(statement.issuer)
+            if member is not None and key_thumbprint(member.keys.issuer) == statement.kid:
                 with _step("signature", f"{origin} entry {index}", notes[origin].size):
-                    issued[origin][index] = verify_statement(statement, public)
+                    issued[origin][index] = verify_statement(statement, member.keys.issuer)
     complete: dict[str, int] = {}
     complete_at: dict[str, int | None] = {}
-    for origin, log in opened.logs.items():  # (8)
+    for origin, log in opened.logs.items():  # (9)
         if log.map is not None:
             with _step("map", origin, notes[origin].size):
                 complete[origin] = size = _check_map(
                     opened.subject, origin, log.map, decoded[origin], issued[origin]
                 )
             whole = mirror[origin] if size == notes[origin].size else ()
-            complete_at[origin] = _fresh_at(counted[origin], origin, size, issued[origin], whole)
+            complete_at[origin] = _fresh_at(epochs[origin], size, issued[origin], whole)
     verified = VerifiedBundle(
         opened.subject,
         rosters,
@@ -285,6 +293,7 @@ def check_bundle(
             {
                 origin: VerifiedLog(
                     roster=counted[origin],
+                    epochs=epochs[origin],
                     checkpoint=notes[origin],
                     witness=witness[origin],
                     mirror=mirror[origin],
@@ -297,7 +306,7 @@ def check_bundle(
             }
         ),
     )
-    if judge is not None:  # (9)
+    if judge is not None:  # (10)
         judge(verified)
     return verified
 
@@ -349,13 +358,24 @@ def _check_quorum(
     return good
 
 
-def _issuer_keys(rosters: tuple[Roster, ...]) -> dict[tuple[str, bytes], bytes]:
-    """Return the issuer keys of all versions by region and thumbprint."""
-    return {
-        (region, key_thumbprint(member.keys.issuer)): member.keys.issuer
-        for roster in rosters
-        for region, member in roster.members.items()
-    }
+def _check_epochs(
+    rosters: tuple[Roster, ...],
+    note: Checkpoint,
+    log: ProvenLog,
+    entries: Mapping[int, UnverifiedStatement],
+) -> Epochs:
+    """Check that the lines on a log's note count by the version that its bundle says."""
+    proofs = {item.index: item.proof for item in log.entries}
+
+    def root_of(index: int) -> bytes:
+        return root_below(index, note.size, entries[index].leaf, proofs[index])
+
+    epochs = find_epochs(note.origin, rosters, entries, root_of)
+    counted = [it.version for it in epochs.counted_by(note.size)]
+    if counted != [log.roster]:
+        found = " and ".join(map(str, counted)) or "none"
+        raise UnverifiedError(f"lines count by version {found} here, not by {log.roster}")
+    return epochs
 
 
 def _check_map(
@@ -390,8 +410,7 @@ def _check_map(
 
 
 def _fresh_at(
-    roster: Roster,
-    origin: str,
+    epochs: Epochs,
     size: int,
     issued: Mapping[int, Statement],
     lines: tuple[GoodLine, ...],
@@ -399,26 +418,22 @@ def _fresh_at(
     """Return the latest time until which a log was no larger than ``size``; None: not told.
 
     Args:
-        roster: That the lines count by.
-        origin: Of the log.
+        epochs: Of the log.
         size: Up to which the bundle tells of it.
         issued: Where block records hold lines of smaller trees.
         lines: On a tree of just that size.
     """
-    times = [[line.time_s for line in lines]]
-    for made in issued.values():
+    origin, roster = epochs.origin, epochs.rosters[epochs.items[-1].version - 1]
+    if not roster.witnesses_of(origin):
+        return None
+    found = [fresh_at([line.time_s for line in lines], roster.quorum(origin))]
+    for index, made in issued.items():
         if made.act.kind != BLOCK_KIND or made.subject != origin:
             continue
         with suppress(MalformedError):
-            for item in decode_block(made.act.body).lines:
-                if item.size <= size:
-                    tree = Checkpoint(origin, item.size, item.root)
-                    good = collect_lines(roster, origin, tree, item.lines, "mirror")
-                    times.append([line.time_s for line in good])
-    quorum = roster.quorum(origin)
-    if not roster.witnesses_of(origin):
-        return None
-    return max((it for it in (fresh_at(found, quorum) for found in times) if it), default=None)
+            lines_of = decode_block(made.act.body).lines
+            found += [epochs.fresh_at(item, index) for item in lines_of if item.size <= size]
+    return max((it for it in found if it), default=None)
 
 
 def _encode_map(shown: ProvenMap | None) -> dict[str, Any] | None:

@@ -118,6 +118,31 @@ def root_from_inclusion(index: int, size: int, leaf_hash: bytes, proof: Sequence
     return root
 
 
+def root_below(index: int, size: int, leaf_hash: bytes, proof: Sequence[bytes]) -> bytes:
+    """Return the root of the tree in which a leaf is the last, from its proof in a larger one.
+
+    What a proof has on the left of its leaf are just the perfect subtrees before it; what it has on
+    the right came later.
+
+    Args:
+        index: Of the leaf.
+        size: Of the larger tree.
+        leaf_hash: Of the leaf.
+        proof: Holds for the larger tree; the caller has seen to that.
+    """
+    at, last = index, size - 1
+    root = leaf_hash
+    for sibling in proof:
+        if at & 1 or at == last:
+            root = hash_children(sibling, root)
+            while not at & 1 and at:
+                at >>= 1
+                last >>= 1
+        at >>= 1
+        last >>= 1
+    return root
+
+
 def check_consistency(
     old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
 ) -> None:

@@ -13,6 +13,7 @@ from authz.trace import Trace, TraceEntry, trace
 from ledger.bundle import Bundle, ProvenEntry, ProvenLog, ProvenMap
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
+from ledger.epochs import Epochs
 from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
 from ledger.map_tree import Node
 from ledger.map_tree import prove as prove_standing
@@ -25,12 +26,20 @@ from ledger.salvage import as_judged
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import BLOCK_KIND, VIEW_KIND, collect_lines, decode_block
 from nodes.api.answers import as_of
-from nodes.api.clocks import BlockTimes, block_below, fresh_below, load_calendar, timing
+from nodes.api.clocks import (
+    BlockTimes,
+    block_below,
+    epochs_of,
+    fresh_below,
+    load_calendar,
+    timing,
+)
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
 from nodes.api.tokens import ANY, authorize
+from nodes.core.sight import INDEX_PAST_ALL
 from nodes.ports import UseRow
 from nodes.store.entries import LogIDs, load_entries, load_leaves, stored_size
 from nodes.store.facts import between, load_changes, load_mentions, load_voids, newest
@@ -211,11 +220,30 @@ class _Held:
         self._connection = connection
         self._ids = LogIDs()
         self._notes: dict[str, tuple[int, bytes]] = {}
+        self._epochs: dict[str, Epochs] = {}
         self._made: dict[Place, UnverifiedStatement] = {}
         self.entries: dict[Place, bytes] = {}
 
+    def epochs(self, origin: str) -> Epochs:
+        """Return which versions of the roster rule a log."""
+        if origin not in self._epochs:
+            self._epochs[origin] = epochs_of(self._service, self._connection, origin)
+        return self._epochs[origin]
+
+    def proofs_of_epochs(self, origin: str) -> list[Place]:
+        """Return the places of what shows by which version a log's note counts."""
+        size = self.note(origin)[0]
+        return [
+            Place(origin, at)
+            for epoch in self.epochs(origin).items[1:]
+            for at in (epoch.start, epoch.proven_at)
+            if at is not None and at < size
+        ]
+
     def note(self, origin: str) -> tuple[int, bytes]:
         """Return size and bytes of the note by which a log is proven.
+
+        The note of an epoch is none: what lifts it stands in the next entry.
 
         Raises:
             UnavailableError: ``not-replicated``: there is none yet.
@@ -225,10 +253,10 @@ class _Held:
             held = stored_size(self._connection, origin)
             notes = load_finished_above(self._connection, self._ids, origin, 0)
             for size, note in reversed(notes):
-                if size <= held and self._has_quorums(origin, note):
+                if size <= held and self._has_quorums(origin, size, note):
                     found = (size, note)
                     break
-            if found is None and not self._service.roster.witnesses_of(origin):
+            if found is None and not self.epochs(origin).at(INDEX_PAST_ALL).witnesses_of(origin):
                 # Nobody could have signed but the log itself, and the bundle says so.
                 found = load_newest_note(self._connection, self._ids, origin)
             if found is None:
@@ -238,9 +266,12 @@ class _Held:
             self._notes[origin] = found
         return found
 
-    def _has_quorums(self, origin: str, data: bytes) -> bool:
+    def _has_quorums(self, origin: str, size: int, data: bytes) -> bool:
         """Say whether both kinds of lines on a note suffice; some were kept for one kind."""
-        roster = self._service.roster
+        counted = self.epochs(origin).counted_by(size)
+        if len(counted) != 1:
+            return False
+        (roster,) = counted
         note = Note.decode(data)
         checkpoint = Checkpoint.decode(note.text)
         roles: tuple[Role, ...] = ("witness", "mirror")
@@ -362,11 +393,11 @@ class _Held:
         self,
         origin: str,
         indexes: Iterable[int],
-        roster: Roster,
         standing: ProvenMap | None,
     ) -> ProvenLog:
         """Return the entries of one log with their proofs."""
         size, data = self.note(origin)
+        roster = self.epochs(origin).at(size - 1)
         note = Note.decode(data)
         checkpoint = Checkpoint.decode(note.text)
         own = roster.log_key(origin)
@@ -407,6 +438,7 @@ def prove(service: Service, connection: Connection, name: str) -> Bundle:
     if not places:
         raise NotFoundError(f"nothing proven is held here about {name}", code="unknown-object")
     indexes: dict[str, list[int]] = {}
+    rested_on: set[str] = set()
     for place in places:
         made = held.statement(place)
         size = held.note(place.origin)[0]
@@ -417,14 +449,20 @@ def prove(service: Service, connection: Connection, name: str) -> Bundle:
             viewed = Checkpoint.decode(Note.decode(note).text)
             if viewed.size > held.note(viewed.origin)[0]:
                 raise _not_yet(place)
+            rested_on.add(viewed.origin)
         indexes.setdefault(place.origin, []).append(place.index)
+    for origin in sorted(rested_on | indexes.keys()):
+        for place in held.proofs_of_epochs(origin):
+            if held.statement(place) is None:
+                raise _not_yet(place)
+            indexes.setdefault(origin, []).append(place.index)
     logs: dict[str, ProvenLog] = {}
     for origin, listed in indexes.items():
         standing = held.map_of(origin, name)
         shown = set(listed)
         if standing is not None:
             shown |= {standing.block, *held.dated(origin, standing.block)}
-        logs[origin] = held.prove(origin, sorted(shown), service.roster, standing)
+        logs[origin] = held.prove(origin, sorted(shown), standing)
     return Bundle(name, service.chain.signed, logs)
 
 

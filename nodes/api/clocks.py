@@ -12,14 +12,17 @@ from authz.calendar import calendar_names, calendar_of
 from authz.deadline import Timing, version_days
 from authz.evidence import block_fresh_at
 from authz.item import version_object
+from ledger.epochs import Epoch, Epochs
 from ledger.errors import LedgerError
 from ledger.kind import Fact
 from ledger.statement import decode_statement
 from ledger.views import decode_block
 from nodes.api.context import Service
+from nodes.core.log_state import LogState
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs, load_entries
 from nodes.store.facts import newest
+from nodes.store.notes import load_projections
 
 _BLOCKS_MAX: Final = 8
 """Block records without a whole quorum of lines that are passed over for an older one."""
@@ -132,5 +135,16 @@ def _block_time(
         block = decode_block(decode_statement(entry).act.body)
     except LedgerError:
         return None
-    # The log may have been closed since: what counts is the version that the record names.
-    return block_fresh_at(service.chain.at(block.roster), origin, block)
+    return block_fresh_at(epochs_of(service, connection, origin), index, block)
+
+
+def epochs_of(service: Service, connection: Connection, origin: str) -> Epochs:
+    """Return which versions of the roster rule a log, as far as it is judged here."""
+    chain = service.chain
+    first = chain.first_with(origin).version
+    items: tuple[Epoch, ...] = (Epoch(first, 0, 0),)
+    if first < chain.newest.version:
+        found = load_projections(connection).get(origin)
+        if found is not None:
+            items = LogState.decode(origin, *found).epochs
+    return Epochs(origin, chain.rosters, items)

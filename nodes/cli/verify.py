@@ -32,6 +32,7 @@ STEPS: Final = (
     "witness-quorum",
     "mirror-quorum",
     "inclusion",
+    "epoch",
     "signature",
     "map",
     "view",

@@ -2,35 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ledger import encoding
+from ledger.epochs import Counting, Epoch, counting
 from ledger.kind import ViewFact
 from ledger.map_tree import ObjectMap
 from ledger.object_map import is_object
 from ledger.views import Cover, Evidence
-
-
-class Epoch(NamedTuple):
-    """A version of the roster, and the index from where on a log is judged by it.
-
-    ``proven_at`` is the index of the block record that holds both quorums on the epoch's note; None
-    while there is none. The version that a log begins under needs no proof.
-    """
-
-    version: int
-    start: int
-    proven_at: int | None
-
-
-class Counting(NamedTuple):
-    """By which versions lines on a tree count.
-
-    ``before`` counts as well on the note of an epoch, and is None for every other note.
-    """
-
-    version: int
-    before: int | None
 
 
 @dataclass(slots=True)
@@ -91,18 +69,7 @@ class LogState:
             size: Of the tree, up to our own ``size``.
             proven: Versions whose note has its quorums in the entry that is being judged.
         """
-        last = self.epochs[0]
-        for epoch in self.epochs[1:]:
-            if epoch.start >= size:
-                break
-            last = epoch
-        if last is self.epochs[0]:
-            return Counting(last.version, None)
-        if last.start + 1 == size:
-            return Counting(last.version, last.version - 1)
-        if last.version in proven or (last.proven_at is not None and last.proven_at < size):
-            return Counting(last.version, None)
-        return None
+        return counting(self.epochs, size, proven)
 
     def prove(self, index: int) -> None:
         """Take note that the entry at ``index`` holds both quorums on the last epoch's note."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ledger.checkpoint import Checkpoint
 from ledger.continuing import CONTINUES_KIND, covers, decode_continues
 from ledger.cosignature import LINE_BYTES
+from ledger.epochs import Counting, Epoch, epoch_roster
 from ledger.equivocation import (
     EVIDENCE_KIND,
     Conviction,
@@ -79,7 +80,7 @@ from ledger.views import (
 )
 from nodes.core.effects import Effects
 from nodes.core.heads import SignedHead
-from nodes.core.log_state import Counting, Epoch, LogState
+from nodes.core.log_state import LogState
 from nodes.core.ready import FindingRow, PutEvidence
 from nodes.core.roster_judge import RosterJudge, assemble
 from nodes.core.rosters import RULES_KNOWN, Rosters
@@ -1199,23 +1200,6 @@ def key_object(region: str, kid: bytes) -> str:
 def genesis_body(signed_roster: bytes, rules: int) -> dict[str, Any]:
     """Return the body of a ``log.genesis`` act."""
     return {"leaf": LEAF_FORMAT, "roster": signed_roster, "rules": rules}
-
-
-def epoch_body(signed_roster: bytes) -> dict[str, Any]:
-    """Return the body of a ``log.epoch`` act."""
-    return {"roster": signed_roster}
-
-
-def epoch_roster(body: Mapping[str, Any]) -> SignedRoster:
-    """Read the body of a ``log.epoch`` act; the roster in it is not checked.
-
-    Raises:
-        MalformedError: It is not of the form.
-    """
-    signed = body.get("roster")
-    if type(signed) is not bytes or body != epoch_body(signed):
-        raise MalformedError("an epoch is a signed roster", code="bad-field")
-    return SignedRoster.decode(signed)
 
 
 def _good(roster: Roster, origin: str, lines: Iterable[bytes]) -> tuple[GoodLine, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger.checkpoint import Checkpoint
 from ledger.continuing import CONTINUES_KIND
+from ledger.epochs import Counting, epoch_body
 from ledger.equivocation import EVIDENCE_KIND, Conviction, Equivocation, evidence_body
 from ledger.errors import LedgerError, RefusedError, UnavailableError
 from ledger.frozen import FROZEN_KIND, Frozen
@@ -49,13 +50,12 @@ from nodes.core.duties import SETTLED_CODES, Duties, Duty
 from nodes.core.effects import Effects
 from nodes.core.heads import Known, SignedHead, lines_of, second_note, sign_head
 from nodes.core.limits import Limits
-from nodes.core.log_state import Counting, LogState
+from nodes.core.log_state import LogState
 from nodes.core.projection import (
     GENESIS_KIND,
     LOG_KINDS,
     Projection,
     Verdict,
-    epoch_body,
     genesis_body,
     key_object,
 )

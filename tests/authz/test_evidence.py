@@ -8,6 +8,7 @@ from authz.deadline import Obligation
 from authz.evidence import block_fresh_at, block_seen_by
 from authz.trace import Trace
 from ledger.bundle import Bundle
+from ledger.epochs import Epoch, Epochs
 from ledger.statement import Act, sign_statement
 from ledger.views import Block, BlockLines, block_body
 from tests.authz.refusals import refused
@@ -19,6 +20,7 @@ from tests.vectors.own.generate import TIME_S, Log, key, line, proven
 ORIGIN = ROSTER.members[SICHUAN].origin
 MIRRORS = ROSTER.witnesses_of(ORIGIN)
 QUORUM = ROSTER.quorum(ORIGIN)
+EPOCHS = Epochs(ORIGIN, (ROSTER,), (Epoch(1, 0, 0),))
 
 
 def lines_at(log: Log, size: int, times: Sequence[int]) -> BlockLines:
@@ -53,15 +55,15 @@ def times(*least: int) -> list[int]:
 
 def test_the_largest_candidate_with_a_quorum_proves_the_time(log: Log) -> None:
     made = block(log, lines_at(log, 3, times(100)), lines_at(log, 5, times(200)))
-    assert block_fresh_at(ROSTER, ORIGIN, made) == 200
-    assert block_fresh_at(ROSTER, ORIGIN, block(log)) is None
+    assert block_fresh_at(EPOCHS, 9, made) == 200
+    assert block_fresh_at(EPOCHS, 9, block(log)) is None
 
 
 def test_an_entry_was_seen_by_the_quorum_of_the_first_lines_that_cover_it(log: Log) -> None:
     made = block(log, lines_at(log, 3, times(100)), lines_at(log, 5, times(200)))
-    assert block_seen_by(ROSTER, ORIGIN, made, 2) == times(100)[-1]
-    assert block_seen_by(ROSTER, ORIGIN, made, 3) == times(200)[-1]
-    assert block_seen_by(ROSTER, ORIGIN, made, 5) is None
+    assert block_seen_by(EPOCHS, 9, made, 2) == times(100)[-1]
+    assert block_seen_by(EPOCHS, 9, made, 3) == times(200)[-1]
+    assert block_seen_by(EPOCHS, 9, made, 5) is None
 
 
 def test_fewer_lines_than_a_quorum_or_forged_ones_prove_no_time(log: Log) -> None:
@@ -71,10 +73,10 @@ def test_fewer_lines_than_a_quorum_or_forged_ones_prove_no_time(log: Log) -> Non
     forged = replace(whole, lines=(*whole.lines[:-1], last[:-1] + bytes([last[-1] ^ 1])))
     other_tree = replace(whole, root=bytes(32))
     for bad in (few, forged, other_tree):
-        assert block_fresh_at(ROSTER, ORIGIN, block(log, bad)) is None
-        assert block_seen_by(ROSTER, ORIGIN, block(log, bad), 0) is None
+        assert block_fresh_at(EPOCHS, 9, block(log, bad)) is None
+        assert block_seen_by(EPOCHS, 9, block(log, bad), 0) is None
         smaller = block(log, lines_at(log, 3, times(100)), bad)
-        assert block_fresh_at(ROSTER, ORIGIN, smaller) == 100
+        assert block_fresh_at(EPOCHS, 9, smaller) == 100
 
 
 def test_two_candidates_without_a_quorum_each_make_none_together(log: Log) -> None:
@@ -84,7 +86,7 @@ def test_two_candidates_without_a_quorum_each_make_none_together(log: Log) -> No
     first = replace(first, lines=(line(MIRRORS[0], "mirror", head, 100).line,))
     head = log.checkpoint(5)
     second = replace(second, lines=(line(MIRRORS[1], "mirror", head, 200).line,))
-    assert block_seen_by(ROSTER, ORIGIN, block(log, first, second), 0) is None
+    assert block_seen_by(EPOCHS, 9, block(log, first, second), 0) is None
 
 
 # ---- in a bundle --------------------------------------------------------------------------------
