@@ -220,12 +220,12 @@ class _Held:
         self._connection = connection
         self._ids = LogIDs()
         self._notes: dict[str, tuple[int, bytes]] = {}
-        self._epochs: dict[str, Epochs] = {}
+        self._epochs: dict[str, tuple[Epochs, int]] = {}
         self._made: dict[Place, UnverifiedStatement] = {}
         self.entries: dict[Place, bytes] = {}
 
-    def epochs(self, origin: str) -> Epochs:
-        """Return which versions of the roster rule a log."""
+    def epochs(self, origin: str) -> tuple[Epochs, int]:
+        """Return which versions of the roster rule a log, and up to which size."""
         if origin not in self._epochs:
             self._epochs[origin] = epochs_of(self._service, self._connection, origin)
         return self._epochs[origin]
@@ -235,7 +235,7 @@ class _Held:
         size = self.note(origin)[0]
         return [
             Place(origin, at)
-            for epoch in self.epochs(origin).items[1:]
+            for epoch in self.epochs(origin)[0].items[1:]
             for at in (epoch.start, epoch.proven_at)
             if at is not None and at < size
         ]
@@ -250,13 +250,13 @@ class _Held:
         """
         found = self._notes.get(origin)
         if found is None:
-            held = stored_size(self._connection, origin)
+            held = min(stored_size(self._connection, origin), self.epochs(origin)[1])
             notes = load_finished_above(self._connection, self._ids, origin, 0)
             for size, note in reversed(notes):
                 if size <= held and self._has_quorums(origin, size, note):
                     found = (size, note)
                     break
-            if found is None and not self.epochs(origin).at(INDEX_PAST_ALL).witnesses_of(origin):
+            if found is None and not self.epochs(origin)[0].at(INDEX_PAST_ALL).witnesses_of(origin):
                 # Nobody could have signed but the log itself, and the bundle says so.
                 found = load_newest_note(self._connection, self._ids, origin)
             if found is None:
@@ -268,7 +268,7 @@ class _Held:
 
     def _has_quorums(self, origin: str, size: int, data: bytes) -> bool:
         """Say whether both kinds of lines on a note suffice; some were kept for one kind."""
-        counted = self.epochs(origin).counted_by(size)
+        counted = self.epochs(origin)[0].counted_by(size)
         if len(counted) != 1:
             return False
         (roster,) = counted
@@ -397,7 +397,7 @@ class _Held:
     ) -> ProvenLog:
         """Return the entries of one log with their proofs."""
         size, data = self.note(origin)
-        roster = self.epochs(origin).at(size - 1)
+        roster = self.epochs(origin)[0].at(size - 1)
         note = Note.decode(data)
         checkpoint = Checkpoint.decode(note.text)
         own = roster.log_key(origin)

@@ -135,16 +135,16 @@ def _block_time(
         block = decode_block(decode_statement(entry).act.body)
     except LedgerError:
         return None
-    return block_fresh_at(epochs_of(service, connection, origin), index, block)
+    return block_fresh_at(epochs_of(service, connection, origin)[0], index, block)
 
 
-def epochs_of(service: Service, connection: Connection, origin: str) -> Epochs:
-    """Return which versions of the roster rule a log, as far as it is judged here."""
+def epochs_of(service: Service, connection: Connection, origin: str) -> tuple[Epochs, int]:
+    """Return which versions of the roster rule a log, and up to which size that is known here."""
     chain = service.chain
     first = chain.first_with(origin).version
-    items: tuple[Epoch, ...] = (Epoch(first, 0, 0),)
+    found = None
     if first < chain.newest.version:
         found = load_projections(connection).get(origin)
-        if found is not None:
-            items = LogState.decode(origin, *found).epochs
-    return Epochs(origin, chain.rosters, items)
+    if found is None:
+        return Epochs(origin, chain.rosters, (Epoch(first, 0, 0),)), INDEX_PAST_ALL
+    return Epochs(origin, chain.rosters, LogState.decode(origin, *found).epochs), found[0]

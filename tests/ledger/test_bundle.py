@@ -234,15 +234,17 @@ def test_a_log_without_witnesses_comes_without_lines_and_is_not_replicated() -> 
 
 
 def test_lines_count_by_the_roster_version_that_the_log_names() -> None:
-    """Version 2 leaves two witnesses, so two lines are a quorum there, and not in version 1."""
-    second = successor_of(EXAMPLE.roster, "510000", witnesses=("500000", "520000", "530000"))
-    part = proven(EXAMPLE.sichuan, second, (3,))
-    rosters = (*BUNDLE.rosters, signed(second).encode())
-    bundle = Bundle(CASE, rosters, {SICHUAN: part})
-    assert check_bundle(bundle, GENESIS).logs[SICHUAN].roster == second
-    older = replace(bundle, logs={SICHUAN: replace(part, roster=1)})
-    assert failed_step(older) == "witness-quorum"
-    unsigned = (*BUNDLE.rosters, signed(second, ["510000"]).encode())
+    """Version 2 has a mirror more, so four lines are a quorum there."""
+    turned = EXAMPLE.turned()
+    bundle = turned.bundle()
+    assert check_bundle(bundle, GENESIS).logs[SICHUAN].roster == turned.new
+    part = bundle.logs[SICHUAN]
+    for step, few in (
+        ("witness-quorum", replace(part, witness=part.witness[1:])),
+        ("mirror-quorum", replace(part, mirror=part.mirror[1:])),
+    ):
+        assert failed_step(replace(bundle, logs={SICHUAN: few})) == step
+    unsigned = (*BUNDLE.rosters, signed(turned.new, ["510000"]).encode())
     assert failed_step(replace(bundle, rosters=unsigned)) == "roster"
 
 

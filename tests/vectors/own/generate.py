@@ -15,6 +15,7 @@ from ledger.bundle import Bundle, ProvenEntry, ProvenLog
 from ledger.checkpoint import Checkpoint
 from ledger.continuing import continues_body, frozen_lines
 from ledger.cosignature import sign_line
+from ledger.epochs import epoch_body
 from ledger.equivocation import (
     EVIDENCE_KIND,
     accuse,
@@ -46,8 +47,19 @@ from ledger.roster import (
     SignedRoster,
     sign_roster,
 )
+from ledger.roster_acts import (
+    APPROVE_KIND,
+    PROPOSE_KIND,
+    STALL_KIND,
+    Approval,
+    Proposal,
+    Stall,
+    roster_object,
+    sign_proposal,
+    sign_stall,
+)
 from ledger.statement import Act, Citation, Statement, sign_statement
-from ledger.views import Block, BlockLines, GoodLine, block_body, view_body
+from ledger.views import EPOCH_KIND, Block, BlockLines, GoodLine, block_body, view_body
 from tests import rfc9162
 
 NETWORK = "southwest-five.example"
@@ -352,6 +364,34 @@ class Example:
         )
         return self.roster, six, closed
 
+    def turned(self) -> "Turned":
+        """Sichuan's log goes on under the version that Guangxi joins with."""
+        return Turned(self)
+
+    def steps(self) -> dict[str, Any]:
+        """The steward proposes that version, Sichuan signs it, and Tibet stalls instead."""
+        six = self.chain()[1]
+        body = six.encode()
+        joiner = sign_proposal(key(GUANGXI, "governance"), body, 1)
+        proposal = Proposal(1, body, (), ((GUANGXI, joiner),))
+        approval = Approval(
+            2, 1, proposal.sha256, sign_proposal(key("510000", "governance"), body, 1)
+        )
+        stall = sign_stall(key("540000", "governance"), NETWORK, Stall(2, 1, None))
+
+        def entry(region: str, kind: str, said: Mapping[str, Any]) -> str:
+            act = Act(kind, 1, None, (), said)
+            name = roster_object(region, 2)
+            return sign_statement(key(region, "issuer"), region, name, TIME_S, act).entry.hex()
+
+        return {
+            "propose": entry(six.steward, PROPOSE_KIND, proposal.to_body()),
+            "approve": entry("510000", APPROVE_KIND, approval.to_body()),
+            "stall": entry("540000", STALL_KIND, stall.to_body()),
+            "sha256": six.sha256.hex(),
+            "stalled": stall.message(NETWORK).hex(),
+        }
+
     def loss(self) -> dict[str, Any]:
         """Sichuan's log is frozen, and goes on; an act that it had lost is salvaged."""
         six, closed = self.chain()[1:]
@@ -409,6 +449,7 @@ class Example:
 
     def vectors(self) -> dict[str, dict[str, Any]]:
         """The vectors, by file name."""
+        turned = self.turned()
         head = self.sichuan.checkpoint()
         case = self.case
         chain = self.chain()
@@ -494,6 +535,17 @@ class Example:
                 "shown": self.conviction.shown,
                 "sizes": list(self.conviction.sizes),
             },
+            "epoch": {
+                "entry": turned.epoch.entry.hex(),
+                "record": turned.record.entry.hex(),
+                "view": turned.view.entry.hex(),
+                "start": 4,
+                "proven_at": 5,
+                "seen_by_s": turned.floor_s,
+                "bundle": turned.bundle().encode().hex(),
+                "genesis": self.roster.sha256.hex(),
+            },
+            "roster-acts": self.steps(),
             "loss": self.loss(),
             "bundle": {
                 "bundle": self.bundle.encode().hex(),
@@ -501,6 +553,48 @@ class Example:
                 "subject": CASE,
             },
         }
+
+
+class Turned:
+    """A log that comes to version 2, in which Guangxi is a mirror more: four lines are a quorum."""
+
+    def __init__(self, example: Example) -> None:
+        self.old, self.new = example.chain()[:2]
+        self.rosters = (example.signed.encode(), signed(self.new).encode())
+        self.log = log = Log("510000")
+        log.statements = list(example.sichuan.statements)
+        self.epoch = log.act(EPOCH_KIND, SICHUAN, epoch_body(self.rosters[1]))
+        self.before = log.lines(("500000", "520000", "530000"), "mirror", times=(TIME_S + 150,) * 3)
+        times = (TIME_S + 160, *(line.time_s for line in self.before))
+        self.after = log.lines((GUANGXI, "500000", "520000", "530000"), "mirror", times=times)
+        self.floor_s = TIME_S + 160
+        self.record = self.note_lines(it.line for it in self.after)
+        viewing = Log("540000")
+        viewing.statements = list(example.tibet.statements)
+        body = view_body(log.note(5), self.new, self.after, (self.old, self.before))
+        self.view = viewing.act("log.view", SICHUAN, body)
+        self.case = log.act("case.accept", CASE, {}, officer=OFFICER)
+
+    def note_lines(self, lines: Iterable[bytes], *, version: int = 2, size: int = 5) -> Statement:
+        """Record the next block, with lines on the note of a size."""
+        at = len(self.log.statements)
+        head, previous = self.log.checkpoint(size), self.log.checkpoint(at)
+        block = Block(
+            height=2,
+            size=at,
+            root=previous.root,
+            note=sha256(previous.encode()).digest(),
+            roster=version,
+            rules=1,
+            map_root=bytes(32),
+            lines=(BlockLines(size, head.root, tuple(lines)),),
+        )
+        return self.log.act("log.block", SICHUAN, block_body(block))
+
+    def bundle(self, indexes: Iterable[int] = (0, 1, 3, 4, 5, 6), version: int = 2) -> Bundle:
+        """Some of its entries in a bundle, counted by a version."""
+        part = proven(self.log, (self.old, self.new)[version - 1], indexes)
+        return Bundle(CASE, self.rosters, {SICHUAN: part})
 
 
 def main() -> None:
