@@ -105,7 +105,12 @@ class Shelf:
         return {place: held[place] for place in wanted if place in held}
 
 
-def judge(logs: Mapping[str, Sequence[bytes]], order: Sequence[str], chunk: int) -> set[FindingRow]:
+def judge(
+    logs: Mapping[str, Sequence[bytes]],
+    order: Sequence[str],
+    chunk: int,
+    chain: RosterChain = CHAIN,
+) -> set[FindingRow]:
     """Every finding of a node at which logs arrive in an order, a piece at a time."""
     shelf = Shelf(logs)
     sight = Sight(10_000)
@@ -114,7 +119,7 @@ def judge(logs: Mapping[str, Sequence[bytes]], order: Sequence[str], chunk: int)
     def state_of(origin: str) -> LogState | None:
         return follower.states.get(origin)
 
-    projection = Projection(Rosters(CHAIN), KINDS, sight, state_of)
+    projection = Projection(Rosters(chain), KINDS, sight, state_of)
     follower = Follower(projection, Limits(judged_chunk_entries_max=chunk))
     found: set[FindingRow] = set()
     stored: dict[str, int] = {}
