@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from authz.object_bundle import ObjectLife, judge_object
 from ledger import encoding
+from ledger.bundle import check_bundle
 from ledger.errors import MalformedError
 from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.main import main
 from nodes.cli.roster import changed
+from nodes.core.kinds import KINDS
 from tests.nodes.stage import HERE, THERE, Station, station
 from tests.vectors.own.generate import GUANGXI, REGIONS, SICHUAN, TIBET, member, roster
 
@@ -23,6 +26,32 @@ def wait_for(version: int, nodes: Station) -> None:
     while any(it.service.node.snapshot.version < version for it in nodes.nodes.values()):
         assert time.monotonic() < end_s, "the version does not come into force"
         time.sleep(0.05)
+
+
+def check_counted_by_the_second(nodes: Station) -> None:
+    """What is done since is proven by the new version, and the bundle shows why."""
+    hall, origin = f"{HERE}/hall/since", nodes.origin(HERE)
+    nodes.act(HERE, "party.enrol", hall, {"name": "大厅"}, wait="replicated")
+    end_s = time.monotonic() + WAIT_S
+    while True:
+        token = nodes.founded.tokens[HERE]
+        answer = nodes.ask("GET", f"/v1/objects/{hall}/proof", token=token)
+        if answer.status == 200:
+            break
+        assert time.monotonic() < end_s, answer
+        time.sleep(0.2)
+    told: list[ObjectLife] = []
+    log = check_bundle(
+        answer.body,
+        nodes.founded.roster.sha256,
+        lambda verified: told.append(judge_object(verified, KINDS)),
+    ).logs[origin]
+    assert (log.roster.version, log.replicated) == (2, True)
+    assert [epoch.version for epoch in log.epochs.items] == [1, 2]
+    [line] = told[0].logs[0].lines
+    assert line.live
+    assert line.seen_by_s is not None
+    assert line.seen_by_s >= log.epochs.floor_at(line.index) > 0
 
 
 def test_a_proposal_signed_offline_comes_into_force_and_windows_go_on(
@@ -55,6 +84,7 @@ def test_a_proposal_signed_offline_comes_into_force_and_windows_go_on(
             nodes.act(HERE, "party.enrol", f"{HERE}/hall/meanwhile-{number}", {"name": "大厅"})
         wait_for(2, nodes)
         assert nodes.nodes[HERE].service.roster.constants.staleness_s == 500
+        check_counted_by_the_second(nodes)
         capsys.readouterr()
         chain = tmp_path / "chain"
         assert main(["roster", "history", "--json", "-o", str(chain), *at[HERE]]) == 0
