@@ -11,6 +11,7 @@ import pytest
 
 from authz.case_bundle import Place, Replay
 from authz.party import key_object_of_kid
+from ledger.epochs import Epoch, Epochs
 from ledger.errors import FatalError, UnavailableError
 from ledger.keys import key_thumbprint
 from ledger.kind import Fact
@@ -159,7 +160,9 @@ def test_in_a_bundle_too_the_roster_says_whether_sm2_counts() -> None:
     for suites, check_ in ((("sm2-sm3",), contextlib.nullcontext()), ((), refused("signature"))):
         replay = Replay(nothing, KINDS, CHECK)
         replay._rows[place.origin, name] = [Fact(place.origin, name, 1, bytes(32), row)]
-        log: Any = SimpleNamespace(issued={}, roster=replace(made.roster, suites=suites))
+        rosters = (replace(made.roster, suites=suites),)
+        epochs = Epochs(place.origin, rosters, (Epoch(1, 0, 0),))
+        log: Any = SimpleNamespace(issued={}, epochs=epochs)
         with check_:
             replay._check_signature(place, good, log)
 
