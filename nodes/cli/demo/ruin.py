@@ -150,6 +150,10 @@ async def _salvage(
     again = [Plan(plan.name, heir, plan.owner) for plan in plans]
     await asyncio.gather(*map(carry_on, again))
     told = [await plan.owner.case(plan.name) for plan in again]
+    deadline_s = time.monotonic() + CUT_S
+    while any(it["stage"] != "closed" for it in told) and time.monotonic() < deadline_s:
+        await asyncio.sleep(LOOK_S)  # its last act is in Yunnan's log, and on its way
+        told = [await plan.owner.case(plan.name) for plan in again]
     terminal.expect(
         "ruin.closed",
         all(it["stage"] == "closed" and not it["findings"] for it in told),
