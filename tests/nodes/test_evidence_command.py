@@ -14,6 +14,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from ledger.equivocation import check_file, encode_file
 from ledger.errors import NotFoundError
+from ledger.roster_chain import RosterChain
 from nodes.api.answers import convicted_fields, evidence_of, finding_fields
 from nodes.api.context import SERVICE
 from nodes.cli import verify
@@ -141,7 +142,7 @@ def service() -> Any:
     kept = Convicted(EXAMPLE.conviction, EXAMPLE.evidence, ("southwest-five.example/520000", 1))
     snapshot = Snapshot(convicted={EXAMPLE.conviction.subject: kept})
     return SimpleNamespace(
-        node=SimpleNamespace(snapshot=snapshot), signed_roster=EXAMPLE.signed.encode()
+        node=SimpleNamespace(snapshot=snapshot), chain=RosterChain.check([EXAMPLE.signed.encode()])
     )
 
 
