@@ -73,6 +73,8 @@ __all__ = ["Limits", "Node", "Outbox", "Ports", "RoleKeys", "Settings", "build"]
 
 RETRY_MS: Final = 500
 """How soon a node looks again whether its disk takes writes."""
+CLOSING_MS: Final = 20
+"""How soon a block record that is due is tried again."""
 ASKING_MS_MAX: Final = 1_500
 """How long after its start a node waits for its witnesses' word before it writes."""
 HELD_MAX: Final = 4_096
@@ -751,7 +753,10 @@ class Node:
         stored = {origin: size for origin, size in self._stored.items() if origin != self._own}
         due = [network_ms, self._follower.wake_at_ms()]
         if self._state == "serving" and self._own not in self._rosters.newest.closed:
-            due.append(self._sequencer.closing_at_ms(self._network.unrecorded()))
+            closing_ms = self._sequencer.closing_at_ms(self._network.unrecorded())
+            if closing_ms is not None:
+                # What is due already was kept from being done just now, and is tried again soon.
+                due.append(max(closing_ms, now_ms + CLOSING_MS))
             due.append(self._asking_until_ms)
         if self._follower.is_behind(stored) or self._withheld.is_behind:
             due.append(now_ms)

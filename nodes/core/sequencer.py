@@ -283,14 +283,19 @@ class Sequencer:
         return None if opened is None else opened.start + 1
 
     def is_closing_due(self, unrecorded: Sequence[BlockLines], now_ms: int) -> bool:
-        """Say whether the log was quiet for R and one block record would complete its evidence.
+        """Say whether one block record would complete the log's evidence, and nothing else comes.
 
-        Only entries other than block records count, so that it stays at one.
+        1. The quorums on an epoch's note are recorded as soon as they are there: until then the
+           version counts for nothing in this log, and the next one waits for it.
+        2. Evidence of other entries, once the log was quiet for R. Only entries other than block
+           records count, so that it stays at one.
 
-        Source: protocol.md section 3.
+        Source: protocol.md sections 3 and 7.
         """
+        if self.state.open_epoch is not None and self.is_recordable(unrecorded):  # (1)
+            return True
         others = self.state.others_size
-        return (
+        return (  # (2)
             bool(unrecorded)
             and self.state.evidence.size < others <= max(item.size for item in unrecorded)
             and now_ms - self.grown_ms >= self._refresh_ms()
@@ -298,6 +303,8 @@ class Sequencer:
 
     def closing_at_ms(self, unrecorded: Sequence[BlockLines]) -> int | None:
         """Return when a closing block will be due; None if there is nothing to close."""
+        if self.is_closing_due(unrecorded, self.grown_ms):
+            return self.grown_ms
         due_ms = self.grown_ms + self._refresh_ms()
         return due_ms if self.is_closing_due(unrecorded, due_ms) else None
 

@@ -117,6 +117,21 @@ def test_q_m_approvals_of_a_proposal_bring_it_into_force_everywhere() -> None:
         assert town.findings(region) == []
 
 
+def test_the_quorums_of_an_epoch_are_recorded_at_once_though_the_log_is_quiet() -> None:
+    """The next version waits for that record, so a minute of quiet would hold it up."""
+    town = settled(A, B, C)
+    new = pinned(town)
+    propose(town, A, new)
+    for region in (A, B):  # two of three: q_m
+        approve(town, region, new)
+    for _ in range(5):  # seconds; R is a minute
+        town.tick(1)
+    for region in (A, B, C):
+        state = town.node(region)._state_of(town.origin(region))
+        assert state is not None
+        assert (state.version, state.open_epoch) == (VERSION, None)
+
+
 def test_a_member_signs_the_first_proposal_and_no_other() -> None:
     town = settled(A, B, C, D)
     first, other = pinned(town), pinned(town, rules=1, steward=B)
