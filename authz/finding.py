@@ -15,6 +15,30 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "填写的内容不符合格式，请更正后重新提交。",
         "A field is not of the form. Mend it and send again.",
     ),
+    "bad-code": (
+        "编码不符合规定的位数或格式，请核对后重新填写。",
+        "A code has not the digits or the form that it should. Check it and write it again.",
+    ),
+    "bad-check-digit": (
+        "统一社会信用代码的校验位不正确，请核对原件。",
+        "The check digit of the credit code is wrong. Compare it with the original.",
+    ),
+    "bad-text": (
+        "清单文件的文字编码无法识别，请另存为 UTF-8 后再导入。",
+        "The list is in no known encoding of text. Save it as UTF-8 and bring it again.",
+    ),
+    "no-header": (
+        "清单首行没有所需的列名，请补上表头。",
+        "The first rows of the list do not name the columns. Add a header.",
+    ),
+    "other-department": (
+        "事项编码中的部门与本行所列部门不一致，请核对。",
+        "The item's code names another department than its row does. Check both.",
+    ),
+    "unknown-preset": (
+        "没有这个名称的预置网络。",
+        "There is no preset of this name.",
+    ),
     "personal-data": (
         "公开字段中含有身份证号或手机号，不能记入账本。请删去后重新提交。",
         "A public field holds an identity or phone number. Take it out and send again.",
