@@ -15,6 +15,9 @@ from nodes.api.middleware import answer_status
 
 _BACKLOG: Final = 1_024
 
+# From an accepted socket to its protocol, asyncio takes fewer turns of the loop than this.
+_ACCEPTING_TURNS: Final = 4
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -57,3 +60,17 @@ async def listen(
     return await asyncio.get_running_loop().create_server(
         connect, host, port, ssl=tls, backlog=_BACKLOG, reuse_address=True
     )
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Close a listener without losing a connection that it has just accepted.
+
+    asyncio sets a connection up some turns after it has accepted the socket, and drops it, still
+    open, if the listener is closed in between.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(_ACCEPTING_TURNS):
+        await asyncio.sleep(0)
+    server.close()

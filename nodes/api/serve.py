@@ -243,7 +243,7 @@ async def running(
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             listener = await protocol.listen(runner, host, port, context)
-            stack.callback(listener.close)
+            stack.push_async_callback(protocol.stop_listening, listener)
         _log.info("region %s serves at %s:%d", region, listen.public_host, listen.public_port)
         yield Running(service, driver, standby)
 

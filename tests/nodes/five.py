@@ -27,6 +27,7 @@ from nodes.cli.demo.relay import Relay
 from nodes.client import Acted, CheckAnswer, Client, Patience, Word
 from nodes.config import load_config
 from tests.foreign.test_aics import environment
+from tests.nodes.loops import loop_in_thread
 from tests.nodes.stage import Shifted
 
 T = TypeVar("T")
@@ -388,13 +389,8 @@ def five_regions(folder: Path) -> Iterator[Five]:
         for at, home in enumerate(HOMES):
             if home is not FAR:
                 config.write(f'"{home.code}" = "https://127.0.0.1:{relayed[at]}"\n')
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="nodes", daemon=True)
-    thread.start()
     with contextlib.ExitStack() as stack:
-        stack.callback(loop.close)
-        stack.callback(thread.join)
-        stack.callback(loop.call_soon_threadsafe, loop.stop)
+        loop = stack.enter_context(loop_in_thread())
         key, lack = stack.enter_context(_foreign(folder, founded, ports[-1]))
         outward = tuple(relay for at, relay in enumerate(relays) if at != far)
         five = Five(founded, loop, clock, relays[far], outward, key, lack)

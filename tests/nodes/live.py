@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from nodes.cli.demo.free_ports import free_ports
 from nodes.client import Client
 from nodes.config import load_config
 from nodes.ports import Clock
+from tests.nodes.loops import loop_in_thread
 
 T = TypeVar("T")
 NOW_S = SystemClock().now_ms() // 1000
@@ -68,9 +68,6 @@ def live(
         founded = found(folder, regions, post_quantum=post_quantum, sm2=sm2)
     else:
         founded = found_network(folder, founding, NOW_S)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="nodes", daemon=True)
-    thread.start()
     nodes: dict[str, Running] = {}
     stack = contextlib.AsyncExitStack()
 
@@ -80,11 +77,9 @@ def live(
             world = running(config, environment or {}, clock or SystemClock())
             nodes[region] = await stack.enter_async_context(world)
 
-    try:
-        asyncio.run_coroutine_threadsafe(begin(), loop).result(20)
-        yield Live(founded, nodes, loop)
-    finally:
-        asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(20)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with loop_in_thread() as loop:
+        try:
+            asyncio.run_coroutine_threadsafe(begin(), loop).result(20)
+            yield Live(founded, nodes, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(20)

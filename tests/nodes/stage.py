@@ -5,7 +5,6 @@ import contextlib
 import http.client
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from nodes.adapters.tls import peer_client
 from nodes.api.serve import Running, running
 from nodes.config import load_config
 from tests.nodes.live import found
+from tests.nodes.loops import loop_in_thread
 
 __all__ = ["Answer", "Desk", "Shifted", "Station", "open_desk", "station"]
 
@@ -203,14 +203,9 @@ def station(
 ) -> Iterator[Station]:
     """Found a network of the first few regions; nothing runs yet."""
     founded = found(folder, regions)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="nodes", daemon=True)
-    thread.start()
-    made = Station(founded, loop, Shifted(), environment or {})
-    try:
-        yield made
-    finally:
-        made.stop()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with loop_in_thread() as loop:
+        made = Station(founded, loop, Shifted(), environment or {})
+        try:
+            yield made
+        finally:
+            made.stop()

@@ -291,7 +291,7 @@ def test_kill_nine_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: P
         with Load(stage, roster, desk) as load:
             for death in range(KILLS + 1):
                 time.sleep(generator.uniform(0.1, 0.9))
-                with_acks = dict(load.known)
+                with_acks, with_heads = dict(load.known), dict(load.heads)
                 note = Note.decode(fetch("/log/checkpoint"))
                 check_signed(note, [roster.log_key(desk.origin)])
                 head = Checkpoint.decode(note.text)
@@ -301,7 +301,7 @@ def test_kill_nine_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: P
                     assert leaves[index] == leaf, (seed, death, index)
                 assert head.size >= sizes[-1], (seed, death)
                 sizes.append(head.size)
-                seen = {size: root for size, root in load.heads.items() if size <= head.size}
+                seen = {size: root for size, root in with_heads.items() if size <= head.size}
                 seen[head.size] = head.root
                 assert roots_at(leaves, set(seen)) == seen, (seed, death)
                 for older in heads:

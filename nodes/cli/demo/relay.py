@@ -8,6 +8,8 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
+from nodes.api.protocol import stop_listening
+
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -31,7 +33,7 @@ class Relay:
         if self._server is None:
             return
         server, self._server = self._server, None
-        server.close()
+        await stop_listening(server)
         # Both ends of each connection break, which ends whatever carries it.
         for writer in list(self._open):
             writer.transport.abort()
