@@ -5,8 +5,6 @@ packages are pinned by hash in ``aics.txt``.
 """
 
 import base64
-import fcntl
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from ledger.keys import SigningKey
 from ledger.note import ED25519_COSIGNATURE, Note, Signature, VerifierKey, check_signed
 from ledger.proofs import Reader, prove_consistency, prove_inclusion
 from ledger.tiles import extend_tiles, read_nodes
+from tests.foreign.environments import environment
 from tests.foreign.sample_log import (
     ENTRIES,
     HEAD,
@@ -43,8 +42,6 @@ from tests.strategies import flip
 pytestmark = pytest.mark.foreign
 
 HERE = Path(__file__).parent
-PACKAGES = HERE / "aics.txt"
-BUILD = HERE.parent.parent / "build" / "aics"
 
 
 def newer_python() -> str | None:
@@ -60,34 +57,18 @@ def newer_python() -> str | None:
     return None
 
 
-def environment() -> Path:
-    """Return the interpreter of the environment, made by whoever comes first."""
+def aics_environment() -> Path:
+    """Return the interpreter of the two packages' environment."""
     python = newer_python()
     if python is None:
         pytest.skip("NOT CHECKED against aics-tlog and aics-witness: no Python 3.12 or newer")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256(PACKAGES.read_bytes() + python.encode()).hexdigest()
-    made, mark = BUILD / "venv" / "bin" / "python", BUILD / "installed"
-    with (BUILD / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if mark.exists() and mark.read_text() == wanted:
-            return made
-        options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
-        for command in (
-            [python, "-m", "venv", "--clear", str(BUILD / "venv")],
-            [str(made), "-m", "pip", "install", *options, "-r", str(PACKAGES)],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"NOT CHECKED against aics-tlog and aics-witness: {done.stderr}")
-        mark.write_text(wanted)
-    return made
+    return environment("aics", "aics-tlog and aics-witness", python)
 
 
 @pytest.fixture(scope="session")
 def aics() -> Iterator[Ask]:
     """Give a function that puts one question to the two packages."""
-    with asking(str(environment()), str(HERE / "aics_verifier.py")) as ask:
+    with asking(str(aics_environment()), str(HERE / "aics_verifier.py")) as ask:
         yield ask
 
 

@@ -4,23 +4,18 @@ It needs cbor2 below 6 and so lives in an environment of its own, below ``build/
 are pinned by hash in ``pycose.txt``.
 """
 
-import fcntl
-import hashlib
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.foreign.environments import environment
 from tests.strategies import flip
 from tests.vectors.own.generate import OFFICER, Example, key
 
 pytestmark = pytest.mark.foreign
 
-HERE = Path(__file__).parent
-PACKAGES = HERE / "pycose.txt"
-BUILD = HERE.parent.parent / "build" / "pycose"
 EXAMPLE = Example()
 
 # Reads a list of [message, public key, detached payload or null] in hexadecimal, and answers with
@@ -49,24 +44,8 @@ json.dump(answers, sys.stdout)
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """The interpreter of the environment, made by whoever comes first."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256(PACKAGES.read_bytes() + sys.executable.encode()).hexdigest()
-    made, mark = BUILD / "venv" / "bin" / "python", BUILD / "installed"
-    with (BUILD / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if mark.exists() and mark.read_text() == wanted:
-            return made
-        options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(BUILD / "venv")],
-            [str(made), "-m", "pip", "install", *options, "-r", str(PACKAGES)],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                pytest.skip(f"NOT CHECKED against pycose: {done.stderr.strip()[-300:]}")
-        mark.write_text(wanted)
-    return made
+    """The interpreter of an environment with pycose."""
+    return environment("pycose", "pycose")
 
 
 def verified(

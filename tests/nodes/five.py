@@ -26,7 +26,7 @@ from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.demo.relay import Relay
 from nodes.client import Acted, CheckAnswer, Client, Patience, Word
 from nodes.config import load_config
-from tests.foreign.test_aics import environment
+from tests.foreign.test_aics import aics_environment
 from tests.nodes.loops import loop_in_thread
 from tests.nodes.stage import Shifted
 
@@ -411,7 +411,7 @@ def five_regions(folder: Path) -> Iterator[Five]:
 def _foreign(folder: Path, founded: Founded, port: int) -> Iterator[tuple[str, str]]:
     """Run a witness of another make for one of the logs, where the machine can."""
     try:
-        python = environment()
+        python = aics_environment()
     except pytest.skip.Exception as lack:
         yield "", str(lack)
         return
