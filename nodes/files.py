@@ -1,7 +1,40 @@
-"""Writing small files so that they are there whole, or not at all."""
+"""Small files that somebody names: read up to a bound, and written whole or not at all."""
 
 import os
 from pathlib import Path
+from typing import Final
+
+from ledger.errors import MalformedError
+
+FILE_BYTES_MAX: Final = 64 << 20
+
+
+def read_bounded(path: Path, bytes_max: int = FILE_BYTES_MAX) -> bytes:
+    """Return what is in a file of bounded size.
+
+    Raises:
+        MalformedError: ``no-file`` or ``too-large``.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
+    if len(data) > bytes_max:
+        raise MalformedError(f"{path} is larger than {bytes_max} bytes", code="too-large")
+    return data
+
+
+def save(path: Path, data: bytes) -> None:
+    """Keep in a file that others may read what a command was asked for.
+
+    Raises:
+        MalformedError: ``no-file``: it cannot be written there.
+    """
+    try:
+        write_durably(path, data, 0o644)
+    except OSError as error:
+        raise MalformedError(f"cannot write {path}: {error.strerror}", code="no-file") from error
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:

@@ -16,8 +16,8 @@ from xml.etree import ElementTree as ET
 
 from authz.item_list import read_text
 from ledger.errors import MalformedError
+from nodes.files import read_bounded
 
-FILE_BYTES_MAX: Final = 64 << 20
 PART_BYTES_MAX: Final = 256 << 20
 COLUMNS_MAX: Final = 1_000
 ROWS_MAX: Final = 1_000_000
@@ -45,12 +45,7 @@ def read_rows(path: Path) -> list[list[str]]:
     Raises:
         MalformedError: ``no-file``, ``too-large``, ``bad-text`` or ``bad-sheet``.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
-    if len(data) > FILE_BYTES_MAX:
-        raise MalformedError(f"{path} has more than {FILE_BYTES_MAX} bytes", code="too-large")
+    data = read_bounded(path)
     if data[:4] == b"PK\x03\x04":
         try:
             return list(_sheet_rows(data))

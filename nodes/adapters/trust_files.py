@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from ledger.errors import MalformedError
+from nodes.files import read_bounded
 from seals.certificate import Certificate, decode_certificate
 from seals.revocation import RevocationList, decode_revocation_list
 from seals.trust import Trust
 
-FILE_BYTES_MAX: Final = 64 << 20
 TRUST_FILES_MAX: Final = 1000
 
 _PEM: Final = re.compile(
@@ -70,7 +70,7 @@ def _trust_files(paths: list[Path]) -> list[Path]:
 
 
 def _trust_parts(path: Path) -> Iterator[Certificate | RevocationList]:
-    data = read_file(path)
+    data = read_bounded(path)
     try:
         if b"-----BEGIN " not in data:
             yield _certificate_or_list(data)
@@ -96,19 +96,3 @@ def _certificate_or_list(data: bytes) -> Certificate | RevocationList:
             return decode_revocation_list(data)
         except MalformedError:
             raise error from None
-
-
-def read_file(path: Path) -> bytes:
-    """Return a file of bounded size.
-
-    Raises:
-        MalformedError: ``no-file`` or ``too-large``.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
-    if len(data) > FILE_BYTES_MAX:
-        raise MalformedError(f"{path} is larger than {FILE_BYTES_MAX} bytes", code="too-large")
-    return data

@@ -24,10 +24,11 @@ from nodes.adapters.random import randomness
 from nodes.adapters.seal_store import Brought, SealStore
 from nodes.adapters.sm2 import open_sm2
 from nodes.adapters.sm2_sdf import SDFDevice
-from nodes.adapters.trust_files import load_trust, read_certificates, read_file
+from nodes.adapters.trust_files import load_trust, read_certificates
 from nodes.cli.caller import load_folder
 from nodes.cli.show import print_json
 from nodes.config import Config
+from nodes.files import read_bounded
 from seals.sm2 import SigningKey
 
 _ARMOUR: Final = re.compile(rb"-----(?:BEGIN|END) ENCRYPTED PRIVATE KEY-----|\s+")
@@ -54,7 +55,7 @@ def _bring(given: argparse.Namespace, store: SealStore) -> int:
     paper, chain = _paper(given)
     store.bring(
         given.seal,
-        esl=read_file(given.esl),
+        esl=read_bounded(given.esl),
         certificate=certificate.raw,
         brought=Brought(
             anchors=tuple(it.raw for it in trust.anchors),
@@ -62,7 +63,7 @@ def _bring(given: argparse.Namespace, store: SealStore) -> int:
             lists=tuple(it.raw for it in trust.lists),
             paper_chain=chain,
         ),
-        key=given.device or store.sm2.load(_der(read_file(given.key)), _secret(given)),
+        key=given.device or store.sm2.load(_der(read_bounded(given.key)), _secret(given)),
         paper=paper,
         at_s=SystemClock().now_ms() // 1000,
     )
@@ -89,7 +90,7 @@ def _device(config: Config, stack: ExitStack) -> Callable[[str], SigningKey] | N
 def _secret(given: argparse.Namespace) -> bytes:
     if given.passphrase is None:
         raise MalformedError("a key in a file comes with --passphrase", code="bad-field")
-    return read_file(given.passphrase).strip()
+    return read_bounded(given.passphrase).strip()
 
 
 def _paper(
@@ -102,7 +103,7 @@ def _paper(
         return None, ()
     first, *above = read_certificates(given.pdf_certificate)
     secret = _secret(given)
-    data = read_file(given.pdf_key)
+    data = read_bounded(given.pdf_key)
     load = (
         serialization.load_pem_private_key
         if b"-----BEGIN" in data

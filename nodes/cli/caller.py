@@ -14,6 +14,7 @@ from nodes.adapters.network import CONFIG_FILE, TOKEN_FILE
 from nodes.adapters.roster_files import load_chain
 from nodes.client import Client, Patience
 from nodes.config import Config, load_config
+from nodes.files import read_bounded
 
 TOKEN_VARIABLE = "SHOUXIN_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 
@@ -72,10 +73,9 @@ def load_folder(folder: Path) -> Config:
 
 def load_roster(path: Path) -> Roster:
     """Return the genesis roster in a file, signed by all its members."""
+    data = read_bounded(path)
     try:
-        return check_genesis(SignedRoster.decode(path.read_bytes()))
-    except OSError as error:
-        raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
+        return check_genesis(SignedRoster.decode(data))
     except MalformedError as error:
         raise MalformedError(f"{path} is no genesis roster: {error}", code=error.code) from error
 

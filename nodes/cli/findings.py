@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from ledger.errors import MalformedError
 from nodes.cli.caller import ask
 from nodes.cli.show import Language, console, print_json, short, table
+from nodes.cli.traces import save_proof
 from nodes.client import Client
 
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
@@ -81,14 +81,7 @@ def evidence(given: argparse.Namespace) -> int:
         return await client.evidence(given.object)
 
     data = ask(given, question)
-    try:
-        given.output.write_bytes(data)
-    except OSError as error:
-        raise MalformedError(
-            f"cannot write {given.output}: {error.strerror}", code="no-file"
-        ) from error
-    print(f"{given.output}: {len(data)} bytes; shouxin verify {given.output} --roster GENESIS")
-    return 0
+    return save_proof(given.output, data)
 
 
 def _sentence(row: Mapping[str, Any], language: Language) -> Text:

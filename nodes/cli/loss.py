@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.closing import close_log
 from ledger.encoding import decode, encode
-from ledger.errors import MalformedError, UnverifiedError
+from ledger.errors import UnverifiedError
 from ledger.roster import Pin, decode_member
 from ledger.roster_chain import RosterChain
 from nodes.adapters.clock import SystemClock
@@ -15,17 +15,14 @@ from nodes.adapters.roster_files import read_versions
 from nodes.cli.caller import ask, load_folder, target
 from nodes.cli.show import console, print_json, table
 from nodes.client import Client
-from nodes.files import write_durably
+from nodes.files import read_bounded, write_durably
 
 NOT_YET = 5
 
 
 def prepare(given: argparse.Namespace) -> int:
     """Make a folder with fresh keys for the lost region's new node."""
-    try:
-        certificates = given.certificates.read_bytes()
-    except OSError as error:
-        raise MalformedError(f"cannot read {given.certificates}", code="no-file") from error
+    certificates = read_bounded(given.certificates)
     now_s = SystemClock().now_ms() // 1000
     heir = found_heir(given.folder, _chain(given), given.region, certificates, now_s)
     if given.json:
@@ -38,10 +35,7 @@ def prepare(given: argparse.Namespace) -> int:
 
 def check(given: argparse.Namespace) -> int:
     """Say whether our region may sign a roster version, as far as it closes logs."""
-    try:
-        roster = given.roster.read_bytes()
-    except OSError as error:
-        raise MalformedError(f"cannot read {given.roster}", code="no-file") from error
+    roster = read_bounded(given.roster)
 
     async def question(client: Client) -> dict[str, Any]:
         return await client.check_closings(roster)
@@ -106,10 +100,7 @@ def close(given: argparse.Namespace) -> int:
         return NOT_YET
     heir = None
     if given.heir is not None:
-        try:
-            heir = decode_member(decode(given.heir.read_bytes()))
-        except OSError as error:
-            raise MalformedError(f"cannot read {given.heir}", code="no-file") from error
+        heir = decode_member(decode(read_bounded(given.heir)))
     pins = {at: Pin(size, bytes.fromhex(root)) for at, (size, root) in found["pins"].items()}
     cut_ = Pin(found["size"], bytes.fromhex(found["root"]))
     new = close_log(chain.newest, given.origin, cut_, pins, heir)

@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import json
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from ledger.bundle import Bundle
@@ -12,7 +11,7 @@ from ledger.errors import LedgerError, MalformedError
 from nodes.cli.caller import ask
 from nodes.cli.show import print_json
 from nodes.client import Client
-from nodes.files import write_durably
+from nodes.files import save
 
 FIELDS = ("applicant", "telephone", "result", "reasons", "basis", "delivery", "loan")
 
@@ -36,7 +35,7 @@ def paper(given: argparse.Namespace) -> int:
     answer = ask(given, question)
     file = answer.pop("file", None)
     if file is not None:
-        _keep(given.output, file)
+        save(given.output, file)
     print_json(answer)
     return 0
 
@@ -77,16 +76,9 @@ def make(given: argparse.Namespace) -> int:
 
     answer, trust = ask(given, question)
     if given.trust is not None:
-        _keep(given.trust, trust)
+        save(given.trust, trust)
     print_json(answer)
     return 0
-
-
-def _keep(path: Path, data: bytes) -> None:
-    try:
-        write_durably(path, data, 0o644)
-    except OSError as error:
-        raise MalformedError(f"cannot write {path}: {error.strerror}", code="no-file") from error
 
 
 def find_use(given: argparse.Namespace, data: bytes) -> dict[str, Any] | None:

@@ -44,7 +44,7 @@ from nodes.adapters.random import randomness
 from nodes.cli.caller import ask, load_folder
 from nodes.cli.show import console, print_json, table
 from nodes.client import Client
-from nodes.files import write_durably
+from nodes.files import read_bounded, write_durably
 
 _CHANGED = ("constants", "rules", "steward", "suites")
 
@@ -118,10 +118,7 @@ def propose(given: argparse.Namespace) -> int:
 
 def join(given: argparse.Namespace) -> int:
     """Make the folder of a node whose region is to join, and say how the proposal names it."""
-    try:
-        certificates = given.certificates.read_bytes()
-    except OSError as error:
-        raise MalformedError(f"cannot read {given.certificates}", code="no-file") from error
+    certificates = read_bounded(given.certificates)
     place = Place(
         region=given.region,
         name=given.name,

@@ -18,9 +18,10 @@ from ledger.errors import MalformedError
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.random import randomness
 from nodes.adapters.sm2 import open_sm2
-from nodes.adapters.trust_files import load_trust, read_file
+from nodes.adapters.trust_files import load_trust
 from nodes.cli.paper import find_use
 from nodes.cli.show import Language, console, plain, print_json, table
+from nodes.files import read_bounded
 from seals.authority import Profile, issue, issue_list, issue_root
 from seals.report import Outcome, Report, Verdict
 from seals.ses import Picture, is_signature
@@ -44,11 +45,11 @@ def verify(given: argparse.Namespace) -> int:
     # What the library would warn of stands in the steps.
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
     logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
-    data = read_file(given.file)
+    data = read_bounded(given.file)
     trust = load_trust(given.trust)
     at_s = _time(given.at) if given.at else SystemClock().now_ms() // 1000
-    beside = read_file(given.signature) if given.signature else None
-    original = read_file(given.original) if given.original else None
+    beside = read_bounded(given.signature) if given.signature else None
+    original = read_bounded(given.original) if given.original else None
     sm2 = open_sm2()
     reports = check(data, sm2=sm2, trust=trust, at_s=at_s, original=original, beside=beside)
     valid = bool(reports) and all(one.verdict is Verdict.VALID for one in reports)
@@ -112,8 +113,8 @@ def check(
 def trial(given: argparse.Namespace) -> int:
     """Make a root, a maker, a signer and a seal, all for trials, and return 0."""
     folder: Path = given.folder
-    picture = read_file(given.picture)
-    passphrase = read_file(given.passphrase).strip()
+    picture = read_bounded(given.picture)
+    passphrase = read_bounded(given.passphrase).strip()
     sm2 = open_sm2()
     from_s = SystemClock().now_ms() // 1000
     until_s = from_s + YEAR_S

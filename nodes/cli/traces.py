@@ -1,13 +1,14 @@
 """``shouxin trace``, ``bundle``, ``prove``: what became of an object, and files that prove it."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from ledger.errors import MalformedError
 from nodes.cli.caller import ask
 from nodes.cli.show import console, print_json
 from nodes.cli.telling import tell_fields
 from nodes.client import Client
+from nodes.files import save
 
 
 def trace(given: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def bundle(given: argparse.Namespace) -> int:
     async def question(client: Client) -> bytes:
         return await client.bundle(given.case)
 
-    return _save(given, ask(given, question))
+    return save_proof(given.output, ask(given, question))
 
 
 def prove(given: argparse.Namespace) -> int:
@@ -44,15 +45,11 @@ def prove(given: argparse.Namespace) -> int:
     async def question(client: Client) -> bytes:
         return await client.object_proof(given.object)
 
-    return _save(given, ask(given, question))
+    return save_proof(given.output, ask(given, question))
 
 
-def _save(given: argparse.Namespace, data: bytes) -> int:
-    try:
-        given.output.write_bytes(data)
-    except OSError as error:
-        raise MalformedError(
-            f"cannot write {given.output}: {error.strerror}", code="no-file"
-        ) from error
-    print(f"{given.output}: {len(data)} bytes; shouxin verify {given.output} --roster GENESIS")
+def save_proof(path: Path, data: bytes) -> int:
+    """Keep what verifies offline in a file, and say how."""
+    save(path, data)
+    print(f"{path}: {len(data)} bytes; shouxin verify {path} --roster GENESIS")
     return 0

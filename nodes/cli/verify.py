@@ -20,6 +20,7 @@ from nodes.cli.object_telling import life_fields, tell_life
 from nodes.cli.show import Language, console, print_json
 from nodes.cli.telling import tell_trace, trace_fields
 from nodes.core.kinds import KINDS
+from nodes.files import read_bounded
 from seals.sm2 import statement_check
 
 BUNDLE_BYTES_MAX: Final = 64 << 20
@@ -47,7 +48,7 @@ def verify(given: argparse.Namespace) -> int:
     Asked about a moment, 1 also where the bundle does not prove that the object was live then.
     """
     genesis = load_genesis(given.roster)
-    bundle = _read(given.file, BUNDLE_BYTES_MAX)
+    bundle = read_bounded(given.file, BUNDLE_BYTES_MAX)
     if is_evidence_file(bundle):
         return _verify_evidence(bundle, genesis, given)
     told: Trace | ObjectLife
@@ -151,7 +152,7 @@ def load_genesis(path: Path) -> SignedRoster:
         MalformedError: It cannot be read, or is no roster.
         UnverifiedError: ``roster``: a signature does not hold.
     """
-    data = _read(path, ROSTER_BYTES_MAX)
+    data = read_bounded(path, ROSTER_BYTES_MAX)
     try:
         signed = SignedRoster.decode(data)
     except MalformedError as error:
@@ -161,17 +162,6 @@ def load_genesis(path: Path) -> SignedRoster:
     except LedgerError as error:
         raise UnverifiedError(f"{path}: {error}", code="roster") from error
     return signed
-
-
-def _read(path: Path, bytes_max: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(bytes_max + 1)
-    except OSError as error:
-        raise MalformedError(f"cannot read {path}: {error.strerror}", code="no-file") from error
-    if len(data) > bytes_max:
-        raise MalformedError(f"{path} is larger than {bytes_max} bytes", code="too-large")
-    return data
 
 
 def region_names(roster: Roster, language: Language) -> dict[str, str]:

@@ -6,9 +6,8 @@ import socket
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
-LOWEST: Final = (
-    15_000  # below the range systems give to outgoing connections, which would take them
-)
+# Below the range that systems give to outgoing connections, which would take them.
+LOWEST: Final = 15_000
 SPAN: Final = 15_000
 # Processes that look at the same moment start apart; one process does not offer a port twice.
 _offered = itertools.count(os.getpid() * 61)
