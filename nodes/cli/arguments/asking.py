@@ -1,0 +1,130 @@
+"""Arguments of the commands that ask a node, or check what one gave out."""
+
+from pathlib import Path
+
+from nodes.cli.arguments.common import Commands, add_caller, add_json, add_language, command
+
+
+def add_check(commands: Commands) -> None:
+    """Add ``shouxin check``."""
+    check = command(
+        commands,
+        "check",
+        "acts:check",
+        "ask whether a window may use a right over an item now (status 1: no)",
+    )
+    check.add_argument("--window", required=True)
+    check.add_argument("--right", required=True, help="intake, notice, verify, deliver or decide")
+    check.add_argument("--item", required=True)
+    check.add_argument("--officer")
+    add_json(check)
+    add_language(check)
+    add_caller(check)
+
+
+def add_sweeps(commands: Commands) -> None:
+    """Add ``shouxin windows``, ``lapsing`` and ``ungranted``."""
+    windows = command(
+        commands, "windows", "sweeps:windows", "list which windows may use a right over an item now"
+    )
+    windows.add_argument("item", metavar="ITEM")
+    windows.add_argument("--right", default="intake", help="as in check (default: intake)")
+    lapsing = command(
+        commands, "lapsing", "sweeps:lapsing", "list the grants that lapse soon, the soonest first"
+    )
+    lapsing.add_argument("--days", type=int, default=30, help="within so many (default: 30)")
+    lapsing.add_argument("--region", default="", help="only what this region has granted")
+    ungranted = command(
+        commands,
+        "ungranted",
+        "sweeps:ungranted",
+        "list a region's items that no live grant covers (明进暗不进; status 1 if there are any)",
+    )
+    ungranted.add_argument("region", metavar="REGION")
+    for made in (windows, lapsing, ungranted):
+        add_json(made)
+        add_language(made)
+        add_caller(made)
+
+
+def add_trace(commands: Commands) -> None:
+    """Add ``shouxin trace``."""
+    trace = command(
+        commands, "trace", "traces:trace", "show who did what on a case, and who held it"
+    )
+    trace.add_argument("case", metavar="CASE")
+    add_json(trace)
+    add_language(trace)
+    add_caller(trace)
+
+
+def add_bundle(commands: Commands) -> None:
+    """Add ``shouxin bundle``."""
+    bundle = command(
+        commands, "bundle", "traces:bundle", "export the evidence of a case as one file"
+    )
+    bundle.add_argument("case", metavar="CASE")
+    bundle.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    add_caller(bundle)
+
+
+def add_findings(commands: Commands) -> None:
+    """Add ``shouxin findings`` and ``evidence``."""
+    findings = command(
+        commands,
+        "findings",
+        "findings:findings",
+        "list what broke a rule, whose it is to answer, and up to where that is known",
+    )
+    findings.add_argument("--origin", metavar="LOG", help="only of this log (default: all)")
+    findings.add_argument("--rows", type=int, default=100, help="at most so many (default: 100)")
+    add_json(findings)
+    add_language(findings)
+    add_caller(findings)
+    evidence = command(
+        commands,
+        "evidence",
+        "findings:evidence",
+        "export what convicts a key that signed two histories, as one file",
+    )
+    evidence.add_argument("object", metavar="OBJECT", help="as findings and status name it")
+    evidence.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    add_caller(evidence)
+
+
+def add_prove(commands: Commands) -> None:
+    """Add ``shouxin prove``."""
+    prove = command(
+        commands,
+        "prove",
+        "traces:prove",
+        "export the proof of how a grant, seal, case or other object stands",
+    )
+    prove.add_argument("object", metavar="OBJECT")
+    prove.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    add_caller(prove)
+
+
+def add_verify(commands: Commands) -> None:
+    """Add ``shouxin verify``."""
+    verify = command(
+        commands,
+        "verify",
+        "verify:verify",
+        "check a bundle or evidence with nothing but the genesis roster",
+        description=(
+            "Check a bundle, or evidence that a key has signed two histories, with nothing but the "
+            "genesis roster: no network, no database. "
+            "Status 1 names the step that failed."
+        ),
+    )
+    verify.add_argument("file", type=Path, metavar="FILE")
+    verify.add_argument("--roster", type=Path, required=True, metavar="GENESIS")
+    verify.add_argument(
+        "--at",
+        type=int,
+        metavar="SECONDS",
+        help="say whether a grant or other object was live then (POSIX time); 1 unless proven",
+    )
+    add_json(verify)
+    add_language(verify)
