@@ -291,6 +291,7 @@ class Replay:
                 finality="replicated" if log.replicated else "accepted",
                 seen_by_s=_seen_on_note(place, log),
                 asserted=signer is not None and signer.state.get("holder") == "region",
+                unit=None if signer is None else signer.state.get("unit"),
                 findings=findings,
             )
         )

@@ -1,11 +1,24 @@
 """Corrections (更正): a mistake is mended by an act that says what was wrong; nothing is edited.
 
+What was held to be so stays readable: each act that was corrected with its own words, and after it
+what each correction put in their place, from when until when.
+
 Source: protocol.md section 9.
 """
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from ledger.errors import RefusedError
 from ledger.judge import CORRECTS
 from ledger.kind import Acting, Change, Judgement
+from ledger.statement import Act, Statement, UnverifiedStatement
+
+KIND: Final = "act.correct"
+
+Place = tuple[str, int]
+"""Origin and index of an entry."""
 
 
 def correct(acting: Acting) -> Judgement:
@@ -22,3 +35,78 @@ def correct(acting: Acting) -> Judgement:
         raise RefusedError("a correction cites the one entry it corrects", code="void-citation")
     # The same state in a new row: the next act on the object then follows this one.
     return Judgement((Change(own.object, own.state),))
+
+
+class Said(NamedTuple):
+    """An act that stands, where, and the time by which it counts."""
+
+    place: Place
+    statement: Statement | UnverifiedStatement
+    at_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """What was held to be so of one act for a time.
+
+    Args:
+        of: The act that was corrected.
+        at: The act that says so: itself at first, then the correction.
+        kind: Of the act that was corrected.
+        issuer: Who says so.
+        from_s: When that began to count.
+        until_s: When a correction took its place; None: it is what counts now.
+        body: The fields of the act itself; those of the correction after it.
+    """
+
+    of: Place
+    at: Place
+    kind: str
+    issuer: str
+    from_s: int
+    until_s: int | None
+    body: Mapping[str, Any]
+
+
+def corrected(act: Act) -> Place | None:
+    """Return the place of the entry that an act corrects; None where it is no correction."""
+    if act.kind != KIND:
+        return None
+    return next(((it.origin, it.index) for it in act.citations if it.role == CORRECTS), None)
+
+
+def beliefs(told: Iterable[Said]) -> tuple[Belief, ...]:
+    """Return what was held to be so of every act that was corrected, one after the other.
+
+    A correction of a correction says more of the act that both are about. An act that is not among
+    those given is left out, with its corrections.
+
+    Args:
+        told: Acts that stand, in the order of cause.
+    """
+    known: dict[Place, Said] = {}
+    root: dict[Place, Place] = {}
+    after: dict[Place, list[Said]] = {}
+    for it in told:
+        known[it.place] = it
+        at = corrected(it.statement.act)
+        if at in known:
+            root[it.place] = root.get(at, at)
+            after.setdefault(root[it.place], []).append(it)
+    found = []
+    for of in sorted(after):
+        chain = [known[of], *after[of]]
+        ends: list[int | None] = [it.at_s for it in chain[1:]]
+        found += [
+            Belief(
+                of=of,
+                at=it.place,
+                kind=known[of].statement.act.kind,
+                issuer=it.statement.issuer,
+                from_s=it.at_s,
+                until_s=until_s,
+                body=it.statement.act.body,
+            )
+            for it, until_s in zip(chain, [*ends, None], strict=True)
+        ]
+    return tuple(found)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from authz.case import RIGHT_OF
+from authz.correction import Belief, Said, beliefs, corrected
 from authz.custody import holder_of
 from authz.deadline import (
     Clock,
@@ -40,6 +41,7 @@ class TraceEntry:
         seen_by_s: It existed by then; None while nothing shows that.
         fresh_at_s: The latest time that its log proves below it; None where it proves none.
         asserted: Whether the region held the signing key, so that it is the region who says so.
+        unit: Where the officer who signed sat then; None for the region, or where none is known.
         findings: Codes of the rules that it breaks.
     """
 
@@ -52,6 +54,7 @@ class TraceEntry:
     seen_by_s: int | None = None
     fresh_at_s: int | None = None
     asserted: bool = False
+    unit: str | None = None
     findings: tuple[str, ...] = ()
 
 
@@ -64,8 +67,12 @@ class TraceLine:
         counted_s: The time by which it counts, where clocks are told.
         proven: Whether evidence bears that time out.
         issuer: The officer, or the region itself.
+        leaf: Of the entry, which its proof of inclusion leads from.
+        unit: Where the officer sat then.
         right: Which of the four it used for another place; None on own competence.
         holder: The department or window that holds the case after it; None where nobody does.
+        corrects: The entry that it says was wrong; None for anything but a correction that stands.
+        corrected_by: Where corrections of it stand, in order.
         running: What is owed after it, in time yet when it was done.
         overrun: What is owed after it, and was overdue when it was done.
     """
@@ -92,6 +99,10 @@ class TraceLine:
     finality: str
     confirmation: str
     findings: tuple[str, ...]
+    leaf: bytes
+    unit: str | None = None
+    corrects: tuple[str, int] | None = None
+    corrected_by: tuple[tuple[str, int], ...] = ()
     counted_s: int | None = None
     proven: bool = False
     running: tuple[Obligation, ...] = ()
@@ -105,6 +116,7 @@ class Trace:
     Args:
         holder: Who holds it now; None where nobody does, or the entries do not say.
         stage: How far it has come; None where it was never opened within sight.
+        beliefs: Of each act that was corrected, what was held to be so and from when until when.
         clocks: What was and is owed, by whom and until when; empty where no calendar was given.
         as_of_s: The moment for which running clocks are told; None without clocks.
     """
@@ -113,6 +125,7 @@ class Trace:
     lines: tuple[TraceLine, ...]
     holder: str | None
     stage: str | None
+    beliefs: tuple[Belief, ...] = ()
     clocks: tuple[Clock, ...] = ()
     as_of_s: int | None = None
 
@@ -132,6 +145,7 @@ def trace(
     rows: dict[str, Mapping[str, Any]] = {}
     latest: Mapping[str, Any] = {}
     lines = []
+    said = []
     steps = []
     pauses: dict[str, Pause] = {}
     for entry in in_order(list(entries)):
@@ -150,13 +164,17 @@ def trace(
                 steps.append(_step(entry, at, row, holder))
             note_pause(pauses, case, entry.statement.act.kind, entry.changed, at)
         lines.append(line)
+        if entry.changed:
+            at_s = line.time_s if line.counted_s is None else line.counted_s
+            said.append(Said((entry.origin, entry.index), entry.statement, at_s))
     stops = tuple(pauses.values())
     told = () if timing is None else clocks(steps, timing.calendar, timing.days_of, stops)
     return Trace(
         case=case,
-        lines=tuple(_with_clocks(lines, told)),
+        lines=tuple(_with_clocks(_with_corrections(lines), told)),
         holder=holder_of(rows),
         stage=latest.get("stage"),
+        beliefs=beliefs(said),
         clocks=told,
         as_of_s=None if timing is None else timing.as_of_s,
     )
@@ -165,6 +183,19 @@ def trace(
 def _step(entry: TraceEntry, at: Counted, row: Mapping[str, Any], holder: str | None) -> Step:
     kind = entry.statement.act.kind
     return Step(origin=entry.origin, index=entry.index, kind=kind, at=at, row=row, holder=holder)
+
+
+def _with_corrections(lines: Sequence[TraceLine]) -> list[TraceLine]:
+    by: dict[tuple[str, int], tuple[tuple[str, int], ...]] = {}
+    for line in lines:
+        if line.corrects is not None:
+            by[line.corrects] = (*by.get(line.corrects, ()), (line.origin, line.index))
+    return [
+        replace(line, corrected_by=by[line.origin, line.index])
+        if (line.origin, line.index) in by
+        else line
+        for line in lines
+    ]
 
 
 def _with_clocks(lines: Sequence[TraceLine], told: Sequence[Clock]) -> Iterator[TraceLine]:
@@ -221,6 +252,9 @@ def _line(
         finality=entry.finality,
         confirmation=entry.confirmation,
         findings=entry.findings,
+        leaf=made.leaf,
+        unit=entry.unit,
+        corrects=corrected(act) if entry.changed else None,
     )
 
 

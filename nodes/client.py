@@ -346,11 +346,13 @@ class Client:
         return CheckAnswer(**answer, relied=relied)
 
     async def case(
-        self, name: str, *, at_least: str = "", timeout_ms: int = 10_000
+        self, name: str, *, proofs: bool = False, at_least: str = "", timeout_ms: int = 10_000
     ) -> dict[str, Any]:
-        """Return the timeline of a case."""
-        query = f"?timeout_ms={timeout_ms}{_also(at_least)}" if at_least else ""
+        """Return the timeline of a case; with ``proofs`` each line brings its own."""
+        asked = {"proofs": "all"} if proofs else {}
+        asked |= {"timeout_ms": str(timeout_ms), "at_least": at_least} if at_least else {}
         wait_ms = timeout_ms if at_least else 0
+        query = f"?{urlencode(asked)}" if asked else ""
         return await self._json("GET", f"/v1/cases/{quote(name)}{query}", wait_ms=wait_ms)
 
     async def windows(
@@ -409,9 +411,10 @@ class Client:
         """Return the roster in force."""
         return await self._json("GET", "/v1/roster")
 
-    async def proof(self, index: int) -> bytes:
-        """Return the proof file of an entry (C2SP tlog-proof)."""
-        return await self._bytes("GET", f"/v1/entries/{index}/proof")
+    async def proof(self, index: int, *, origin: str = "") -> bytes:
+        """Return the proof file of an entry (C2SP tlog-proof), of the node's own log or another."""
+        query = f"?{urlencode({'origin': origin})}" if origin else ""
+        return await self._bytes("GET", f"/v1/entries/{index}/proof{query}")
 
     async def receipt(self, index: int) -> bytes:
         """Return the receipt of an entry, over the newest published size."""

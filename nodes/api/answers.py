@@ -15,11 +15,9 @@ from sqlalchemy import Connection
 from ledger.equivocation import Equivocation, encode_file
 from ledger.errors import NotFoundError
 from ledger.names import check_origin, check_subject, region_of, region_of_origin
-from ledger.note import Note
-from ledger.proofs import prove_inclusion
-from ledger.tlog_proof import TlogProof
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
-from nodes.api.context import SERVICE, Service, nodes_of
+from nodes.api.context import SERVICE, Service
+from nodes.api.entry_proofs import EntryProofs
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, query_number
 from nodes.api.scitt import locate
@@ -30,7 +28,6 @@ from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import load_trace, newest
 from nodes.store.findings import load_findings
-from nodes.store.notes import load_finished_covering
 
 EVIDENCE_TYPE: Final = "application/cbor"
 PROOF_TYPE: Final = "text/plain; charset=utf-8"
@@ -98,23 +95,19 @@ async def status(request: web.Request) -> web.Response:
 
 @routes.get("/v1/entries/{index}/proof")
 async def proof(request: web.Request) -> web.Response:
-    """Prove an entry of our own log under the newest note that has its quorums (C2SP tlog-proof).
+    """Prove an entry under the newest note that has its quorums (C2SP tlog-proof).
 
-    While none covers the entry, it is the newest published one, signed by our own key alone.
+    It is of our own log, or with ``?origin=`` of another that is held here. While none covers an
+    entry of our own, it is the newest published one, signed by our own key alone.
     """
     service = request.app[SERVICE]
-    check_query(request)
+    check_query(request, "origin")
     index = locate(request)
-    snapshot = service.node.snapshot
-    if index >= snapshot.size:
-        raise NotFoundError(f"the log has no entry {index} so far")
+    origin = request.query.get("origin", service.origin)
+    check_origin(origin)
 
     def read(connection: Connection) -> bytes:
-        ids = LogIDs()
-        found = load_finished_covering(connection, ids, service.origin, index)
-        size, note = (snapshot.size, snapshot.note) if found is None else found
-        hashes = prove_inclusion(index, size, nodes_of(connection, ids, service.origin))
-        return TlogProof(index, tuple(hashes), Note.decode(note)).encode()
+        return EntryProofs(service, connection, LogIDs()).prove(origin, index)
 
     body = await service.readers.run(read)
     return web.Response(body=body, headers={"Content-Type": PROOF_TYPE})

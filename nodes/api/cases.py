@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import Connection
 
-from authz.case_bundle import Place, counted, wanted
-from authz.trace import Trace, TraceEntry, trace
+from authz.case_bundle import Place, wanted
+from authz.trace import Trace
 from ledger.bundle import Bundle, ProvenEntry, ProvenLog, ProvenMap
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
@@ -22,7 +22,6 @@ from ledger.note import Note
 from ledger.object_map import EMPTY_MAP_ROOT
 from ledger.proofs import prove_inclusion
 from ledger.roster import Role, Roster
-from ledger.salvage import as_judged
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import BLOCK_KIND, VIEW_KIND, collect_lines, decode_block
 from nodes.api.answers import as_of
@@ -32,18 +31,18 @@ from nodes.api.clocks import (
     epochs_of,
     fresh_below,
     load_calendar,
-    timing,
 )
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service, nodes_of
+from nodes.api.entry_proofs import EntryProofs
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
+from nodes.api.timelines import story, tell
 from nodes.api.tokens import ANY, authorize
 from nodes.core.sight import INDEX_PAST_ALL
-from nodes.ports import UseRow
 from nodes.store.entries import LogIDs, load_entries, load_leaves, stored_size
-from nodes.store.facts import between, load_changes, load_mentions, load_voids, newest
-from nodes.store.findings import load_findings_of, load_uses, seen_by
+from nodes.store.facts import load_changes, load_mentions, load_voids
+from nodes.store.findings import seen_by
 from nodes.store.maps import State as MapState
 from nodes.store.maps import load_node_at, load_states
 from nodes.store.notes import load_finished_above, load_newest_note
@@ -51,33 +50,40 @@ from nodes.store.notes import load_finished_above, load_newest_note
 BUNDLE_TYPE: Final = "application/cbor"
 ENTRIES_MAX: Final = 20_000
 
-# How the uses of one entry stand together: the worst of them.
-_WORST: Final = ("unauthorised", "unproven", "open", "confirmed-late", "confirmed")
-
 routes = web.RouteTableDef()
 
 
 @routes.get("/v1/cases/{id:.+}")
 async def case_of(request: web.Request) -> web.Response:
-    """Tell a case from first to last, as this node knows it."""
+    """Tell a case from first to last, as this node knows it.
+
+    Each line says where its proof is; with ``?proofs=all`` it brings the proof itself.
+    """
     service = request.app[SERVICE]
     authorize(request, ANY)
-    check_query(request, *NAMES)
+    check_query(request, "proofs", *NAMES)
     case = _name(request)
+    is_whole = wants_proofs(request)
     await reach(service, request, partial(judged_size, service))
     sizes = as_of(service)
-    told = await service.readers.run(lambda connection: tell(service, connection, case))
-    lines = [
-        {name: value for name, value in asdict(line).items() if name != "findings"}
-        | {"findings": list(line.findings)}
-        for line in told.lines
-    ]
+
+    def read(connection: Connection) -> tuple[Trace, list[dict[str, Any]]]:
+        told = tell(service, connection, case)
+        proofs = EntryProofs(service, connection, LogIDs())
+        return told, [
+            asdict(line)
+            | {"proof": proofs.tell(line.origin, line.index, line.leaf, whole=is_whole)}
+            for line in told.lines
+        ]
+
+    told, lines = await service.readers.run(read)
     return json_response(
         {
             "case": case,
             "holder": told.holder,
             "stage": told.stage,
             "lines": plain(lines),
+            "beliefs": plain([asdict(it) for it in told.beliefs]),
             "clocks": [
                 clock.fields(told.as_of_s) for clock in told.clocks if told.as_of_s is not None
             ],
@@ -122,94 +128,16 @@ async def _bundle(service: Service, name: str) -> web.Response:
     )
 
 
-def tell(service: Service, connection: Connection, case: str) -> Trace:
-    """Return the timeline of a case.
+def wants_proofs(request: web.Request) -> bool:
+    """Say whether an answer is to bring the proof of each line, rather than to say where it is.
 
     Raises:
-        NotFoundError: No log that is held here names it.
+        MalformedError: ``bad-field``.
     """
-    ids = LogIDs()
-    places = _story(connection, ids, case)
-    if not places:
-        raise NotFoundError(f"nothing is recorded here about {case}", code="unknown-object")
-    finished = {
-        origin: 0 if note is None else note[0]
-        for origin in {origin for origin, _ in places}
-        for note in [load_newest_note(connection, ids, origin, finished=True)]
-    }
-    known: BlockTimes = {}
-    entries = [
-        _trace_entry(service, connection, ids, case, origin, index, finished[origin], known)
-        for origin, index in places
-    ]
-    rows = [entry.changed[case] for entry in entries if case in entry.changed]
-    count = timing(
-        service,
-        connection,
-        ids,
-        [(row["item"], row["v"]) for row in rows],
-        [it for entry in entries for it in (entry.statement.time_s, entry.seen_by_s) if it],
-    )
-    return trace(case, entries, service.kinds, count)
-
-
-def _story(connection: Connection, ids: LogIDs, case: str) -> list[tuple[str, int]]:
-    """Return (origin, index) of the acts on a case and of the mentions of it that count."""
-    changes = load_changes(connection, ids, case)
-    acts: list[tuple[Place, UnverifiedStatement]] = []
-    for origin, index in changes:
-        [entry] = load_entries(connection, ids, origin, index, index + 1)
-        acts.append((Place(origin, index), _told(entry)))
-    mentions = [Place(*found) for found in load_mentions(connection, ids, case)]
-    return changes + [(it.origin, it.index) for it in counted(case, acts, mentions)]
-
-
-def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows the question
-    service: Service,
-    connection: Connection,
-    ids: LogIDs,
-    case: str,
-    origin: str,
-    index: int,
-    finished_size: int,
-    known: BlockTimes,
-) -> TraceEntry:
-    [entry] = load_entries(connection, ids, origin, index, index + 1)
-    made = _told(entry)
-    [signer] = newest(connection, ids, [(origin, made.issuer, index)])
-    rows = [
-        row
-        for name in dict.fromkeys((case, made.subject))
-        for row in between(connection, ids, origin, name, index, index + 1)
-    ]
-    seen = seen_by(connection, ids, origin, index)
-    fresh = fresh_below(service, connection, ids, origin, index, known)
-    if origin == service.origin:
-        finality: str = service.driver.finality(index)
-    else:
-        finality = "replicated" if index < finished_size else "accepted"
-    return TraceEntry(
-        origin=origin,
-        index=index,
-        statement=made,
-        changed={row.object: row.state for row in rows},
-        finality=finality,
-        confirmation=_confirmation(load_uses(connection, ids, origin, index)),
-        seen_by_s=None if seen is None else seen[0],
-        fresh_at_s=None if fresh is None else fresh.time_s,
-        asserted=signer is not None and signer.state.get("holder") == "region",
-        findings=tuple(row.code for row in load_findings_of(connection, ids, origin, index)),
-    )
-
-
-def _told(entry: bytes) -> UnverifiedStatement:
-    """Return an act as a timeline tells it: one that was salvaged, as itself."""
-    return as_judged(decode_statement(entry))
-
-
-def _confirmation(uses: Iterable[UseRow]) -> str:
-    standing = {use.status for use in uses}
-    return next((status for status in _WORST if status in standing), "")
+    asked = request.query.get("proofs")
+    if asked not in {None, "all"}:
+        raise MalformedError("proofs is all, or left out", code="bad-field")
+    return asked is not None
 
 
 class _Held:
@@ -319,7 +247,7 @@ class _Held:
         found: list[Place] = []
         times_s: list[int] = []
         known: BlockTimes = {}
-        for place in self._proven(_story(connection, ids, case)):
+        for place in self._proven((it.origin, it.index) for it in story(connection, ids, case)):
             origin, index = place.origin, place.index
             made = self.statement(place)
             if made is None:

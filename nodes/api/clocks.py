@@ -28,6 +28,9 @@ _BLOCKS_MAX: Final = 8
 """Block records without a whole quorum of lines that are passed over for an older one."""
 
 
+_CACHED_MAX: Final = 50_000
+
+
 class Proof(NamedTuple):
     """A time that an entry proves, and where in the same log that entry stands."""
 
@@ -119,7 +122,7 @@ def block_below(  # noqa: PLR0917 - as above
             return ()
         place = (origin, row.index)
         if place not in known:
-            known[place] = _block_time(service, connection, ids, origin, row.index)
+            known[place] = _block_time(service, connection, ids, place)
         time_s = known[place]
         if time_s is not None:
             return (Proof(time_s, row.index),)
@@ -128,14 +131,27 @@ def block_below(  # noqa: PLR0917 - as above
 
 
 def _block_time(
-    service: Service, connection: Connection, ids: LogIDs, origin: str, index: int
+    service: Service, connection: Connection, ids: LogIDs, place: tuple[str, int]
 ) -> int | None:
+    """Return the time that a block record proves; one that has proven it once is not asked again.
+
+    What proves nothing yet may do so once the epoch that it belongs to has its quorums.
+    """
+    found = service.block_times.get(place)
+    if found is not None:
+        return found
+    origin, index = place
     [entry] = load_entries(connection, ids, origin, index, index + 1)
     try:
         block = decode_block(decode_statement(entry).act.body)
     except LedgerError:
         return None
-    return block_fresh_at(epochs_of(service, connection, origin)[0], index, block)
+    found = block_fresh_at(epochs_of(service, connection, origin)[0], index, block)
+    if found is not None:
+        if len(service.block_times) >= _CACHED_MAX:
+            service.block_times.clear()
+        service.block_times[place] = found
+    return found
 
 
 def epochs_of(service: Service, connection: Connection, origin: str) -> tuple[Epochs, int]:

@@ -62,6 +62,7 @@ class Service:
         sm2: Which SM2 this process has; None for none.
         by_hash: Origin by the hash that paths use.
         notes: Last answers about checkpoints, with the commit they are from.
+        block_times: By log and index, what block records have been found to prove; bounded there.
     """
 
     region: str
@@ -82,6 +83,7 @@ class Service:
     sm2: str | None = None
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    block_times: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @property
     def chain(self) -> RosterChain:

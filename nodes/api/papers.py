@@ -27,12 +27,13 @@ from nodes.adapters.draft_store import Origin
 from nodes.adapters.random import randomness
 from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey
 from nodes.api.appending import compose
-from nodes.api.cases import prove, tell
+from nodes.api.cases import prove
 from nodes.api.context import SERVICE, Service
 from nodes.api.desk import Draft
 from nodes.api.public_papers import use_of
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, read_json, take
+from nodes.api.timelines import tell
 from nodes.api.tokens import ANY, PEOPLE, Caller, Role, authorize, parse_hash
 from nodes.core.ready import Compose
 from nodes.core.sight import INDEX_PAST_ALL

@@ -11,6 +11,7 @@ from rich.text import Text
 from authz.deadline import WORDS as OBLIGATIONS
 from authz.deadline import Obligation
 from authz.trace import Trace
+from ledger.names import region_of_origin
 from nodes.cli.show import (
     RIGHT_ZH,
     STAGE_ZH,
@@ -53,6 +54,10 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "unproven": "? 起止时间未全部得到佐证，按可佐证的最晚时间计。",
         "seal": "印章",
         "asserted": "† 私钥由地区代管：由该地区声明系此人所为。",
+        "beliefs": "更正",
+        "believed": "  {of}  {begin} 起至 {end} 以此为准：{said}",
+        "believed_now": "  {of}  {begin} 起以此为准：{said}",
+        "proofs": "逐条凭证：--json --proofs，或 GET {url}",
     },
     "en": {
         "case": "Case",
@@ -71,6 +76,10 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "unproven": "? Not all its times are borne out; the latest that evidence allows counts.",
         "seal": "seal",
         "asserted": "† The region holds the key: it is the region who says that they acted.",
+        "beliefs": "Corrections",
+        "believed": "  {of}  held to be so from {begin} until {end}: {said}",
+        "believed_now": "  {of}  held to be so since {begin}: {said}",
+        "proofs": "proof of each line: --json --proofs, or GET {url}",
     },
 }
 
@@ -94,6 +103,7 @@ def trace_fields(told: Trace) -> dict[str, Any]:
         "holder": told.holder,
         "stage": told.stage,
         "lines": [plain(asdict(line)) for line in told.lines],
+        "beliefs": [plain(asdict(it)) for it in told.beliefs],
         "clocks": [
             plain(clock.fields(told.as_of_s)) for clock in told.clocks if told.as_of_s is not None
         ],
@@ -161,6 +171,9 @@ def tell_fields(
     if any(line["asserted"] for line in lines):
         put(Text(words["asserted"], style="dim"))
     _put_clocks(put, told.get("clocks", ()), language, named)
+    _put_beliefs(put, told.get("beliefs", ()), language, named)
+    if lines and "proof" in lines[0]:
+        put(Text(words["proofs"].format(url=lines[0]["proof"]["url"]), style="dim"))
     if not told["findings"]:
         put(Text(words["none"], style="green"))
         return
@@ -197,6 +210,42 @@ def _put_clocks(
     for mark, name in (("provisional", "provisional"), ("unproven", "proven")):
         if any(clock_[name] is (mark == "provisional") for clock_ in shown):
             put(Text(words[mark], style="dim"))
+
+
+def _put_beliefs(
+    put: Callable[[RenderableType], None],
+    beliefs: Sequence[Mapping[str, Any]],
+    language: Language,
+    named: Mapping[str, str],
+) -> None:
+    """Print what was held to be so of each act that was corrected, before and after."""
+    if not beliefs:
+        return
+    words = _WORDS[language]
+    put(Text(words["beliefs"], style="bold"))
+    for belief in beliefs:
+        origin, index = belief["of"]
+        region = region_of_origin(origin)
+        is_last = belief["until_s"] is None
+        put(
+            Text(
+                words["believed_now" if is_last else "believed"].format(
+                    of=f"{named.get(region, region)} {index}",
+                    begin=clock(belief["from_s"]),
+                    end="" if is_last else clock(belief["until_s"]),
+                    said=_said(belief),
+                )
+            )
+        )
+
+
+def _said(belief: Mapping[str, Any]) -> str:
+    """Return what an act said, in its own fields; of a correction its words and its reason."""
+    body = belief["body"]
+    if belief["at"] != belief["of"]:
+        return f"{body['remark']} ({body['reason']}; {short(belief['issuer'])})"
+    told = (f"{name}={value}" for name, value in body.items() if isinstance(value, str | int))
+    return f"{belief['kind']} {', '.join(told)}"
 
 
 def _by(line: Mapping[str, Any], named: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ def trace(given: argparse.Namespace) -> int:
     """Show the timeline of a case."""
 
     async def question(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
-        return await client.case(given.case), await client.roster()
+        return await client.case(given.case, proofs=given.proofs), await client.roster()
 
     told, roster = ask(given, question)
     if given.json:

@@ -147,9 +147,11 @@ def load_mentions(connection: Connection, ids: LogIDs, object_: str) -> list[tup
     return _load(connection, ids, _places(schema.mentions, object_))
 
 
-def load_voids(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
-    """Return (origin, index) of every void entry that names an object, by key."""
-    return _load(connection, ids, _places(schema.voids, object_))
+def load_voids(
+    connection: Connection, ids: LogIDs, object_: str, *, rows_max: int | None = None
+) -> list[tuple[str, int]]:
+    """Return (origin, index) of the void entries that name an object, by key; None: of all."""
+    return _load(connection, ids, _places(schema.voids, object_).limit(rows_max))
 
 
 def _places(table: Table, object_: str) -> Select[tuple[int, int]]:

@@ -1,5 +1,9 @@
+from dataclasses import replace
+
+from authz.trace import Trace, trace
 from tests.authz.refusals import refused
-from tests.authz.world import CASE, CLERK, CLERK_CQ, GRANT, SICHUAN, WINDOW, World
+from tests.authz.test_trace import entries_of
+from tests.authz.world import CASE, CLERK, CLERK_CQ, GRANT, KINDS, SICHUAN, WINDOW, World
 
 OPENED = World().enrol().lend().open()
 NOTICE = {"missing": ["proof"], "grant": GRANT, "window": WINDOW}
@@ -30,3 +34,54 @@ def test_a_region_corrects_only_what_it_has_recorded() -> None:
     body = {"index": 1, "reason": "误录", "remark": "应为窗口"}
     with refused("unknown-object"):
         world.do("act.correct", CLERK_CQ, CASE, body, corrects=1)
+
+
+def timeline(world: World) -> Trace:
+    return trace(CASE, entries_of(world), KINDS)
+
+
+def test_what_was_held_to_be_so_is_told_before_and_after_each_correction() -> None:
+    world = OPENED.copy()
+    opened = len(world.logs[SICHUAN].statements) - 1
+    began_s = world.now_s
+    for after_s, remark in ((100, "受理方式应为窗口"), (200, "受理方式应为全程网办")):
+        world.now_s = began_s + after_s
+        body = {"index": opened, "reason": "误录", "remark": remark}
+        world.do("act.correct", CLERK, CASE, body, corrects=opened)
+    told = timeline(world)
+    origin = world.logs[SICHUAN].origin
+    of, first, second = ((origin, opened + at) for at in range(3))
+    assert [(it.of, it.at, it.from_s, it.until_s) for it in told.beliefs] == [
+        (of, of, began_s, began_s + 100),
+        (of, first, began_s + 100, began_s + 200),
+        (of, second, began_s + 200, None),
+    ]
+    assert told.beliefs[0].body["mode"] == "agency"
+    assert [it.body.get("remark") for it in told.beliefs][1:] == [
+        "受理方式应为窗口",
+        "受理方式应为全程网办",
+    ]
+    assert told.lines[0].corrected_by == (first, second)
+    assert [line.corrects for line in told.lines] == [None, of, of]
+
+
+def test_a_correction_of_a_correction_says_more_of_the_act_that_both_are_about() -> None:
+    world = OPENED.copy()
+    opened = len(world.logs[SICHUAN].statements) - 1
+    for index in (opened, opened + 1):
+        body = {"index": index, "reason": "误录", "remark": "应为窗口"}
+        world.do("act.correct", CLERK, CASE, body, corrects=index)
+    told = timeline(world)
+    assert {it.of for it in told.beliefs} == {(world.logs[SICHUAN].origin, opened)}
+    assert [it.until_s is None for it in told.beliefs] == [False, False, True]
+
+
+def test_a_void_correction_is_believed_by_nobody() -> None:
+    world = OPENED.copy()
+    opened = len(world.logs[SICHUAN].statements) - 1
+    body = {"index": opened, "reason": "误录", "remark": "应为窗口"}
+    world.do("act.correct", CLERK, CASE, body, corrects=opened)
+    void = [replace(it, changed={}) for it in entries_of(world)[-1:]]
+    told = trace(CASE, [*entries_of(world)[:-1], *void], KINDS)
+    assert told.beliefs == ()
+    assert [line.corrects for line in told.lines] == [None, None]

@@ -11,6 +11,8 @@ import pytest
 from authz.case_bundle import judge_bundle
 from ledger.bundle import check_bundle
 from ledger.errors import LedgerError, MalformedError, RefusedError
+from ledger.policy import Policy
+from ledger.tlog_proof import TlogProof
 from nodes.api.consistency import consistency_of
 from nodes.cli.main import main
 from nodes.client import Acted, Client, Patience
@@ -178,6 +180,52 @@ def test_every_region_tells_the_same_story(province: Province) -> None:
         ]
         assert other["findings"] == []
         assert all(line["asserted"] for line in other["lines"] if line["issuer"].count("/"))
+
+
+def test_each_line_brings_the_proof_of_its_entry(province: Province) -> None:
+    async def story() -> dict[str, Any]:
+        async with province.live.client("530000") as client, asyncio.timeout(15):
+            while True:
+                told = await client.case(CASE, proofs=True)
+                if all(line["proof"]["tlog"] for line in told["lines"]):
+                    return told
+                await asyncio.sleep(0.05)
+
+    async def proof(origin: str, index: int) -> bytes:
+        async with province.live.client("530000") as client:
+            return await client.proof(index, origin=origin)
+
+    told = province.live.run(story())
+    members = province.live.founded.roster.members
+    assert {line["region"] for line in told["lines"]} == {SICHUAN, TIBET}
+    for line in told["lines"]:
+        home = province.live.founded.configs[line["region"]].parent
+        policy = Policy.decode((home / "policy/mirror-1.policy").read_bytes(), insecure=True)
+        leaf = bytes.fromhex(line["leaf"])
+        TlogProof.decode(line["proof"]["tlog"].encode()).check(leaf, policy)
+        with pytest.raises(LedgerError):
+            TlogProof.decode(line["proof"]["tlog"].encode()).check(bytes(32), policy)
+        assert line["proof"]["leaf"] == line["leaf"]
+        assert line["proof"]["receipt"] == f"{members[line['region']].url}/entries/{line['index']}"
+    last = told["lines"][-1]
+    asked = province.live.run(proof(last["origin"], last["index"]))
+    TlogProof.decode(asked).check(bytes.fromhex(last["leaf"]), policy)
+    for origin, code in ((last["origin"], "not-found"), ("x.example/510000", "not-found")):
+        with pytest.raises(LedgerError) as caught:
+            province.live.run(proof(origin, 999_999))
+        assert caught.value.code == code
+
+
+def test_a_trace_says_where_the_officer_sat_and_where_proofs_are(
+    province: Province, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = str(province.live.founded.configs[SICHUAN].parent)
+    assert main(["trace", CASE, "--node", node]) == 0
+    assert "/proof?origin=" in capsys.readouterr().out
+    assert main(["trace", CASE, "--node", node, "--json", "--proofs"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {line["unit"] for line in told["lines"] if "/" in line["issuer"]} == {WINDOW, OWNER}
+    assert told["beliefs"] == []
 
 
 def test_the_bundle_proves_the_case_with_the_genesis_roster_alone(province: Province) -> None:

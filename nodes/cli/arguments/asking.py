@@ -53,6 +53,9 @@ def add_trace(commands: Commands) -> None:
         commands, "trace", "traces:trace", "show who did what on a case, and who held it"
     )
     trace.add_argument("case", metavar="CASE")
+    trace.add_argument(
+        "--proofs", action="store_true", help="with --json: the proof of each line beside it"
+    )
     add_json(trace)
     add_language(trace)
     add_caller(trace)
