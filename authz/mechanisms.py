@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from authz import branch, case, custody, grant, item, party, trace, training
-from ledger import judge, proofs
+from ledger import commitment, judge, proofs
 
 TIBET: Final = "藏政办发〔2021〕21号"
 SHANWEI: Final = "汕尾市推进政务服务“跨城通办”工作方案"
@@ -86,11 +86,19 @@ MECHANISMS: Final[tuple[Mechanism, ...]] = (
         number=5,
         name="区块链信任机制",
         phrases=((GUIZHOU, "确保数据完整性、准确性、可用性和保密性"),),
-        kinds=("act.correct",),
+        kinds=(
+            "act.correct",
+            "vault.key",
+            "vault.put",
+            "vault.share",
+            "vault.shred",
+            "vault.keep",
+        ),
         rules=(
             proofs.check_inclusion,
             proofs.check_consistency,
             judge.check_citations,
+            commitment.check_opening,
         ),
     ),
     Mechanism(

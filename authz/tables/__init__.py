@@ -12,6 +12,7 @@ from authz.tables import (
     platform,
     pushes,
     supervision,
+    vault,
 )
 from ledger.kind import Kind
 
@@ -24,6 +25,7 @@ _TABLES: Final = (
     pushes,
     evaluation,
     supervision,
+    vault,
 )
 
 RECORD_KINDS: Final[tuple[Kind, ...]] = tuple(kind for table in _TABLES for kind in table.KINDS)

@@ -46,6 +46,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "该特别程序不在事项清单内，不能暂停计时。",
         "The item lists no such procedure, so the clock does not stop.",
     ),
+    "shredded": (
+        "该办件的密钥已在本地销毁，不能再存入或交付材料。",
+        "The keys of this case are destroyed here. Nothing can be put in or given out.",
+    ),
     "target-not-met": (
         "完成数未达到目标数，请按进度报告。",
         "The count is below the target. Report progress instead.",

@@ -32,6 +32,7 @@ def _good(field: Field) -> object:
         FieldType.PARTY: "540000/department/hrss",
         FieldType.OBJECT: f"540000/{field.of or 'item'}/1",
         FieldType.HASH: bytes(32),
+        FieldType.KEY: bytes(32),
         FieldType.UINT: 1,
         FieldType.BOOL: True,
         FieldType.SECONDS: 1,

@@ -48,6 +48,7 @@ MODULES = (
     "authz/test_calendar",
     "authz/test_correction",
     "authz/test_records",
+    "authz/test_vault",
     "seals/test_usage",
 )
 ELSEWHERE = {

@@ -61,6 +61,7 @@ from ledger.roster_acts import (
 from ledger.statement import Act, Citation, Statement, sign_statement
 from ledger.views import EPOCH_KIND, Block, BlockLines, GoodLine, block_body, view_body
 from tests import rfc9162
+from tests.vectors.own.vault import vault_vector
 
 NETWORK = "southwest-five.example"
 REGIONS = {
@@ -547,6 +548,7 @@ class Example:
             },
             "roster-acts": self.steps(),
             "loss": self.loss(),
+            "vault": vault_vector(),
             "bundle": {
                 "bundle": self.bundle.encode().hex(),
                 "genesis": self.roster.sha256.hex(),
