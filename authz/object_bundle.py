@@ -9,7 +9,7 @@ Source: docs/formats/own.md section 6.
 from dataclasses import dataclass
 from typing import Final
 
-from authz.case_bundle import Replay
+from authz.replay import Replay
 from ledger.bundle import VerifiedBundle
 from ledger.kind import Kinds
 from ledger.suites import CheckSM2, no_sm2

@@ -25,7 +25,7 @@ from authz.deadline import (
     note_pause,
 )
 from ledger.kind import Kinds
-from ledger.names import region_of_origin
+from ledger.names import number_of_origin, region_of_origin
 from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement
 
 
@@ -119,6 +119,7 @@ class Trace:
         beliefs: Of each act that was corrected, what was held to be so and from when until when.
         clocks: What was and is owed, by whom and until when; empty where no calendar was given.
         as_of_s: The moment for which running clocks are told; None without clocks.
+        of_logs: Rules that a log's words on itself break, as far as a bundle shows them.
     """
 
     case: str
@@ -128,11 +129,13 @@ class Trace:
     beliefs: tuple[Belief, ...] = ()
     clocks: tuple[Clock, ...] = ()
     as_of_s: int | None = None
+    of_logs: tuple[tuple[str, int, str], ...] = ()
 
     @property
     def findings(self) -> tuple[tuple[str, int, str], ...]:
         """Every broken rule, with the place of the entry that breaks it."""
-        return tuple((it.origin, it.index, code) for it in self.lines for code in it.findings)
+        found = ((it.origin, it.index, code) for it in self.lines for code in it.findings)
+        return (*found, *self.of_logs)
 
 
 def trace(
@@ -263,21 +266,30 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _log(origin: str) -> tuple[str, int]:
+    """Return what puts the logs of one region in order, which go on from one another."""
+    return region_of_origin(origin), number_of_origin(origin)
+
+
 def in_order(entries: Sequence[TraceEntry]) -> list[TraceEntry]:
-    """Return the entries so that each comes after its own log's earlier ones and all it cites."""
+    """Return the entries so that each comes after its own region's earlier ones and all it cites.
+
+    A log that goes on from a closed one comes after it.
+    """
     known = {(entry.origin, entry.index): entry for entry in entries}
     after: dict[tuple[str, int], list[tuple[str, int]]] = {place: [] for place in known}
     waiting = dict.fromkeys(known, 0)
     newest: dict[str, tuple[str, int]] = {}
-    for place in sorted(known):
+    for place in sorted(known, key=lambda it: (*_log(it[0]), it[1])):
         before = {
             (citation.origin, citation.index)
             for citation in known[place].statement.act.citations
             if citation.role != ROLE_VIEW
         }
-        if place[0] in newest:
-            before.add(newest[place[0]])
-        newest[place[0]] = place
+        region, _ = _log(place[0])
+        if region in newest:
+            before.add(newest[region])
+        newest[region] = place
         for earlier in before & known.keys() - {place}:
             after[earlier].append(place)
             waiting[place] += 1

@@ -8,22 +8,20 @@ a bundle cannot know.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
-from ledger import encoding
-from ledger.checkpoint import SIZE_MAX, Checkpoint
-from ledger.cosignature import LINE_BYTES
+from ledger.bundle_file import Bundle, ClosedLog, ProvenLog, ProvenMap
+from ledger.checkpoint import Checkpoint
 from ledger.epochs import Epochs, find_epochs
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
-from ledger.hashing import HASH_BYTES
 from ledger.keys import key_thumbprint
-from ledger.names import check_object, check_origin, region_of_origin
+from ledger.names import region_of_origin
 from ledger.note import Note, check_signed
-from ledger.object_map import MapProof, check_acts, check_standing
-from ledger.proofs import check_inclusion, root_below
-from ledger.roster import Role, Roster, SignedRoster
+from ledger.object_map import check_acts, check_standing
+from ledger.proofs import check_consistency, check_inclusion, root_below
+from ledger.roster import Closing, Role, Roster, SignedRoster
 from ledger.roster_chain import RosterChain
 from ledger.statement import Statement, UnverifiedStatement, decode_statement, verify_statement
 from ledger.views import (
@@ -34,123 +32,6 @@ from ledger.views import (
     fresh_at,
 )
 
-FORMAT: Final = "shouxin/bundle/v1"
-FORMAT_WITH_MAPS: Final = "shouxin/bundle/v2"
-PROOF_HASHES_MAX: Final = 63
-LINES_MAX: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenEntry:
-    """An entry and its way up the tree."""
-
-    index: int
-    entry: bytes
-    proof: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenMap:
-    """How the subject of a bundle stands in the object map of one log. Not checked yet.
-
-    Args:
-        block: Index of the block record that names the map's root, and the map's size.
-        proof: From that root.
-    """
-
-    block: int
-    proof: MapProof
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvenLog:
-    """What a bundle holds of one log. Nothing of it is checked yet.
-
-    Args:
-        roster: Version by which the lines count.
-        note: With the log's own signature line alone.
-        witness: Lines of witnesses over the note.
-        mirror: Lines of mirrors over the note.
-        entries: Ascending by index; proofs lead to the note's root.
-        map: None where nothing is said of whether all acts on the subject are here.
-    """
-
-    roster: int
-    note: bytes
-    witness: tuple[bytes, ...]
-    mirror: tuple[bytes, ...]
-    entries: tuple[ProvenEntry, ...]
-    map: ProvenMap | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """The evidence for one object, as a file holds it. Nothing of it is checked yet.
-
-    Args:
-        rosters: Signed rosters from the genesis to the newest used.
-        logs: By origin.
-    """
-
-    subject: str
-    rosters: tuple[bytes, ...]
-    logs: Mapping[str, ProvenLog]
-
-    def encode(self) -> bytes:
-        """Return the file: of the second format iff there is a map in it."""
-        logs = {origin: _encode_log(log) for origin, log in self.logs.items()}
-        has_maps = any(log.map is not None for log in self.logs.values())
-        if has_maps:
-            for origin, log in self.logs.items():
-                logs[origin]["map"] = _encode_map(log.map)
-        return encoding.encode(
-            {
-                "format": FORMAT_WITH_MAPS if has_maps else FORMAT,
-                "subject": self.subject,
-                "rosters": list(self.rosters),
-                "logs": logs,
-            }
-        )
-
-    @classmethod
-    def decode(cls, data: bytes) -> "Bundle":
-        """Decode a file.
-
-        Raises:
-            MalformedError: The bytes are not canonical, or not of the form.
-        """
-        format_, subject, rosters, logs = _exact(
-            encoding.decode(data), "format subject rosters logs"
-        )
-        if format_ not in (FORMAT, FORMAT_WITH_MAPS):
-            raise _bad(f"the format is neither {FORMAT} nor {FORMAT_WITH_MAPS}")
-        if type(subject) is not str:
-            raise _bad("the subject is the name of an object")
-        check_object(subject)
-        if type(rosters) is not list or not rosters or not _all_bytes(rosters):
-            raise _bad("rosters are byte strings, the genesis at least")
-        if type(logs) is not dict or not logs:
-            raise _bad("logs is a map of at least one")
-        decoded = {}
-        for origin, log in logs.items():
-            if type(origin) is not str:
-                raise _bad("logs are keyed by origin")
-            check_origin(origin)
-            decoded[origin] = _decode_log(log, has_map=format_ == FORMAT_WITH_MAPS)
-        if format_ == FORMAT_WITH_MAPS and all(log.map is None for log in decoded.values()):
-            raise _bad(f"without a map the format is {FORMAT}")
-        return cls(subject, tuple(rosters), MappingProxyType(decoded))
-
-    @staticmethod
-    def subject_of(data: bytes) -> str:
-        """Return what a file says it is about.
-
-        Raises:
-            UnverifiedError: ``form``: it is no bundle.
-        """
-        with _step("form"):
-            return Bundle.decode(data).subject
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedLog:
@@ -159,7 +40,8 @@ class VerifiedLog:
     Args:
         roster: By which its lines were counted: the version in force at the end of its tree.
         epochs: Which versions judge its entries and count the lines in them.
-        checkpoint: That the entries are in, and all we know the log by.
+        checkpoint: That the entries are in, and all we know the log by; of a closed log, its cut.
+        closing: Where the rosters close the log; None for one that goes on.
         witness: Good lines of distinct witnesses, a quorum or more.
         mirror: Good lines of distinct mirrors, a quorum or more.
         entries: By index; in the tree for sure, though anyone may have signed them.
@@ -167,6 +49,9 @@ class VerifiedLog:
         complete_size: All acts on the subject below this size are among ``entries``, by the map
             that the log's own block record names; None where that is not shown.
         complete_at_s: No quorum had seen the log larger than that before then; None: not told.
+        roots: Of a closed log, by size: trees that its cut extends.
+        leaves: Of a closed log, by index: leaf hashes below the cut, those of ``entries`` among
+            them.
     """
 
     roster: Roster
@@ -178,11 +63,14 @@ class VerifiedLog:
     issued: Mapping[int, Statement]
     complete_size: int | None = None
     complete_at_s: int | None = None
+    closing: Closing | None = None
+    roots: Mapping[int, bytes] = field(default_factory=dict)
+    leaves: Mapping[int, bytes] = field(default_factory=dict)
 
     @property
     def replicated(self) -> bool:
         """Whether the log has other regions to vouch for it; where it has none, nothing does."""
-        return bool(self.mirror)
+        return bool(self.mirror) or self.closing is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +79,18 @@ class VerifiedBundle:
 
     Args:
         subject: The object it is about.
-        rosters: By version from 1, in order.
+        chain: Of rosters, from the genesis on.
         logs: By origin.
     """
 
     subject: str
-    rosters: tuple[Roster, ...]
+    chain: RosterChain
     logs: Mapping[str, VerifiedLog]
+
+    @property
+    def rosters(self) -> tuple[Roster, ...]:
+        """By version from 1, in order."""
+        return self.chain.rosters
 
 
 def check_bundle(
@@ -222,6 +115,8 @@ def check_bundle(
     10. What ``judge`` raises: officers' signatures, and steps ``view``, ``chain`` and ``rules``.
 
     A log without witnesses in its roster must come without lines; ``replicated`` is then False.
+    A log that a version in the file closes comes without note and lines: what the members signed,
+    the size and root of its cut, is all it is known by.
 
     Args:
         bundle: The file, or what was decoded from it.
@@ -246,25 +141,28 @@ def check_bundle(
         ):
             raise UnverifiedError(f"no entry is about {opened.subject}")
     with _step("roster"):  # (2)
-        rosters = _check_rosters(opened.rosters, genesis)
-        counted = {origin: _roster_of(rosters, origin, log) for origin, log in opened.logs.items()}
+        chain = _check_rosters(opened.rosters, genesis)
+        rosters = chain.rosters
+        counted = {origin: _roster_of(chain, origin, log) for origin, log in opened.logs.items()}
     notes = {}
     for origin, log in opened.logs.items():  # (3)
         with _step("note", origin):
-            notes[origin] = _check_note(log.note, counted[origin], origin)
+            notes[origin] = _check_head(log, counted[origin], chain.newest, origin)
     witness, mirror = {}, {}
     for origin, log in opened.logs.items():  # (4)
         with _step("witness-quorum", origin, notes[origin].size):
-            witness[origin] = _check_quorum(counted[origin], notes[origin], log.witness, "witness")
+            witness[origin] = _check_quorum(counted[origin], notes[origin], log, "witness")
     for origin, log in opened.logs.items():  # (5)
         with _step("mirror-quorum", origin, notes[origin].size):
-            mirror[origin] = _check_quorum(counted[origin], notes[origin], log.mirror, "mirror")
+            mirror[origin] = _check_quorum(counted[origin], notes[origin], log, "mirror")
     for origin, log in opened.logs.items():  # (6)
         note = notes[origin]
         for item in log.entries:
             with _step("inclusion", f"{origin} entry {item.index}", note.size):
                 leaf = decoded[origin][item.index].leaf
                 check_inclusion(item.index, note.size, leaf, item.proof, note.root)
+        with _step("inclusion", origin, note.size):
+            _check_below_cut(log, note)
     epochs: dict[str, Epochs] = {}
     for origin, log in opened.logs.items():  # (7)
         with _step("epoch", origin, notes[origin].size):
@@ -288,7 +186,7 @@ def check_bundle(
             complete_at[origin] = _fresh_at(epochs[origin], size, issued[origin], whole)
     verified = VerifiedBundle(
         opened.subject,
-        rosters,
+        chain,
         MappingProxyType(
             {
                 origin: VerifiedLog(
@@ -301,8 +199,9 @@ def check_bundle(
                     issued=MappingProxyType(issued[origin]),
                     complete_size=complete.get(origin),
                     complete_at_s=complete_at.get(origin),
+                    **_of_closed(log, chain.newest, origin, decoded[origin]),
                 )
-                for origin in opened.logs
+                for origin, log in opened.logs.items()
             }
         ),
     )
@@ -321,24 +220,40 @@ def _step(step: str, what: str = "the bundle", size: int | None = None) -> Itera
         raise UnverifiedError(f"{where}: {error}", code=step) from error
 
 
-def _check_rosters(chain: tuple[bytes, ...], genesis: bytes | SignedRoster) -> tuple[Roster, ...]:
-    rosters = RosterChain.check(chain).rosters
+def _check_rosters(signed: tuple[bytes, ...], genesis: bytes | SignedRoster) -> RosterChain:
+    chain = RosterChain.check(signed)
     trusted = genesis if isinstance(genesis, bytes) else genesis.roster.sha256
-    if rosters[0].sha256 != trusted:
+    if chain.genesis.sha256 != trusted:
         raise UnverifiedError("the chain of rosters begins with another genesis")
-    return rosters
+    return chain
 
 
-def _roster_of(rosters: tuple[Roster, ...], origin: str, log: ProvenLog) -> Roster:
-    if not 1 <= log.roster <= len(rosters):
+def _roster_of(chain: RosterChain, origin: str, log: ProvenLog | ClosedLog) -> Roster:
+    """Return the version by which the lines on a log's note count; of a closed one, its last."""
+    is_closed = origin in chain.newest.closed
+    if isinstance(log, ClosedLog):
+        if not is_closed:
+            raise UnverifiedError(f"no version here closes {origin}")
+        last = chain.last_with(origin)
+        if log.closed != last.version + 1:
+            raise UnverifiedError(f"version {last.version + 1} closes {origin}, not {log.closed}")
+        return last
+    if is_closed:
+        raise UnverifiedError(f"{origin} is closed, and known by its cut alone")
+    if not 1 <= log.roster <= len(chain.rosters):
         raise UnverifiedError(f"{origin} counts by roster version {log.roster}, which is not there")
-    roster = rosters[log.roster - 1]
+    roster = chain.rosters[log.roster - 1]
     roster.region_of_origin(origin)
     return roster
 
 
-def _check_note(note: bytes, roster: Roster, origin: str) -> Checkpoint:
-    opened = Note.decode(note)
+def _check_head(
+    log: ProvenLog | ClosedLog, roster: Roster, newest: Roster, origin: str
+) -> Checkpoint:
+    if isinstance(log, ClosedLog):
+        cut = newest.closed[origin]
+        return Checkpoint(origin, cut.size, cut.root)
+    opened = Note.decode(log.note)
     checkpoint = Checkpoint.decode(opened.text)
     if checkpoint.origin != origin:
         raise UnverifiedError(f"the note is one of {checkpoint.origin}")
@@ -349,8 +264,11 @@ def _check_note(note: bytes, roster: Roster, origin: str) -> Checkpoint:
 
 
 def _check_quorum(
-    roster: Roster, checkpoint: Checkpoint, lines: tuple[bytes, ...], role: Role
+    roster: Roster, checkpoint: Checkpoint, log: ProvenLog | ClosedLog, role: Role
 ) -> tuple[GoodLine, ...]:
+    if isinstance(log, ClosedLog):
+        return ()
+    lines = log.witness if role == "witness" else log.mirror
     good = check_lines(roster, checkpoint.origin, checkpoint, lines, role)
     needed = roster.quorum(checkpoint.origin) if roster.witnesses_of(checkpoint.origin) else 0
     if len(good) < needed:
@@ -358,19 +276,57 @@ def _check_quorum(
     return good
 
 
+def _check_below_cut(log: ProvenLog | ClosedLog, cut: Checkpoint) -> None:
+    """Check the trees and leaf hashes of a closed log that are no entries here."""
+    if not isinstance(log, ClosedLog):
+        return
+    for head in log.heads:
+        check_consistency(head.size, cut.size, head.root, cut.root, head.proof)
+    for item in log.leaves:
+        check_inclusion(item.index, cut.size, item.leaf, item.proof, cut.root)
+
+
+def _of_closed(
+    log: ProvenLog | ClosedLog,
+    newest: Roster,
+    origin: str,
+    entries: Mapping[int, UnverifiedStatement],
+) -> dict[str, Any]:
+    """Return what is told of a closed log besides."""
+    if not isinstance(log, ClosedLog):
+        return {}
+    cut = newest.closed[origin]
+    leaves = {item.index: item.leaf for item in log.leaves}
+    leaves |= {index: made.leaf for index, made in entries.items()}
+    roots = {item.size: item.root for item in log.heads} | {cut.size: cut.root}
+    return {
+        "closing": cut,
+        "roots": MappingProxyType(roots),
+        "leaves": MappingProxyType(leaves),
+    }
+
+
 def _check_epochs(
     rosters: tuple[Roster, ...],
     note: Checkpoint,
-    log: ProvenLog,
+    log: ProvenLog | ClosedLog,
     entries: Mapping[int, UnverifiedStatement],
 ) -> Epochs:
-    """Check that the lines on a log's note count by the version that its bundle says."""
+    """Check that the lines on a log's note count by the version that its bundle says.
+
+    A closed log has come to the version before the last that it had a writer under: that one could
+    not be signed else.
+    """
     proofs = {item.index: item.proof for item in log.entries}
 
     def root_of(index: int) -> bytes:
         return root_below(index, note.size, entries[index].leaf, proofs[index])
 
     epochs = find_epochs(note.origin, rosters, entries, root_of)
+    if isinstance(log, ClosedLog):
+        if epochs.items[-1].version < log.closed - 2:
+            raise UnverifiedError(f"the epoch of version {log.closed - 2} is left out")
+        return epochs
     counted = [it.version for it in epochs.counted_by(note.size)]
     if counted != [log.roster]:
         found = " and ".join(map(str, counted)) or "none"
@@ -434,84 +390,3 @@ def _fresh_at(
             lines_of = decode_block(made.act.body).lines
             found += [epochs.fresh_at(item, index) for item in lines_of if item.size <= size]
     return max((it for it in found if it), default=None)
-
-
-def _encode_map(shown: ProvenMap | None) -> dict[str, Any] | None:
-    return None if shown is None else {"block": shown.block, "proof": shown.proof.fields()}
-
-
-def _decode_map(value: object) -> ProvenMap | None:
-    if value is None:
-        return None
-    block, proof = _exact(value, "block proof")
-    if type(block) is not int or not 0 <= block <= SIZE_MAX:
-        raise _bad("a map stands in a block record")
-    return ProvenMap(block, MapProof.of_fields(proof))
-
-
-def _encode_log(log: ProvenLog) -> dict[str, Any]:
-    return {
-        "roster": log.roster,
-        "note": log.note,
-        "witness": list(log.witness),
-        "mirror": list(log.mirror),
-        "entries": [[item.index, item.entry, list(item.proof)] for item in log.entries],
-    }
-
-
-def _decode_log(value: object, *, has_map: bool) -> ProvenLog:
-    keys = "roster note witness mirror entries"
-    roster, note, witness, mirror, entries, *more = _exact(
-        value, f"{keys} map" if has_map else keys
-    )
-    if type(roster) is not int or type(note) is not bytes:
-        raise _bad("a log has a roster version and a note")
-    for lines in (witness, mirror):
-        if type(lines) is not list or len(lines) > LINES_MAX or not _all_bytes(lines, LINE_BYTES):
-            raise _bad(
-                f"a log's lines have {LINE_BYTES} bytes each, and there are at most {LINES_MAX}"
-            )
-    if type(entries) is not list or not entries:
-        raise _bad("a log's entries are a list of at least one")
-    decoded = tuple(_decode_entry(item) for item in entries)
-    indexes = [item.index for item in decoded]
-    if indexes != sorted(set(indexes)):
-        raise _bad("a log's entries are ascending by index")
-    return ProvenLog(
-        roster=roster,
-        note=note,
-        witness=tuple(witness),
-        mirror=tuple(mirror),
-        entries=decoded,
-        map=_decode_map(more[0]) if more else None,
-    )
-
-
-def _decode_entry(value: object) -> ProvenEntry:
-    match value:
-        case [int(index), bytes(entry), list(proof)] if type(index) is int:
-            pass
-        case _:
-            raise _bad("an entry is index, bytes and proof")
-    if not 0 <= index <= SIZE_MAX:
-        raise _bad("an entry's index is out of range")
-    if len(proof) > PROOF_HASHES_MAX or not _all_bytes(proof, HASH_BYTES):
-        raise _bad(f"a proof is at most {PROOF_HASHES_MAX} hashes of {HASH_BYTES} bytes")
-    return ProvenEntry(index, entry, tuple(proof))
-
-
-def _exact(value: object, keys: str) -> list[Any]:
-    """Return the values of a map with exactly these keys, in this order."""
-    ordered = keys.split()
-    if type(value) is not dict or value.keys() != set(ordered):
-        raise _bad(f"not a map with the keys {keys}")
-    return [value[key] for key in ordered]
-
-
-def _all_bytes(items: list[Any], size: int | None = None) -> bool:
-    """Return whether all items are byte strings, of ``size`` bytes where it is given."""
-    return all(type(item) is bytes and (size is None or len(item) == size) for item in items)
-
-
-def _bad(message: str) -> MalformedError:
-    return MalformedError(message, code="bad-field")

@@ -110,7 +110,7 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
         if citation.origin == origin or citation.role == ROLE_VIEW:
             if citation.index >= index:
                 raise void_citation(f"{citation.role} is not below the act: {citation.index}")
-        elif citation.index >= _within_sight(citation.origin, origin, views, closed):
+        elif citation.index >= within_sight(citation.origin, origin, views, closed):
             raise void_citation(
                 f"no view covers {citation.role}: {citation.origin} {citation.index}"
             )
@@ -136,10 +136,13 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
             )
 
 
-def _within_sight(
+def within_sight(
     cited: str, origin: str, views: Mapping[str, ViewFact], closed: Mapping[str, Closing]
 ) -> int:
-    """Return how much of another log an act in the log ``origin`` may cite."""
+    """Return how much of another log an act in the log ``origin`` may cite.
+
+    What stood below the cut of a closed log is seen through any view of one that goes on from it.
+    """
     size = 0
     view = views.get(cited)
     if view is not None:

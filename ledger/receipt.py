@@ -157,6 +157,17 @@ def check_inclusion_receipt(receipt: bytes, leaf: bytes, keys: Keys) -> Receipt:
     )
 
 
+def place_of_receipt(receipt: bytes) -> tuple[str, int]:
+    """Return the log and the index that an inclusion receipt names; nothing of it is checked.
+
+    Raises:
+        MalformedError: It is not of the form.
+    """
+    parts = _decode(receipt, INCLUSION)
+    _, index, _ = _decode_proof(parts.proof, hashes_max=PROOF_HASHES_MAX)
+    return parts.origin, index
+
+
 def check_consistency_receipt(
     receipt: bytes, old_root: bytes, root: bytes, keys: Keys
 ) -> ConsistencyReceipt:

@@ -255,6 +255,15 @@ class RosterChain:
                 return roster
         raise NotFoundError(f"no log of the network: {origin}")
 
+    def last_with(self, origin: str) -> Roster:
+        """Return the last version in which a log has a writer.
+
+        Raises:
+            NotFoundError: It never had one.
+        """
+        self.first_with(origin)
+        return next(roster for roster in reversed(self.rosters) if origin in roster.origins)
+
     def origins(self) -> tuple[str, ...]:
         """Return every log that ever had a writer, in the order in which they joined."""
         return tuple(dict.fromkeys(it for roster in self.rosters for it in roster.origins))

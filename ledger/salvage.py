@@ -10,12 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, overload
 
-from ledger.errors import LedgerError, MalformedError, RefusedError, UnverifiedError
+from ledger.errors import (
+    ConflictError,
+    LedgerError,
+    MalformedError,
+    RefusedError,
+    UnverifiedError,
+)
+from ledger.kind import Change, Fact
 from ledger.lineage import ancestors
 from ledger.names import region_of_origin
 from ledger.receipt import RECEIPT_BYTES_MAX, Receipt, check_inclusion_receipt
-from ledger.roster import Closing
-from ledger.statement import Statement, UnverifiedStatement, decode_statement
+from ledger.roster import Closing, Roster
+from ledger.roster_chain import RosterChain
+from ledger.statement import Statement, UnverifiedStatement, decode_statement, verify_statement
+from ledger.suites import CheckSM2
 
 SALVAGE_KIND: Final = "log.salvage"
 
@@ -92,6 +101,73 @@ def check_lost(
             f"the act was not lost: entry {receipt.index} of {receipt.origin}", code="not-lost"
         )
     return receipt
+
+
+def check_salvage(
+    statement: Statement | UnverifiedStatement,
+    origin: str,
+    index: int,
+    roster: Roster,
+    chain: RosterChain,
+    *,
+    public_of: Callable[[UnverifiedStatement], bytes],
+    newest: Callable[[str], Fact | None],
+    leaf_at: Callable[[str, int], bytes | None],
+    sm2: CheckSM2 | None,
+) -> Statement | UnverifiedStatement:
+    """Check that an act may be salvaged at ``index`` of a successor log, and return it as judged.
+
+    1. The region brings it, about the same subject, once.
+    2. The closed log accepted it and lost it, by its receipt.
+    3. Its author's key, as known here, or the region's key of then, signed it.
+    4. It follows the act that its author knew as the last one.
+
+    Args:
+        statement: The salvaging entry.
+        origin: Of the successor log.
+        index: Where the entry stands, or is to stand.
+        roster: The version in force there.
+        chain: All versions that are known.
+        public_of: The key of an officer, as that log knows it.
+        newest: The newest row of an object as seen from there.
+        leaf_at: The leaf hash of an entry below the cut of a closed log.
+        sm2: Checks SM2 signatures; None where the version does not name them.
+
+    Raises:
+        LedgerError: The act is void, or may not be appended.
+    """
+    region = roster.region_of_origin(origin)
+    salvage = decode_salvage(statement.act.body)
+    inner = salvage.inner
+    if statement.issuer != region or statement.act.version != 1:  # (1)
+        raise RefusedError("only the region salvages into its log", code="not-entitled")
+    if inner.subject != statement.subject:
+        raise MalformedError("a salvage is about what the lost act is about", code="bad-field")
+    if newest(salvaged_object(origin, inner.leaf)) is not None:
+        raise RefusedError("the act was salvaged before", code="already-salvaged")
+    receipt = check_lost(  # (2)
+        salvage, origin, roster.closed, lambda old: chain.keys_of(old, "receipt"), leaf_at
+    )
+    if inner.issuer == region:  # (3)
+        public = chain.keys_of(receipt.origin, "issuer").get(inner.kid)
+        if public is None:
+            raise UnverifiedError("not the region's issuer key of then", code="unknown-key")
+    else:
+        public = public_of(inner)
+    verify_statement(inner, public, sm2)
+    own = newest(inner.subject)  # (4)
+    known = inner.act.previous
+    if known is not None and (before := newest(salvaged_object(origin, known))) is not None:
+        known = before.state["leaf"]
+    if known != (None if own is None else own.leaf):
+        raise ConflictError(index, code="wrong-previous")
+    return as_judged(statement)
+
+
+def salvage_mark(origin: str, statement: Statement | UnverifiedStatement) -> Change:
+    """Return what a salvaging entry changes besides what its act does: it was salvaged."""
+    lost = decode_salvage(statement.act.body).inner.leaf
+    return Change(salvaged_object(origin, lost), {"leaf": statement.leaf})
 
 
 def _check_receipt(

@@ -8,20 +8,30 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from authz.case_bundle import Place, wanted
+from authz.case_bundle import unjudged, wanted
+from authz.replay import Place
 from authz.trace import Trace
-from ledger.bundle import Bundle, ProvenEntry, ProvenLog, ProvenMap
+from ledger.bundle_file import (
+    Bundle,
+    ClosedLog,
+    ProvenEntry,
+    ProvenHead,
+    ProvenLeaf,
+    ProvenLog,
+    ProvenMap,
+)
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
 from ledger.epochs import Epochs
 from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
+from ledger.lineage import heir_of
 from ledger.map_tree import Node
 from ledger.map_tree import prove as prove_standing
 from ledger.names import check_object
 from ledger.note import Note
 from ledger.object_map import EMPTY_MAP_ROOT
-from ledger.proofs import prove_inclusion
-from ledger.roster import Role, Roster
+from ledger.proofs import prove_consistency, prove_inclusion, root_at
+from ledger.roster import Closing, Role, Roster
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import BLOCK_KIND, VIEW_KIND, collect_lines, decode_block
 from nodes.api.answers import as_of
@@ -171,12 +181,21 @@ class _Held:
     def note(self, origin: str) -> tuple[int, bytes]:
         """Return size and bytes of the note by which a log is proven.
 
-        The note of an epoch is none: what lifts it stands in the next entry.
+        The note of an epoch is none: what lifts it stands in the next entry. A closed log has none
+        either, but the size of its cut.
 
         Raises:
             UnavailableError: ``not-replicated``: there is none yet.
         """
         found = self._notes.get(origin)
+        closing = self._closing(origin)
+        if found is None and closing is not None:
+            held = min(stored_size(self._connection, origin), self.epochs(origin)[1])
+            if held < closing.size:
+                raise UnavailableError(
+                    f"{held} of {closing.size} entries of {origin} are here", code="not-replicated"
+                )
+            found = self._notes[origin] = (closing.size, b"")
         if found is None:
             held = min(stored_size(self._connection, origin), self.epochs(origin)[1])
             notes = load_finished_above(self._connection, self._ids, origin, 0)
@@ -193,6 +212,9 @@ class _Held:
                 )
             self._notes[origin] = found
         return found
+
+    def _closing(self, origin: str) -> Closing | None:
+        return self._service.chain.newest.closed.get(origin)
 
     def _has_quorums(self, origin: str, size: int, data: bytes) -> bool:
         """Say whether both kinds of lines on a note suffice; some were kept for one kind."""
@@ -257,12 +279,23 @@ class _Held:
             fresh = fresh_below(service, connection, ids, origin, index, known)
             if seen is not None:
                 times_s.append(seen[0])
-                found.append(Place(origin, seen[1]))
+                found.append(self._dating(Place(origin, seen[1])))
             if fresh is not None:
                 found.append(Place(origin, fresh.at))
         years = load_calendar(service, connection, ids, times_s)
         found += [Place(it.origin, it.index) for it in years]
         return [place for place in dict.fromkeys(found) if self._is_proven(place)]
+
+    def _dating(self, place: Place) -> Place:
+        """Return the entry that dates what another names: a block record, or a successor's first.
+
+        What no block record of a closed log dated, the lines of freezes in that entry do.
+        """
+        heir = heir_of(self._service.chain.newest.closed, place.origin)
+        made = self.statement(place)
+        if heir is None or (made is not None and made.act.kind == BLOCK_KIND):
+            return place
+        return Place(heir, 0)
 
     def _is_proven(self, place: Place) -> bool:
         try:
@@ -322,14 +355,24 @@ class _Held:
         origin: str,
         indexes: Iterable[int],
         standing: ProvenMap | None,
-    ) -> ProvenLog:
+    ) -> ProvenLog | ClosedLog:
         """Return the entries of one log with their proofs."""
         size, data = self.note(origin)
+        read = nodes_of(self._connection, self._ids, origin)
+        entries = tuple(
+            ProvenEntry(
+                index,
+                self.entries[Place(origin, index)],
+                tuple(prove_inclusion(index, size, read)),
+            )
+            for index in indexes
+        )
+        if self._closing(origin) is not None:
+            return self._prove_closed(origin, entries, standing)
         roster = self.epochs(origin)[0].at(size - 1)
         note = Note.decode(data)
         checkpoint = Checkpoint.decode(note.text)
         own = roster.log_key(origin)
-        read = nodes_of(self._connection, self._ids, origin)
         return ProvenLog(
             roster=roster.version,
             note=Note(
@@ -340,14 +383,32 @@ class _Held:
             ).encode(),
             witness=_lines(roster, checkpoint, note, "witness"),
             mirror=_lines(roster, checkpoint, note, "mirror"),
-            entries=tuple(
-                ProvenEntry(
-                    index,
-                    self.entries[Place(origin, index)],
-                    tuple(prove_inclusion(index, size, read)),
-                )
-                for index in indexes
+            entries=entries,
+            map=standing,
+        )
+
+    def _prove_closed(
+        self, origin: str, entries: tuple[ProvenEntry, ...], standing: ProvenMap | None
+    ) -> ClosedLog:
+        """Return what a closed log shows below its cut; what else the bundle rests on is read."""
+        cut = self.note(origin)[0]
+        read = nodes_of(self._connection, self._ids, origin)
+        sizes, places = unjudged(self._made.values())
+        heads = [size for size in sizes.get(origin, ()) if 0 < size < cut]
+        at = [index for index in places.get(origin, ()) if index < cut]
+        leaves = load_leaves(self._connection, self._ids, [(origin, index) for index in sorted(at)])
+        return ClosedLog(
+            closed=self._service.chain.last_with(origin).version + 1,
+            heads=tuple(
+                ProvenHead(size, root_at(size, read), tuple(prove_consistency(size, cut, read)))
+                for size in sorted(heads)
             ),
+            leaves=tuple(
+                ProvenLeaf(index, leaf, tuple(prove_inclusion(index, cut, read)))
+                for index, leaf in zip(sorted(at), leaves, strict=True)
+                if leaf is not None
+            ),
+            entries=entries,
             map=standing,
         )
 
@@ -384,7 +445,7 @@ def prove(service: Service, connection: Connection, name: str) -> Bundle:
             if held.statement(place) is None:
                 raise _not_yet(place)
             indexes.setdefault(origin, []).append(place.index)
-    logs: dict[str, ProvenLog] = {}
+    logs: dict[str, ProvenLog | ClosedLog] = {}
     for origin, listed in indexes.items():
         standing = held.map_of(origin, name)
         shown = set(listed)

@@ -96,7 +96,7 @@ def fresh_below(  # noqa: PLR0917 - a connection, and a place
 
     Views and block records prove one each (protocol.md section 4). ``known`` serves one request.
     """
-    others = [it.origin for it in service.roster.members.values() if it.origin != origin]
+    others = [it for it in service.chain.origins() if it != origin]
     views = newest(connection, ids, [(origin, other, index) for other in others])
     found = [
         Proof(it.state["fresh_at"], it.index)

@@ -5,7 +5,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from authz.case_bundle import Place, counted
+from authz.case_bundle import counted
+from authz.replay import Place
 from authz.trace import Trace, TraceEntry, trace
 from ledger.errors import NotFoundError
 from ledger.salvage import as_judged
@@ -41,6 +42,12 @@ def tell(service: Service, connection: Connection, case: str) -> Trace:
         origin: 0 if note is None else note[0]
         for origin in {place.origin for place in told}
         for note in [load_newest_note(connection, ids, origin, finished=True)]
+    }
+    # The members have signed that what stood below the cut of a closed log is held.
+    finished |= {
+        origin: closing.size
+        for origin, closing in service.chain.newest.closed.items()
+        if origin in finished
     }
     known: BlockTimes = {}
     entries = [

@@ -6,7 +6,7 @@ import json
 from importlib import import_module
 from typing import Any
 
-from ledger.bundle import Bundle
+from ledger.bundle_file import Bundle
 from ledger.errors import LedgerError, MalformedError
 from nodes.cli.caller import ask
 from nodes.cli.show import print_json

@@ -10,7 +10,8 @@ from typing import Any, Final
 from authz.case_bundle import judge_bundle
 from authz.object_bundle import ObjectLife, judge_object
 from authz.trace import Trace
-from ledger.bundle import Bundle, VerifiedBundle, check_bundle
+from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.bundle_file import Bundle
 from ledger.equivocation import Conviction, check_file, is_evidence_file
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.roster import Roster, SignedRoster, check_genesis

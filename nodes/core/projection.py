@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
+from ledger.beginning import GENESIS_KIND, check_beginning
 from ledger.checkpoint import Checkpoint
 from ledger.continuing import CONTINUES_KIND, covers, decode_continues
 from ledger.cosignature import LINE_BYTES
@@ -27,7 +28,6 @@ from ledger.judge import SIGNER, judge, kind_of, wants
 from ledger.keys import key_thumbprint
 from ledger.kind import (
     Acting,
-    Change,
     Draft,
     Fact,
     Judgement,
@@ -41,14 +41,13 @@ from ledger.lineage import before, living
 from ledger.map_tree import Child, Load, Node, ObjectMap
 from ledger.object_map import EMPTY_MAP_ROOT, is_object
 from ledger.proofs import root_at
-from ledger.roster import Roster, SignedRoster
+from ledger.roster import Roster
 from ledger.roster_acts import ROSTER_KINDS
 from ledger.roster_chain import check_successor
 from ledger.salvage import (
     SALVAGE_KIND,
-    as_judged,
-    check_lost,
-    decode_salvage,
+    check_salvage,
+    salvage_mark,
     salvaged_object,
 )
 from ledger.statement import (
@@ -85,14 +84,11 @@ from nodes.core.ready import FindingRow, PutEvidence
 from nodes.core.roster_judge import RosterJudge, assemble
 from nodes.core.rosters import RULES_KNOWN, Rosters
 from nodes.core.sight import INDEX_PAST_ALL, Generations, Sight
-from nodes.core.succession import last_under
 from nodes.ports import Reader, UseRow
 
-GENESIS_KIND: Final = "log.genesis"
 LOG_KINDS: Final = ROSTER_KINDS | frozenset(
     {GENESIS_KIND, CONTINUES_KIND, BLOCK_KIND, VIEW_KIND, EPOCH_KIND, FROZEN_KIND, EVIDENCE_KIND}
 )
-LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
 MAP_PENDING_MAX: Final = 8_192
 """Acts that a log's object map holds in memory; block records come far more often."""
 ROOTS_CACHED_MAX: Final = 1_024
@@ -381,11 +377,7 @@ class Projection:
     ) -> tuple[Statement | UnverifiedStatement, Verdict]:
         """Judge an act that a closed log lost, as it would stand at ``index`` of its successor.
 
-        1. The region brings it, about the same subject, once.
-        2. The closed log accepted it and lost it, by its receipt.
-        3. Its author's key, as known here, or the region's key of then, signed it.
-        4. It follows the act that its author knew as the last one.
-        5. Then as any act, in its new place.
+        What ``check_salvage`` says; then as any act, in its new place.
 
         Returns:
             The act as it is judged, and what it changes.
@@ -393,40 +385,20 @@ class Projection:
         Raises:
             LedgerError: The act is void, or may not be appended.
         """
-        origin, chain, roster = state.origin, self.rosters.chain, self.roster_of(state)
-        closed, region = roster.closed, roster.region_of_origin(origin)
-        salvage = decode_salvage(statement.act.body)
-        inner = salvage.inner
-        if statement.issuer != region or statement.act.version != 1:  # (1)
-            raise RefusedError("only the region salvages into its log", code="not-entitled")
-        if inner.subject != statement.subject:
-            raise MalformedError("a salvage is about what the lost act is about", code="bad-field")
-        if self.salvaged(origin, inner.leaf, reader) is not None:
-            raise RefusedError("the act was salvaged before", code="already-salvaged")
-        receipt = check_lost(  # (2)
-            salvage,
+        origin, roster = state.origin, self.roster_of(state)
+        judged = check_salvage(
+            statement,
             origin,
-            closed,
-            lambda old: chain.keys_of(old, "receipt"),
-            lambda old, at: reader.leaves([(old, at)])[0],
+            index,
+            roster,
+            self.rosters.chain,
+            public_of=lambda inner: self.public_of(roster, origin, inner, reader),
+            newest=lambda name: self._sight.newest(reader, origin, name),
+            leaf_at=lambda old, at: reader.leaves([(old, at)])[0],
+            sm2=self.sm2_of(roster),
         )
-        if inner.issuer == region:  # (3)
-            public = chain.keys_of(receipt.origin, "issuer").get(inner.kid)
-            if public is None:
-                raise UnverifiedError("not the region's issuer key of then", code="unknown-key")
-        else:
-            public = self.public_of(roster, origin, inner, reader)
-        verify_statement(inner, public, self.sm2_of(roster))
-        own = self._sight.newest(reader, origin, inner.subject)  # (4)
-        known = inner.act.previous
-        if known is not None and (before := self.salvaged(origin, known, reader)) is not None:
-            known = before.state["leaf"]
-        if known != (None if own is None else own.leaf):
-            raise ConflictError(index, code="wrong-previous")
-        judged = as_judged(statement)
-        verdict = self.judge_act(state, judged, index, reader, is_salvaged=True)  # (5)
-        mark = Change(salvaged_object(origin, inner.leaf), {"leaf": statement.leaf})
-        changes = (*verdict.judgement.changes, mark)
+        verdict = self.judge_act(state, judged, index, reader, is_salvaged=True)
+        changes = (*verdict.judgement.changes, salvage_mark(origin, statement))
         return judged, replace(verdict, judgement=replace(verdict.judgement, changes=changes))
 
     def salvaged(self, origin: str, leaf: bytes, reader: Reader) -> Fact | None:
@@ -850,25 +822,8 @@ class Projection:
         body = statement.act.body
         if before(roster.closed, state.origin) is not None:
             raise RefusedError("a successor begins with what it continues", code="bad-genesis")
-        if body != self._check_beginning(state, body):
+        if body != check_beginning(body, self.rosters.chain, roster):
             raise RefusedError("the genesis is of another form", code="bad-genesis")
-
-    def _check_beginning(self, state: LogState, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Check under which roster a log begins, and return what any first entry says.
-
-        Raises:
-            RefusedError: ``bad-genesis``.
-        """
-        roster = self.roster_of(state)
-        signed = body.get("roster")
-        if type(signed) is not bytes:
-            raise RefusedError("a log begins under a signed roster", code="bad-genesis")
-        if signed != self.rosters.chain.signed[roster.version - 1]:
-            # The same version may come with other signatures, as long as they are enough.
-            if roster.version == 1 or SignedRoster.decode(signed).body != roster.encode():
-                raise RefusedError("the genesis names another roster", code="bad-genesis")
-            check_successor(self.rosters.at(roster.version - 1), SignedRoster.decode(signed))
-        return genesis_body(signed, roster.rules)
 
     def judge_continues(
         self,
@@ -892,7 +847,7 @@ class Projection:
         if state.size or statement.subject != state.origin:  # (1)
             raise RefusedError("a log begins with what it continues, once", code="exists")
         roster, body = self.roster_of(state), statement.act.body
-        beginning = self._check_beginning(state, body)
+        beginning = check_beginning(body, self.rosters.chain, roster)
         continues = decode_continues(body, beginning, roster, state.origin)  # (2)
         old = self.state_of(continues.origin)
         if old is None or old.size < continues.size:  # (3)
@@ -904,7 +859,7 @@ class Projection:
         self.take_genesis(state, statement, effects)
         found = covers(  # (4)
             continues,
-            last_under(self.rosters.chain, continues.origin),
+            self.rosters.chain.last_with(continues.origin),
             lambda size: self.root(continues.origin, size, reader),
         )
         ranges, old.evidence = old.evidence.fixed(found)
@@ -1195,11 +1150,6 @@ def _unjudgeable(kind: Kind, error: Exception) -> RefusedError:
 def key_object(region: str, kid: bytes) -> str:
     """Return the name of the object that says whose key this is."""
     return f"{region}/key/{kid.hex()[:32]}"
-
-
-def genesis_body(signed_roster: bytes, rules: int) -> dict[str, Any]:
-    """Return the body of a ``log.genesis`` act."""
-    return {"leaf": LEAF_FORMAT, "roster": signed_roster, "rules": rules}
 
 
 def _good(roster: Roster, origin: str, lines: Iterable[bytes]) -> tuple[GoodLine, ...]:

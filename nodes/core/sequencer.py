@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ledger.beginning import GENESIS_KIND, genesis_body
 from ledger.checkpoint import Checkpoint
 from ledger.continuing import CONTINUES_KIND
 from ledger.epochs import Counting, epoch_body
@@ -51,14 +52,7 @@ from nodes.core.effects import Effects
 from nodes.core.heads import Known, SignedHead, lines_of, second_note, sign_head
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
-from nodes.core.projection import (
-    GENESIS_KIND,
-    LOG_KINDS,
-    Projection,
-    Verdict,
-    genesis_body,
-    key_object,
-)
+from nodes.core.projection import LOG_KINDS, Projection, Verdict, key_object
 from nodes.core.ready import (
     AppendEntries,
     Compose,

@@ -31,16 +31,6 @@ def lacking(closed: Mapping[str, Closing], stored: Mapping[str, int]) -> Mapping
     }
 
 
-def last_under(chain: RosterChain, origin: str) -> Roster:
-    """Return the last version under which a log had a writer.
-
-    Raises:
-        NotFoundError: It never had one.
-    """
-    chain.first_with(origin)
-    return next(roster for roster in reversed(chain.rosters) if origin in roster.origins)
-
-
 def read_reports(roster: Roster, origin: str, reader: Reader) -> Mapping[str, Frozen]:
     """Return, by region, the freezes of a log that are judged here and bind under a version."""
     lost = roster.region_of_origin(origin)
@@ -67,7 +57,7 @@ def waits_for(
     old_one = before(closed, origin)
     if old_one is None:
         return ""
-    roster = last_under(chain, old_one)
+    roster = chain.last_with(old_one)
     needed = roster.quorum(old_one) if roster.witnesses_of(old_one) else 0
     try:
         found = len(read_reports(roster, old_one, reader))
@@ -89,6 +79,6 @@ def opening_body(
     old = before(roster.closed, origin)
     if old is None:
         raise RefusedError(f"no log is closed that {origin} goes on from", code="open-log")
-    reports = read_reports(last_under(chain, old), old, reader)
+    reports = read_reports(chain.last_with(old), old, reader)
     lines = frozen_lines(reports, roster.closed[old].size)
     return continues_body(genesis, roster, origin, lines)

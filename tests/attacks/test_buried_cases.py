@@ -2,7 +2,8 @@
 
 import pytest
 
-from authz.case_bundle import Place, counted, judge_bundle, wanted
+from authz.case_bundle import counted, judge_bundle, wanted
+from authz.replay import Place
 from ledger.bundle import check_bundle
 from tests.authz.test_case_bundle import Reader, bundle_of
 from tests.authz.world import (

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from authz.case_bundle import Place, judge_bundle, wanted
-from ledger.bundle import Bundle, VerifiedBundle, check_bundle
+from authz.case_bundle import judge_bundle, wanted
+from authz.replay import Place
+from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.bundle_file import Bundle
 from ledger.epochs import epoch_body
 from ledger.errors import UnverifiedError
 from ledger.hashing import EMPTY_ROOT

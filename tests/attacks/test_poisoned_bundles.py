@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from authz.case_bundle import Place, judge_bundle, wanted
+from authz.case_bundle import judge_bundle, wanted
+from authz.replay import Place
 from ledger.bundle import check_bundle
 from ledger.hashing import hash_leaf
 from ledger.statement import Act, Citation, Statement, sign_statement

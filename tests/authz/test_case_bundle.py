@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from authz.case_bundle import Place, judge_bundle, wanted
+from authz.case_bundle import judge_bundle, wanted
+from authz.replay import Place
 from authz.trace import Trace
-from ledger.bundle import Bundle, ProvenEntry, VerifiedBundle, check_bundle
+from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.bundle_file import Bundle, ProvenEntry
 from ledger.errors import LedgerError, UnverifiedError
 from ledger.names import origin_for
 from ledger.statement import (

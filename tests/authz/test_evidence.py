@@ -3,11 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from authz.case_bundle import Place, wanted
+from authz.case_bundle import wanted
 from authz.deadline import Obligation
 from authz.evidence import block_fresh_at, block_seen_by
+from authz.replay import Place
 from authz.trace import Trace
-from ledger.bundle import Bundle
+from ledger.bundle_file import Bundle
 from ledger.epochs import Epoch, Epochs
 from ledger.statement import Act, sign_statement
 from ledger.views import Block, BlockLines, block_body

@@ -8,7 +8,8 @@ import pytest
 
 from authz.case_bundle import wanted
 from authz.object_bundle import ObjectLife, judge_object
-from ledger.bundle import Bundle, ProvenLog, ProvenMap, VerifiedBundle, check_bundle
+from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.bundle_file import Bundle, ProvenLog, ProvenMap
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.map_tree import prove, rebuild
 from ledger.views import Block, BlockLines, block_body

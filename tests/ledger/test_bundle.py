@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import encoding
-from ledger.bundle import Bundle, ProvenEntry, ProvenLog, VerifiedBundle, check_bundle
+from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.bundle_file import Bundle, ProvenEntry, ProvenLog
 from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.note import Note, sign_ed25519
 from ledger.statement import Act, sign_statement

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authz.evidence import block_fresh_at, block_seen_by
-from ledger.bundle import Bundle, check_bundle
+from ledger.bundle import check_bundle
+from ledger.bundle_file import Bundle
 from ledger.epochs import Epoch, counting, epoch_body
 from ledger.errors import UnverifiedError
 from ledger.hashing import hash_leaf

@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from ledger.beginning import genesis_body
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.equivocation import (
@@ -33,7 +34,6 @@ from nodes.core.exchange import (
     encode_given,
 )
 from nodes.core.heads import node_reader
-from nodes.core.projection import genesis_body
 from nodes.core.ready import IssueLine, PeerCalled, PeerReply
 from nodes.store.peers import issue, load_lines
 from nodes.store.reader import StoreReader

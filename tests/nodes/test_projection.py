@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.beginning import genesis_body
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.equivocation import Equivocation, Said, accuse, check_evidence, evidence_body
@@ -27,7 +28,7 @@ from nodes.core.follower import Follower
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
-from nodes.core.projection import Projection, genesis_body
+from nodes.core.projection import Projection
 from nodes.core.ready import AppendEntries
 from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight

@@ -1,21 +1,28 @@
 """A region burns down, is frozen, cut and closed, and comes back in its successor log."""
 
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from authz.case_bundle import judge_bundle
+from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.bundle_file import Bundle
 from ledger.closing import close_log
 from ledger.continuing import CONTINUES_KIND
 from ledger.cut import Branch, Cut, decide_cut
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, UnverifiedError
 from ledger.keys import SigningKey
 from ledger.proofs import prove_inclusion, root_at
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster import Pin, sign_roster
 from ledger.statement import Act, Statement, decode_statement, sign_statement
 from ledger.tiles import read_nodes
+from nodes.api.cases import prove
 from nodes.core.effects import Effects
+from nodes.core.exchange import origin_hash
+from nodes.core.kinds import KINDS
 from nodes.core.ready import Freeze, Registered, Salvage
 from nodes.core.succession import read_reports
 from nodes.node import Ports, RoleKeys, Settings, build
@@ -58,7 +65,8 @@ class Burnt(Town):
         self.lost = [self.kept(self.open_case("2")), self.kept(self.offer("2"))]
         self.open_case("3")
         self.orphan = self.kept(self.offer("3"))
-        self.below = self.kept(self.replicated - 1)
+        self.kept_below = [self.kept(index) for index in range(self.replicated)]
+        self.below = self.kept_below[-1]
         self.before = self.houses[LOST]
         self.kill(LOST)
 
@@ -245,6 +253,138 @@ def test_lost_acts_are_void_until_they_are_salvaged_once_and_in_order(town: Burn
     town.rounds()
     for region in OTHERS:
         assert town.fact(region, town.new, case) == town.fact(LOST, town.new, case)
+
+
+# ---- evidence that crosses the cut ---------------------------------------------------------------
+
+
+def bundle(town: Burnt, case: str) -> Bundle:
+    """The bundle of a case, as another region gives it."""
+    serving = SimpleNamespace(
+        chain=town.chain,
+        roster=town.chain.newest,
+        kinds=KINDS,
+        by_hash={origin_hash(origin): origin for origin in town.chain.origins()},
+        now_s=lambda: town.clock.ms // 1000,
+    )
+    with town.houses[A].engine.connect() as connection:
+        return prove(cast("Any", serving), connection, case)
+
+
+def verified(town: Burnt, case: str) -> VerifiedBundle:
+    return check_bundle(bundle(town, case).encode(), town.chain.genesis.sha256)
+
+
+@pytest.fixture(name="crossed", scope="module")
+def a_case_that_crossed_the_cut(town: Burnt) -> tuple[Burnt, str]:
+    """Offered in the lost log, accepted elsewhere, released in the successor."""
+    case = f"{LOST}/case/1"
+    town.try_act(E, "handoff.accept", case, {"holder": LOST}, f"{E}/officer/decider")
+    town.salvage(town.lost[0])
+    town.tick(30)
+    return town, case
+
+
+def with_entry(found: VerifiedBundle, origin: str, index: int, made: Statement) -> VerifiedBundle:
+    """What a verified bundle would be had its log's writer put another entry there."""
+    log = found.logs[origin]
+    entries = {**log.entries, index: decode_statement(made.entry)}
+    changed = replace(log, entries=entries, issued={**log.issued, index: made})
+    return replace(found, logs={**found.logs, origin: changed})
+
+
+def test_a_case_that_crosses_the_cut_verifies_from_the_genesis_alone(
+    crossed: tuple[Burnt, str],
+) -> None:
+    town, case = crossed
+    found = verified(town, case)
+    trace = judge_bundle(found, KINDS)
+    assert [(line.origin, line.kind) for line in trace.lines] == [
+        (town.old, "case.open"),
+        (town.old, "handoff.offer"),
+        (town.origin(E), "handoff.accept"),
+        (town.new, "handoff.release"),
+    ]
+    assert (trace.holder, trace.findings) == (f"{E}/department/d", ())
+    assert {line.finality for line in trace.lines} == {"replicated"}
+    assert found.logs[town.old].complete_size is not None
+    # The same times as on a node, those that only the freezes tell among them.
+    with town.houses[A].engine.connect() as connection:
+        reader = StoreReader(connection)
+        for line in trace.lines:
+            seen = reader.seen_by(line.origin, line.index)
+            assert seen is not None
+            assert line.seen_by_s == seen[0]
+
+
+def test_a_salvaged_act_is_told_as_itself_in_its_new_place(crossed: tuple[Burnt, str]) -> None:
+    town, _ = crossed
+    trace = judge_bundle(verified(town, f"{LOST}/case/2"), KINDS)
+    first = trace.lines[0]
+    assert (first.origin, first.kind) == (town.new, "case.open")
+    assert first.issuer == f"{LOST}/officer/clerk"
+    assert trace.findings == ()
+
+
+def test_an_act_salvaged_again_is_a_finding_in_the_bundle_too(crossed: tuple[Burnt, str]) -> None:
+    town, _ = crossed
+    case = f"{LOST}/case/2"
+    found = verified(town, case)
+    again, receipt = town.lost[0]
+    last = judge_bundle(found, KINDS).lines[-1]
+    leaf = found.logs[town.new].entries[last.index].leaf
+    act = Act("log.salvage", 1, leaf, (), {"statement": again, "receipt": receipt})
+    made = sign_statement(heir_key("issuer"), LOST, case, last.time_s, act)
+    told = judge_bundle(with_entry(found, town.new, last.index + 1, made), KINDS)
+    assert told.findings == ((town.new, last.index + 1, "already-salvaged"),)
+
+
+def test_a_salvage_of_what_stands_below_the_cut_needs_that_shown_and_is_void(
+    crossed: tuple[Burnt, str],
+) -> None:
+    town, case = crossed
+    found = verified(town, case)
+    last = judge_bundle(found, KINDS).lines[-1]
+    old = found.logs[town.old]
+    stands = next(at for at, it in old.entries.items() if it.subject == case)
+    statement, receipt = town.kept_below[stands]
+    leaf = found.logs[town.new].entries[last.index].leaf
+    act = Act("log.salvage", 1, leaf, (), {"statement": statement, "receipt": receipt})
+    made = sign_statement(heir_key("issuer"), LOST, case, last.time_s, act)
+    claimed = with_entry(found, town.new, last.index + 1, made)
+    assert judge_bundle(claimed, KINDS).findings == ((town.new, last.index + 1, "not-lost"),)
+    hidden = {at: it for at, it in old.leaves.items() if at != stands}
+    blind = replace(claimed, logs={**claimed.logs, town.old: replace(old, leaves=hidden)})
+    with pytest.raises(UnverifiedError) as caught:
+        judge_bundle(blind, KINDS)
+    assert caught.value.code == "rules"
+
+
+def test_a_successor_that_claims_more_than_the_cut_left_has_begun_with_a_void_word(
+    crossed: tuple[Burnt, str],
+) -> None:
+    town, case = crossed
+    found = verified(town, case)
+    first = found.logs[town.new].entries[0]
+    body = {**first.act.body, "size": first.act.body["size"] + 1}
+    claim = sign_statement(
+        heir_key("issuer"), LOST, town.new, first.time_s, replace(first.act, body=body)
+    )
+    told = judge_bundle(with_entry(found, town.new, 0, claim), KINDS)
+    assert told.findings == ((town.new, 0, "bad-genesis"),)
+    # What only the freezes in that entry dated is not dated any more.
+    assert [line.seen_by_s is None for line in told.lines][1:] == [True, False, False]
+
+
+def test_without_the_closed_log_what_goes_on_from_it_does_not_verify(
+    crossed: tuple[Burnt, str],
+) -> None:
+    town, case = crossed
+    made = bundle(town, case)
+    logs = {origin: log for origin, log in made.logs.items() if origin != town.old}
+    with pytest.raises(UnverifiedError) as caught:
+        judge_bundle(check_bundle(replace(made, logs=logs), town.chain.genesis.sha256), KINDS)
+    assert caught.value.code in {"signature", "rules", "chain"}
 
 
 def made_up(number: str) -> Statement:

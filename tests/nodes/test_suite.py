@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from authz.case_bundle import Place, Replay
 from authz.party import key_object_of_kid
+from authz.replay import Place, Replay
 from ledger.epochs import Epoch, Epochs
 from ledger.errors import FatalError, UnavailableError
 from ledger.keys import key_thumbprint

@@ -11,7 +11,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ledger.bundle import Bundle, ProvenEntry, ProvenLog
+from ledger.bundle_file import (
+    Bundle,
+    ClosedLog,
+    ProvenEntry,
+    ProvenHead,
+    ProvenLeaf,
+    ProvenLog,
+)
 from ledger.checkpoint import Checkpoint
 from ledger.continuing import continues_body, frozen_lines
 from ledger.cosignature import sign_line
@@ -229,6 +236,19 @@ def proven(log: Log, made: Roster, indexes: Iterable[int]) -> ProvenLog:
     )
 
 
+def closed_log(log: Log, version: int, indexes: Iterable[int]) -> ClosedLog:
+    """A log's part of a bundle once a version has closed it at all that it holds."""
+    return ClosedLog(
+        closed=version,
+        heads=(ProvenHead(3, log.checkpoint(3).root, tuple(rfc9162.consistency(3, log.entries))),),
+        leaves=(ProvenLeaf(2, log.statements[2].leaf, tuple(log.proof(2))),),
+        entries=tuple(
+            ProvenEntry(index, log.statements[index].entry, tuple(log.proof(index)))
+            for index in indexes
+        ),
+    )
+
+
 class Example:
     """Tibet grants, Sichuan relies on a view of it and opens a case."""
 
@@ -364,6 +384,19 @@ class Example:
             closed={SICHUAN: Closing(head.size, head.root, heir)},
         )
         return self.roster, six, closed
+
+    def crossed(self) -> Bundle:
+        """The bundle once Sichuan's log is closed, known by its cut alone."""
+        rosters = tuple(signed(made).encode() for made in self.chain())
+        logs = {**self.bundle.logs, SICHUAN: closed_log(self.sichuan, 3, (0, 1, 3))}
+        return Bundle(CASE, rosters, logs)
+
+    def forked_on(self) -> Log:
+        """Sichuan's log as its old keys would write it on beyond the cut."""
+        log = Log("510000")
+        log.statements = list(self.sichuan.statements)
+        log.act("case.accept", CASE, {}, officer=OFFICER)
+        return log
 
     def turned(self) -> "Turned":
         """Sichuan's log goes on under the version that Guangxi joins with."""
@@ -549,6 +582,13 @@ class Example:
             "roster-acts": self.steps(),
             "loss": self.loss(),
             "vault": vault_vector(),
+            "closed": {
+                "bundle": self.crossed().encode().hex(),
+                "genesis": self.roster.sha256.hex(),
+                "origin": SICHUAN,
+                "size": head.size,
+                "root": head.root.hex(),
+            },
             "bundle": {
                 "bundle": self.bundle.encode().hex(),
                 "genesis": self.roster.sha256.hex(),

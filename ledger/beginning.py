@@ -1,0 +1,41 @@
+"""What the first entry of any log says: the form of its leaves, the roster and rules it begins by.
+
+Source: docs/formats/own.md section 3.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ledger.errors import RefusedError
+from ledger.roster import Roster, SignedRoster
+from ledger.roster_chain import RosterChain, check_successor
+
+GENESIS_KIND: Final = "log.genesis"
+LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
+
+
+def genesis_body(signed_roster: bytes, rules: int) -> dict[str, Any]:
+    """Return the body of a ``log.genesis`` act."""
+    return {"leaf": LEAF_FORMAT, "roster": signed_roster, "rules": rules}
+
+
+def check_beginning(body: Mapping[str, Any], chain: RosterChain, roster: Roster) -> dict[str, Any]:
+    """Check under which version a log begins, and return what any first entry says.
+
+    Args:
+        body: Of the first entry.
+        chain: In which ``roster`` is.
+        roster: The version that the log begins under.
+
+    Raises:
+        LedgerError: It names another version, or one that too few have signed.
+    """
+    signed = body.get("roster")
+    if type(signed) is not bytes:
+        raise RefusedError("a log begins under a signed roster", code="bad-genesis")
+    if signed != chain.signed[roster.version - 1]:
+        # The same version may come with other signatures, as long as they are enough.
+        if roster.version == 1 or SignedRoster.decode(signed).body != roster.encode():
+            raise RefusedError("the genesis names another roster", code="bad-genesis")
+        check_successor(chain.at(roster.version - 1), SignedRoster.decode(signed))
+    return genesis_body(signed, roster.rules)
