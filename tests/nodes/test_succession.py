@@ -266,6 +266,7 @@ def bundle(town: Burnt, case: str) -> Bundle:
         kinds=KINDS,
         by_hash={origin_hash(origin): origin for origin in town.chain.origins()},
         now_s=lambda: town.clock.ms // 1000,
+        block_times={},
     )
     with town.houses[A].engine.connect() as connection:
         return prove(cast("Any", serving), connection, case)
