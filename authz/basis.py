@@ -6,13 +6,14 @@ Source: domain.md rule 2 and mechanism 77.
 """
 
 from authz import party
+from ledger import judge
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Judgement
 
 
 def publish(acting: Acting) -> Judgement:
     """Judge ``basis.publish``: a policy document takes its place on the ledger, with its term."""
-    party.check_own_region(acting)
+    judge.check_own_region(acting)
     if acting.own is not None:
         raise RefusedError("the basis is published already", code="exists")
     if acting.signer is not None:

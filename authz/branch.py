@@ -17,6 +17,7 @@ from typing import Any, Final
 from authz import custody, party, unsettled
 from authz.custody import At
 from authz.records import check_case
+from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
 
@@ -75,7 +76,7 @@ def open_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
 
 def open_branch(acting: Acting) -> Judgement:
     """Judge ``branch.open``: the holder of an undecided case splits a part off."""
-    party.check_own_region(acting)
+    judge.check_own_region(acting)
     at = custody.next_at(custody.at_of(acting.own), custody.Event.OPEN)
     stage = next_stage(Stage.NEW, Event.OPEN)
     body, signer = acting.act.body, party.person(acting)

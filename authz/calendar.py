@@ -16,6 +16,7 @@ from datetime import date
 from typing import Final
 
 from authz import party
+from ledger import judge
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Fact, Field, FieldType, Judgement, Kind, Kinds
 
@@ -139,7 +140,7 @@ def _rank(fact: Fact) -> tuple[int, str, int]:
 
 def publish(acting: Acting) -> Judgement:
     """Judge ``calendar.publish``: the steward sets a year's days off and worked weekends."""
-    party.check_own_region(acting)
+    judge.check_own_region(acting)
     if acting.region != acting.roster.steward:
         raise RefusedError(
             f"the calendar is published by the steward, {acting.roster.steward}",

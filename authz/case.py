@@ -17,6 +17,7 @@ from authz.custody import At
 from authz.grant import check_quota, check_use, quota_object
 from authz.item import version_object
 from authz.right import Right
+from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need, Use
 
@@ -197,7 +198,7 @@ def open_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
 
 def open_case(acting: Acting) -> Judgement:
     """Judge ``case.open``: papers are taken in, and the receipt's clock starts (收件即受理)."""
-    party.check_own_region(acting)
+    judge.check_own_region(acting)
     at = custody.next_at(custody.at_of(acting.own), custody.Event.OPEN)
     stage = next_stage(Stage.NEW, Event.OPEN)
     body, signer = acting.act.body, party.person(acting)

@@ -88,6 +88,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "授权期限超出政策依据的有效期。",
         "The grant would outlive the policy it rests on.",
     ),
+    "ground-not-live": (
+        "所依据的记录已失效。",
+        "What this rests on has ended.",
+    ),
     "depth-exceeded": (
         "受权的事项不得再授权给他人。",
         "What is lent cannot be lent on.",
@@ -215,7 +219,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 _FLAGS: Final = frozenset(
-    {"end-not-seen", "release-withheld", "template-deviation", "unproven-use"}
+    {"end-not-seen", "late", "release-withheld", "template-deviation", "unproven-use"}
 )
 
 # Where one side's fault shows in another's log. The rest is answered by whoever wrote the entry.

@@ -22,7 +22,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from authz import party
+from authz.ground import check_ground
 from authz.right import CLERICAL, DECIDE, RIGHTS
+from ledger import judge
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need
 from ledger.roster import STALENESS_S_MIN
@@ -192,7 +194,7 @@ def offer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
 
 def offer(acting: Acting) -> Judgement:
     """Judge ``grant.offer``: the item's competent department lends rights to one window."""
-    party.check_own_region(acting)
+    judge.check_own_region(acting)
     next_side(grantor_side(acting.own), Event.OFFER)
     body = acting.act.body
     if body["item"][:6] != acting.region:
@@ -239,22 +241,12 @@ def _check_grounds(acting: Acting) -> tuple[Flag, ...]:
         A flag where the grant's text is not the template's: a clause was changed.
     """
     body = acting.act.body
-    for name in ("model", "process"):
-        if name not in body:
-            continue
-        found = acting.facts[name]
-        if found is None:
-            raise RefusedError(
-                f"no such {name} is within sight: {body[name]}", code="unknown-object"
-            )
-        if not found.live:
-            raise RefusedError(f"the {name} has ended: {body[name]}", code="ground-not-live")
+    model = check_ground(acting, "model")
+    check_ground(acting, "process")
     if "agreement" in body:
         _check_agreement(acting)
-    if "model" not in body:
+    if model is None:
         return ()
-    model = acting.facts["model"]
-    assert model is not None  # looked at above
     _check_outlives(body["valid_from"], body["valid_until"], model, "valid_from", "valid_until")
     if "template" in body and body["template"] != model.state["digest"]:
         detail = f"the text is not that of {model.object}"

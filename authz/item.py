@@ -13,6 +13,7 @@ Source: domain.md rules 5 and 11; mechanisms 41, 42, 45.
 from typing import Any, Final
 
 from authz import party
+from ledger import judge
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
 
@@ -45,7 +46,7 @@ def withdraw_needs(_draft: Draft, own: Fact | None) -> tuple[Need, ...]:
 
 def publish(acting: Acting) -> Judgement:
     """Judge ``item.publish``: the competent department sets the next version in force."""
-    party.check_own_region(acting)
+    judge.check_own_region(acting)
     subject, body, own = acting.statement.subject, acting.act.body, acting.own
     if len(subject.rsplit("/", 1)[1]) > NUMBER_CHARS_MAX:
         raise MalformedError(

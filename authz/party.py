@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from ledger import judge
 from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.keys import key_thumbprint
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
@@ -151,19 +152,6 @@ def check_trained(officer: Fact, training: str | None) -> None:
         )
 
 
-def check_own_region(acting: Acting) -> None:
-    """Check that the subject was numbered by the region whose log this is.
-
-    Raises:
-        RefusedError: ``not-competent``.
-    """
-    if acting.statement.subject[:6] != acting.region:
-        raise RefusedError(
-            f"{acting.statement.subject} is not region {acting.region}'s to give out",
-            code="not-competent",
-        )
-
-
 def person(acting: Acting) -> Fact:
     """Return the officer who signs an act that only a person may sign."""
     # The judge has refused the region's own key before the rule of such a kind is asked.
@@ -186,7 +174,7 @@ def enrol_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
 def enrol(acting: Acting) -> Judgement:
     """Judge ``party.enrol``: a region says who belongs to it, and by which key an officer signs."""
     _check_by_region(acting)
-    check_own_region(acting)
+    judge.check_own_region(acting)
     subject, body = acting.statement.subject, acting.act.body
     next_life(life_of(acting.own), Event.ENROL)
     kind_of_party = type_of(subject)

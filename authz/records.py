@@ -24,6 +24,8 @@ from typing import Any, Final
 
 from authz import party
 from authz.custody import HOLDING
+from authz.ground import check_ground
+from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need, Use
 
@@ -203,7 +205,7 @@ class Step:
                     f"no such record is within sight: {acting.statement.subject}",
                     code=self.life.absent,
                 )
-            party.check_own_region(acting)
+            judge.check_own_region(acting)
             return {"st": NEW, "n": 0}
         if own is None or (there is not None and there.state["n"] > own.state["n"]):
             assert there is not None
@@ -250,15 +252,7 @@ class Step:
             if acting.signer is not None and acting.signer.state.get("dept") != item.state["dept"]:
                 raise RefusedError(f"only {item.state['dept']} may do this", code="not-competent")
         for name in self.rests_on:
-            if name not in body:
-                continue
-            found = acting.facts[name]
-            if found is None:
-                raise RefusedError(
-                    f"no such {name} is within sight: {body[name]}", code="unknown-object"
-                )
-            if not found.live:
-                raise RefusedError(f"the {name} has ended: {body[name]}", code="ground-not-live")
+            check_ground(acting, name)
 
     def _after(self, acting: Acting, before: Row, state: str) -> dict[str, Any]:
         body, row = acting.act.body, dict(before)

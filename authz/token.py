@@ -5,7 +5,7 @@ The token itself is never on the ledger, nor its hash. Row: ``{live, holder, rol
 Source: domain.md mechanism 6 (授权账号): who really acted, and was the account in force then.
 """
 
-from authz import party
+from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Judgement
 
@@ -37,6 +37,6 @@ def revoke(acting: Acting) -> Judgement:
 
 def _check_region(acting: Acting) -> None:
     """Check that the region itself says so, of a token of its own."""
-    party.check_own_region(acting)
+    judge.check_own_region(acting)
     if not acting.by_region:
         raise RefusedError("only the region gives and ends tokens", code="not-entitled")

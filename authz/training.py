@@ -4,6 +4,7 @@ Source: domain.md rule 11 and mechanism 69.
 """
 
 from authz import party
+from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Fact, Judgement
 
@@ -28,7 +29,7 @@ def lapse(acting: Acting) -> Judgement:
 
 
 def _officer(acting: Acting) -> Fact:
-    party.check_own_region(acting)
+    judge.check_own_region(acting)
     own = acting.own
     if own is None or own.state.get("ended"):
         raise RefusedError("no such officer is in service here", code="officer-not-live")

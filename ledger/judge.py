@@ -205,6 +205,19 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
     return kind.rule(acting)  # (6)
 
 
+def check_own_region(acting: Acting) -> None:
+    """Check that the subject was numbered by the region whose log this is.
+
+    Raises:
+        RefusedError: ``not-competent``.
+    """
+    if acting.statement.subject[:6] != acting.region:
+        raise RefusedError(
+            f"{acting.statement.subject} is not region {acting.region}'s to give out",
+            code="not-competent",
+        )
+
+
 def void_citation(message: str) -> RefusedError:
     """Return the refusal of an act whose citations do not hold."""
     return RefusedError(message, code="void-citation")

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from ledger import judge
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
-from seals.life import check_live, check_own_region, quota_object
+from seals.life import check_live, quota_object
 
 
 class Loan(StrEnum):
@@ -70,7 +71,7 @@ def lend_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
 
 def lend(acting: Acting) -> Judgement:
     """Judge ``seal.lend``: who answers for the seal's use lends it to the grant's window."""
-    check_own_region(acting)
+    judge.check_own_region(acting)
     after = next_loan(_loan_of(acting.own), Event.LEND)
     body, seal = acting.act.body, acting.facts["seal"]
     if seal is None:

@@ -18,6 +18,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
+from ledger import judge
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
 
@@ -121,19 +122,6 @@ def check_live(name: str, seal: Mapping[str, Any], *, time_s: int) -> None:
         raise RefusedError(f"the seal is out of its term: {name}", code="seal-not-live")
 
 
-def check_own_region(acting: Acting) -> None:
-    """Check that the subject is this region's to give out.
-
-    Raises:
-        RefusedError: ``not-competent``.
-    """
-    if acting.statement.subject[:6] != acting.region:
-        raise RefusedError(
-            f"{acting.statement.subject} is not region {acting.region}'s to give out",
-            code="not-competent",
-        )
-
-
 def quota_object(name: str) -> str:
     """Return the object that counts the uses of a seal, or of a loan."""
     return f"{name[:6]}/quota/{sha256(name.encode()).hexdigest()[:32]}"
@@ -156,7 +144,7 @@ def check_quota(row: Mapping[str, Any], used: Fact | None, name: str) -> Change:
 
 def request(acting: Acting) -> Judgement:
     """Judge ``seal.request``: a department asks for a seal of its own."""
-    check_own_region(acting)
+    judge.check_own_region(acting)
     after = next_life(life_of(acting.own), Event.REQUEST)
     body = acting.act.body
     if acting.signer is not None and acting.signer.state.get("dept") != body["owner"]:
@@ -210,7 +198,7 @@ def enable(acting: Acting) -> Judgement:
 
 def issue(acting: Acting) -> Judgement:
     """Judge ``seal.issue``: a seal made and filed elsewhere comes in, and may be used at once."""
-    check_own_region(acting)
+    judge.check_own_region(acting)
     after = next_life(life_of(acting.own), Event.ISSUE)
     _check_maker(acting)
     body = acting.act.body

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
 from seals import lending
-from seals.life import check_live, check_own_region, check_quota, quota_object
+from seals.life import check_live, check_quota, quota_object
 
 
 class UseStage(StrEnum):
@@ -220,7 +221,7 @@ def _check_same(acting: Acting) -> None:
 
 
 def _own_seal(acting: Acting) -> Fact:
-    check_own_region(acting)
+    judge.check_own_region(acting)
     name, fact = acting.act.body["seal"], acting.facts["seal"]
     if fact is None or "/seal/" not in name:
         raise RefusedError(f"no such seal is issued here: {name}", code="unknown-object")

@@ -16,10 +16,6 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "该事项属于不适用容缺受理的类别，材料须齐全。",
         "This item is never taken in with a paper to follow.",
     ),
-    "ground-not-live": (
-        "所依据的记录已失效。",
-        "What this rests on has ended.",
-    ),
     "late": ("已超过规定时限，予以记录。", "It came after it was due. It counts, and is marked."),
     "no-consent": (
         "没有当事人的有效同意。",

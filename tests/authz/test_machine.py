@@ -14,7 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from authz import case, custody, party
+from authz import case, custody
+from ledger import judge
 from ledger.errors import LedgerError
 from tests.authz.test_branch import (
     DELIVERED,
@@ -329,7 +330,7 @@ def nothing(*_args: object, **_named: object) -> None:
 CHECKS: Final[tuple[tuple[Any, str], ...]] = (
     (custody, "check_unit"),
     (custody, "_check_answer"),
-    (party, "check_own_region"),
+    (judge, "check_own_region"),
 )
 
 
