@@ -10,16 +10,19 @@ Source: domain.md rules 1, 4, 5, 7; mechanisms 10, 14, 15, 17, 22, 23, 24, 34, 4
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from authz import custody, party, unsettled
 from authz.custody import At
-from authz.grant import check_quota, check_use, quota_object
+from authz.grant import quota_object
+from authz.hours import beyond
 from authz.item import version_object
+from authz.representative import check_on_site
 from authz.right import Right
+from authz.use import Occasion, check_device, check_quota, check_use, hall_of
 from ledger import judge
 from ledger.errors import RefusedError
-from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need, Use
+from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need, Use
 
 
 class Stage(StrEnum):
@@ -124,24 +127,30 @@ def act_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
             Need("grant", grant, origin=grant[:6], cite=True),
             Need("acceptance", grant, cite=True),
         )
-    window = body.get("window")
-    if window is not None:
-        needs += (Need("window", window),)
+    needs += tuple(Need(name, body[name]) for name in ("window", "device") if name in body)
     return needs
 
 
-def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> tuple[Use, ...]:
+class _Rested(NamedTuple):
+    """What an act rests on: reliance on the grantor's log, which later views settle, and marks."""
+
+    uses: tuple[Use, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+
+def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> _Rested:
     """Check that the act rests on one right of one live grant, or on own competence.
 
-    Returns:
-        The reliance on the grantor's log, which later views settle; nothing to settle within one
-        log.
+    Within one log nothing is left for later views to settle. What a machine does by itself is
+    beyond no hours.
     """
     signer, body, right = party.person(acting), acting.act.body, RIGHT_OF[event]
-    window = body.get("window")
+    window, time_s = body.get("window"), acting.statement.time_s
     party.check_role(signer, party.RECEIVE)
+    hours: dict[str, Mapping[str, Any]] = {}
     if window is not None:
-        _check_window(acting, signer, window)
+        hours["window"] = _check_window(acting, signer, window).state
+    device = _check_device(acting, signer, row)
     grant = body.get("grant")
     if grant is None:
         if row["item"][:6] != acting.region:
@@ -151,7 +160,7 @@ def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> tuple[Use, ..
             )
         if signer.state.get("dept") != row["dept"]:
             raise RefusedError(f"only {row['dept']} acts without a grant", code="not-competent")
-        return ()
+        return _Rested(flags=() if device else beyond(time_s, **hours))
     if window is None:
         raise RefusedError(
             "a grant is used at the window it was given to", code="window-not-granted"
@@ -159,24 +168,53 @@ def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> tuple[Use, ..
     found = check_use(
         acting.facts["grant"],
         acting.facts["acceptance"],
-        window=window,
-        right=right,
-        item=row["item"],
-        time_s=acting.statement.time_s,
-        hall=signer.state.get("hall"),
+        Occasion(
+            window=window,
+            right=right,
+            item=row["item"],
+            department=row["dept"],
+            time_s=time_s,
+            hall=hall_of(hours["window"]),
+            device=device,
+            scenario=row.get("scen"),
+        ),
     )
     party.check_trained(signer, found.state.get("train"))
-    if found.origin == acting.origin:
-        return ()
-    return (Use("grant", found.state["stale"]),)
+    party.check_equipped(hours["window"], found.state.get("equip"))
+    hours["grant"] = found.state
+    return _Rested(
+        () if found.origin == acting.origin else (Use("grant", found.state["stale"]),),
+        () if device else beyond(time_s, **hours),
+    )
 
 
-def _check_window(acting: Acting, signer: Fact, window: str) -> None:
+def _check_device(acting: Acting, signer: Fact, row: Mapping[str, Any]) -> str | None:
+    """Check the machine by which the act is done, and return its name; None where there is none.
+
+    A machine's own key speaks for that machine alone.
+    """
+    device: str | None = acting.act.body.get("device")
+    if signer.state.get("device", device) != device:
+        raise RefusedError(
+            f"{signer.object} is the key of {signer.state['device']}", code="not-entitled"
+        )
+    if device is not None:
+        check_device(
+            acting.facts["device"],
+            name=device,
+            window=acting.act.body.get("window", ""),
+            item=row["item"],
+        )
+    return device
+
+
+def _check_window(acting: Acting, signer: Fact, window: str) -> Fact:
     found = acting.facts["window"]
     if found is None or "/window/" not in window or not found.live:
         raise RefusedError(f"no live window here: {window}", code="window-not-live")
     if signer.state["unit"] != window:
         raise RefusedError(f"{signer.object} does not sit at {window}", code="not-entitled")
+    return found
 
 
 # ---- case.open ----------------------------------------------------------------------------------
@@ -193,6 +231,8 @@ def open_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     )
     if "grant" in body:
         needs += (Need("quota", quota_object(draft.issuer[:6], body["grant"])),)
+    if "scenario" in body:
+        needs += (Need("scenario", body["scenario"], origin=item[:6]),)
     return needs
 
 
@@ -215,14 +255,17 @@ def open_case(acting: Acting) -> Judgement:
         "by": signer.object,
         "unit": signer.state["unit"],
     }
-    uses = _rest(acting, row, Event.OPEN)
+    row |= _scenario(acting)
+    rested = _rest(acting, row, Event.OPEN)
+    uses = rested.uses
     if not item.live or item.state["v"] != body["item_version"]:
         raise RefusedError(
             f"version {body['item_version']} of {item.object} is not in force", code="item-not-live"
         )
     if item.origin != acting.origin:
         # It may have ended unseen, like a grant; the version's own row says when.
-        uses += (Use("version", acting.roster.constants.staleness_s),)
+        seen = ("version", "scenario") if "scenario" in body else ("version",)
+        uses += tuple(Use(name, acting.roster.constants.staleness_s) for name in seen)
     if body["department"] != row["dept"]:
         raise RefusedError(f"{row['dept']} decides on {item.object}", code="not-competent")
     party.check_trained(signer, item.state.get("train"))
@@ -232,7 +275,29 @@ def open_case(acting: Acting) -> Judgement:
     if "grant" in body:
         row["grant"] = body["grant"]
         changes += _counted(acting)
-    return Judgement(tuple(changes), uses)
+    return Judgement(tuple(changes), uses, flags=rested.flags)
+
+
+def _scenario(acting: Acting) -> dict[str, Any]:
+    """Return what a case keeps of the scenario it is one of: its name, and the papers it asks for.
+
+    A scenario published anew is another one for cases that are opened from then on.
+    """
+    body = acting.act.body
+    if "scenario" not in body:
+        return {}
+    scenario = acting.facts["scenario"]
+    if scenario is None:
+        raise RefusedError(
+            f"no such scenario is within sight: {body['scenario']}", code="unknown-object"
+        )
+    of = (body["item"], body["item_version"])
+    if not scenario.live or (scenario.state["item"], scenario.state["item_version"]) != of:
+        raise RefusedError(
+            f"{scenario.object} is not in force for version {of[1]} of {of[0]}",
+            code="item-not-live",
+        )
+    return {"scen": scenario.object, "mat": scenario.state["materials"]}
 
 
 def _counted(acting: Acting) -> tuple[Change, ...]:
@@ -263,8 +328,8 @@ def _advance(acting: Acting, event: Event) -> dict[str, Any]:
 
 def _resting(acting: Acting, event: Event) -> Judgement:
     row = _advance(acting, event)
-    uses = _rest(acting, row, event)
-    return Judgement((Change(acting.statement.subject, row),), uses)
+    rested = _rest(acting, row, event)
+    return Judgement((Change(acting.statement.subject, row),), rested.uses, flags=rested.flags)
 
 
 def notice_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -282,8 +347,9 @@ def notice(acting: Acting) -> Judgement:
     version = acting.facts["version"]
     if version is None:
         raise RefusedError("the pinned item version is not within sight", code="unknown-object")
+    listed = judgement.changes[0].state.get("mat", version.state["mat"])
     for code in acting.act.body["missing"]:
-        if code not in version.state["mat"]:
+        if code not in listed:
             raise RefusedError(
                 f"not on the list of {version.object}: {code}", code="extra-material"
             )
@@ -335,6 +401,7 @@ def decide(acting: Acting) -> Judgement:
     if signer.state.get("dept") != row["dept"]:
         raise RefusedError(f"the decision is {row['dept']}'s", code="not-competent")
     party.check_role(signer, party.DECIDE)
+    check_on_site(signer, row["item"], acting.statement.time_s)
     if row["by"] == signer.object:
         raise RefusedError("whoever received a case does not decide it", code="receiver-decides")
     unsettled.check_joined(acting)

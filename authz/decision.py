@@ -2,9 +2,9 @@
 
 ``check`` asks the same questions as the rules of acts do; on top of them it weighs how fresh the
 view of the grantor's log is, which a rule leaves to later views. How a node gathers the facts for
-it: the newest rows, in its own log, of the window, of the officer if one is named, and of
-``index_object(window, item)``, whose ``g`` lists the grants; the item's newest row within sight in
-the log of the item's region; and for each grant listed its newest row within sight at the grantor,
+it: the newest rows, in its own log, of the window, of officer and machine if they are named, and of
+each object of ``indexes_of``, whose ``g`` lists grants; the item's newest row within sight in the
+log of the item's region; and for each grant listed its newest row within sight at the grantor,
 its own acceptance and, if the grant limits its uses, their count. "Within sight" of another log
 means below the size of the node's newest view of it.
 
@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from authz import finding, party
-from authz.grant import check_quota, check_use, index_object
+from authz.grant import index_object
+from authz.representative import check_on_site
 from authz.right import DECIDE, RECEIVING, RIGHTS
+from authz.use import Occasion, check_device, check_quota, check_use, hall_of
 from ledger.errors import RefusedError
 from ledger.kind import Fact, ViewFact
 
@@ -33,7 +35,7 @@ __all__ = [
     "GrantFacts",
     "Relied",
     "check",
-    "index_object",
+    "indexes_of",
 ]
 
 
@@ -44,6 +46,8 @@ class CheckRequest:
     Args:
         right: One of the four rights, or ``decide``.
         officer: Who would act; None asks about the window alone.
+        device: The machine by which it would be done; None for none.
+        scenario: The item's scenario that the case is one of; None where it names none.
     """
 
     window: str
@@ -51,6 +55,8 @@ class CheckRequest:
     item: str
     now_s: int
     officer: str | None = None
+    device: str | None = None
+    scenario: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +81,13 @@ class CheckFacts:
     """What a node holds that bears on the question. None: no such row within sight.
 
     Args:
-        grants: One for each grant listed under ``index_object(window, item)``.
+        grants: One for each grant listed under one of ``indexes_of``.
     """
 
     window: Fact | None
     item: Fact | None
     officer: Fact | None = None
+    device: Fact | None = None
     grants: Sequence[GrantFacts] = ()
 
 
@@ -123,11 +130,13 @@ def check(
 ) -> Decision:
     """Answer the question from what this node holds.
 
-    1. The window is live, and the officer too where one is named, and sits there.
+    1. The window is live, and the officer too where one is named, and sits there; so is the
+       machine, and stands there.
     2. The item is in force.
     3. The right is one of the four, or the decision, which stays with the owning department.
     4. An authority's own window acts on its own competence.
-    5. Else one of the window's grants carries it, and the officer has the training it asks for.
+    5. Else one of the window's grants carries it, the officer has the training and the window the
+       equipment that it asks for.
        The first that does is named; where none does, the one that came nearest, with its reason.
     6. The view of the grantor's log is fresh enough: yes. Staler: open for what only receives, no
        for what cannot be undone.
@@ -140,15 +149,19 @@ def check(
         window = _live_window(request, facts)  # (1)
         _check_officer(request, facts.officer)
         item = _item_in_force(request, facts.item)  # (2)
+        if request.device is not None:
+            check_device(
+                facts.device, name=request.device, window=request.window, item=request.item
+            )
         _check_right(request.right)  # (3)
         own = item.object[:6] == request.window[:6] and item.state["dept"] == window.state["dept"]
         if request.right == DECIDE:
-            _check_decides(facts.officer, own=own)
+            _check_decides(request, facts.officer, own=own)
         if own:  # (4)
             return _answer("yes", OWN_COMPETENCE, version=version)
     except RefusedError as error:
         return _answer("no", error.code, detail=str(error), version=version)
-    found = _find_grant(request, facts, window)  # (5)
+    found = _find_grant(request, facts, window, item)  # (5)
     if isinstance(found, _Missed):
         why = found.error
         return _answer("no", why.code, detail=str(why), version=version, nearest=found.nearest)
@@ -204,12 +217,13 @@ def _check_right(right: str) -> None:
         raise RefusedError(f"there is no such right: {right}", code="right-not-granted")
 
 
-def _check_decides(officer: Fact | None, *, own: bool) -> None:
+def _check_decides(request: CheckRequest, officer: Fact | None, *, own: bool) -> None:
     if not own:
         raise RefusedError("the decision stays with the owning place", code="decision-stays")
     if officer is None:
         raise RefusedError("a window decides nothing; an officer does", code="decision-stays")
     party.check_role(officer, party.DECIDE)
+    check_on_site(officer, request.item, request.now_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,33 +239,51 @@ _STEPS: Final = (
     "no-grant",
     "grant-not-live",
     "item-not-granted",
+    "scenario-not-granted",
     "window-not-granted",
     "right-not-granted",
     "not-accepted",
     "quota-spent",
     "not-entitled",
+    "not-equipped",
 )
 
 
-def _find_grant(request: CheckRequest, facts: CheckFacts, window: Fact) -> GrantFacts | _Missed:
+def indexes_of(request: CheckRequest, window: Fact | None, item: Fact | None) -> tuple[str, ...]:
+    """Return the objects that list the grants which may bear on the question, nearest first.
+
+    What was lent to a machine is for it alone, and a machine has nothing else.
+    """
+    hall = None if window is None else hall_of(window.state)
+    places = [request.device] if request.device else [it for it in (request.window, hall) if it]
+    covering = [request.item] if item is None else [request.item, item.state["dept"]]
+    return tuple(index_object(place, of) for of in covering for place in places)
+
+
+def _find_grant(
+    request: CheckRequest, facts: CheckFacts, window: Fact, item: Fact
+) -> GrantFacts | _Missed:
+    occasion = Occasion(
+        window=request.window,
+        right=request.right,
+        item=request.item,
+        department=item.state["dept"],
+        time_s=request.now_s,
+        hall=hall_of(window.state),
+        device=request.device,
+        scenario=request.scenario,
+    )
     missed = _Missed(
         RefusedError("the window has accepted no grant over the item", code="no-grant"), None
     )
     furthest = -1
     for held in facts.grants:
         try:
-            grant = check_use(
-                held.grant,
-                held.acceptance,
-                window=request.window,
-                right=request.right,
-                item=request.item,
-                time_s=request.now_s,
-                hall=window.state["hall"],
-            )
+            grant = check_use(held.grant, held.acceptance, occasion)
             check_quota(grant, held.used)
             if facts.officer is not None:
                 party.check_trained(facts.officer, grant.state.get("train"))
+            party.check_equipped(window.state, grant.state.get("equip"))
         except RefusedError as error:
             step = _STEPS.index(error.code)
             if step > furthest:

@@ -79,6 +79,26 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "item-not-granted": ("授权不包括该事项。", "The grant does not cover this item."),
     "window-not-granted": ("授权不是给本窗口的。", "The grant is not for this window."),
+    "scenario-not-granted": (
+        "授权不包括该情形。",
+        "The grant does not cover this scenario of the item.",
+    ),
+    "device-not-live": (
+        "该一体机未登记或已停用。",
+        "The machine is not enrolled, or not in service.",
+    ),
+    "not-equipped": (
+        "本窗口未确认配备授权所要求的设备或人员。",
+        "The window is not attested to have what the grant asks for.",
+    ),
+    "not-representative": (
+        "窗口人员只有作为首席事务代表，才能在任期内对清单上的事项现场决定。",
+        "At a window only a chief representative decides, on items of the list, in the term.",
+    ),
+    "beyond-hours": (
+        "办理时间不在公布的办公时间或授权时间内，予以记录。",
+        "It was done beyond the hours of the window or the grant. It counts, and is marked.",
+    ),
     "not-accepted": (
         "授权尚未被本地接受，暂不能使用。",
         "The grant has not been accepted here yet.",
@@ -219,7 +239,14 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 _FLAGS: Final = frozenset(
-    {"end-not-seen", "late", "release-withheld", "template-deviation", "unproven-use"}
+    {
+        "beyond-hours",
+        "end-not-seen",
+        "late",
+        "release-withheld",
+        "template-deviation",
+        "unproven-use",
+    }
 )
 
 # Where one side's fault shows in another's log. The rest is answered by whoever wrote the entry.
@@ -249,6 +276,9 @@ _ANSWERS: Final[Mapping[str, str]] = {
     "item-not-granted": "window",
     "window-not-granted": "window",
     "not-accepted": "window",
+    "scenario-not-granted": "window",
+    "device-not-live": "window",
+    "not-equipped": "window",
     "quota-spent": "region",
     "depth-exceeded": "department",
     "outlives-basis": "department",

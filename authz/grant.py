@@ -1,19 +1,23 @@
-"""Grants: an authority lends a window or hall elsewhere some of the four rights over its items.
+"""Grants: an authority lends a window, hall or machine elsewhere some rights over its items.
 
 A grant has two sides. The grantor's log holds ``st`` (offered, suspended, revoked), the grantee
 region's log ``ans`` (accepted, declined); inside one region both stand in one row. It is live for a
 use iff ``st`` is offered in the view of the grantor's log and the using log holds the acceptance.
 A grant covers its item from the version it names on; which version a case is done under, the case
-pins. ``also`` lists further items of the same department, ``train`` the training that who uses it
-must have, ``bas`` the policy basis and ``mod`` the template that it may not outlive.
+pins. ``also`` lists further items of the same department, ``dept`` is there where all items of it
+are covered, ``scen`` lists the scenarios that it is for alone. ``train`` is the training that who
+uses it must have, ``equip`` what the window must be equipped for, ``hours`` when it is for use;
+``bas`` is the policy basis and ``mod`` the template that it may not outlive. What may be done under
+it, ``authz.use`` says.
 
-Rows, grantor's: ``{live, st, item, also, v, to, rights, from, until, stale, quota, pair, train,
-bas, mod}``; grantee's: ``{live, ans, to, item}``. Beside them the grantee's log keeps an index for
-the question "may this window", ``<region>/may/<hash of window or hall, and item>``:
+Rows, grantor's: ``{live, st, item, also, dept, scen, v, to, rights, from, until, stale, quota,
+pair, train, equip, hours, bas, mod}``; grantee's: ``{live, ans, to, item}``. Beside them the
+grantee's log keeps an index for the question "may this window",
+``<region>/may/<hash of window, hall or machine, and item or department>``:
 ``{g: [[grant, rights], …]}``, newest first; and where uses are limited,
 ``<region>/quota/<hash of grant>``: ``{n}``.
 
-Source: domain.md rules 1 to 4; mechanisms 1, 3, 4, 14, 39, 40, 77.
+Source: domain.md rules 1 to 4; mechanisms 1, 3, 4, 13, 14, 19, 39, 40, 44, 72, 77.
 """
 
 from collections.abc import Mapping
@@ -23,6 +27,7 @@ from typing import Any, Final
 
 from authz import party
 from authz.ground import check_ground
+from authz.hours import hours_of
 from authz.right import CLERICAL, DECIDE, RIGHTS
 from ledger import judge
 from ledger.errors import MalformedError, RefusedError
@@ -101,7 +106,11 @@ def next_side(side: Side, event: Event) -> Side:
 
 
 def index_object(window: str, item: str) -> str:
-    """Return the object that lists the grants a window has accepted over an item."""
+    """Return the object that lists the grants a window has accepted over an item.
+
+    ``window`` is a hall or a machine likewise, ``item`` a department where all items of it are
+    lent.
+    """
     return f"{window[:6]}/may/{_digest(window, item)}"
 
 
@@ -114,61 +123,6 @@ def _digest(*parts: str) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def check_use(
-    offer: Fact | None,
-    acceptance: Fact | None,
-    *,
-    window: str,
-    right: str,
-    item: str,
-    time_s: int,
-    hall: str | None = None,
-) -> Fact:
-    """Check that a window may use a right over an item under a grant, and return the grant's row.
-
-    ``hall`` is the window's: what was lent to a hall, all windows in it may use.
-
-    ``offer`` is the grant's newest row within sight in the grantor's log, ``acceptance`` the newest
-    in the using region's log, ``time_s`` the time for which the question is asked.
-
-    Raises:
-        RefusedError: With the first reason why not.
-    """
-    if offer is None or "st" not in offer.state:
-        raise RefusedError("no such grant is within sight", code="no-grant")
-    state = offer.state
-    if not offer.live or state["st"] != Side.OFFERED:
-        raise RefusedError(f"the grant {offer.object} is {state['st']}", code="grant-not-live")
-    if not state["from"] <= time_s < state["until"]:
-        raise RefusedError(f"the grant {offer.object} is out of its term", code="grant-not-live")
-    if item != state["item"] and item not in state.get("also", ()):
-        raise RefusedError(
-            f"the grant {offer.object} covers {state['item']}", code="item-not-granted"
-        )
-    if state["to"] not in {window, hall}:
-        raise RefusedError(
-            f"the grant {offer.object} is for {state['to']}", code="window-not-granted"
-        )
-    if right not in state["rights"]:
-        raise RefusedError(
-            f"the grant {offer.object} lends {', '.join(state['rights'])}", code="right-not-granted"
-        )
-    if acceptance is None or acceptance.state.get("ans") != Side.ACCEPTED:
-        raise RefusedError(f"the grant {offer.object} is not accepted here", code="not-accepted")
-    return offer
-
-
-def check_quota(offer: Fact, used: Fact | None) -> None:
-    """Check that a grant with a limited number of uses has one left.
-
-    Raises:
-        RefusedError: ``quota-spent``.
-    """
-    quota = offer.state.get("quota")
-    if quota is not None and used is not None and used.state["n"] >= quota:
-        raise RefusedError(f"the grant {offer.object} allowed {quota} uses", code="quota-spent")
-
-
 # ---- the grantor's side -------------------------------------------------------------------------
 
 
@@ -177,6 +131,7 @@ def offer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     body = draft.body
     needs = [Need("item", body["item"])]
     needs += [Need(f"item-{at}", name) for at, name in enumerate(body.get("also", ()))]
+    needs += [Need(f"scenario-{at}", name) for at, name in enumerate(body.get("scenarios", ()))]
     if "basis" in body:
         needs.append(Need("basis", body["basis"]))
     needs += [
@@ -205,6 +160,7 @@ def offer(acting: Acting) -> Judgement:
         )
     _check_rights(body["rights"])
     _check_item(acting)
+    _check_place(acting)
     _check_term(acting)
     row: dict[str, Any] = {
         "live": True,
@@ -217,21 +173,28 @@ def offer(acting: Acting) -> Judgement:
         "until": body["valid_until"],
         "stale": body["staleness_s"],
     }
-    if "quota" in body:
-        row["quota"] = body["quota"]
-    if "also" in body:
-        row["also"] = body["also"]
-    if "training" in body:
-        row["train"] = body["training"]
-    if "basis" in body:
-        row["bas"] = body["basis"]
-    if "model" in body:
-        row["mod"] = body["model"]
-    if "reciprocal" in body:
-        if body["reciprocal"][:6] != body["window"][:6]:
-            raise RefusedError("the grant in return is one of the other side", code="wrong-state")
-        row["pair"] = body["reciprocal"]
+    row |= {kept: body[name] for name, kept in _KEPT.items() if name in body}
+    if "reciprocal" in body and body["reciprocal"][:6] != body["window"][:6]:
+        raise RefusedError("the grant in return is one of the other side", code="wrong-state")
+    if not _HOURS.isdisjoint(body):
+        row["hours"] = hours_of(body)
     return Judgement((Change(acting.statement.subject, row),), flags=_check_grounds(acting))
+
+
+_KEPT: Final[Mapping[str, str]] = {
+    "quota": "quota",
+    "also": "also",
+    "department": "dept",
+    "scenarios": "scen",
+    "training": "train",
+    "equipment": "equip",
+    "basis": "bas",
+    "model": "mod",
+    "reciprocal": "pair",
+}
+"""Fields of an offer that may be left out, and what the row calls them."""
+
+_HOURS: Final = frozenset({"days", "opens", "closes"})
 
 
 def _check_grounds(acting: Acting) -> tuple[Flag, ...]:
@@ -303,10 +266,38 @@ def _check_item(acting: Acting) -> None:
             raise RefusedError(f"{name} is one of {other.state['dept']}", code="not-competent")
         if not other.live:
             raise RefusedError(f"the item is withdrawn: {name}", code="item-not-live")
+    if body.get("department", item.state["dept"]) != item.state["dept"]:
+        raise RefusedError(f"{item.object} is one of {item.state['dept']}", code="not-competent")
+    _check_scenarios(acting)
+
+
+def _check_scenarios(acting: Acting) -> None:
+    """Check that the scenarios which a grant is for are in force, and of items it names."""
+    body = acting.act.body
+    covered = {body["item"], *body.get("also", ())}
+    for at, name in enumerate(body.get("scenarios", ())):
+        scenario = acting.facts[f"scenario-{at}"]
+        if scenario is None or "/scenario/" not in name:
+            raise RefusedError(f"no such scenario is published here: {name}", code="unknown-object")
+        if not scenario.live:
+            raise RefusedError(f"the scenario is withdrawn: {name}", code="item-not-live")
+        of = scenario.state["item"]
+        if of not in covered:
+            raise RefusedError(f"{name} is one of {of}", code="item-not-granted")
+
+
+def _check_place(acting: Acting) -> None:
+    """Check that what a grant is for is a place in the network that may use it."""
+    body = acting.act.body
     window = body["window"]
-    if "/window/" not in window and "/hall/" not in window:
+    of_type = party.type_of(window) if "/" in window else ""
+    if of_type not in {"window", "hall", "device"}:
         raise MalformedError(
-            f"a grant is for a window or a hall, not {window!r:.80}", code="bad-field"
+            f"a grant is for a window, a hall or a device, not {window!r:.80}", code="bad-field"
+        )
+    if of_type == "device" and not CLERICAL.issuperset(body["rights"]):
+        raise RefusedError(
+            f"a machine may be lent {', '.join(sorted(CLERICAL))} only", code="right-not-granted"
         )
     if window[:6] not in acting.roster.members:
         raise RefusedError(f"no such region in the network: {window[:6]}", code="unknown-object")
@@ -404,9 +395,20 @@ def _move(acting: Acting, event: Event) -> Judgement:
 def accept_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return what a decline needs, and the window's list of grants over the item."""
     body = draft.body
-    items = [body["item"], *body.get("also", ())]
-    may = [Need(f"may-{at}", index_object(body["window"], it)) for at, it in enumerate(items)]
+    may = [
+        Need(f"may-{at}", index_object(body["window"], it))
+        for at, it in enumerate(covered(body, "department"))
+    ]
     return (*decline_needs(draft, own), *may)
+
+
+def covered(said: Mapping[str, Any], department: str) -> tuple[str, ...]:
+    """Return what a grant covers: items, and the department whose items are covered all.
+
+    ``department`` is what a row or a body calls the latter.
+    """
+    items = (said["item"], *said.get("also", ()))
+    return (*items, said[department]) if department in said else items
 
 
 def decline_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
@@ -421,9 +423,9 @@ def accept(acting: Acting) -> Judgement:
     """Judge ``grant.accept``: the grantee side takes the grant, and it is live (相互授予)."""
     made = _answered(acting, Event.ACCEPT)
     body = acting.act.body
-    if (made["item"], made.get("also", [])) != (body["item"], body.get("also", [])):
-        covered = ", ".join((made["item"], *made.get("also", ())))
-        raise RefusedError(f"the grant covers {covered}", code="item-not-granted")
+    lent = covered(made, "dept")
+    if lent != covered(body, "department"):
+        raise RefusedError(f"the grant covers {', '.join(lent)}", code="item-not-granted")
     window = acting.facts["window"]
     assert window is not None  # _answered has looked
     if window.state.get("outlet") and not CLERICAL.issuperset(made["rights"]):
@@ -433,7 +435,7 @@ def accept(acting: Acting) -> Judgement:
         )
     grant = acting.statement.subject
     changes = [Change(grant, _answer_row(acting, made, Side.ACCEPTED))]
-    for at, item in enumerate((made["item"], *made.get("also", ()))):
+    for at, item in enumerate(lent):
         index = acting.facts[f"may-{at}"]
         listed = [] if index is None else index.state["g"]
         newest = [[grant, made["rights"]], *listed][:INDEXED_GRANTS_MAX]
@@ -473,7 +475,8 @@ def _answered(acting: Acting, event: Event) -> Mapping[str, Any]:
         raise RefusedError(f"no live window here: {body['window']}", code="window-not-live")
     signer = party.person(acting)
     party.check_role(signer, party.GRANT, party.MANAGE)
-    masters = {window.object, window.state.get("hall"), window.state.get("dept")}
+    # A machine is answered for by the hall that set it up.
+    masters = {window.object, *(window.state.get(it) for it in ("hall", "dept", "by"))}
     if signer.state["unit"] not in masters:
         raise RefusedError(
             f"{signer.object} does not answer for {window.object}", code="not-entitled"

@@ -27,6 +27,11 @@ def version_object(item: str, version: int) -> str:
     return f"{region}/item-version/{number}.{version}"
 
 
+def number_of(item: str) -> str:
+    """Return an item's number in its region, by which lists of items name it."""
+    return item.split("/", 2)[2]
+
+
 def publish_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return the competent department, the version that this one follows, and the proposal."""
     body = draft.body

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from authz import basis, branch, calendar, case, correction, custody, grant, item, party, token
+from authz.hours import DAYS
 from authz.mechanisms import MECHANISMS, Mechanism
 from authz.records import About, Side, Signer, Step
 from authz.tables import LIVES, RECORD_KINDS
@@ -42,6 +43,8 @@ _SUITE: Final = _of(
 )
 _GRANT: Final = _object("grant", "依据的授权", "the grant it rests on", optional=True)
 _WINDOW: Final = _of(FieldType.PARTY, "经办窗口", "the window it is done at", optional=True)
+_TO: Final = _of(FieldType.PARTY, "受权窗口、大厅或一体机", "window, hall or device it is given to")
+_DEVICE: Final = _object("device", "所用一体机", "the machine it is done by", optional=True)
 _MATERIALS: Final = _of(
     FieldType.HASHES, "材料承诺值(加盐)", "salted commitments to the papers", optional=True
 )
@@ -92,6 +95,9 @@ _PARTY_KINDS: Final = (
             ),
             "training": _of(
                 FieldType.CODES, "已完成的培训(人员)", "training completed (officer)", optional=True
+            ),
+            "device": _object(
+                "device", "一体机(设备密钥)", "the machine whose key it is (officer)", optional=True
             ),
         },
         needs=party.enrol_needs,
@@ -227,7 +233,16 @@ _GRANT_KINDS: Final = (
             "also": _of(
                 FieldType.CODES, "其他事项", "further items of the same department", optional=True
             ),
-            "window": _of(FieldType.PARTY, "受权窗口或大厅", "window or hall it is given to"),
+            "department": _of(
+                FieldType.PARTY,
+                "部门(其全部事项)",
+                "the department, where all its items are covered",
+                optional=True,
+            ),
+            "scenarios": _of(
+                FieldType.CODES, "情形", "scenarios that it is for alone", optional=True
+            ),
+            "window": _TO,
             "rights": _of(FieldType.CODES, "权项", "rights: deliver, intake, notice, verify"),
             "valid_from": _of(FieldType.SECONDS, "起", "valid from"),
             "valid_until": _of(FieldType.SECONDS, "止", "valid until"),
@@ -248,6 +263,18 @@ _GRANT_KINDS: Final = (
             "training": _of(
                 FieldType.CODE, "要求的培训", "training that its user must have", optional=True
             ),
+            "equipment": _of(
+                FieldType.CODES,
+                "要求的设备",
+                "what the window must be attested to have",
+                optional=True,
+                choices=("print", "scan", "staff", "video"),
+            ),
+            "days": _of(
+                FieldType.CODES, "可用日", "days of use", optional=True, choices=tuple(sorted(DAYS))
+            ),
+            "opens": _of(FieldType.CODE, "自(时:分)", "from, hours and minutes", optional=True),
+            "closes": _of(FieldType.CODE, "至(时:分)", "until, hours and minutes", optional=True),
         },
         needs=grant.offer_needs,
         rule=grant.offer,
@@ -260,9 +287,12 @@ _GRANT_KINDS: Final = (
         en="accept a grant",
         subject="grant",
         fields={
-            "window": _of(FieldType.PARTY, "受权窗口或大厅", "window or hall it is given to"),
+            "window": _TO,
             "item": _object("item", "事项", "item"),
             "also": _of(FieldType.CODES, "其他事项", "further items", optional=True),
+            "department": _of(
+                FieldType.PARTY, "部门(其全部事项)", "the department of all items", optional=True
+            ),
         },
         needs=grant.accept_needs,
         rule=grant.accept,
@@ -275,7 +305,7 @@ _GRANT_KINDS: Final = (
         en="decline a grant",
         subject="grant",
         fields={
-            "window": _of(FieldType.PARTY, "受权窗口", "window it is given to"),
+            "window": _TO,
             "reason": _REASON,
         },
         needs=grant.decline_needs,
@@ -349,8 +379,12 @@ _CASE_KINDS: Final = (
                 choices=("counter", "online", "agency", "joint", "kiosk"),
             ),
             "materials": _MATERIALS,
+            "scenario": _object(
+                "scenario", "情形", "the scenario that the case is one of", optional=True
+            ),
             "grant": _GRANT,
             "window": _WINDOW,
+            "device": _DEVICE,
         },
         needs=case.open_needs,
         rule=case.open_case,
@@ -383,6 +417,7 @@ _CASE_KINDS: Final = (
             "materials": _MATERIALS,
             "grant": _GRANT,
             "window": _WINDOW,
+            "device": _DEVICE,
         },
         needs=case.act_needs,
         rule=case.supplement,
@@ -440,6 +475,7 @@ _CASE_KINDS: Final = (
             "evidence": _of(FieldType.HASH, "送达证明摘要", "digest of the proof", optional=True),
             "grant": _GRANT,
             "window": _WINDOW,
+            "device": _DEVICE,
         },
         needs=case.deliver_needs,
         rule=case.deliver,
@@ -452,7 +488,7 @@ _CASE_KINDS: Final = (
         zh="申请人撤回",
         en="the applicant withdraws",
         subject="case",
-        fields={"reason": _REASON, "grant": _GRANT, "window": _WINDOW},
+        fields={"reason": _REASON, "grant": _GRANT, "window": _WINDOW, "device": _DEVICE},
         needs=case.act_needs,
         rule=case.withdraw,
         question="Why was there no decision?",

@@ -1,11 +1,12 @@
-"""What of a grant's row a node looks up by: which item, which window, for how long.
+"""What of a grant's row a node looks up by: which items, which window, for how long.
 
 Of an index: it narrows down which grants bear on a question, and says nothing of its own. Whether a
-grant stands is asked of its rows themselves (``authz.grant.check_use``).
+grant stands is asked of its rows themselves (``authz.use.check_use``).
 """
 
 from dataclasses import dataclass
 
+from authz.grant import covered
 from ledger.kind import Fact
 
 NEVER_S = 2**63 - 1
@@ -19,6 +20,7 @@ class Lent:
     Args:
         offered: Where the grantor's side stands; empty in the grantee's log.
         answered: Where the grantee's side stands; empty in the grantor's.
+        covers: Items, and the department whose items are covered all; empty in the grantee's log.
     """
 
     grant: str
@@ -28,6 +30,7 @@ class Lent:
     answered: str
     from_s: int
     until_s: int
+    covers: tuple[str, ...]
 
 
 def lent_of(fact: Fact) -> Lent | None:
@@ -43,4 +46,5 @@ def lent_of(fact: Fact) -> Lent | None:
         answered=state.get("ans", ""),
         from_s=state.get("from", 0),
         until_s=state.get("until", NEVER_S),
+        covers=covered(state, "dept") if "st" in state else (),
     )

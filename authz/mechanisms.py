@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from authz import branch, case, custody, grant, item, party, trace, training
+from authz import branch, case, custody, grant, item, party, trace, training, use
 from ledger import commitment, judge, proofs
 
 TIBET: Final = "藏政办发〔2021〕21号"
@@ -49,7 +49,7 @@ MECHANISMS: Final[tuple[Mechanism, ...]] = (
             "grant.renew",
             "grant.revoke",
         ),
-        rules=(grant.check_use,),
+        rules=(use.check_use,),
     ),
     Mechanism(
         number=2,
@@ -80,7 +80,7 @@ MECHANISMS: Final[tuple[Mechanism, ...]] = (
             "case.verify",
             "case.deliver",
         ),
-        rules=(grant.check_use,),
+        rules=(use.check_use,),
     ),
     Mechanism(
         number=5,

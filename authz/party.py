@@ -2,6 +2,9 @@
 
 Rows: department and hall ``{live}``; window ``{live, hall, dept, outlet}``; officer ``{live, unit,
 dept, hall, roles, training, key, holder}``, where ``key`` is the object name of the key in force.
+``outlet`` is there where the window is one that is no public body, ``device`` where the key is a
+machine's; ``ready`` and ``hours`` are what was attested and published of a window, ``rep`` that an
+officer decides on site (``authz.representative``).
 ``off`` lists the masters that have suspended a window or officer, ``ended`` says it is retired.
 A key is an object of its own, ``<region>/key/<32 hex digits of its thumbprint>``, so that a log's
 reader finds who signed from the ``kid`` alone. Its row is ``{live, party, key}``, and ``suite`` for
@@ -71,7 +74,7 @@ _OPTIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "department": (),
     "hall": (),
     "window": ("outlet", "video", "scan"),
-    "officer": ("training", "suite"),
+    "officer": ("training", "suite", "device"),
 }
 
 
@@ -152,6 +155,17 @@ def check_trained(officer: Fact, training: str | None) -> None:
         )
 
 
+def check_equipped(window: Mapping[str, Any], equipment: list[str] | None) -> None:
+    """Check that a window is attested to have what a grant asks for.
+
+    Raises:
+        RefusedError: ``not-equipped``.
+    """
+    for it in equipment or ():
+        if it not in window.get("ready", ()):
+            raise RefusedError(f"the window is not attested to have {it}", code="not-equipped")
+
+
 def person(acting: Acting) -> Fact:
     """Return the officer who signs an act that only a person may sign."""
     # The judge has refused the region's own key before the rule of such a kind is asked.
@@ -168,6 +182,8 @@ def enrol_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     needs = [Need(name, body[name]) for name in ("hall", "department", "unit") if name in body]
     if "key" in body:
         needs.append(Need("key", key_object(draft.issuer[:6], body["key"])))
+    if "device" in body:
+        needs.append(Need("device", body["device"]))
     return tuple(needs)
 
 
@@ -208,10 +224,31 @@ def _enrol_officer(acting: Acting) -> Judgement:
             row["hall"] = unit.object
         case _:
             row["dept"], row["hall"] = unit.state["dept"], unit.state["hall"]
+            if unit.state.get("outlet"):
+                row["outlet"] = True
+    if "device" in body:
+        row["device"] = _machine(acting, unit)
     if "training" in body:
         row["training"] = body["training"]
     row["holder"], row["key"] = body["holder"], key_object(acting.region, public)
     return Judgement((Change(subject, row), _new_key(acting, row["key"], public)))
+
+
+def _machine(acting: Acting, unit: Fact) -> str:
+    """Return the machine whose key is enrolled: it stands where it is enrolled, and only receives.
+
+    Raises:
+        MalformedError: ``bad-field``.
+        RefusedError: ``unknown-object``.
+    """
+    body, device = acting.act.body, acting.facts["device"]
+    if body["roles"] != [RECEIVE]:
+        raise MalformedError("a machine only receives", code="bad-field")
+    if device is None or device.state.get("window") != unit.object:
+        raise RefusedError(
+            f"no such machine stands at {unit.object}: {body['device']}", code="unknown-object"
+        )
+    return device.object
 
 
 def _check_suite(acting: Acting, public: bytes) -> None:

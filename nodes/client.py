@@ -332,13 +332,15 @@ class Client:
         item: str,
         *,
         officer: str | None = None,
+        device: str | None = None,
+        scenario: str | None = None,
         at_least: str = "",
         timeout_ms: int = 10_000,
     ) -> CheckAnswer:
         """Ask whether a window may use a right over an item now."""
         asked = {"window": window, "right": right, "item": item}
-        if officer is not None:
-            asked["officer"] = officer
+        more = {"officer": officer, "device": device, "scenario": scenario}
+        asked |= {name: value for name, value in more.items() if value is not None}
         path = f"/v1/check?timeout_ms={timeout_ms}{_also(at_least)}" if at_least else "/v1/check"
         wait_ms = timeout_ms if at_least else 0
         answer = await self._json("POST", path, json.dumps(asked).encode(), wait_ms=wait_ms)

@@ -6,8 +6,8 @@ case's trace finds it.
 
 from typing import Any, Final
 
+from authz import party
 from authz.custody import HOLDING, At
-from authz.grant import check_use
 from authz.item import version_object
 from authz.party import DECIDE, MANAGE, RECEIVE
 from authz.records import NEW, About, Life, Row, Side, Signer, Step, once_object
@@ -36,6 +36,7 @@ from authz.tables.words import (
     text,
 )
 from authz.unsettled import PAPERS, PARTS, check_papers, counted, needs_in, own_need
+from authz.use import Occasion, check_use, hall_of
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Field, Kind, Need
 
@@ -340,15 +341,20 @@ def _check_print(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...
         return ()
     if "grant" not in body:  # (3)
         raise RefusedError("printing for another place rests on a grant", code="no-grant")
-    check_use(
+    found = check_use(
         acting.facts["grant"],
         acting.facts["acceptance"],
-        window=signer.state["unit"],
-        right=Right.DELIVER,
-        item=row["item"],
-        time_s=acting.statement.time_s,
-        hall=signer.state.get("hall"),
+        Occasion(
+            window=signer.state["unit"],
+            right=Right.DELIVER,
+            item=row["item"],
+            department=row["dept"],
+            time_s=acting.statement.time_s,
+            hall=hall_of(signer.state),
+            scenario=row.get("scen"),
+        ),
     )
+    party.check_trained(signer, found.state.get("train"))
     return ()
 
 

@@ -2,9 +2,12 @@
 
 from typing import Final
 
-from authz import training
+from authz import party, training
+from authz.hours import DAYS, hours_of
 from authz.party import GRANT
 from authz.records import NEW, Life, Row, Side, Signer, Step
+from authz.representative import appointed, relieved
+from authz.tables.places import check_own_window, check_window, window_needs, without
 from authz.tables.words import (
     DIGEST,
     DUE,
@@ -23,7 +26,7 @@ from authz.tables.words import (
     text,
     yes,
 )
-from ledger.errors import RefusedError
+from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Kind, Need
 
 
@@ -80,45 +83,106 @@ def _officer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
 
 def _check_officer(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
     """Check that who is named is an officer in service here."""
-    officer = acting.facts["officer"]
-    if officer is None or "roles" not in officer.state or not officer.live:
-        raise RefusedError(
-            f"no live officer here: {acting.act.body['officer']}", code="officer-not-live"
-        )
+    _check_in_service(acting, "officer")
     return ()
+
+
+def _check_in_service(acting: Acting, name: str) -> Fact:
+    officer = acting.facts[name]
+    if officer is None or "roles" not in officer.state or not officer.live:
+        who = acting.act.body[name]
+        raise RefusedError(f"no live officer here: {who}", code="officer-not-live")
+    return officer
+
+
+def _representative_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return who is appointed, and who was before."""
+    named = {} if own is None else own.state
+    needs = [Need(role, draft.body[role]) for role in _APPOINTED if role in draft.body]
+    needs += [Need(f"before-{role}", named[role]) for role in _APPOINTED if role in named]
+    return tuple(needs)
 
 
 def _check_representative(acting: Acting, before: Row, after: Row) -> tuple[Change, ...]:
-    """Check that a department appoints one of its own, for a term."""
-    _check_officer(acting, before, after)
-    officer, signer, body = acting.facts["officer"], acting.signer, acting.act.body
-    assert officer is not None
-    if signer is not None and officer.state.get("dept") != signer.state["unit"]:
-        raise RefusedError(f"{officer.object} is of another department", code="not-competent")
+    """Check that a department appoints two of its own for a term; they may decide on site then."""
+    body, signer = acting.act.body, party.person(acting)
     if body["valid_until"] <= acting.statement.time_s:
         raise RefusedError("the term is over already", code="outlives-basis")
-    return ()
-
-
-def _window_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
-    return (Need("window", draft.body["window"]),)
-
-
-def _check_window(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that the window is in service, and is one of the hall that speaks for it."""
-    window, signer = acting.facts["window"], acting.signer
-    if window is None or "hall" not in window.state or "/window/" not in window.object:
-        raise RefusedError(
-            f"no such window here: {acting.act.body['window']}", code="window-not-live"
+    if body["officer"] == body.get("deputy"):
+        raise MalformedError("a deputy is somebody else", code="bad-field")
+    rows = {it.object: it for it in _check_dismissal(acting, before, after)}
+    for role in _APPOINTED:
+        if role not in body:
+            continue
+        officer = _check_in_service(acting, role)
+        if officer.state.get("dept") != signer.state["unit"]:
+            raise RefusedError(f"{officer.object} is of another department", code="not-competent")
+        rows[officer.object] = appointed(
+            officer,
+            acting.statement.subject,
+            body["items"],
+            body["valid_from"],
+            body["valid_until"],
         )
-    if not window.live:
-        raise RefusedError(f"the window is not in service: {window.object}", code="window-not-live")
-    if signer is not None and signer.state["unit"] not in {window.object, window.state["hall"]}:
-        raise RefusedError(f"{window.state['hall']} speaks for the window", code="not-entitled")
-    return ()
+    return tuple(rows.values())
+
+
+def _check_dismissal(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that whoever was appointed before decides on site no more."""
+    of = acting.statement.subject
+    rows = [relieved(acting.facts.get(f"before-{role}"), of) for role in _APPOINTED]
+    return tuple(change for row in rows for change in row)
+
+
+def _check_ready(acting: Acting, before: Row, after: Row) -> tuple[Change, ...]:
+    """Check that the hall speaks for its window, which is equipped for this from here on."""
+    name = after["window"]
+    if before.get("window", name) != name:
+        raise RefusedError(f"the attestation is of {before['window']}", code="wrong-state")
+    window = check_own_window(acting, acting.facts["window"], name)
+    ready = [it for it in EQUIPMENT if acting.act.body[it]]
+    return (Change(window.object, {**window.state, "ready": ready}),)
+
+
+def _check_not_ready(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that the window is attested to have nothing from here on."""
+    return without(acting.facts["window"], ["ready"])
+
+
+def _hours_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the windows that the hours are for, and were for."""
+    before = [] if own is None else own.state["windows"]
+    names = dict.fromkeys([*draft.body.get("windows", ()), *before])
+    return tuple(Need(f"window-{name}", name) for name in names)
+
+
+def _check_hours(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that a hall publishes the hours of its own windows, which have them from here on."""
+    body = acting.act.body
+    hours = [*hours_of(body), acting.statement.subject]
+    rows = {it.object: it for it in _check_no_hours(acting, before, before)}
+    for name in body["windows"]:
+        window = check_own_window(acting, acting.facts[f"window-{name}"], name)
+        rows[name] = Change(name, {**window.state, "hours": hours})
+    return tuple(rows.values())
+
+
+def _check_no_hours(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that no window has these hours any more."""
+    of = acting.statement.subject
+    found = [acting.facts[f"window-{name}"] for name in before.get("windows", ())]
+    return tuple(
+        change
+        for window in found
+        if window is not None and window.state.get("hours", [""])[-1] == of
+        for change in without(window, ["hours"])
+    )
 
 
 _HALL: Final = ("hall",)
+_APPOINTED: Final = ("officer", "deputy")
+EQUIPMENT: Final = ("print", "scan", "staff", "video")
+"""What a window may be attested to have: fields of ``readiness.attest``."""
 _WINDOW: Final = party_("窗口", "window")
 _OFFICER: Final = party_("人员", "officer")
 
@@ -131,8 +195,8 @@ KINDS: Final[tuple[Kind, ...]] = (
             roles=(GRANT,),
             units=("department",),
             versioned=True,
-            keep=("officer", "items", "valid_until"),
-            wants=_officer_needs,
+            keep=("officer", "deputy", "items", "valid_from", "valid_until"),
+            wants=_representative_needs,
             check=_check_representative,
         ),
         "任命首席事务代表",
@@ -155,6 +219,8 @@ KINDS: Final[tuple[Kind, ...]] = (
             event="representative.dismiss",
             roles=(GRANT,),
             units=("department",),
+            wants=_representative_needs,
+            check=_check_dismissal,
         ),
         "解除首席事务代表",
         "end an appointment",
@@ -197,8 +263,8 @@ KINDS: Final[tuple[Kind, ...]] = (
             event="contact.publish",
             signer=Signer.BOTH,
             versioned=True,
-            wants=_window_needs,
-            check=_check_window,
+            wants=window_needs,
+            check=check_window,
         ),
         "更新窗口联络清单",
         "publish how to reach a window",
@@ -227,8 +293,8 @@ KINDS: Final[tuple[Kind, ...]] = (
             signer=Signer.BOTH,
             versioned=True,
             keep=("window", "staff", "video", "scan", "print"),
-            wants=_window_needs,
-            check=_check_window,
+            wants=window_needs,
+            check=_check_ready,
         ),
         "窗口设备配备确认",
         "attest what a window is equipped for",
@@ -245,7 +311,13 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="13 窗口设置与设备",
     ),
     kind_of_step(
-        Step(life=READINESS, event="readiness.withdraw", signer=Signer.BOTH),
+        Step(
+            life=READINESS,
+            event="readiness.withdraw",
+            signer=Signer.BOTH,
+            wants=window_needs,
+            check=_check_not_ready,
+        ),
         "撤销配备确认",
         "withdraw an attestation",
         {"reason": REASON},
@@ -259,13 +331,16 @@ KINDS: Final[tuple[Kind, ...]] = (
             signer=Signer.BOTH,
             units=_HALL,
             versioned=True,
+            keep=("windows",),
+            wants=_hours_needs,
+            check=_check_hours,
         ),
         "公布办公及延时服务时间",
         "publish the hours of a hall",
         {
             "version": VERSION,
             "windows": parties("适用窗口", "windows they are for"),
-            "days": codes("办公日", "days", "fri", "mon", "sat", "sun", "thu", "tue", "wed"),
+            "days": codes("办公日", "days", *sorted(DAYS)),
             "opens": code("开始(时:分)", "from, hours and minutes"),
             "closes": code("结束(时:分)", "until, hours and minutes"),
             "extra": text("错时、延时服务", "service beyond that", optional=True),
@@ -274,7 +349,14 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="72 延时/错时服务, 20 24小时自助",
     ),
     kind_of_step(
-        Step(life=HOURS, event="hours.withdraw", signer=Signer.BOTH, units=_HALL),
+        Step(
+            life=HOURS,
+            event="hours.withdraw",
+            signer=Signer.BOTH,
+            units=_HALL,
+            wants=_hours_needs,
+            check=_check_no_hours,
+        ),
         "废止办公时间",
         "withdraw hours",
         {"reason": REASON},

@@ -4,6 +4,7 @@ from typing import Final
 
 from authz.party import DECIDE, GRANT, MANAGE, RECEIVE
 from authz.records import NEW, About, Life, Row, Side, Signer, Step
+from authz.tables.places import check_window, window_needs
 from authz.tables.words import (
     CASE,
     CASE_MAYBE,
@@ -409,9 +410,10 @@ KINDS: Final[tuple[Kind, ...]] = (
         Step(
             life=DEVICE,
             event="device.enrol",
-            signer=Signer.BOTH,
             units=("hall",),
-            keep=("window", "firmware"),
+            keep=("window", "firmware", "items"),
+            wants=window_needs,
+            check=check_window,
         ),
         "登记一体机",
         "enrol a device",
@@ -431,7 +433,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             event="device.update",
             signer=Signer.BOTH,
             units=("hall",),
-            keep=("firmware",),
+            keep=("firmware", "items"),
         ),
         "更新固件",
         "update a device",

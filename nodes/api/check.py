@@ -17,7 +17,7 @@ from authz.decision import (
     Decision,
     GrantFacts,
     check,
-    index_object,
+    indexes_of,
 )
 from authz.grant import quota_object
 from ledger.errors import MalformedError
@@ -34,7 +34,8 @@ from nodes.store.facts import newest
 
 RIGHT_CHARS_MAX: Final = 32
 
-_NAMES: Final = ("window", "right", "item", "officer")
+_NAMES: Final = ("window", "right", "item")
+_MORE: Final = ("officer", "device", "scenario")
 
 routes = web.RouteTableDef()
 
@@ -44,7 +45,7 @@ async def check_query_string(request: web.Request) -> web.Response:
     """Answer the question in the query."""
     service = request.app[SERVICE]
     authorize(request, ANY)
-    check_query(request, *_NAMES, *NAMES)
+    check_query(request, *_NAMES, *_MORE, *NAMES)
     await reach(service, request, partial(seen_size, service))
     return _answer(service, request.query)
 
@@ -57,23 +58,32 @@ async def check_body(request: web.Request) -> web.Response:
     check_query(request, *NAMES)
     fields = await read_json(request, service.limits.act_bytes_max)
     await reach(service, request, partial(seen_size, service))
-    return _answer(service, take(fields, dict.fromkeys(_NAMES[:3], str), {"officer": str}))
+    return _answer(service, take(fields, dict.fromkeys(_NAMES, str), dict.fromkeys(_MORE, str)))
 
 
 def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
-    for name in _NAMES[:3]:
+    for name in _NAMES:
         if name not in asked:
             raise MalformedError(f"missing field: {name}", code="bad-field")
     window, right, item = asked["window"], asked["right"], asked["item"]
-    officer = asked.get("officer")
+    officer, device, scenario = (asked.get(name) for name in _MORE)
     check_party(window)
     check_object(item)
     if officer is not None:
         check_party(officer)
+    for of_case in (device, scenario):
+        if of_case is not None:
+            check_object(of_case)
     if len(right) > RIGHT_CHARS_MAX:
         raise MalformedError(f"not a right: {right[:80]!r}", code="bad-field")
     question = CheckRequest(
-        window=window, right=right, item=item, now_s=service.now_s(), officer=officer
+        window=window,
+        right=right,
+        item=item,
+        now_s=service.now_s(),
+        officer=officer,
+        device=device,
+        scenario=scenario,
     )
     snapshot = service.node.snapshot
     facts = _recall(service, snapshot, question)
@@ -89,7 +99,7 @@ def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
 
 def _recall(service: Service, snapshot: Snapshot, question: CheckRequest) -> CheckFacts:
     recalled = service.recalled.of(snapshot)
-    key = (question.window, question.item, question.officer)
+    key = (question.window, question.item, question.officer, question.device)
     facts = recalled.get(key)
     if facts is None:
 
@@ -109,19 +119,18 @@ def gather(
     def read(wanted: Sequence[tuple[str, str, int]]) -> list[Fact | None]:
         return newest(connection, service.ids, wanted)
 
-    index = index_object(question.window, question.item)
     item_view = sight(service, snapshot, question.item[:6])
-    first = [(own, question.window, INDEX_PAST_ALL), (own, index, INDEX_PAST_ALL)]
+    first = [(own, question.window, INDEX_PAST_ALL)]
     first.append((item_view.origin, question.item, item_view.size))
-    if question.officer is not None:
-        first.append((own, question.officer, INDEX_PAST_ALL))
-    window, listed, item, *officers = read(first)
-    if listed is None and window is not None and "hall" in window.state:
-        # Nothing was lent to the window itself; to its hall, perhaps.
-        hall = index_object(window.state["hall"], question.item)
-        (listed,) = read([(own, hall, INDEX_PAST_ALL)])
+    named = [it for it in (question.officer, question.device) if it is not None]
+    first += [(own, it, INDEX_PAST_ALL) for it in named]
+    window, item, *found = read(first)
+    officer_or_device = dict(zip(named, found, strict=True))
+    listed: dict[str, None] = {}
+    for index in read([(own, it, INDEX_PAST_ALL) for it in indexes_of(question, window, item)]):
+        listed |= dict.fromkeys(name for name, _ in ([] if index is None else index.state["g"]))
     grants = []
-    for name, _rights in () if listed is None else listed.state["g"]:
+    for name in listed:
         view = sight(service, snapshot, name[:6])
         grant, acceptance, used = read(
             [
@@ -137,7 +146,11 @@ def gather(
             )
         )
     return CheckFacts(
-        window=window, item=item, officer=officers[0] if officers else None, grants=grants
+        window=window,
+        item=item,
+        officer=officer_or_device.get(question.officer or ""),
+        device=officer_or_device.get(question.device or ""),
+        grants=grants,
     )
 
 

@@ -7,16 +7,19 @@ from nodes.snapshot import Snapshot
 
 RECALLED_MAX: Final = 10_000
 
+Asked = tuple[str, str, str | None, str | None]
+"""Window, item, officer, device."""
+
 
 class Recalled:
     """What was gathered since the last commit: until the next one it cannot change."""
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
-        self._facts: dict[tuple[str, str, str | None], CheckFacts] = {}
+        self._facts: dict[Asked, CheckFacts] = {}
 
-    def of(self, snapshot: Snapshot) -> dict[tuple[str, str, str | None], CheckFacts]:
-        """Return what was gathered under this very snapshot, by window, item and officer."""
+    def of(self, snapshot: Snapshot) -> dict[Asked, CheckFacts]:
+        """Return what was gathered under this very snapshot."""
         if snapshot is not self._snapshot or len(self._facts) >= RECALLED_MAX:
             self._snapshot, self._facts = snapshot, {}
         return self._facts

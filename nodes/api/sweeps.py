@@ -6,13 +6,14 @@ by the ``next`` of the one before; each says as of which sizes of the logs it is
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 from sqlalchemy import Connection
 
-from authz.grant import check_quota, check_use, quota_object
+from authz.grant import quota_object
 from authz.right import RIGHTS
+from authz.use import Occasion, check_quota, check_use, hall_of
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Fact
 from ledger.names import check_object, check_region
@@ -25,7 +26,7 @@ from nodes.api.tokens import DAY_S, Role, authorize
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import newest
-from nodes.store.lent import is_lent, load_for_item, load_items, load_lapsing
+from nodes.store.lent import is_lent, load_covering, load_lapsing, load_names
 
 LOOKING: Final = frozenset({Role.AUTHORITY, Role.AUDITOR, Role.OPERATOR})
 DAYS_MAX: Final = 3_660
@@ -48,14 +49,15 @@ async def windows_of(request: web.Request) -> web.Response:
     now_s = service.now_s()
 
     def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
-        found = load_for_item(
-            connection, item, after=(window, grant), now_s=now_s, rows_max=rows_max
+        fact = _newest(service, connection, item)
+        if fact is None or not fact.live:
+            return [], None
+        covered = (item, fact.state["dept"])
+        found = load_covering(
+            connection, covered, after=(window, grant), now_s=now_s, rows_max=rows_max
         )
-        rows = []
-        for name, listed in dict.fromkeys(found):
-            row = _may(service, connection, name, listed, right, item, now_s)
-            if row is not None:
-                rows.append(row)
+        asked = _Asked(right, item, fact.state["dept"], now_s)
+        rows = [row for pair in found for row in _may(service, connection, pair[0], pair[1], asked)]
         return rows, ",".join(found[-1]) if len(found) == rows_max else None
 
     return await _page(service, "windows", read, {"item": item, "right": right})
@@ -108,11 +110,13 @@ async def ungranted(request: web.Request) -> web.Response:
     now_s = service.now_s()
 
     def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
-        names = load_items(connection, region, after=after, rows_max=rows_max)
+        names = load_names(connection, region, "item", after=after, rows_max=rows_max)
         rows = []
         for name in names:
             fact = _newest(service, connection, name)
-            if fact is not None and fact.live and not is_lent(connection, name, now_s):
+            if fact is None or not fact.live:
+                continue
+            if not is_lent(connection, (name, fact.state["dept"]), now_s):
                 rows.append({"item": name, "version": fact.state["v"], "dept": fact.state["dept"]})
         return rows, names[-1] if len(names) == rows_max else None
 
@@ -153,35 +157,64 @@ async def _page(
     )
 
 
-def _may(  # noqa: PLR0917 - the question, and where to look
-    service: Service,
-    connection: Connection,
-    window: str,
-    grant: str,
-    right: str,
-    item: str,
-    now_s: int,
-) -> dict[str, Any] | None:
-    """Return a window's row; None where the facts say that the grant does not carry the right."""
-    origin = _origin(service, window)
-    used_name = quota_object(window[:6], grant)
+class _Asked(NamedTuple):
+    right: str
+    item: str
+    department: str
+    now_s: int
+
+
+def _may(
+    service: Service, connection: Connection, place: str, grant: str, asked: _Asked
+) -> list[dict[str, Any]]:
+    """Return a row for each window that may use a grant: lent to it, its hall, or a machine there.
+
+    None where the facts say that the grant does not carry the right.
+    """
+    origin = _origin(service, place)
+    used_name = quota_object(place[:6], grant)
     offer = _newest(service, connection, grant)
     sat, acceptance, used = newest(
-        connection, LogIDs(), [(origin, it, INDEX_PAST_ALL) for it in (window, grant, used_name)]
+        connection, LogIDs(), [(origin, it, INDEX_PAST_ALL) for it in (place, grant, used_name)]
     )
-    if sat is None or not sat.live:
-        return None
+    if offer is None or sat is None or not sat.live:
+        return []
+    occasion = Occasion(
+        window=place,
+        right=asked.right,
+        item=asked.item,
+        department=asked.department,
+        time_s=asked.now_s,
+        device=place if "/device/" in place else None,
+        # Whatever it is lent for; the row says for which.
+        scenario=next(iter(offer.state.get("scen", ())), None),
+    )
     try:
-        found = check_use(offer, acceptance, window=window, right=right, item=item, time_s=now_s)
+        found = check_use(offer, acceptance, occasion)
         check_quota(found, used)
     except RefusedError:
-        return None
-    return {
-        "window": window,
-        "grant": grant,
-        "rights": found.state["rights"],
-        "until_s": found.state["until"],
-    }
+        return []
+    row = {"grant": grant, "rights": found.state["rights"], "until_s": found.state["until"]}
+    if "scen" in found.state:
+        row["scenarios"] = found.state["scen"]
+    if occasion.device is not None:
+        return [{"window": sat.state["window"], "device": place, **row}]
+    if "/hall/" not in place:
+        return [{"window": place, **row}]
+    return [{"window": it, **row} for it in _windows_of(service, connection, place)]
+
+
+def _windows_of(service: Service, connection: Connection, hall: str) -> list[str]:
+    """Return the windows that may use what their hall was lent."""
+    found: list[str] = []
+    after = ""
+    while names := load_names(connection, hall[:6], "window", after=after, rows_max=ROWS_DEFAULT):
+        after = names[-1]
+        for name in names:
+            fact = _newest(service, connection, name)
+            if fact is not None and fact.live and hall_of(fact.state) == hall:
+                found.append(name)
+    return found
 
 
 def _is_offered(service: Service, connection: Connection, grant: str) -> bool:

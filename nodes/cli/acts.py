@@ -132,7 +132,14 @@ def check(given: argparse.Namespace) -> int:
     """Ask whether it may be done; 0 for yes or open, 1 for no."""
 
     async def question(client: Client) -> Any:  # noqa: ANN401 - printed, whatever it is
-        return await client.check(given.window, given.right, given.item, officer=given.officer)
+        return await client.check(
+            given.window,
+            given.right,
+            given.item,
+            officer=given.officer,
+            device=given.device,
+            scenario=given.scenario,
+        )
 
     answer = ask(given, question)
     if given.json:

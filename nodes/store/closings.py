@@ -31,6 +31,7 @@ _PROJECTED: Final[tuple[Table, ...]] = (
     schema.evidence,
     schema.answers,
     schema.lent,
+    schema.lent_covers,
     schema.projections,
 )
 

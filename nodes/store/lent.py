@@ -24,23 +24,31 @@ _accepted = exists().where(
 )
 _offered = _offer.c.offered == Side.OFFERED.value
 
+_covers = schema.lent_covers
+
 _PUT: Final = Upsert(
     schema.lent, replaced=("item", "window", "offered", "answered", "from_s", "until_s")
 )
-_FOR_ITEM: Final = Prepared(
-    select(_offer.c.window, _offer.c.grant)
+_PUT_COVERS: Final = Upsert(schema.lent_covers, replaced=())
+_OF_COVERED: Final = (
+    _offer.c.grant == _covers.c.grant,
+    _offer.c.log_id == _covers.c.log_id,
+    _offered,
+    _offer.c.from_s <= bindparam("now"),
+    _offer.c.until_s > bindparam("still"),
+    _accepted,
+)
+_COVERING: Final = Prepared(
+    select(_covers.c.window, _covers.c.grant)
     .where(
-        _offer.c.item == bindparam("item"),
-        _offer.c.window >= bindparam("low"),
-        (_offer.c.window > bindparam("at")) | (_offer.c.grant > bindparam("after")),
-        _offered,
-        _offer.c.from_s <= bindparam("now"),
-        _offer.c.until_s > bindparam("still"),
-        _accepted,
+        _covers.c.covered == bindparam("covered"),
+        _covers.c.window >= bindparam("low"),
+        (_covers.c.window > bindparam("at")) | (_covers.c.grant > bindparam("after")),
+        *_OF_COVERED,
     )
-    .order_by(_offer.c.window, _offer.c.grant)
+    .order_by(_covers.c.window, _covers.c.grant)
     .limit(bindparam("rows")),
-    ("item", "low", "at", "after", "now", "still", "rows"),
+    ("covered", "low", "at", "after", "now", "still", "rows"),
 )
 _LAPSING: Final = Prepared(
     select(_offer.c.grant, _offer.c.item, _offer.c.window, _offer.c.until_s, _accepted)
@@ -57,19 +65,11 @@ _LAPSING: Final = Prepared(
     ("low", "high", "at", "after", "first", "below", "rows"),
 )
 _IS_LENT: Final = Prepared(
-    select(literal(1))
-    .where(
-        _offer.c.item == bindparam("item"),
-        _offered,
-        _offer.c.from_s <= bindparam("now"),
-        _offer.c.until_s > bindparam("still"),
-        _accepted,
-    )
-    .limit(1),
-    ("item", "now", "still"),
+    select(literal(1)).where(_covers.c.covered == bindparam("covered"), *_OF_COVERED).limit(1),
+    ("covered", "now", "still"),
 )
 _facts = schema.facts.c
-_ITEMS: Final = Prepared(
+_NAMES: Final = Prepared(
     select(_facts.object)
     .where(_facts.object > bindparam("after"), _facts.object < bindparam("below"))
     .distinct()
@@ -92,20 +92,23 @@ class Lapsing:
 
 def put_lent(connection: Connection, rows: Iterable[tuple[int, Fact]]) -> None:
     """Keep the newest row of each grant, given (log, row) in the order of the entries."""
-    made = []
+    made, covers = [], []
     for log_id, fact in rows:
         it = lent_of(fact)
         if it is not None:
             sides = (it.offered, it.answered)
             made.append((it.grant, log_id, it.item, it.window, *sides, it.from_s, it.until_s))
+            covers += [(name, it.window, it.grant, log_id) for name in it.covers]
     _PUT.run_many(connection, made)
+    _PUT_COVERS.run_many(connection, covers)
 
 
 def upgrade_lent(engine: Engine) -> None:
-    """Make the table from the facts of a database that is older than it."""
+    """Make the tables from the facts of a database that is older than they are."""
     with engine.begin() as connection:
         known = inspect(connection)
-        if not known.has_table(schema.facts.name) or known.has_table(schema.lent.name):
+        has_both = known.has_table(schema.lent.name) and known.has_table(_covers.name)
+        if not known.has_table(schema.facts.name) or has_both:
             return
         create_tables(connection, schema.metadata)
         _fill(connection)
@@ -127,16 +130,30 @@ def _fill(connection: Connection) -> None:
         )
 
 
-def load_for_item(
-    connection: Connection, item: str, *, after: tuple[str, str], now_s: int, rows_max: int
+def load_covering(
+    connection: Connection,
+    covered: Iterable[str],
+    *,
+    after: tuple[str, str],
+    now_s: int,
+    rows_max: int,
 ) -> list[tuple[str, str]]:
-    """Return (window, grant) of accepted grants over an item in their term, by window.
+    """Return (window, grant) of accepted grants in their term, by window.
 
-    ``after`` is the window and the grant that the page before ended with.
+    Args:
+        connection: Open.
+        covered: An item, and the department that decides on it: a grant covers the one or the
+            other.
+        after: The window and the grant that the page before ended with.
+        now_s: In whose term.
+        rows_max: Of a page.
     """
     window, grant = after
-    values = (item, window, window, grant, now_s, now_s, rows_max)
-    return [(row[0], row[1]) for row in _FOR_ITEM.run(connection, values).fetchall()]
+    found = set[tuple[str, str]]()
+    for name in covered:
+        values = (name, window, window, grant, now_s, now_s, rows_max)
+        found |= {(row[0], row[1]) for row in _COVERING.run(connection, values).fetchall()}
+    return sorted(found)[:rows_max]
 
 
 def load_lapsing(
@@ -167,13 +184,17 @@ def load_lapsing(
     ]
 
 
-def load_items(connection: Connection, region: str, *, after: str, rows_max: int) -> list[str]:
-    """Return the names of a region's items, from the one after ``after`` on."""
-    first = f"{region}/item/"
-    values = (max(first, after), f"{region}/item0", rows_max)
-    return [row[0] for row in _ITEMS.run(connection, values).fetchall()]
+def load_names(
+    connection: Connection, region: str, of_type: str, *, after: str, rows_max: int
+) -> list[str]:
+    """Return the names of a region's objects of a type, from the one after ``after`` on."""
+    first = f"{region}/{of_type}/"
+    values = (max(first, after), f"{region}/{of_type}0", rows_max)
+    return [row[0] for row in _NAMES.run(connection, values).fetchall()]
 
 
-def is_lent(connection: Connection, item: str, now_s: int) -> bool:
-    """Say whether any accepted grant over an item is in its term."""
-    return _IS_LENT.run(connection, (item, now_s, now_s)).fetchone() is not None
+def is_lent(connection: Connection, covered: Iterable[str], now_s: int) -> bool:
+    """Say whether any accepted grant is in its term that covers an item, or its department."""
+    return any(
+        _IS_LENT.run(connection, (name, now_s, now_s)).fetchone() is not None for name in covered
+    )

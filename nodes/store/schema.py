@@ -82,7 +82,17 @@ lent = Table(
 """The newest row of each grant in each log, by what grants are looked for. Made from the facts, and
 made again from them in a database that is older."""
 
-Index("lent_item", lent.c.item, lent.c.window, lent.c.grant)
+lent_covers = Table(
+    "lent_covers",
+    metadata,
+    Column("covered", Words, primary_key=True),
+    Column("window", Words, primary_key=True),
+    Column("grant", Words, primary_key=True),
+    Column("log_id", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What each grant covers, as its grantor offered it: items, and departments with all of theirs."""
+
 Index("lent_until", lent.c.until_s, lent.c.grant)
 
 mentions = Table(

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from authz import decision
-from authz.decision import CheckFacts, CheckRequest, Decision, GrantFacts
-from authz.grant import index_object, quota_object
+from authz.decision import CheckFacts, CheckRequest, Decision, GrantFacts, indexes_of
+from authz.grant import quota_object
 from ledger.errors import LedgerError
 from ledger.kind import ViewFact
 from tests.authz.world import (
@@ -41,9 +41,11 @@ def ask(
 ) -> Decision:
     """Gather the facts as a node does, and ask."""
     region = window[:6]
-    index = world.newest(region, index_object(window, item))
+    request = CheckRequest(window=window, right=right, item=item, now_s=world.now_s, **more)
+    sat, over = world.newest(region, window), world.newest(item[:6], item)
+    lists = [world.newest(region, it) for it in indexes_of(request, sat, over)]
     grants = []
-    for name, _ in [] if index is None else index.state["g"]:
+    for name, _ in (row for it in lists if it is not None for row in it.state["g"]):
         log = world.logs[name[:6]]
         size = len(log.statements)
         view = ViewFact(0, bytes(32), log.origin, size, bytes(32), world.now_s - age_s)
@@ -55,13 +57,14 @@ def ask(
                 view=None if name[:6] == region else view,
             )
         )
-    officer = more.get("officer")
+    officer, device = more.get("officer"), more.get("device")
     return decision.check(
-        CheckRequest(window=window, right=right, item=item, now_s=world.now_s, **more),
+        request,
         CheckFacts(
-            window=world.newest(region, window),
-            item=world.newest(item[:6], item),
+            window=sat,
+            item=over,
             officer=None if officer is None else world.newest(officer[:6], officer),
+            device=None if device is None else world.newest(region, device),
             grants=grants,
         ),
         staleness_s=STALENESS_S,

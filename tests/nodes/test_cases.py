@@ -415,3 +415,43 @@ def test_the_commands_ask_over_all_grants(
     assert [it["grant"] for it in json.loads(capsys.readouterr().out)["grants"]] == [GRANT]
     assert main(["ungranted", TIBET, *node]) == 1
     assert "000120001009" in capsys.readouterr().out
+
+
+def test_what_a_department_lends_a_hall_is_found_at_each_window_of_it(province: Province) -> None:
+    item, grant, chief = "540000/item/000120001010", "540000/grant/hall", "510000/officer/hall-1"
+    body = {
+        "version": 1,
+        "title": "离婚登记",
+        "code": "000120001010",
+        "department": OWNER,
+        "materials": ["photo"],
+        "days": 5,
+    }
+    lent = {
+        "item": ITEM,
+        "item_version": 1,
+        "department": OWNER,
+        "window": HALL,
+        "rights": ["intake"],
+        "staleness_s": 600,
+        "valid_from": NOW_S - 3_600,
+        "valid_until": NOW_S + 86_400,
+    }
+
+    async def story() -> None:
+        async with province.live.client(SICHUAN) as here:
+            await officer(province, here, chief, HALL, "manage")
+        await province.act(DECIDER, "item.publish", item, body)
+        await province.act(DECIDER, "grant.offer", grant, lent)
+        answer = {"window": HALL, "item": ITEM, "department": OWNER}
+        await province.patiently(chief, "grant.accept", grant, answer)
+        async with province.live.client(SICHUAN) as client:
+            [row] = (await client.windows(item, "intake"))["windows"]
+            assert (row["window"], row["grant"]) == (WINDOW, grant)
+            assert item not in {it["item"] for it in (await client.ungranted(TIBET))["items"]}
+            assert (await client.check(WINDOW, "intake", item)).grant == grant
+            assert (await client.check(WINDOW, "intake", item, device="510000/device/1")).code == (
+                "device-not-live"
+            )
+
+    province.live.run(story())

@@ -42,6 +42,8 @@ MODULES = (
     "authz/test_item",
     "authz/test_grant",
     "authz/test_grant_terms",
+    "authz/test_grant_scope",
+    "authz/test_representative",
     "authz/test_branch",
     "authz/test_case",
     "authz/test_custody",

@@ -10,9 +10,10 @@ from nodes.store import schema
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.facts import insert_facts
-from nodes.store.lent import is_lent, load_for_item, load_lapsing, upgrade_lent
+from nodes.store.lent import is_lent, load_covering, load_lapsing, upgrade_lent
 
 ITEM, WINDOW, GRANT = "540000/item/1", "510000/window/w1", "540000/grant/g1"
+ITEM_2, ITEM_3, DEPARTMENT = "540000/item/2", "540000/item/3", "540000/department/hrss"
 OFFERED = {
     "live": True,
     "st": "offered",
@@ -38,10 +39,11 @@ def put(engine: Engine, origin: str, index: int, state: dict[str, object]) -> No
         insert_facts(connection, LogIDs(), [Fact(origin, GRANT, index, bytes(32), state)])
 
 
-def found(engine: Engine, now_s: int) -> list[tuple[str, str]]:
+def found(engine: Engine, now_s: int, item: str = ITEM) -> list[tuple[str, str]]:
     with engine.connect() as connection:
-        listed = load_for_item(connection, ITEM, after=("", ""), now_s=now_s, rows_max=9)
-        assert is_lent(connection, ITEM, now_s) == bool(listed)
+        covered = (item, DEPARTMENT)
+        listed = load_covering(connection, covered, after=("", ""), now_s=now_s, rows_max=9)
+        assert is_lent(connection, covered, now_s) == bool(listed)
         return listed
 
 
@@ -53,6 +55,20 @@ def test_a_grant_is_found_once_both_sides_stand_and_in_its_term_alone(engine: En
     assert [len(found(engine, now_s)) for now_s in (99, 100, 199, 200)] == [0, 1, 1, 0]
     put(engine, "n/540000", 5, OFFERED | {"live": False, "st": "revoked"})
     assert found(engine, 150) == []
+
+
+def test_a_grant_is_found_by_each_item_that_it_lists_and_by_its_department(engine: Engine) -> None:
+    put(engine, "n/540000", 4, OFFERED | {"also": [ITEM_2]})
+    put(engine, "n/510000", 9, ACCEPTED)
+    assert [len(found(engine, 150, it)) for it in (ITEM, ITEM_2, ITEM_3)] == [1, 1, 0]
+    other = "540000/grant/g2"
+    whole = OFFERED | {"dept": DEPARTMENT}
+    with engine.begin() as connection:
+        ids = LogIDs()
+        insert_facts(connection, ids, [Fact("n/540000", other, 5, bytes(32), whole)])
+        insert_facts(connection, ids, [Fact("n/510000", other, 10, bytes(32), ACCEPTED)])
+    assert found(engine, 150, ITEM_3) == [(WINDOW, other)]
+    assert found(engine, 150, ITEM) == [(WINDOW, GRANT), (WINDOW, other)]
 
 
 def test_what_lapses_is_listed_by_its_end(engine: Engine) -> None:
@@ -77,6 +93,7 @@ def test_a_database_that_is_older_gets_the_index_from_its_facts(engine: Engine) 
     with engine.begin() as connection:
         before = connection.execute(select(schema.lent)).all()
         schema.lent.drop(connection)
+        schema.lent_covers.drop(connection)
     upgrade_lent(engine)
     with engine.connect() as connection:
         assert connection.execute(select(schema.lent)).all() == before

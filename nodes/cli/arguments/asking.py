@@ -17,6 +17,8 @@ def add_check(commands: Commands) -> None:
     check.add_argument("--right", required=True, help="intake, notice, verify, deliver or decide")
     check.add_argument("--item", required=True)
     check.add_argument("--officer")
+    check.add_argument("--device", help="the machine at the window by which it would be done")
+    check.add_argument("--scenario", help="the item's scenario that the case is one of")
     add_json(check)
     add_language(check)
     add_caller(check)

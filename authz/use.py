@@ -1,0 +1,121 @@
+"""Using a grant: what somebody would do under it, and whether it carries that.
+
+The rules of acts ask this of the rows that the act rests on, ``check`` and the sweeps of the rows
+that a node holds.
+
+Source: domain.md rules 1 and 3; mechanisms 1, 4, 19, 39, 44, 72.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from authz.grant import Side
+from authz.item import number_of
+from ledger.errors import RefusedError
+from ledger.kind import Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """What somebody would do under a grant, where and when.
+
+    Args:
+        window: At which it is done.
+        right: One of the four.
+        item: Over which.
+        department: That decides on the item.
+        time_s: For which the question is asked.
+        hall: The window's, where the window may use what its hall was lent; else None.
+        device: The machine at the window by which it is done; None where there is none.
+        scenario: The item's scenario that the case is one of; None where it names none.
+    """
+
+    window: str
+    right: str
+    item: str
+    department: str
+    time_s: int
+    hall: str | None = None
+    device: str | None = None
+    scenario: str | None = None
+
+
+def hall_of(state: Mapping[str, Any]) -> str | None:
+    """Return the hall whose grants a window, or an officer who sits at it, may use too.
+
+    None for an outlet that is no public body: it has only what it was lent itself.
+    """
+    return None if state.get("outlet") else state.get("hall")
+
+
+def check_use(offer: Fact | None, acceptance: Fact | None, occasion: Occasion) -> Fact:
+    """Check that a grant carries what somebody would do, and return its row.
+
+    1. The grant is there, on offer and in its term.
+    2. It covers the item: by name, or as one of its department's; and the scenario, where it is
+       lent for some only.
+    3. It was lent to where this is done: to the machine, or to the window or its hall.
+    4. It lends the right.
+    5. This side has accepted it.
+
+    ``offer`` is the grant's newest row within sight in the grantor's log, ``acceptance`` the newest
+    in the using region's log.
+
+    Raises:
+        RefusedError: With the first reason why not.
+    """
+    if offer is None or "st" not in offer.state:  # (1)
+        raise RefusedError("no such grant is within sight", code="no-grant")
+    state, grant = offer.state, offer.object
+    if not offer.live or state["st"] != Side.OFFERED:
+        raise RefusedError(f"the grant {grant} is {state['st']}", code="grant-not-live")
+    if not state["from"] <= occasion.time_s < state["until"]:
+        raise RefusedError(f"the grant {grant} is out of its term", code="grant-not-live")
+    if (  # (2)
+        occasion.item != state["item"]
+        and occasion.item not in state.get("also", ())
+        and occasion.department != state.get("dept")
+    ):
+        raise RefusedError(f"the grant {grant} covers {state['item']}", code="item-not-granted")
+    scenarios = state.get("scen")
+    if scenarios is not None and occasion.scenario not in scenarios:
+        raise RefusedError(
+            f"the grant {grant} covers the scenarios {', '.join(scenarios)}",
+            code="scenario-not-granted",
+        )
+    places = (occasion.device,) if occasion.device else (occasion.window, occasion.hall)  # (3)
+    if state["to"] not in places:
+        raise RefusedError(f"the grant {grant} is for {state['to']}", code="window-not-granted")
+    if occasion.right not in state["rights"]:  # (4)
+        raise RefusedError(
+            f"the grant {grant} lends {', '.join(state['rights'])}", code="right-not-granted"
+        )
+    if acceptance is None or acceptance.state.get("ans") != Side.ACCEPTED:  # (5)
+        raise RefusedError(f"the grant {grant} is not accepted here", code="not-accepted")
+    return offer
+
+
+def check_quota(offer: Fact, used: Fact | None) -> None:
+    """Check that a grant with a limited number of uses has one left.
+
+    Raises:
+        RefusedError: ``quota-spent``.
+    """
+    quota = offer.state.get("quota")
+    if quota is not None and used is not None and used.state["n"] >= quota:
+        raise RefusedError(f"the grant {offer.object} allowed {quota} uses", code="quota-spent")
+
+
+def check_device(device: Fact | None, *, name: str, window: str, item: str) -> None:
+    """Check that a machine is in service, stands at the window, and serves the item.
+
+    Raises:
+        RefusedError: ``device-not-live``, ``window-not-granted`` or ``item-not-granted``.
+    """
+    if device is None or not device.live or "firmware" not in device.state:
+        raise RefusedError(f"no machine in service here: {name}", code="device-not-live")
+    if device.state["window"] != window:
+        raise RefusedError(f"{name} stands at {device.state['window']}", code="window-not-granted")
+    if number_of(item) not in device.state["items"]:
+        raise RefusedError(f"{name} is not set up for {item}", code="item-not-granted")
