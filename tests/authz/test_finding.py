@@ -48,7 +48,7 @@ def test_every_code_that_seals_raise_has_its_sentence() -> None:
 
 def test_no_sentence_is_for_a_code_that_nothing_raises() -> None:
     raised = {code for path in JUDGED for code in codes_in(path)}
-    found = {code for path in CORE for code in codes_in(path)}
+    found = {code for path in (*CORE, ROOT / "ledger/salvage.py") for code in codes_in(path)}
     assert finding.SENTENCES.keys() <= raised | found | {"bad-signature"}
 
 
