@@ -59,6 +59,11 @@ def day_named(text: str) -> int:
     return found.toordinal() - _EPOCH
 
 
+def day_text(day: int) -> str:
+    """Return a day as ``YYYY-MM-DD``."""
+    return date.fromordinal(day + _EPOCH).isoformat()
+
+
 def year_of(day: int) -> int:
     """Return the year of a day; 10000 for all that lie past the year 9999."""
     ordinal = day + _EPOCH

@@ -8,11 +8,13 @@ its own competence.
 Source: domain.md rules 1, 4, 5, 7; mechanisms 10, 14, 15, 17, 22, 23, 24, 34, 42.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from authz import custody, party, unsettled
+from authz import custody, party, term, unsettled
+from authz.calendar import day_of
 from authz.custody import At
 from authz.grant import quota_object
 from authz.hours import beyond
@@ -245,6 +247,8 @@ def open_case(acting: Acting) -> Judgement:
     item = acting.facts["item"]
     if item is None:
         raise RefusedError(f"no such item is within sight: {body['item']}", code="unknown-object")
+    version = acting.facts["version"]
+    promised = None if version is None else version.state["days"]
     row: dict[str, Any] = {
         "at": at.value,
         "n": 0,
@@ -254,6 +258,7 @@ def open_case(acting: Acting) -> Judgement:
         "dept": item.state["dept"],
         "by": signer.object,
         "unit": signer.state["unit"],
+        "term": term.opened(promised, acting.statement.time_s),
     }
     row |= _scenario(acting)
     rested = _rest(acting, row, Event.OPEN)
@@ -311,6 +316,18 @@ def _counted(acting: Acting) -> tuple[Change, ...]:
     return (Change(quota_object(acting.region, offer.object), {"n": count}),)
 
 
+_AfterTerm = Callable[[term.Term, int], list[int | None]]
+
+
+def _unchanged(before: term.Term, _time_s: int) -> list[int | None]:
+    return list(before)
+
+
+def _over(acting: Acting) -> dict[str, int]:
+    """Return what the row keeps of the day on which nothing was to be decided any more."""
+    return {"over": day_of(acting.statement.time_s)}
+
+
 # ---- acts of the holder -------------------------------------------------------------------------
 
 
@@ -326,9 +343,11 @@ def _advance(acting: Acting, event: Event) -> dict[str, Any]:
     return row
 
 
-def _resting(acting: Acting, event: Event) -> Judgement:
+def _resting(acting: Acting, event: Event, term_after: _AfterTerm = _unchanged) -> Judgement:
     row = _advance(acting, event)
     rested = _rest(acting, row, event)
+    if "term" in row:  # one of before terms were kept has none
+        row["term"] = term_after(row["term"], acting.statement.time_s)
     return Judgement((Change(acting.statement.subject, row),), rested.uses, flags=rested.flags)
 
 
@@ -343,7 +362,7 @@ def notice_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
 
 def notice(acting: Acting) -> Judgement:
     """Judge ``case.notice``: once, and nothing that is not on the list (一次性告知)."""
-    judgement = _resting(acting, Event.NOTICE)
+    judgement = _resting(acting, Event.NOTICE, term.noticed)
     version = acting.facts["version"]
     if version is None:
         raise RefusedError("the pinned item version is not within sight", code="unknown-object")
@@ -358,7 +377,7 @@ def notice(acting: Acting) -> Judgement:
 
 def supplement(acting: Acting) -> Judgement:
     """Judge ``case.supplement``: further papers are taken in."""
-    return _resting(acting, Event.SUPPLEMENT)
+    return _resting(acting, Event.SUPPLEMENT, term.supplemented)
 
 
 def verify(acting: Acting) -> Judgement:
@@ -381,7 +400,10 @@ def deliver(acting: Acting) -> Judgement:
 
 def withdraw(acting: Acting) -> Judgement:
     """Judge ``case.withdraw``: the applicant takes the application back."""
-    return _resting(acting, Event.WITHDRAW)
+    judgement = _resting(acting, Event.WITHDRAW)
+    [change] = judgement.changes
+    over = Change(change.object, {**change.state, **_over(acting)})
+    return replace(judgement, changes=(over,))
 
 
 def decide_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -406,6 +428,7 @@ def decide(acting: Acting) -> Judgement:
         raise RefusedError("whoever received a case does not decide it", code="receiver-decides")
     unsettled.check_joined(acting)
     row["result"] = acting.act.body["result"]
+    row |= _over(acting)
     return Judgement((Change(acting.statement.subject, row),))
 
 

@@ -378,6 +378,14 @@ class Client:
         asked = {"region": region, "rows": rows} | ({"after": after} if after else {})
         return await self._json("GET", f"/v1/ungranted?{urlencode(asked)}")
 
+    async def work_ledger(
+        self, month: str, *, unit: str = "", as_of: str = "", known: str = ""
+    ) -> dict[str, Any]:
+        """Return the figures of a month; ``known`` is ``origin:size,…`` of an earlier answer."""
+        asked = {"month": month, "unit": unit, "as_of": as_of, "known": known}
+        asked = {name: value for name, value in asked.items() if value}
+        return await self._json("GET", f"/v1/workledger?{urlencode(asked)}")
+
     async def bundle(self, name: str) -> bytes:
         """Return the evidence bundle of a case."""
         return await self._bytes("GET", f"/v1/bundles/{quote(name)}")

@@ -68,6 +68,7 @@ from nodes.store.engine import WRITER, check_undone, create_schema, driver_error
 from nodes.store.entries import LogIDs
 from nodes.store.lent import upgrade_lent
 from nodes.store.reader import StoreReader
+from nodes.store.tallies import note_untallied
 
 __all__ = ["Limits", "Node", "Outbox", "Ports", "RoleKeys", "Settings", "build"]
 
@@ -139,6 +140,7 @@ def build(
     if not any(are_named(keys, roster, settings.region) for roster in recent for keys in held):
         # One too few would leave unsigned what the roster promises; one too many nobody can check.
         raise MalformedError("the keys are not the roster's", code="bad-key")
+    note_untallied(ports.engine)
     upgrade_lent(ports.engine)
     create_schema(ports.engine)
     return Node(settings, chain, ports, kinds)

@@ -283,7 +283,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             signer=Signer.BOTH,
             roles=(GRANT, MANAGE),
             versioned=True,
-            keep=("digest", "count", "share"),
+            keep=("digest", "count", "share", "items"),
             check=_check_share,
         ),
     ),

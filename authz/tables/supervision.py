@@ -14,6 +14,7 @@ from authz.tables.words import (
     TO,
     VERSION,
     code,
+    codes,
     date,
     digest,
     kind_of_step,
@@ -402,6 +403,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             event="bulletin.publish",
             signer=Signer.BOTH,
             rests_on=("method",),
+            keep=("period", "digest", "method", "method_version", "known", "as_of"),
         ),
         "进度通报",
         "publish a bulletin",
@@ -410,6 +412,10 @@ KINDS: Final[tuple[Kind, ...]] = (
             "digest": DIGEST,
             "method": object_("assessment-method", "统计方法", "method of the figures"),
             "method_version": number("方法版本", "version of the method"),
+            "known": codes(
+                "所据账本及条目数", "sizes of the logs it is made from, log:size", optional=True
+            ),
+            "as_of": code("统计截止日", "day as of which it is made, YYYY-MM-DD", optional=True),
         },
         question="Which figures were told, and can they be made again?",
         source="61 工作台账和进度通报",

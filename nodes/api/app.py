@@ -19,6 +19,7 @@ from nodes.api import (
     sweeps,
     tiles,
     tokens,
+    work_ledger,
 )
 from nodes.api.context import SERVICE, Service
 from nodes.api.middleware import problems
@@ -38,6 +39,7 @@ PUBLIC: Final = (
     sweeps,
     tiles,
     tokens,
+    work_ledger,
 )
 PEER: Final = (c2sp, tiles)
 

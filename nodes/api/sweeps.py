@@ -41,7 +41,7 @@ routes = web.RouteTableDef()
 async def windows_of(request: web.Request) -> web.Response:
     """List the windows that may use a right over an item now, and under which grant each."""
     service, rows_max, after = await _begin(request, "item", "right")
-    item, right = _asked(request, "item"), _asked(request, "right")
+    item, right = asked(request, "item"), asked(request, "right")
     check_object(item)
     if right not in RIGHTS:
         raise MalformedError(f"right is one of {', '.join(sorted(RIGHTS))}", code="bad-field")
@@ -234,7 +234,12 @@ def _origin(service: Service, name: str) -> str:
     return "" if member is None else member.origin
 
 
-def _asked(request: web.Request, name: str) -> str:
+def asked(request: web.Request, name: str) -> str:
+    """Return a parameter that must be there.
+
+    Raises:
+        MalformedError: ``bad-field``.
+    """
     value = request.query.get(name)
     if value is None:
         raise MalformedError(f"missing parameter: {name}", code="bad-field")

@@ -1,7 +1,9 @@
 """What judging entries leads to: rows to be written, and what other parts of the core act upon."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from authz.tally import Tally
 from ledger.checkpoint import Checkpoint
 from ledger.equivocation import Conviction, Equivocation
 from ledger.kind import Fact, ViewFact
@@ -15,7 +17,9 @@ from nodes.core.ready import (
     PutFacts,
     PutFindings,
     PutMap,
+    PutTallies,
     PutUses,
+    TallyRow,
     Write,
 )
 from nodes.ports import UseRow
@@ -30,6 +34,8 @@ class Effects:
     voids: list[tuple[str, str, int]] = field(default_factory=list)
     findings: list[FindingRow] = field(default_factory=list)
     uses: list[UseRow] = field(default_factory=list)
+    tallies: dict[tuple[int, str, int, str, str], list[int]] = field(default_factory=dict)
+    """By block, figure, day, unit and detail: first index, number and total."""
     evidence: list[PutEvidence] = field(default_factory=list)
     views: list[ViewFact] = field(default_factory=list)
     """Views recorded, in order; ``settlement`` looks at the uses they may settle."""
@@ -44,6 +50,17 @@ class Effects:
     is_epoch: bool = False
     """Whether another version of the roster is in force from one of these entries on."""
 
+    def tally(self, block: int, index: int, found: Iterable[Tally]) -> None:
+        """Add what an act counts for to the sums of its block."""
+        for it in found:
+            key = (block, it.figure, it.day, it.unit, it.detail)
+            summed = self.tallies.get(key)
+            if summed is None:
+                self.tallies[key] = [index, it.number, it.total]
+            else:
+                summed[1] += it.number
+                summed[2] += it.total
+
     def writes(self, state: LogState) -> tuple[Write, ...]:
         """Return the writes, with the log's new state."""
         written: list[Write] = []
@@ -54,9 +71,18 @@ class Effects:
             written.append(PutFindings(tuple(self.findings)))
         if self.uses:
             written.append(PutUses(tuple(self.uses)))
+        if self.tallies:
+            written.append(PutTallies(state.origin, self._tallied()))
         written += self.evidence
         grown = state.objects.take()
         if grown is not None:
             written.append(PutMap(state.origin, grown))
         written.append(AdvanceProjection(state.origin, state.size, state.encode()))
         return tuple(written)
+
+    def _tallied(self) -> tuple[TallyRow, ...]:
+        return tuple(
+            TallyRow(at, figure, day, unit, detail, number, total)
+            for (_, figure, day, unit, detail), (at, number, total) in self.tallies.items()
+            if number or total
+        )

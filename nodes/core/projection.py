@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
+from authz.tally import NOBODY, tallies
 from ledger.beginning import GENESIS_KIND, check_beginning
 from ledger.checkpoint import Checkpoint
 from ledger.continuing import CONTINUES_KIND, covers, decode_continues
@@ -476,6 +477,20 @@ class Projection:
         for mentioned in judgement.mentions:
             if mentioned not in rows:
                 effects.mentions.append((origin, mentioned, index))
+        released = verdict.facts.get("release")
+        before = verdict.own if released is None else released
+        effects.tally(
+            state.published_size,
+            index,
+            tallies(
+                statement.act.kind,
+                statement.subject,
+                statement.time_s,
+                NOBODY if before is None else before.state,
+                rows[statement.subject].state,
+                judgement.flags,
+            ),
+        )
         if statement.act.citations:
             effects.noticed.append((index, statement))
 

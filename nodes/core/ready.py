@@ -7,7 +7,7 @@ durable.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.errors import LedgerError
 from ledger.kind import Fact
@@ -110,6 +110,30 @@ class PutFacts:
     """(origin, object, index): the entry belongs to a trace of the object too."""
     voids: tuple[tuple[str, str, int], ...] = ()
     """(origin, object, index): the entry names the object, and is void."""
+
+
+class TallyRow(NamedTuple):
+    """What some acts of one block of a log count for; ``at`` is the index of the first of them.
+
+    Whatever batches a log is read in, the sum of the rows with ``at`` below the size of a block is
+    that of the acts below it.
+    """
+
+    at: int
+    figure: str
+    day: int
+    unit: str
+    detail: str
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutTallies:
+    """New tallies of one log."""
+
+    origin: str
+    rows: tuple[TallyRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +305,7 @@ class PutMemory:
 Write = (
     AppendEntries
     | PutFacts
+    | PutTallies
     | PutMap
     | PutFindings
     | PutUses

@@ -19,11 +19,12 @@ from nodes.core.ready import (
     PutMemory,
     PutNote,
     PutSecondNote,
+    PutTallies,
     PutUses,
     ViewAnswers,
     Write,
 )
-from nodes.store import answers, entries, facts, findings, maps, notes, peers, second_notes
+from nodes.store import answers, entries, facts, findings, maps, notes, peers, second_notes, tallies
 from nodes.store.entries import LogIDs
 
 
@@ -45,6 +46,8 @@ def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
             facts.insert_facts(connection, ids, write.facts)
             facts.insert_mentions(connection, ids, write.mentions)
             facts.insert_voids(connection, ids, write.voids)
+        case PutTallies():
+            tallies.put(connection, ids, write)
         case PutMap():
             maps.put(connection, ids, write)
         case PutFindings():

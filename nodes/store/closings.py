@@ -32,6 +32,7 @@ _PROJECTED: Final[tuple[Table, ...]] = (
     schema.answers,
     schema.lent,
     schema.lent_covers,
+    schema.tallies,
     schema.projections,
 )
 

@@ -95,6 +95,22 @@ lent_covers = Table(
 
 Index("lent_until", lent.c.until_s, lent.c.grant)
 
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("figure", Words, primary_key=True),
+    Column("day", BigInteger, primary_key=True),
+    Column("unit", Words, primary_key=True),
+    Column("detail", Words, primary_key=True),
+    Column("log_id", BigInteger, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What acts count for, summed over a block or less of it; ``at`` is the index of the first act. By
+figure and day first, so that a month is one range of the key for each figure."""
+
 mentions = Table(
     "mentions",
     metadata,

@@ -297,11 +297,11 @@ def fingerprint(world: World) -> tuple[Any, ...]:
     rows = []
     for region in REGIONS:
         own = world.newest(region, CASE)
-        rows.append(None if own is None else tuple(sorted(own.state.items(), key=str)))
+        rows.append(None if own is None else str(sorted(own.state.items())))
         for other in REGIONS:
             view = world.viewed.get((region, other))
             seen = None if view is None else world.newest(other, CASE, view.size)
-            rows.append(None if seen is None else tuple(sorted(seen.state.items(), key=str)))
+            rows.append(None if seen is None else str(sorted(seen.state.items())))
     return tuple(rows)
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from authz.calendar import day_of, day_text
 from authz.case_bundle import judge_bundle
 from ledger.bundle import check_bundle
 from ledger.errors import LedgerError, MalformedError, RefusedError
@@ -455,3 +457,85 @@ def test_what_a_department_lends_a_hall_is_found_at_each_window_of_it(province: 
             )
 
     province.live.run(story())
+
+
+def test_a_bulletin_is_made_again_by_another_region_and_a_forged_one_is_not(
+    province: Province, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configs = province.live.founded.configs
+    here, there = (["--node", str(configs[code].parent)] for code in (SICHUAN, TIBET))
+    method, bulletin, forged = (
+        "510000/assessment-method/work-ledger",
+        "510000/bulletin/month",
+        "510000/bulletin/forged",
+    )
+
+    async def published(change: dict[str, Any]) -> None:
+        async with province.live.client(SICHUAN) as client:
+            stated = (await client.object(bulletin))["facts"][0]["state"]
+            fields = ("period", "digest", "method", "method_version", "known", "as_of")
+            body = {name: stated[name] for name in fields} | change
+            await client.act("bulletin.publish", change.pop("as", forged), body)
+
+    async def method_published() -> None:
+        async with province.live.client(SICHUAN) as client:
+            body = {"version": 1, "title": "工作台账统计方法", "digest": bytes(32)}
+            await client.act("method.publish", method, body)
+
+    month = ["--month", day_text(day_of(NOW_S))[:7]]
+    assert main(["workledger", *month, *here, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["units"][WINDOW]["taken_in"] >= 1
+    assert told["units"][OWNER]["decided"] >= 1
+    assert main(["workledger", *month, *here, "--unit", TIBET, "--json"]) == 0
+    only = json.loads(capsys.readouterr().out)
+    assert set(only["units"]) == {unit for unit in told["units"] if unit.startswith(TIBET)}
+    assert main(["workledger", *month, *here, "--csv"]) == 0
+    assert capsys.readouterr().out.startswith("month,unit,taken_in,decided,")
+    assert main(["workledger", *month, *here, "--lang", "zh"]) == 0
+    assert "收件" in capsys.readouterr().out
+
+    province.live.run(method_published())
+    assert main(["bulletin", "publish", bulletin, *month, "--method", method, *here]) == 0
+    province.live.run(published({"digest": bytes(32)}))
+    capsys.readouterr()
+    for name, status in ((bulletin, 0), (forged, 1)):
+        assert patiently(["bulletin", "check", name, *there, "--json"]) == status
+        found = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert found["holds"] is (status == 0)
+        assert (found["stated"]["digest"] == found["made"]["digest"]) is (status == 0)
+    assert main(["bulletin", "check", "510000/bulletin/none", *there]) == 4
+    origin = min(told["known"])
+    for known, code in (
+        ("elsewhere/510000:1", "unknown-log"),
+        (f"{origin}:1000000", "behind"),
+        (f"{origin}:1,{origin}:1", "bad-field"),
+    ):
+        with pytest.raises(LedgerError) as caught:
+            province.live.run(ledger_of(province, known))
+        assert caught.value.code == code
+    assert "bad-field" in {code_of(province, f"{origin}:{size}") for size in range(1, 6)}
+
+
+def patiently(command: list[str]) -> int:
+    """Run a command until the node is no longer behind what it asks about."""
+    for _ in range(100):
+        status = main(command)
+        if status not in {4, 5}:
+            break
+        time.sleep(0.05)
+    return status
+
+
+async def ledger_of(province: Province, known: str) -> dict[str, Any]:
+    async with province.live.client(TIBET) as client:
+        return await client.work_ledger(day_text(day_of(NOW_S))[:7], known=known)
+
+
+def code_of(province: Province, known: str) -> str:
+    """Which error sizes come to that may not be those of a block."""
+    try:
+        province.live.run(ledger_of(province, known))
+    except LedgerError as error:
+        return error.code
+    return ""

@@ -49,6 +49,40 @@ def add_sweeps(commands: Commands) -> None:
         add_caller(made)
 
 
+def add_work_ledger(commands: Commands) -> None:
+    """Add ``shouxin workledger`` and ``bulletin``."""
+    ledger = command(
+        commands,
+        "workledger",
+        "work_ledger:ledger",
+        "show the figures of a month by unit (工作台账)",
+    )
+    ledger.add_argument("--month", required=True, metavar="YYYY-MM")
+    ledger.add_argument("--unit", default="", help="only a region, or a unit of one")
+    ledger.add_argument("--csv", action="store_true", help="print comma-separated values")
+    add_json(ledger)
+    bulletin = commands.add_parser("bulletin", help="publish the figures of a month (进度通报)")
+    parts = bulletin.add_subparsers(metavar="COMMAND", required=True)
+    publish = command(
+        parts, "publish", "work_ledger:publish", "put the digest of a month's figures on record"
+    )
+    publish.add_argument("bulletin", metavar="BULLETIN")
+    publish.add_argument("--month", required=True, metavar="YYYY-MM")
+    publish.add_argument("--method", required=True, metavar="METHOD", help="an assessment method")
+    publish.add_argument("--officer", metavar="PARTY", help="who signs; the region without")
+    check = command(
+        parts,
+        "check",
+        "work_ledger:check",
+        "make a bulletin's figures again and compare (status 1 if they differ)",
+    )
+    check.add_argument("bulletin", metavar="BULLETIN")
+    add_json(check)
+    for made in (ledger, publish, check):
+        add_language(made)
+        add_caller(made)
+
+
 def add_trace(commands: Commands) -> None:
     """Add ``shouxin trace``."""
     trace = command(
