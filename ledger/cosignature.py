@@ -5,15 +5,17 @@ stands beside the log, as note signatures only. Which lines count, and for what,
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from ledger.checkpoint import TIME_S_MAX, Checkpoint, cosignature_message, subtree_message
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.keys import (
+    LINES_REMEMBERED_MAX,
     SIGNATURE_BYTES,
     PostQuantumKey,
     SigningKey,
-    verify,
+    verify_line,
     verify_post_quantum,
 )
 from ledger.note import (
@@ -89,6 +91,7 @@ class Line:
         return cls.decode(signature.key_id + signature.blob)
 
 
+@lru_cache(maxsize=LINES_REMEMBERED_MAX)
 def line_key_id(name: str, public: bytes) -> bytes:
     """Return the key id of an Ed25519 cosigner."""
     return key_id(name, ED25519_COSIGNATURE, public)
@@ -114,7 +117,7 @@ def check_line(line: Line, name: str, public: bytes, checkpoint: Checkpoint) -> 
     """
     if line.key_id != line_key_id(name, public):
         raise UnverifiedError(f"the line is not by the key of {name}", code="unknown-key")
-    verify(public, cosignature_message(line.time_s, checkpoint.text()), line.signature)
+    verify_line(public, cosignature_message(line.time_s, checkpoint.text()), line.signature)
 
 
 def post_quantum_key_id(name: str, public: bytes) -> bytes:

@@ -7,6 +7,7 @@ where seeds come from is not this module's business: randomness is an argument.
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Self
 
 # This is the one module that imports nacl; the ban exists to bring everybody here.
@@ -24,6 +25,10 @@ SIGNATURE_BYTES: Final = 64
 POST_QUANTUM_PUBLIC_BYTES: Final = 1312
 
 COSE_ALGORITHM_EDDSA: Final = -8
+
+LINES_REMEMBERED_MAX: Final = 512
+REMEMBERED_BYTES_MAX: Final = 512
+"""No checkpoint of the network is longer; a log must not fill our memory with what it signs."""
 
 # Looked up once: an attribute chain on each verification is measurable.
 _open = nacl.bindings.crypto_sign_open
@@ -116,6 +121,25 @@ def verify(public: bytes, message: bytes, signature: bytes) -> None:
         _open(signature + message, public)
     except nacl.exceptions.BadSignatureError as error:
         raise UnverifiedError("the signature does not hold", code="bad-signature") from error
+
+
+def verify_line(public: bytes, message: bytes, signature: bytes) -> None:
+    """Check an Ed25519 signature that stands on a note; the last ones that held are remembered.
+
+    The same line comes in an answer, on a finished note, in a block record and in views. What does
+    not hold is checked each time.
+
+    Raises:
+        UnverifiedError: As ``verify``.
+    """
+    if len(message) > REMEMBERED_BYTES_MAX:
+        verify(public, message, signature)
+    else:
+        _verify_once(public, message, signature)
+
+
+# An error is not kept, so this remembers nothing but what held.
+_verify_once = lru_cache(maxsize=LINES_REMEMBERED_MAX)(verify)
 
 
 def verify_post_quantum(public: bytes, message: bytes, signature: bytes) -> None:

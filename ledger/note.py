@@ -17,7 +17,7 @@ from ledger.keys import (
     POST_QUANTUM_PUBLIC_BYTES,
     PUBLIC_BYTES,
     SigningKey,
-    verify,
+    verify_line,
     verify_post_quantum,
 )
 
@@ -87,7 +87,7 @@ class Signature:
         except (ValueError, binascii.Error) as error:
             raise MalformedError("a signature line is not text and base64") from error
         # b64decode() skips strange characters and ignores stray bits; spelling again does not.
-        if signature.encode() != line:
+        if base64.b64encode(blob) != encoded or not line.endswith(b"\n"):
             raise MalformedError("a signature line is not in its one canonical form")
         return signature
 
@@ -213,13 +213,13 @@ class VerifierKey:
             MalformedError: ML-DSA-44 signs checkpoints only, and this text is none.
         """
         if self.kind == ED25519:
-            verify(self.public, text, blob)
+            verify_line(self.public, text, blob)
             return None
         time_s, signature = int.from_bytes(blob[:TIME_BYTES]), blob[TIME_BYTES:]
         if time_s > TIME_S_MAX:
             raise UnverifiedError("a cosignature is dated before 2^63", code="bad-signature")
         if self.kind == ED25519_COSIGNATURE:
-            verify(self.public, cosignature_message(time_s, text), signature)
+            verify_line(self.public, cosignature_message(time_s, text), signature)
             return time_s
         head = Checkpoint.decode(text)
         message = subtree_message(

@@ -24,6 +24,7 @@ from ledger.errors import (
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import Kinds
 from ledger.note import Note, VerifierKey
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from ledger.tiles import frontier_from_edge
@@ -251,12 +252,19 @@ class Node:
                 self._follower.states[origin] = loaded
                 in_force[origin] = loaded.version
         held = (self._ports.keys, *self._ports.more_keys())
+        by_version: dict[int, RoleKeys | None] = {}
+
+        def keys(roster: Roster) -> RoleKeys | None:
+            if roster.version not in by_version:
+                by_version[roster.version] = own_keys(roster, settings.region, held)
+            return by_version[roster.version]
+
         means = Means(
             region=settings.region,
             origin=self._own,
             projection=self._projection,
             sight=self._sight,
-            keys=lambda roster: own_keys(roster, settings.region, held),
+            keys=keys,
             officers=self._ports.officers,
             limits=settings.limits,
         )

@@ -17,6 +17,7 @@ from nodes.core.heads import (
     LogReader,
     SignedHead,
     good_lines,
+    head_of,
     line_key,
     line_signatures,
     lines_of,
@@ -84,7 +85,7 @@ class FinishedNotes:
         ):
             return ()
         rosters = self._heads.rosters
-        head, note = open_head(data, rosters)
+        head = head_of(note, rosters.log_keys(checkpoint.origin))
         writes = self._heads.compare(head, reader)
         if writes:
             return writes

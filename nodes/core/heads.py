@@ -125,11 +125,21 @@ def open_head(data: bytes, rosters: Rosters, *, is_ours: bool = False) -> tuple[
         UnverifiedError: The log did not sign it.
     """
     note = Note.decode(data)
-    checkpoint = Checkpoint.decode(note.text)
-    origin = checkpoint.origin
+    origin = Checkpoint.decode(note.text).origin
     keys = rosters.chain.log_keys(origin) if is_ours else rosters.log_keys(origin)
-    own, post_quantum = check_log(note, keys, origin)
-    return SignedHead(checkpoint, Note(note.text, (own,)).encode(), post_quantum), note
+    return head_of(note, keys), note
+
+
+def head_of(note: Note, keys: Sequence[VerifierKey]) -> SignedHead:
+    """Check the log's signatures on a note, by keys that may have signed it, and return its head.
+
+    Raises:
+        MalformedError: It is no checkpoint.
+        UnverifiedError: The log did not sign it.
+    """
+    checkpoint = Checkpoint.decode(note.text)
+    own, post_quantum = check_log(note, keys, checkpoint.origin)
+    return SignedHead(checkpoint, Note(note.text, (own,)).encode(), post_quantum)
 
 
 def check_log(note: Note, keys: Sequence[VerifierKey], origin: str) -> tuple[Signature, bytes]:

@@ -195,6 +195,10 @@ class Sequencer:
         Evidence of two histories comes first: it is to be recorded whatever else is refused.
         """
         batch = Batch(now_ms // 1000, self.state)
+        if not (events or duties.owed or views_due or evidence) and self._is_at_rest(
+            unrecorded, now_ms
+        ):
+            return batch
         # While the note of an epoch waits for its quorums, what is appended above it makes no block
         # of its own; once it has them, the record of all that holds them, and is shown with it.
         is_lifted = self.is_recordable(unrecorded)
@@ -223,14 +227,25 @@ class Sequencer:
         for duty in duties.owed:
             work.do(duty)
         duties.done(batch.done)
-        is_unpublished = self.head.signed is not self.head.published and is_lifted
-        if not batch.entries and (is_unpublished or self.is_closing_due(unrecorded, now_ms)):
+        if not batch.entries and self._is_block_due(unrecorded, now_ms):
             work.open_block()
         signed = self.next_epoch()
         if signed:
             # The last of its batch: the first checkpoint that covers it covers nothing above it.
             work.append_epoch(signed)
         return batch
+
+    def _is_at_rest(self, unrecorded: Sequence[BlockLines], now_ms: int) -> bool:
+        """Say whether the log itself asks for no entry: most steps only hear of peers."""
+        is_due = self._is_block_due(unrecorded, now_ms) or self.next_epoch()
+        return self.head.size > 0 and not is_due
+
+    def _is_block_due(self, unrecorded: Sequence[BlockLines], now_ms: int) -> bool:
+        """Say whether a block record is to be written though nothing else is."""
+        is_unpublished = self.head.signed is not self.head.published
+        return (is_unpublished and self.is_recordable(unrecorded)) or self.is_closing_due(
+            unrecorded, now_ms
+        )
 
     def next_epoch(self) -> bytes:
         """Return the signed roster that is to come into force in our log now; empty: none.

@@ -36,7 +36,7 @@ _DATE: Final = Prepared(
     .values(due_s=bindparam("due")),
     ("due", "log", "low", "high"),
 )
-_LATE: Final = (
+_late = (
     select(_evidence.low)
     .where(
         _evidence.log_id == _answers.log_id,
@@ -47,6 +47,24 @@ _LATE: Final = (
     .limit(1)
     .correlate(schema.answers)
     .scalar_subquery()
+)
+_LATE: Final = Prepared(
+    select(
+        _answers.index,
+        _answers.case,
+        _answers.answer_log_id,
+        _answers.answer_index,
+        _answers.view_index,
+        _late,
+    )
+    .where(
+        _answers.log_id == bindparam("log"),
+        _answers.due_s < bindparam("before"),
+        _late.is_not(None),
+    )
+    .order_by(_answers.due_s, _answers.index)
+    .limit(bindparam("most")),
+    ("log", "before", "most"),
 )
 
 
@@ -95,27 +113,18 @@ def late(
     connection: Connection, ids: LogIDs, origin: str, before_s: int, rows_max: int
 ) -> list[LateAnswer]:
     """Return answers due before a time, above whose view an entry was seen after they were due."""
-    query = (
-        select(schema.answers, _LATE.label("late"))
-        .where(
-            _answers.log_id == (ids.find(connection, origin) or 0),
-            _answers.due_s < before_s,
-            _LATE.is_not(None),
-        )
-        .order_by(_answers.due_s, _answers.index)
-        .limit(rows_max)
-    )
+    rows = _LATE.run(connection, (ids.find(connection, origin) or 0, before_s, rows_max))
     return [
         LateAnswer(
             AnswerRow(
                 origin=origin,
-                index=row[1],
-                case=row.case,
-                answer_origin=ids.origin(connection, row.answer_log_id),
-                answer_index=row.answer_index,
-                view_index=row.view_index,
+                index=index,
+                case=case,
+                answer_origin=ids.origin(connection, answer_log_id),
+                answer_index=answer_index,
+                view_index=view_index,
             ),
-            row.late,
+            late_index,
         )
-        for row in connection.execute(query)
+        for index, case, answer_log_id, answer_index, view_index, late_index in rows.fetchall()
     ]

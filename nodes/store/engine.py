@@ -217,7 +217,8 @@ def _set_up(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's con
 def _begin(connection: Connection) -> None:
     # A writer takes the lock at once: a read that turns into a write later can fail half-way.
     writes = connection.get_execution_options().get(WRITER, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # Straight to the driver: every step and every read begins one.
+    _cursor(connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 # ---- statements ----------------------------------------------------------------------------------

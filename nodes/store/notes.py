@@ -34,6 +34,18 @@ _PRUNE: Final = Prepared(
     ),
     ("log", "size", "most"),
 )
+_OLDEST_KEPT: Final = Prepared(
+    select(_notes.size)
+    .where(_notes.log_id == bindparam("log"), _notes.finished)
+    .order_by(_notes.size.desc())
+    .offset(FINISHED_KEPT_MAX - 1)
+    .limit(1),
+    ("log",),
+)
+_DROP_OLDER: Final = Prepared(
+    delete(schema.notes).where(_notes.log_id == bindparam("log"), _notes.size < bindparam("size")),
+    ("log", "size"),
+)
 _PUT_PROJECTION: Final = Upsert(schema.projections, replaced=("size", "state"))
 _PUT_MEMORY: Final = Upsert(schema.memory, replaced=("value",))
 _COUNT: Final = Prepared(
@@ -62,18 +74,9 @@ def put_note(
     _PUT_NOTE.run_many(connection, [(log_id, size, note, finished, lines)])
     _PRUNE.run(connection, (log_id, size, LINES_PAST_ALL if finished else 1))
     if finished and not was_finished:
-        oldest_kept = (
-            select(_notes.size)
-            .where(_notes.log_id == log_id, _notes.finished)
-            .order_by(_notes.size.desc())
-            .offset(FINISHED_KEPT_MAX - 1)
-            .limit(1)
-        )
-        found = connection.execute(oldest_kept).scalar()
-        if found is not None:
-            connection.execute(
-                delete(schema.notes).where(_notes.log_id == log_id, _notes.size < found)
-            )
+        oldest_kept = _OLDEST_KEPT.run(connection, (log_id,)).fetchone()
+        if oldest_kept is not None:
+            _DROP_OLDER.run(connection, (log_id, oldest_kept[0]))
 
 
 def merge_lines(newer: bytes, older: bytes) -> bytes:

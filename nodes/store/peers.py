@@ -1,7 +1,8 @@
 """What this node has witnessed and mirrored for other logs, and every line it gave."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
@@ -20,6 +21,7 @@ LINES_ROWS_MAX: Final = 1_000
 
 _COLUMNS: Final = tuple(field.name for field in fields(PeerRow))
 _INSERT: Final = Prepared(insert(peer_rows), _COLUMNS)
+_values: Final = attrgetter(*_COLUMNS)
 _CHANGED: Final = tuple(name for name in _COLUMNS if name != "origin")
 _ADVANCE: Final = Prepared(
     update(peer_rows)
@@ -58,14 +60,14 @@ def advance(connection: Connection, old: PeerRow | None, new: PeerRow) -> None:
     Raises:
         ConflictError: The stored row is not ``old``; it carries the witnessed size that is stored.
     """
-    values = astuple(new)
+    values = _values(new)
     if old is None:
         stored = load_row(connection, new.origin)
         if stored is not None:
             raise ConflictError(known_size=stored.witnessed_size)
         _INSERT.run(connection, values)
         return
-    before = astuple(old)
+    before = _values(old)
     changed = _ADVANCE.run(connection, (*values[1:], new.origin, *before[1:])).rowcount
     if changed != 1 or old.origin != new.origin:
         stored = load_row(connection, new.origin)

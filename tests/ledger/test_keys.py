@@ -17,6 +17,7 @@ from ledger.keys import (
     generate_seed,
     key_thumbprint,
     verify,
+    verify_line,
     verify_post_quantum,
 )
 
@@ -87,6 +88,22 @@ def test_a_signature_has_one_spelling() -> None:
     assert scalar < 2**256
     with pytest.raises(UnverifiedError):
         verify(KEY.public, b"message", signature[:32] + scalar.to_bytes(32, "little"))
+
+
+@pytest.mark.parametrize("length", [100, 2_000])
+def test_a_line_that_held_before_stands_for_no_other(length: int) -> None:
+    """What is remembered is key, message and signature together, and only where they held."""
+    message = bytes(length)
+    signature = KEY.sign(message)
+    for _ in range(2):
+        verify_line(KEY.public, message, signature)
+        for changed in (
+            (flip(KEY.public, 3), message, signature),
+            (KEY.public, flip(message, 3), signature),
+            (KEY.public, message, flip(signature, 3)),
+        ):
+            with pytest.raises(UnverifiedError):
+                verify_line(*changed)
 
 
 @pytest.mark.parametrize(
