@@ -35,7 +35,12 @@ from ledger.errors import (
 from ledger.hashing import hash_leaf
 from ledger.keys import key_thumbprint
 from ledger.names import region_of_origin
-from ledger.receipt import Receipt, check_inclusion_receipt, transparent_statement
+from ledger.receipt import (
+    Receipt,
+    check_inclusion_receipt,
+    decode_transparent_statement,
+    transparent_statement,
+)
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from nodes.outbox import Outbox, Place
@@ -73,9 +78,9 @@ class Acted:
 
     Args:
         leaf: Its leaf hash.
-        size: Published size that covers it.
+        size: Published size.
         entry: Its bytes.
-        receipt: The log's word for it.
+        receipt: The log's word for it; empty while a roster change keeps the log from giving any.
     """
 
     origin: str
@@ -152,6 +157,7 @@ class Client:
             self._keys = {key_thumbprint(public): public}
         self._keep = keep
         self._outbox = Outbox()
+        self._unreceipted: set[Place] = set()
         self._patience = patience or Patience()
         self._tls = tls
         self._connections_max = connections_max
@@ -170,6 +176,8 @@ class Client:
             headers={"User-Agent": "shouxin-client", **self._headers},
         )
         self._outbox = Outbox.load(self._keep)
+        kept = self._outbox.kept.items()
+        self._unreceipted = {place for place, statement in kept if _without_receipt(statement)}
         return self
 
     async def __aexit__(
@@ -224,10 +232,14 @@ class Client:
         )
         acted = _acted(answer)
         await self._check_receipt(acted)
-        if acted.finality != "replicated":
-            statement = transparent_statement(acted.entry, [acted.receipt])
-            await self._put(Place(acted.origin, acted.index), statement)
-        if any(place.origin != acted.origin for place in self.outstanding):
+        place = Place(acted.origin, acted.index)
+        if not acted.receipt:
+            await self._put(place, acted.entry)
+            self._unreceipted.add(place)
+        elif acted.finality != "replicated":
+            await self._put(place, transparent_statement(acted.entry, [acted.receipt]))
+        is_owed = self._unreceipted - {place}
+        if is_owed or any(it.origin != acted.origin for it in self.outstanding):
             await self.settle()
         return acted
 
@@ -263,9 +275,11 @@ class Client:
         status = await self.status()
         for entry, fate in zip(entries, fates, strict=True):
             if fate.index is not None and fate.index >= status["replicated_size"]:
-                receipt = await self.receipt(fate.index)
-                statement = transparent_statement(entry, [receipt])
-                await self._put(Place(status["origin"], fate.index), statement)
+                place = Place(status["origin"], fate.index)
+                await self._put(place, entry)
+                self._unreceipted.add(place)
+                if fate.index < status["size"]:
+                    await self._complete(place, entry)
 
     async def register(self, entry: bytes) -> bytes:
         """Register one signed statement as any SCITT client does, and return its receipt."""
@@ -288,9 +302,20 @@ class Client:
             if place.origin == status["origin"]:
                 if place.index < status["replicated_size"]:
                     await self._drop(place)
+                elif place in self._unreceipted and place.index < status["size"]:
+                    await self._complete(place, statement)
             elif region_of_origin(place.origin) == status["region"]:
                 await self._settle_lost(place, statement)
         return dict(self.outstanding)
+
+    async def _complete(self, place: Place, entry: bytes) -> None:
+        """Fetch the receipt of a statement that came without one."""
+        receipt = await self.receipt(place.index)
+        if self._keys:
+            found = await self._receipt(receipt, hash_leaf(entry))
+            _check_place(found, place.origin, place.index)
+        await self._put(place, transparent_statement(entry, [receipt]))
+        self._unreceipted.discard(place)
 
     async def _settle_lost(self, place: Place, statement: bytes) -> None:
         try:
@@ -609,11 +634,10 @@ class Client:
     async def _check_receipt(self, acted: Acted) -> None:
         if hash_leaf(acted.entry) != acted.leaf:
             raise UnverifiedError("the answer's leaf is not that of its entry", code="bad-proof")
-        if not self._keys:
+        if not self._keys or not acted.receipt:
             return
         receipt = await self._receipt(acted.receipt, acted.leaf)
-        if (receipt.origin, receipt.index) != (acted.origin, acted.index):
-            raise UnverifiedError("the receipt is for another entry", code="bad-proof")
+        _check_place(receipt, acted.origin, acted.index)
 
     async def _receipt(self, receipt: bytes, leaf: bytes) -> Receipt:
         """Check a receipt, by the keys of newer versions of the roster too."""
@@ -646,6 +670,7 @@ class Client:
         await asyncio.to_thread(self._outbox.put, place, statement)
 
     async def _drop(self, place: Place) -> None:
+        self._unreceipted.discard(place)
         await asyncio.to_thread(self._outbox.drop, place)
 
 
@@ -721,11 +746,24 @@ def _acted(answer: Mapping[str, Any]) -> Acted:
             finality=answer["finality"],
             size=answer["size"],
             entry=base64.b64decode(answer["entry"], validate=True),
-            receipt=base64.b64decode(answer["receipt"], validate=True),
+            receipt=base64.b64decode(answer["receipt"] or "", validate=True),
             consistency=answer.get("consistency", ""),
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise MalformedError("the node's answer is not that to an act") from error
+
+
+def _check_place(receipt: Receipt, origin: str, index: int) -> None:
+    if (receipt.origin, receipt.index) != (origin, index):
+        raise UnverifiedError("the receipt is for another entry", code="bad-proof")
+
+
+def _without_receipt(kept: bytes) -> bool:
+    try:
+        decode_transparent_statement(kept)
+    except LedgerError:
+        return True
+    return False
 
 
 def _filed(answer: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ledger.judge import kind_of
 from ledger.kind import FieldType, Kind
 from ledger.names import check_party, check_subject
 from ledger.statement import Statement
-from nodes.api.appending import Appended, compose, register
+from nodes.api.appending import Appended, compose, is_shown, register
 from nodes.api.check import seen_size
 from nodes.api.consistency import consistency_of, reach
 from nodes.api.context import SERVICE, Service, make_receipt
@@ -76,6 +76,7 @@ async def act(request: web.Request) -> web.Response:
 
     appended = await compose(service, make)
     finality = await wait_for(service, appended.index, word, timeout_ms)
+    await is_shown(service, appended.index)
     return answer_to(service, appended, fields["subject"], finality)
 
 
@@ -207,9 +208,15 @@ def _receipt_of(service: Service, index: int, subject: str) -> bytes:
 def answer_to(
     service: Service, appended: Appended, subject: str, finality: Finality
 ) -> web.Response:
-    """Return the answer to an act that stands in the log, with its receipt."""
-    receipt = _receipt_of(service, appended.index, subject)
+    """Return the answer to an act that stands in the log.
+
+    Its receipt is with it, or null while the log shows nothing above the note of an epoch.
+    """
     snapshot = service.node.snapshot
+    receipt = None
+    if appended.index < snapshot.size:
+        made = _receipt_of(service, appended.index, subject)
+        receipt = base64.b64encode(made).decode("ascii")
     answer = {
         "origin": service.origin,
         "index": appended.index,
@@ -219,7 +226,7 @@ def answer_to(
         "witnessed_size": snapshot.witnessed_size,
         "replicated_size": snapshot.replicated_size,
         "entry": base64.b64encode(appended.entry).decode("ascii"),
-        "receipt": base64.b64encode(receipt).decode("ascii"),
+        "receipt": receipt,
         "consistency": consistency_of({service.origin: appended.index + 1}),
     }
     location = f"/entries/{appended.index}"

@@ -12,7 +12,7 @@ from nodes.core.ready import Compose, Freeze, Register, RegisterReply, Salvage
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where an act came to stand, its bytes, and the published size that covers it."""
+    """Where an act came to stand, its bytes, and the size of the log with it."""
 
     index: int
     entry: bytes
@@ -20,7 +20,10 @@ class Appended:
 
 
 HELD_MS_MAX: Final = 10_000
-"""How long an answer waits while nothing is published: until an epoch's note has its quorums."""
+"""How long an answer that is a receipt waits while nothing is published: until an epoch's note has
+its quorums."""
+RECEIPT_MS_MAX: Final = 250
+"""How long one waits that can do without."""
 _LOOK_S: Final = 0.02
 
 
@@ -43,12 +46,13 @@ async def freeze(service: Service, make: Callable[[int], Freeze]) -> Appended:
 
 
 async def bring(service: Service, make: Callable[[int], Salvage]) -> Appended:
-    """Have the node judge an act that the log before has lost.
+    """Have the node judge an act that the log before has lost, and wait until it is shown.
 
     Raises:
+        UnavailableError: ``unknown-outcome``: it is recorded, and not shown yet.
         LedgerError: The node refused it.
     """
-    return await _appended(service, make)
+    return await _published(service, await _appended(service, make))
 
 
 async def register(service: Service, make: Callable[[int], Register]) -> RegisterReply:
@@ -59,17 +63,17 @@ async def register(service: Service, make: Callable[[int], Register]) -> Registe
     """
     reply = await service.driver.ask(make)
     assert isinstance(reply, RegisterReply)
-    await _published(service, reply)
     return reply
 
 
 async def register_one(service: Service, make: Callable[[int], Register]) -> Appended:
-    """Have the node judge one statement.
+    """Have the node judge one statement, and wait until there is a receipt for it.
 
     Raises:
+        UnavailableError: ``unknown-outcome``: it is recorded, and there is no receipt yet.
         LedgerError: The node refused it.
     """
-    return _only(await register(service, make))
+    return await _published(service, _only(await register(service, make)))
 
 
 async def _appended(
@@ -77,28 +81,31 @@ async def _appended(
 ) -> Appended:
     reply = await service.driver.ask(make)
     assert isinstance(reply, RegisterReply)
-    await _published(service, reply)
     return _only(reply)
 
 
-async def _published(service: Service, reply: RegisterReply) -> None:
-    """Wait until a published checkpoint covers what was taken: receipts are given over no other.
+async def is_shown(service: Service, index: int, patience_ms: float = RECEIPT_MS_MAX) -> bool:
+    """Say whether a published checkpoint covers an entry, once that is so or patience has ended.
 
-    Raises:
-        UnavailableError: ``unknown-outcome``: it takes long, though all of it is in the log.
+    What is accepted while the note of an epoch waits for its quorums is shown after it; receipts
+    are given over published checkpoints alone.
     """
-    indexes = [result.index for result in reply.results if result.index is not None]
-    if not indexes:
-        return
-    waited_ms = 0.0
-    while service.node.snapshot.size <= max(indexes):
-        if waited_ms >= HELD_MS_MAX:
-            raise UnavailableError(
-                "it is in the log, and will be shown once a roster change has its quorums",
-                code="unknown-outcome",
-            )
+    while service.node.snapshot.size <= index:
+        if patience_ms <= 0:
+            return False
         await asyncio.sleep(_LOOK_S)
-        waited_ms += _LOOK_S * 1000
+        patience_ms -= _LOOK_S * 1000
+    return True
+
+
+async def _published(service: Service, appended: Appended) -> Appended:
+    if not await is_shown(service, appended.index, HELD_MS_MAX):
+        raise UnavailableError(
+            f"recorded as entry {appended.index}, which is shown once a roster change has its "
+            "quorums",
+            code="unknown-outcome",
+        )
+    return appended
 
 
 def _only(reply: object) -> Appended:

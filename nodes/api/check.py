@@ -23,7 +23,7 @@ from authz.grant import quota_object
 from ledger.errors import MalformedError
 from ledger.kind import Fact, ViewFact
 from ledger.names import check_object, check_party, region_of_origin
-from nodes.api.consistency import NAMES, consistency_of, reach
+from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, read_json, take
@@ -185,7 +185,7 @@ def sight(service: Service, snapshot: Snapshot, region: str) -> ViewFact:
 def seen_size(service: Service, origin: str) -> int:
     """Return how far a log is within sight of what is done here now."""
     if origin == service.origin:
-        return service.node.snapshot.size
+        return judged_size(service, origin)
     return sight(service, service.node.snapshot, region_of_origin(origin)).size
 
 

@@ -104,10 +104,7 @@ async def reach_word(
 
 def judged_size(service: Service, origin: str) -> int:
     """Return up to which size a log is judged here."""
-    snapshot = service.node.snapshot
-    if origin == service.origin:
-        return snapshot.size
-    found = snapshot.logs.get(origin)
+    found = service.node.snapshot.logs.get(origin)
     return 0 if found is None else found.judged_size
 
 

@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +13,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from authz.kinds import describe
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, NotFoundError
 from ledger.judge import kind_of
 from ledger.kind import Field, FieldType
 from nodes.cli.caller import ask
@@ -19,6 +21,8 @@ from nodes.cli.show import BEIJING, clock, console, print_json, table
 from nodes.client import Client
 from nodes.core.kinds import KINDS
 
+RECEIPT_TRIES_MAX: Final = 40
+RECEIPT_PAUSE_S: Final = 0.25
 ALLOWED: Final = {"yes": "green", "open": "yellow", "no": "red"}
 
 
@@ -42,7 +46,7 @@ def act(given: argparse.Namespace) -> int:
 
     acted = ask(given, question)
     if given.receipt is not None:
-        given.receipt.write_bytes(acted.receipt)
+        given.receipt.write_bytes(acted.receipt or _receipt_of(given, acted.index))
     print_json(
         {
             "origin": acted.origin,
@@ -53,6 +57,19 @@ def act(given: argparse.Namespace) -> int:
         }
     )
     return 0
+
+
+def _receipt_of(given: argparse.Namespace, index: int) -> bytes:
+    """Return the receipt of an act that was recorded while the log gave none.
+
+    Raises:
+        NotFoundError: It still gives none; the act stands all the same.
+    """
+    for _ in range(RECEIPT_TRIES_MAX):
+        with suppress(NotFoundError):
+            return ask(given, lambda client: client.receipt(index))
+        time.sleep(RECEIPT_PAUSE_S)
+    return ask(given, lambda client: client.receipt(index))
 
 
 def parse_fields(given: Sequence[str], fields: Mapping[str, Field]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from ledger.errors import (
     UnverifiedError,
 )
 from ledger.receipt import decode_transparent_statement
+from nodes.api import appending
 from nodes.api.problem import concise_problem, problem
 from nodes.client import Client, Patience, _error
 from nodes.outbox import Place
+from nodes.snapshot import Snapshot
 from tests.nodes.live import Live, live
 
 HERE = "510000"
@@ -244,6 +248,73 @@ def test_what_is_not_replicated_is_kept_over_a_restart_and_let_go_later(
 
     node.run(story())
     assert not list(tmp_path.iterdir())
+
+
+class Holding:
+    """A node that shows nothing above a size, as it does below the note of an epoch."""
+
+    def __init__(self, node: Any, size: int) -> None:
+        self.node, self.size = node, size
+
+    @property
+    def snapshot(self) -> Snapshot:
+        shown = self.node.snapshot
+        return replace(
+            shown,
+            size=min(shown.size, self.size),
+            witnessed_size=min(shown.witnessed_size, self.size),
+            replicated_size=min(shown.replicated_size, self.size),
+        )
+
+
+def test_while_nothing_is_shown_acts_are_accepted_at_once_and_their_receipts_come_later(
+    node: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A roster change stops no window."""
+    service, roster = node.nodes[HERE].service, node.founded.roster
+    shown = service.node
+    monkeypatch.setattr(appending, "HELD_MS_MAX", 50)
+
+    async def story() -> None:
+        options = {"roster": roster, "region": HERE, "keep": tmp_path}
+        async with node.client(HERE, **options) as client:
+            object.__setattr__(service, "node", Holding(shown, shown.snapshot.size))
+            try:
+                began_s = time.monotonic()
+                acted = await client.act("party.enrol", "510000/hall/h1", {"name": "大厅"})
+                assert time.monotonic() - began_s < 5
+                place = Place(roster.origin_of(HERE), acted.index)
+                assert (acted.receipt, client.outstanding[place]) == (b"", acted.entry)
+                at_least = acted.consistency
+                again = await client.act(
+                    "party.enrol", "510000/hall/h2", {"name": "大厅"}, at_least=at_least
+                )
+                assert again.index > acted.index
+                with pytest.raises(NotFoundError):
+                    await client.receipt(acted.index)
+                with pytest.raises(UnavailableError) as caught:
+                    await client.register(acted.entry)
+                assert caught.value.code == "unknown-outcome"
+                await client.ingest([acted.entry])
+                assert client.outstanding[place] == acted.entry
+            finally:
+                object.__setattr__(service, "node", shown)
+        async with node.client(HERE, **options) as client:
+            assert client.outstanding[place] == acted.entry
+            status = await client.status()
+            monkeypatch.setattr(client, "status", lambda: _soon(status | {"replicated_size": 0}))
+            await client.settle()
+            entry, [receipt] = decode_transparent_statement(client.outstanding[place])
+            assert (entry, bool(receipt)) == (acted.entry, True)
+            monkeypatch.undo()
+            later = await client.act("party.enrol", "510000/hall/h3", {"name": "大厅"})
+            assert later.receipt
+
+    node.run(story())
+
+
+async def _soon(value: Any) -> Any:
+    return value
 
 
 def test_a_receipt_by_another_key_is_not_believed(node: Live) -> None:

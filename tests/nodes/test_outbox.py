@@ -51,7 +51,7 @@ class Revived(Client):
         self.asked: list[bytes] = []
 
     async def status(self) -> dict[str, Any]:
-        return {"origin": NEW, "region": "510000", "replicated_size": 2}
+        return {"origin": NEW, "region": "510000", "size": 0, "replicated_size": 2}
 
     async def _bytes(self, method: str, path: str, body: Any = None, *_: Any, **__: Any) -> bytes:
         assert (method, path) == ("POST", "/v1/salvage")
