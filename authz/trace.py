@@ -159,7 +159,7 @@ def trace(
             if "stage" in row:  # a receiver's answer does not say how far the case has come
                 latest = row
         holder = holder_of(rows)
-        line = _line(entry, region, latest, holder, kinds)
+        line = line_of(entry, latest, holder, kinds)
         if timing is not None:
             at = timing.counted(line.time_s, entry.fresh_at_s, entry.seen_by_s)
             line = replace(line, counted_s=at.time_s, proven=at.proven)
@@ -226,16 +226,17 @@ def _with_clocks(lines: Sequence[TraceLine], told: Sequence[Clock]) -> Iterator[
         )
 
 
-def _line(
-    entry: TraceEntry, region: str, row: Mapping[str, Any], holder: str | None, kinds: Kinds
+def line_of(
+    entry: TraceEntry, row: Mapping[str, Any], holder: str | None, kinds: Kinds
 ) -> TraceLine:
+    """Return an act as a person reads it, given the row of its case and who holds that after it."""
     made, act = entry.statement, entry.statement.act
     kind = kinds.get((act.kind, act.version))
     grant = _text(act.body.get("grant"))
     return TraceLine(
         origin=entry.origin,
         index=entry.index,
-        region=region,
+        region=region_of_origin(entry.origin),
         time_s=made.time_s,
         seen_by_s=entry.seen_by_s,
         kind=act.kind,

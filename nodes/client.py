@@ -382,6 +382,32 @@ class Client:
         query = f"?{urlencode(asked)}" if asked else ""
         return await self._json("GET", f"/v1/cases/{quote(name)}{query}", wait_ms=wait_ms)
 
+    async def followed(
+        self,
+        name: str,
+        *,
+        after: str = "",
+        rows: int = 100,
+        from_s: int = 0,
+        until_s: int | None = None,
+        proofs: bool = False,
+    ) -> dict[str, Any]:
+        """Return what followed from an officer, window, grant, seal or incident, a page of it.
+
+        Args:
+            name: Of the object.
+            after: What the page before gave as ``next``.
+            rows: Of a page.
+            from_s: The first declared time that is asked for.
+            until_s: Past the last one; None for no end.
+            proofs: Whether each line brings its proof.
+        """
+        asked: dict[str, str | int] = {"rows": rows, "from_s": from_s}
+        asked |= {"after": after} if after else {}
+        asked |= {} if until_s is None else {"until_s": until_s}
+        asked |= {"proofs": "all"} if proofs else {}
+        return await self._json("GET", f"/v1/traces/{quote(name)}?{urlencode(asked)}")
+
     async def windows(
         self, item: str, right: str, *, after: str = "", rows: int = 100
     ) -> dict[str, Any]:

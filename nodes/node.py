@@ -65,11 +65,10 @@ from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
 from nodes.snapshot import KnownNote, LogStatus, Snapshot, State
 from nodes.store import closings, entries, notes, peers
 from nodes.store.apply import apply
-from nodes.store.engine import WRITER, check_undone, create_schema, driver_errors, trouble
+from nodes.store.engine import WRITER, check_undone, driver_errors, trouble
 from nodes.store.entries import LogIDs
-from nodes.store.lent import upgrade_lent
 from nodes.store.reader import StoreReader
-from nodes.store.tallies import note_untallied
+from nodes.store.upgrades import upgrade
 
 __all__ = ["Limits", "Node", "Outbox", "Ports", "RoleKeys", "Settings", "build"]
 
@@ -141,9 +140,7 @@ def build(
     if not any(are_named(keys, roster, settings.region) for roster in recent for keys in held):
         # One too few would leave unsigned what the roster promises; one too many nobody can check.
         raise MalformedError("the keys are not the roster's", code="bad-key")
-    note_untallied(ports.engine)
-    upgrade_lent(ports.engine)
-    create_schema(ports.engine)
+    upgrade(ports.engine, kinds)
     return Node(settings, chain, ports, kinds)
 
 

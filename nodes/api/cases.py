@@ -44,7 +44,7 @@ from nodes.api.clocks import (
 )
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service, nodes_of
-from nodes.api.entry_proofs import EntryProofs
+from nodes.api.entry_proofs import EntryProofs, wants_proofs
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
 from nodes.api.timelines import story, tell
@@ -136,18 +136,6 @@ async def _bundle(service: Service, name: str) -> web.Response:
             "Cache-Control": "no-store",
         },
     )
-
-
-def wants_proofs(request: web.Request) -> bool:
-    """Say whether an answer is to bring the proof of each line, rather than to say where it is.
-
-    Raises:
-        MalformedError: ``bad-field``.
-    """
-    asked = request.query.get("proofs")
-    if asked not in {None, "all"}:
-        raise MalformedError("proofs is all, or left out", code="bad-field")
-    return asked is not None
 
 
 class _Held:

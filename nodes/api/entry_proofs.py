@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from aiohttp import web
 from sqlalchemy import Connection
 
-from ledger.errors import NotFoundError, UnavailableError
+from ledger.errors import MalformedError, NotFoundError, UnavailableError
 from ledger.note import Note
 from ledger.proofs import Reader, prove_inclusion
 from ledger.tlog_proof import TlogProof
@@ -13,6 +14,18 @@ from nodes.store.entries import LogIDs, stored_size
 from nodes.store.notes import load_newest_note
 
 _Noted = tuple[int, Note, Reader]
+
+
+def wants_proofs(request: web.Request) -> bool:
+    """Say whether an answer is to bring the proof of each line, rather than to say where it is.
+
+    Raises:
+        MalformedError: ``bad-field``.
+    """
+    asked = request.query.get("proofs")
+    if asked not in {None, "all"}:
+        raise MalformedError("proofs is all, or left out", code="bad-field")
+    return asked is not None
 
 
 class EntryProofs:

@@ -53,9 +53,10 @@ from nodes.core.limits import Settings
 from nodes.core.rosters import Rosters, recalled
 from nodes.driver import Driver, DriverLimits
 from nodes.ports import Clock
-from nodes.store.engine import create_schema, is_lost, open_store
+from nodes.store.engine import is_lost, open_store
 from nodes.store.notes import load_memory
 from nodes.store.tokens import TokenRow, create_token_schema
+from nodes.store.upgrades import upgrade
 from nodes.verifier import Verifier
 from seals.sm2 import SigningKey, statement_check
 
@@ -134,7 +135,7 @@ async def running(
         stack.callback(store.close)
         try:
             create_token_schema(store.writing)
-            create_schema(store.writing)
+            upgrade(store.writing, KINDS)
             with store.writing.connect() as connection:
                 chain = recalled(chain, load_memory(connection))
         except DBAPIError as error:

@@ -38,22 +38,8 @@ def tell(service: Service, connection: Connection, case: str) -> Trace:
         told[Place(*at)] = read(connection, ids, *at)
     if not told:
         raise NotFoundError(f"nothing is recorded here about {case}", code="unknown-object")
-    finished = {
-        origin: 0 if note is None else note[0]
-        for origin in {place.origin for place in told}
-        for note in [load_newest_note(connection, ids, origin, finished=True)]
-    }
-    # The members have signed that what stood below the cut of a closed log is held.
-    finished |= {
-        origin: closing.size
-        for origin, closing in service.chain.newest.closed.items()
-        if origin in finished
-    }
-    known: BlockTimes = {}
-    entries = [
-        _trace_entry(service, connection, ids, case, place, made, finished[place.origin], known)
-        for place, made in told.items()
-    ]
+    judged = Judged(service, connection, ids)
+    entries = [judged.entry(place, made, case) for place, made in told.items()]
     rows = [entry.changed[case] for entry in entries if case in entry.changed]
     count = timing(
         service,
@@ -80,42 +66,55 @@ def read(connection: Connection, ids: LogIDs, origin: str, index: int) -> Unveri
     return as_judged(decode_statement(entry))
 
 
-def _trace_entry(  # noqa: PLR0917 - one caller, in the order of what narrows the question
-    service: Service,
-    connection: Connection,
-    ids: LogIDs,
-    case: str,
-    place: Place,
-    made: UnverifiedStatement,
-    finished_size: int,
-    known: BlockTimes,
-) -> TraceEntry:
-    origin, index = place.origin, place.index
-    [signer] = newest(connection, ids, [(origin, made.issuer, index)])
-    rows = [
-        row
-        for name in dict.fromkeys((case, made.subject))
-        for row in between(connection, ids, origin, name, index, index + 1)
-    ]
-    seen = seen_by(connection, ids, origin, index)
-    fresh = fresh_below(service, connection, ids, origin, index, known)
-    if origin == service.origin:
-        finality: str = service.driver.finality(index)
-    else:
-        finality = "replicated" if index < finished_size else "accepted"
-    return TraceEntry(
-        origin=origin,
-        index=index,
-        statement=made,
-        changed={row.object: row.state for row in rows},
-        finality=finality,
-        confirmation=_confirmation(load_uses(connection, ids, origin, index)),
-        seen_by_s=None if seen is None else seen[0],
-        fresh_at_s=None if fresh is None else fresh.time_s,
-        asserted=signer is not None and signer.state.get("holder") == "region",
-        unit=None if signer is None else signer.state.get("unit"),
-        findings=tuple(row.code for row in load_findings_of(connection, ids, origin, index)),
-    )
+class Judged:
+    """What this node knows of acts; what it has learnt on the way serves one request."""
+
+    def __init__(self, service: Service, connection: Connection, ids: LogIDs) -> None:
+        self._service = service
+        self._connection = connection
+        self._ids = ids
+        self._finished: dict[str, int] = {}
+        self._known: BlockTimes = {}
+
+    def entry(self, place: Place, made: UnverifiedStatement, *also: str) -> TraceEntry:
+        """Return an act with all that is known of it.
+
+        Its rows are those of its subject, and of the objects that are named besides.
+        """
+        service, connection, ids = self._service, self._connection, self._ids
+        origin, index = place.origin, place.index
+        [signer] = newest(connection, ids, [(origin, made.issuer, index)])
+        rows = [
+            row
+            for name in dict.fromkeys((*also, made.subject))
+            for row in between(connection, ids, origin, name, index, index + 1)
+        ]
+        seen = seen_by(connection, ids, origin, index)
+        fresh = fresh_below(service, connection, ids, origin, index, self._known)
+        return TraceEntry(
+            origin=origin,
+            index=index,
+            statement=made,
+            changed={row.object: row.state for row in rows},
+            finality=self._finality(origin, index),
+            confirmation=_confirmation(load_uses(connection, ids, origin, index)),
+            seen_by_s=None if seen is None else seen[0],
+            fresh_at_s=None if fresh is None else fresh.time_s,
+            asserted=signer is not None and signer.state.get("holder") == "region",
+            unit=None if signer is None else signer.state.get("unit"),
+            findings=tuple(row.code for row in load_findings_of(connection, ids, origin, index)),
+        )
+
+    def _finality(self, origin: str, index: int) -> str:
+        if origin == self._service.origin:
+            return self._service.driver.finality(index)
+        if origin not in self._finished:
+            # The members have signed that what stood below the cut of a closed log is held.
+            closing = self._service.chain.newest.closed.get(origin)
+            note = load_newest_note(self._connection, self._ids, origin, finished=True)
+            size = 0 if note is None else note[0]
+            self._finished[origin] = size if closing is None else closing.size
+        return "replicated" if index < self._finished[origin] else "accepted"
 
 
 def _confirmation(uses: Iterable[UseRow]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from nodes.cli.caller import ask
-from nodes.cli.show import Language, console, print_json, short, table
+from nodes.cli.show import ANSWERS_ZH, Language, console, print_json, short, table
 from nodes.cli.traces import save_proof
 from nodes.client import Client
 
@@ -26,12 +26,6 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "as_of": "known up to: ",
         "more": "to export what convicts a key: shouxin evidence OBJECT -o FILE",
     },
-}
-_ANSWERS_ZH: Final[Mapping[str, str]] = {
-    "officer": "经办人",
-    "window": "窗口",
-    "department": "部门",
-    "region": "地区",
 }
 
 
@@ -91,5 +85,5 @@ def _sentence(row: Mapping[str, Any], language: Language) -> Text:
 
 
 def _who(row: Mapping[str, Any], language: Language) -> str:
-    who = _ANSWERS_ZH[row["answers"]] if language == "zh" else row["answers"]
+    who = ANSWERS_ZH[row["answers"]] if language == "zh" else row["answers"]
     return f"{row['region']} {who}"

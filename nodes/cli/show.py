@@ -34,6 +34,13 @@ STAGE_ZH: Final[Mapping[str, str]] = {
     "closed": "已办结",
 }
 
+ANSWERS_ZH: Final[Mapping[str, str]] = {
+    "officer": "经办人",
+    "window": "窗口",
+    "department": "部门",
+    "region": "地区",
+}
+
 
 def clock(seconds: int) -> str:
     """Return a time of day, with its date, as Beijing reads it."""

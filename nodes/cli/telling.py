@@ -145,7 +145,7 @@ def tell_fields(
     head = Text.assemble(
         (f"{words['case']} {told['case']}", "bold"),
         f"  {words['stage']} {_zh(STAGE_ZH, stage, language)}",
-        f"  {words['holder']} {_place(holder, named)}",
+        f"  {words['holder']} {place(holder, named)}",
     )
     put(head)
     lines: Sequence[Mapping[str, Any]] = told["lines"]
@@ -153,7 +153,7 @@ def tell_fields(
     made = table(*words["columns"].split("|"), padding=1)
     before = ""
     for line in lines:
-        holder = _place(line["holder"], named) if line["holder"] else "–"
+        holder = place(line["holder"], named) if line["holder"] else "–"
         made.add_row(
             clock(line["time_s"])[6 if len(days) == 1 else 0 :],
             f"{named.get(line['region'], line['region'])} {line['index']}",
@@ -161,7 +161,7 @@ def tell_fields(
             _by(line, named),
             _ground(line, language),
             "″" if holder == before else holder,
-            _standing(line, language),
+            standing(line, language),
         )
         before = holder
     put(made)
@@ -196,15 +196,15 @@ def _put_clocks(
     put(Text(words["clocks"], style="bold"))
     made = table(*words["clock_columns"].split("|"), padding=1)
     for clock_ in shown:
-        standing = clock_["standing"]
+        how = clock_["standing"]
         marks = "*" * clock_["provisional"] + "?" * (not clock_["proven"])
         made.add_row(
             _owed(clock_["obligation"], language),
-            _place(clock_["unit"], named),
+            place(clock_["unit"], named),
             clock(clock_["start_s"])[:5],
             "–" if clock_["due_s"] is None else clock(clock_["due_s"] - 1)[:5] + marks,
-            Text(_zh(_STANDING_ZH, standing, language), style=_STANDING_STYLE.get(standing, "")),
-            ", ".join(_place(span["unit"], named) for span in clock_["held"]),
+            Text(_zh(_STANDING_ZH, how, language), style=_STANDING_STYLE.get(how, "")),
+            ", ".join(place(span["unit"], named) for span in clock_["held"]),
         )
     put(made)
     for mark, name in (("provisional", "provisional"), ("unproven", "proven")):
@@ -262,7 +262,7 @@ def _ground(line: Mapping[str, Any], language: Language) -> Text:
     return Text(_WORDS[language]["seal"] if line["seal"] else "")
 
 
-def _standing(line: Mapping[str, Any], language: Language) -> Text:
+def standing(line: Mapping[str, Any], language: Language) -> Text:
     """Return how safe the entry is, and how its reliance on another log stands."""
     if line["findings"]:
         return Text(", ".join(line["findings"]), style="red")
@@ -280,10 +280,11 @@ def _owed(obligation: str, language: Language) -> str:
     return OBLIGATIONS[Obligation(obligation)][0 if language == "zh" else 1]
 
 
-def _place(name: str, named: Mapping[str, str]) -> str:
+def place(name: str, named: Mapping[str, str]) -> str:
+    """Return a party as people read it: its region's name, and what tells it apart there."""
     region, slash, rest = name.partition("/")
     if not slash:
-        return name
+        return named.get(name, name)
     return f"{named.get(region, region)} {rest.rsplit('/', 1)[-1]}"
 
 

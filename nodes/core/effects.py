@@ -32,6 +32,7 @@ class Effects:
     facts: list[Fact] = field(default_factory=list)
     mentions: list[tuple[str, str, int]] = field(default_factory=list)
     voids: list[tuple[str, str, int]] = field(default_factory=list)
+    ties: list[tuple[str, str, int, int]] = field(default_factory=list)
     findings: list[FindingRow] = field(default_factory=list)
     uses: list[UseRow] = field(default_factory=list)
     tallies: dict[tuple[int, str, int, str, str], list[int]] = field(default_factory=dict)
@@ -64,9 +65,12 @@ class Effects:
     def writes(self, state: LogState) -> tuple[Write, ...]:
         """Return the writes, with the log's new state."""
         written: list[Write] = []
-        if self.facts or self.mentions or self.voids:
-            rows = PutFacts(tuple(self.facts), tuple(self.mentions), tuple(self.voids))
-            written.append(rows)
+        if self.facts or self.mentions or self.voids or self.ties:
+            written.append(
+                PutFacts(
+                    tuple(self.facts), tuple(self.mentions), tuple(self.voids), tuple(self.ties)
+                )
+            )
         if self.findings:
             written.append(PutFindings(tuple(self.findings)))
         if self.uses:

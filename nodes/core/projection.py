@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from authz.tally import NOBODY, tallies
+from authz.ties import fields_followed, ties_of
 from ledger.beginning import GENESIS_KIND, check_beginning
 from ledger.checkpoint import Checkpoint
 from ledger.continuing import CONTINUES_KIND, covers, decode_continues
@@ -158,6 +159,7 @@ class Projection:
         self._sm2 = sm2
         self.rosters = rosters
         self.kinds = kinds
+        self._followed = fields_followed(kinds)
         self._sight = sight
         self.state_of = state_of
         self._roots: Generations[tuple[str, int], bytes] = Generations(ROOTS_CACHED_MAX)
@@ -269,6 +271,8 @@ class Projection:
             _find(effects, state, index, error, subject=unverified.subject)
             if is_object(unverified.subject):
                 effects.voids.append((state.origin, unverified.subject, index))
+            is_signed = not isinstance(error, UnverifiedError)
+            self._tie(state, unverified, index, None, effects, signed=is_signed)
         if unverified.time_s < base_s - self.roster_of(state).constants.delta_s:  # (2)
             early = RefusedError(
                 f"declared {unverified.time_s}, after it knew of {base_s}", code="declared-time"
@@ -491,8 +495,27 @@ class Projection:
                 judgement.flags,
             ),
         )
+        self._tie(state, statement, index, verdict.facts.get(SIGNER), effects, signed=True)
         if statement.act.citations:
             effects.noticed.append((index, statement))
+
+    def _tie(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        signer: Fact | None,
+        effects: Effects,
+        *,
+        signed: bool,
+    ) -> None:
+        """Note what an act is found by."""
+        fields = self._followed.get((statement.act.kind, statement.act.version), ())
+        unit = None if signer is None else signer.state.get("unit")
+        effects.ties += [
+            (state.origin, name, index, statement.time_s)
+            for name in ties_of(statement, fields, unit, signed=signed)
+        ]
 
     def view_over(self, fact: Fact, views: Mapping[str, ViewFact]) -> ViewFact | None:
         """Return the view that shows a foreign fact: of its log, or of one that goes on from it.

@@ -110,6 +110,8 @@ class PutFacts:
     """(origin, object, index): the entry belongs to a trace of the object too."""
     voids: tuple[tuple[str, str, int], ...] = ()
     """(origin, object, index): the entry names the object, and is void."""
+    ties: tuple[tuple[str, str, int, int], ...] = ()
+    """(origin, name, index, declared time): the entry follows from an officer, a grant, a seal."""
 
 
 class TallyRow(NamedTuple):

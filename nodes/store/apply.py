@@ -24,7 +24,18 @@ from nodes.core.ready import (
     ViewAnswers,
     Write,
 )
-from nodes.store import answers, entries, facts, findings, maps, notes, peers, second_notes, tallies
+from nodes.store import (
+    answers,
+    entries,
+    facts,
+    findings,
+    maps,
+    notes,
+    peers,
+    second_notes,
+    tallies,
+    ties,
+)
 from nodes.store.entries import LogIDs
 
 
@@ -46,6 +57,7 @@ def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
             facts.insert_facts(connection, ids, write.facts)
             facts.insert_mentions(connection, ids, write.mentions)
             facts.insert_voids(connection, ids, write.voids)
+            ties.insert(connection, ids, write.ties)
         case PutTallies():
             tallies.put(connection, ids, write)
         case PutMap():

@@ -23,6 +23,7 @@ _PROJECTED: Final[tuple[Table, ...]] = (
     schema.facts,
     schema.mentions,
     schema.voids,
+    schema.ties,
     schema.maps,
     schema.map_nodes,
     schema.map_history,

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Engine, bindparam, exists, inspect, literal, select
+from sqlalchemy import Connection, bindparam, exists, literal, select
 
 from authz.grant import Side
 from authz.lent import lent_of
 from ledger import encoding
 from ledger.kind import Fact
 from nodes.store import schema
-from nodes.store.engine import Prepared, Upsert, create_tables
+from nodes.store.engine import Prepared, Upsert
 
 _BACKFILL_ROWS: Final = 10_000
 
@@ -103,18 +103,8 @@ def put_lent(connection: Connection, rows: Iterable[tuple[int, Fact]]) -> None:
     _PUT_COVERS.run_many(connection, covers)
 
 
-def upgrade_lent(engine: Engine) -> None:
-    """Make the tables from the facts of a database that is older than they are."""
-    with engine.begin() as connection:
-        known = inspect(connection)
-        has_both = known.has_table(schema.lent.name) and known.has_table(_covers.name)
-        if not known.has_table(schema.facts.name) or has_both:
-            return
-        create_tables(connection, schema.metadata)
-        _fill(connection)
-
-
-def _fill(connection: Connection) -> None:
+def fill(connection: Connection) -> None:
+    """Make the rows from the facts of a database that is older than the table."""
     query = (
         select(_facts.log_id, _facts.object, _facts.index, _facts.leaf, _facts.state)
         .where(_facts.object.like("%/grant/%"))

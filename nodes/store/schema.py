@@ -130,6 +130,18 @@ voids = Table(
 )
 """Entries that name an object and are void: no fact tells of them, but the object map counts."""
 
+ties = Table(
+    "ties",
+    metadata,
+    Column("object", Words, primary_key=True),
+    Column("time_s", BigInteger, primary_key=True),
+    Column("log_id", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Acts by the officer, window, grant, seal or incident that they follow from, void ones too, in the
+order of their declared times: so a page of a timeline over all logs is one range of the key."""
+
 maps = Table(
     "maps",
     metadata,

@@ -230,6 +230,128 @@ def test_a_trace_says_where_the_officer_sat_and_where_proofs_are(
     assert told["beliefs"] == []
 
 
+async def pages(client: Client, name: str, rows: int) -> list[dict[str, Any]]:
+    found, after = [], ""
+    while True:
+        told = await client.followed(name, rows=rows, after=after)
+        found.append(told)
+        after = told["next"] or ""
+        if not after:
+            return found
+
+
+def test_what_followed_from_an_officer_a_window_and_a_grant_is_found_in_any_region(
+    province: Province,
+) -> None:
+    async def story(region: str, name: str) -> list[dict[str, Any]]:
+        async with province.live.client(region) as client, asyncio.timeout(15):
+            while True:
+                made = await client.case(CASE)
+                if made["stage"] == "closed":
+                    return await pages(client, name, 2)
+                await asyncio.sleep(0.05)
+
+    for name, kinds in (
+        (CLERK, {"party.enrol", "case.open", "handoff.offer", "handoff.accept", "case.close"}),
+        (WINDOW, {"party.enrol", "grant.offer", "grant.accept", "case.open", "case.close"}),
+        (GRANT, {"grant.offer", "grant.accept", "case.open", "case.deliver"}),
+        (DECIDER, {"item.publish", "grant.offer", "handoff.accept", "case.decide"}),
+    ):
+        told = {region: province.live.run(story(region, name)) for region in (SICHUAN, "530000")}
+        lines = [line for page in told["530000"] for line in page["lines"]]
+        assert kinds <= {line["kind"] for line in lines}
+        assert len({(line["origin"], line["index"]) for line in lines}) == len(lines) > 2
+        times = [line["time_s"] for page in told["530000"] for line in page["lines"][:1]]
+        assert times == sorted(times)
+        places = [
+            sorted((line["origin"], line["index"]) for page in pages for line in page["lines"])
+            for pages in told.values()
+        ]
+        assert places[0] == places[1]
+        cases = [case for page in told["530000"] for case in page["cases"]]
+        assert {(case["case"], case["stage"], case["holder"]) for case in cases} == {
+            (CASE, "closed", None)
+        }
+        assert all(page["findings"] == [] for page in told["530000"])
+        assert all(page["stands"] for page in told["530000"])
+        by = {line["kind"]: line["how"] for line in lines}
+        if name == CLERK:
+            assert (by["party.enrol"], by["case.open"]) == (["about"], ["by"])
+        if name == WINDOW:
+            assert by["case.close"] == ["at"]
+        if name == GRANT:
+            assert by["case.deliver"] == ["under"]
+
+
+def test_what_followed_is_told_for_a_time_and_to_those_who_may_look(
+    province: Province, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refusal(token: str | None, name: str, **options: Any) -> str:
+        async with province.live.client(SICHUAN, token) as client:
+            with pytest.raises(LedgerError) as caught:
+                await client.followed(name, **options)
+            return caught.value.code
+
+    async def within(from_s: int, until_s: int) -> list[int]:
+        async with province.live.client(SICHUAN) as client:
+            told = await client.followed(CLERK, from_s=from_s, until_s=until_s)
+            return [line["time_s"] for line in told["lines"]]
+
+    run = province.live.run
+    assert run(refusal(province.tokens[CLERK], GRANT)) == "wrong-role"
+    assert run(refusal("", GRANT)) == "no-token"
+    assert run(refusal(None, CASE)) == "bad-field"
+    assert run(refusal(None, "510000/officer/nobody")) == "unknown-object"
+    assert run(refusal(None, GRANT, after="1,2")) == "bad-field"
+    assert run(refusal(None, GRANT, after="x,n.example/510000,1")) == "bad-field"
+    assert run(refusal(None, GRANT, rows=0)) == "bad-field"
+    times = run(within(0, 2**40))
+    assert run(within(times[-1], 2**40)) == [it for it in times if it >= times[-1]]
+    assert run(within(0, times[-1])) == [it for it in times if it < times[-1]]
+    node = str(province.live.founded.configs[SICHUAN].parent)
+    for language, words in (
+        ("zh", ["收件受理", "依该授权", "已办结"]),
+        ("en", ["under", "closed"]),
+    ):
+        assert main(["trace", GRANT, "--node", node, "--lang", language]) == 0
+        said = capsys.readouterr().out
+        for word in [GRANT, CASE, *words]:
+            assert word in said
+    assert main(["trace", GRANT, "--node", node, "--json", "--rows", "3"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["lines"]) == 3
+    assert told["next"]
+
+
+def test_an_incident_leads_to_its_case_and_to_the_act_that_caused_it(
+    province: Province, capsys: pytest.CaptureFixture[str]
+) -> None:
+    incident = "510000/incident/2026-000001"
+
+    async def story() -> dict[str, Any]:
+        async with province.live.client(SICHUAN) as client:
+            told = await client.case(CASE)
+            cause = bytes.fromhex(told["lines"][0]["leaf"])
+            report = {"matter": "材料遗失", "case": CASE, "grant": GRANT, "evidence": cause}
+            await province.act(MANAGER, "incident.report", incident, report)
+            found = {"responsible": CLERK, "cause": "保管不善", "entry": cause}
+            await province.act(MANAGER, "incident.find", incident, found)
+            made = await client.followed(incident)
+            return {**made, "first": [told["lines"][0]["origin"], told["lines"][0]["index"]]}
+
+    told = province.live.run(story())
+    assert [(it["kind"], it["how"]) for it in told["lines"]] == [
+        ("incident.report", ["about"]),
+        ("incident.find", ["about"]),
+    ]
+    assert told["concerns"]["act"] == told["first"]
+    assert told["concerns"]["responsible"] == CLERK
+    assert [it["case"] for it in told["cases"]] == [CASE]
+    node = str(province.live.founded.configs[SICHUAN].parent)
+    assert main(["trace", incident, "--node", node]) == 0
+    assert CLERK in capsys.readouterr().out
+
+
 def test_the_bundle_proves_the_case_with_the_genesis_roster_alone(province: Province) -> None:
     """And with one byte changed anywhere it proves nothing."""
 

@@ -6,11 +6,13 @@ import pytest
 from sqlalchemy import Engine, select
 
 from ledger.kind import Fact
+from nodes.core.kinds import KINDS
 from nodes.store import schema
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.facts import insert_facts
-from nodes.store.lent import is_lent, load_covering, load_lapsing, upgrade_lent
+from nodes.store.lent import is_lent, load_covering, load_lapsing
+from nodes.store.upgrades import upgrade
 
 ITEM, WINDOW, GRANT = "540000/item/1", "510000/window/w1", "540000/grant/g1"
 ITEM_2, ITEM_3, DEPARTMENT = "540000/item/2", "540000/item/3", "540000/department/hrss"
@@ -94,7 +96,7 @@ def test_a_database_that_is_older_gets_the_index_from_its_facts(engine: Engine) 
         before = connection.execute(select(schema.lent)).all()
         schema.lent.drop(connection)
         schema.lent_covers.drop(connection)
-    upgrade_lent(engine)
+    upgrade(engine, KINDS)
     with engine.connect() as connection:
         assert connection.execute(select(schema.lent)).all() == before
     assert found(engine, 190) == [(WINDOW, GRANT)]

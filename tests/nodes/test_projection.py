@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete, select
 
 from ledger.beginning import genesis_body
 from ledger.checkpoint import Checkpoint
@@ -32,6 +33,7 @@ from nodes.core.projection import Projection
 from nodes.core.ready import AppendEntries
 from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
+from nodes.store import schema, ties
 from nodes.store.apply import apply
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
@@ -227,6 +229,37 @@ def test_a_false_act_is_void_with_a_finding(named: dict[str, Any], expected: str
     assert judge.codes() == [(1, expected)]
     (fact,) = judge.reader.facts([(log.origin, f"{A}/basis/1", 99)])
     assert fact is None
+
+
+def test_void_acts_are_found_by_what_they_name_and_by_whoever_signed_them() -> None:
+    log, officer = Writer(A).genesis(), f"{A}/officer/w1"
+    window, grant = f"{A}/window/w1", f"{B}/grant/1"
+    made = {"grant": grant, "window": window, "remark": "x"}
+    log.add("case.note", f"{A}/case/1", made)
+    log.add("case.supplement", f"{A}/case/1", made)
+    log.add("case.supplement", f"{A}/case/2", made, issuer=officer)  # by no key of theirs
+    log.add("party.suspend", officer, {"reason": "x"})
+    judge = judged(log)
+    assert [index for index, _ in judge.codes()] == [1, 2, 3, 4]
+
+    def found(name: str) -> list[tuple[str, int]]:
+        rows = ties.load(
+            judge.connection,
+            judge.ids,
+            name,
+            from_s=0,
+            until_s=2**40,
+            after=None,
+            rows_max=9,
+        )
+        return [(origin, index) for _, origin, index in rows]
+
+    assert found(grant) == found(window) == [(log.origin, 2), (log.origin, 3)]
+    assert found(officer) == [(log.origin, 4)]
+    before = judge.connection.execute(select(schema.ties)).all()
+    judge.connection.execute(delete(schema.ties))
+    ties.fill(judge.connection, KINDS)
+    assert judge.connection.execute(select(schema.ties)).all() == before
 
 
 def test_a_forged_signature_is_found() -> None:

@@ -28,7 +28,7 @@ from nodes.core.ready import (
     UseRow,
 )
 from nodes.core.settlement import WITHDRAWN
-from nodes.store import entries, facts, findings, notes, schema
+from nodes.store import entries, facts, findings, notes, schema, ties
 from nodes.store.apply import apply
 from nodes.store.engine import Prepared, create_schema, open_sqlite
 from nodes.store.entries import LogIDs
@@ -144,6 +144,26 @@ def test_the_day_an_entry_was_seen_is_found_by_its_range(connection: Connection)
     seen = [reader.seen_by(LOG, index) for index in range(5)]
     assert seen == [(100, 4)] * 3 + [(200, 9), None]
     assert reader.seen_by(OTHER, 0) is None
+
+
+def test_what_follows_from_an_object_comes_in_pages_by_declared_time(
+    connection: Connection,
+) -> None:
+    ids, grant = LogIDs(), "500000/grant/1"
+    rows = [(LOG, grant, 4, 20), (LOG, grant, 2, 10), (OTHER, grant, 1, 10), (LOG, grant, 3, 10)]
+    apply(connection, ids, [PutFacts((), (), (), (*rows, (LOG, "500000/grant/2", 2, 10)))])
+
+    def load(after: tuple[int, str, int] | None, **more: int) -> list[tuple[int, str, int]]:
+        asked = {"from_s": 0, "until_s": 99, "rows_max": 2, **more}
+        return ties.load(connection, ids, grant, after=after, **asked)
+
+    first = load(None)
+    assert first == [(10, LOG, 2), (10, LOG, 3)]
+    second = load(first[-1])
+    assert second == [(10, OTHER, 1), (20, LOG, 4)]
+    assert load(second[-1]) == []
+    assert load(None, from_s=11) == [(20, LOG, 4)]
+    assert load(None, until_s=10) == []
 
 
 def a_finding(severity: str = "flag") -> FindingRow:

@@ -86,9 +86,19 @@ def add_work_ledger(commands: Commands) -> None:
 def add_trace(commands: Commands) -> None:
     """Add ``shouxin trace``."""
     trace = command(
-        commands, "trace", "traces:trace", "show who did what on a case, and who held it"
+        commands,
+        "trace",
+        "traces:trace",
+        "show who did what on a case and who held it, or what followed from another object",
+        description=(
+            "Show who did what on a case, when, on what ground, and who held it after; or all that "
+            "followed from an officer, a window, a grant, a seal or an incident."
+        ),
     )
-    trace.add_argument("case", metavar="CASE")
+    trace.add_argument("object", metavar="OBJECT", help="a case, officer, window, grant, seal …")
+    trace.add_argument(
+        "--rows", type=int, default=1_000, help="of what followed, at most (default: 1000)"
+    )
     trace.add_argument(
         "--proofs", action="store_true", help="with --json: the proof of each line beside it"
     )
