@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final
 
+from authz.milestone import COUNTED
 from ledger.errors import LedgerError, MalformedError, NotFoundError
 from ledger.names import check_region
 
@@ -55,11 +56,16 @@ class PresetRegion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetMilestone:
-    """How many of what, by when (the end of that day in Beijing)."""
+    """How many of what, by when (the end of that day in Beijing).
+
+    Args:
+        counts: Which records are counted (``authz.milestone``); empty: it is reported.
+    """
 
     matter: str
     target: int
     due_s: int
+    counts: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +132,10 @@ def _region(given: Mapping[str, Any]) -> PresetRegion:
 
 def _milestone(given: Mapping[str, Any]) -> PresetMilestone:
     return PresetMilestone(
-        matter=given["matter"], target=given["target"], due_s=_end_s(given["due"])
+        matter=given["matter"],
+        target=given["target"],
+        due_s=_end_s(given["due"]),
+        counts=given.get("counts", ""),
     )
 
 
@@ -162,6 +171,8 @@ def _check(preset: Preset) -> None:
             raise _bad(preset.name, f"{region.code} decides at least one item of the catalogue")
     if any(milestone.target < 1 for milestone in preset.milestones):
         raise _bad(preset.name, "a milestone counts something")
+    if any(it.counts and it.counts not in COUNTED for it in preset.milestones):
+        raise _bad(preset.name, f"a milestone counts one of {', '.join(sorted(COUNTED))}")
     if preset.basis is not None and preset.basis[0] >= preset.basis[1]:
         raise _bad(preset.name, "a basis ends after it begins")
 

@@ -429,6 +429,10 @@ class Client:
         asked = {"region": region, "rows": rows} | ({"after": after} if after else {})
         return await self._json("GET", f"/v1/ungranted?{urlencode(asked)}")
 
+    async def milestones(self, region: str) -> dict[str, Any]:
+        """Return a region's milestones, each with its count and the acts that show it."""
+        return await self._json("GET", f"/v1/milestones?{urlencode({'region': region})}")
+
     async def work_ledger(
         self, month: str, *, unit: str = "", as_of: str = "", known: str = ""
     ) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from authz.milestone import COUNTED
 from authz.party import DECIDE, MANAGE, RECEIVE
 from authz.records import NEW, Life, Row, Side, Signer, Step
 from authz.tables.words import (
@@ -362,7 +363,12 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_61,
     ),
     kind_of_step(
-        Step(life=MILESTONE, event="milestone.set", signer=Signer.BOTH, keep=("target",)),
+        Step(
+            life=MILESTONE,
+            event="milestone.set",
+            signer=Signer.BOTH,
+            keep=("matter", "target", "document", "counts"),
+        ),
         "设定阶段目标",
         "set a milestone",
         {
@@ -370,6 +376,9 @@ KINDS: Final[tuple[Kind, ...]] = (
             "target": number("数量", "count to be reached"),
             "due": date("时限", "to be reached by"),
             "document": text("文件", "document that sets it"),
+            "counts": code(
+                "据以计数的记录", "records that are counted", *sorted(COUNTED), optional=True
+            ),
         },
         question="How many by when, by which document?",
         source="48 阶段与数量",

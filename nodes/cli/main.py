@@ -113,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     asking.add_check(commands)
     asking.add_sweeps(commands)
     asking.add_work_ledger(commands)
+    asking.add_milestones(commands)
     asking.add_trace(commands)
     asking.add_bundle(commands)
     asking.add_findings(commands)

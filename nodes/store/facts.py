@@ -1,6 +1,6 @@
 """What entries left objects as, and which traces they belong to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -120,6 +120,17 @@ def between(  # noqa: PLR0917 - a connection, and a range
     log_id = ids.find(connection, origin)
     rows = _BETWEEN.run(connection, (object_, log_id or 0, low, high)).fetchall()
     return [_fact(origin, object_, row) for row in rows]
+
+
+def load_type(connection: Connection, ids: LogIDs, region: str, type_: str) -> Iterator[Fact]:
+    """Give every row of a region's objects of a type, by object and log, ascending."""
+    query = (
+        select(_facts.object, _facts.log_id, _facts.index, _facts.leaf, _facts.state)
+        .where(_facts.object > f"{region}/{type_}/", _facts.object < f"{region}/{type_}0")
+        .order_by(_facts.object, _facts.log_id, _facts.index)
+    )
+    for object_, log_id, *row in connection.execute(query):
+        yield _fact(ids.origin(connection, log_id), object_, row)
 
 
 def find_leaf(

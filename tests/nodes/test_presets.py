@@ -76,3 +76,21 @@ def test_any_preset_can_be_founded() -> None:
     assert founding.steward == "520000"
     with pytest.raises(NotFoundError):
         network.chosen(21_000, None, "nowhere")
+
+
+def test_the_milestones_of_a_preset_are_counted_from_its_records(
+    county: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was set in 2021 is missed by records of today; the numbers are there all the same."""
+    node = ["--node", str(county.founded.folder / "370402")]
+    assert main(["milestones", "370402", *node, "--json"]) == 1
+    told = {it["matter"]: it for it in json.loads(capsys.readouterr().out)["milestones"]}
+    assert len(told) == len(load_text(NAME).milestones)
+    windows, claims = told["完善“通办”专窗设置"], told["“跨省通办”事项落地"]
+    assert (windows["counts"], windows["standing"], windows["count"]) == ("windows", "late", 0)
+    assert len(windows["evidence"]) == 1
+    assert (claims["target"], claims["standing"], claims["evidence"]) == (74, "missed", [])
+    assert main(["milestones", "370402", *node, "--lang", "zh"]) == 1
+    assert "未达成" in capsys.readouterr().out
+    assert main(["milestones", "370000", *node]) == 0
+    assert "No milestones" in capsys.readouterr().out

@@ -83,6 +83,20 @@ def add_work_ledger(commands: Commands) -> None:
         add_caller(made)
 
 
+def add_milestones(commands: Commands) -> None:
+    """Add ``shouxin milestones``."""
+    milestones = command(
+        commands,
+        "milestones",
+        "milestones:milestones",
+        "show what a region was to reach, by when, and what shows it (status 1: one is missed)",
+    )
+    milestones.add_argument("region", metavar="REGION")
+    add_json(milestones)
+    add_language(milestones)
+    add_caller(milestones)
+
+
 def add_trace(commands: Commands) -> None:
     """Add ``shouxin trace``."""
     trace = command(

@@ -234,4 +234,6 @@ async def _set_milestones(steward: Office, preset: Preset) -> None:
             "due": milestone.due_s,
             "document": preset.document,
         }
+        if milestone.counts:
+            fields["counts"] = milestone.counts
         await steward.act("milestone.set", milestone_name(preset, number), fields)
