@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Tests of processes wait as much as they work: half as many workers again as there are cores.
+# Tests wait as much as they work: half as many workers again as there are cores.
 WORKERS ?= $(shell expr \( $$(nproc 2>/dev/null || echo 2) \* 3 + 1 \) / 2)
 
 .PHONY: demo test check sim bench load lock format clean setup
@@ -12,7 +12,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/shouxin demo $(ARGS)
 
 test: $(VENV)/.development check
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.development
 	@$(BIN)/ruff check .

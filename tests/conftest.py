@@ -17,12 +17,16 @@ settings.register_profile("night", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "push"))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files that start processes first, and then those with most tests.
+    """Say which tests one worker runs, one after the other, and which of these come first.
 
-    Workers take whole files in this order. What waits for processes takes longest and must not be
-    left for the end, when one worker would run it alone.
+    A file stays together, for its fixtures. All files that start processes stay together too, so
+    that no two of them stand in each other's way, and come first, since they take longest.
     """
     sizes = Counter(item.path for item in items)
-    waiting = {item.path for item in items if item.get_closest_marker("process")}
-    items.sort(key=lambda item: (item.path not in waiting, -sizes[item.path], str(item.path)))
+    starting = {item.path for item in items if item.get_closest_marker("process")}
+    items.sort(key=lambda item: (item.path not in starting, -sizes[item.path], str(item.path)))
+    for item in items:
+        group = "processes" if item.path in starting else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
