@@ -19,7 +19,7 @@ receiver's log before its first act the row is only ``{at, n, to, from, item, v,
 Source: protocol.md section 5; domain.md rule 7.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -207,6 +207,22 @@ def holder_of(rows: Mapping[str, Row]) -> str | None:
         ):
             return str(row["to"])
     return None
+
+
+def ever_held(rows: Iterable[Row]) -> frozenset[str]:
+    """Return the departments and windows that hold a case, or held it once.
+
+    Args:
+        rows: All rows of the case, or of a branch of it, in all logs within sight.
+    """
+    units = set()
+    for row in rows:
+        if row["at"] in HOLDING:
+            units.add(row["unit"])
+        elif row["at"] == At.AWAY:
+            # Custody moves at the release, before the receiver's first act.
+            units.add(row["to"])
+    return frozenset(units)
 
 
 # ---- handing over -------------------------------------------------------------------------------

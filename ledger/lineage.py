@@ -14,7 +14,7 @@ from ledger.names import number_of_origin, region_of_origin, split_name
 from ledger.roster import Closing
 from ledger.schema import PARTY_TYPES
 
-_UNNUMBERED: Final = frozenset((*PARTY_TYPES, "token"))
+_UNNUMBERED: Final = frozenset((*PARTY_TYPES, "token", "vault-key"))
 
 
 def heir_of(closed: Mapping[str, Closing], origin: str) -> str | None:
@@ -67,7 +67,7 @@ def has_number_of(origin: str, name: str) -> bool:
 
     A successor's numbers begin with its own number and a hyphen (``510000/case/2-2026-000017``), so
     that none is given out twice: what the lost log gave out beyond the cut is written on papers.
-    Parties and tokens are known by their names and keys, and carry none.
+    Parties, tokens and vault keys are known by their names and keys, and carry none.
     """
     number = number_of_origin(origin)
     try:

@@ -71,6 +71,14 @@ def is_mobile_number(text: str) -> bool:
     )  # fmt: skip
 
 
+def names_citizen(text: str) -> bool:
+    """Return whether a resident identity or a mobile number stands in ``text`` as a whole token."""
+    return any(
+        is_mobile_number(token[1]) if token[1] else is_resident_identity(token[2])
+        for token in _tokens(text)
+    )
+
+
 def check_body(kind: Kind, body: Mapping[str, Any]) -> None:
     """Check that ``body`` has the fields of ``kind``, no other, and that none names a citizen.
 
@@ -155,12 +163,7 @@ def _text_problem(value: object) -> str | None:
         return f"is text of 1 to {TEXT_CHARS_MAX} characters"
     if _has_control(value):
         return "holds a control character"
-    if any(
-        is_mobile_number(token[1]) if token[1] else is_resident_identity(token[2])
-        for token in _tokens(value)
-    ):
-        return _PERSONAL
-    return None
+    return _PERSONAL if names_citizen(value) else None
 
 
 def _code_problem(value: object) -> str | None:

@@ -20,6 +20,11 @@ ENV_PREFIX: Final = "SHOUXIN_"
 CONFIG_BYTES_MAX: Final = 1 << 20
 STATEMENT_BYTES_MAX: Final = 65_535
 
+PAYLOAD_BYTES_MAX: Final = 15 << 20
+"""What fits with its frame into one record."""
+PAYLOAD_FRAME_BYTES: Final = 8_192
+"""How much more than the paper itself another region is sent for it."""
+
 POSTGRESQL_URL: Final = "postgresql+psycopg://"
 
 _PORT_MAX: Final = 65_535
@@ -171,6 +176,32 @@ class SealsSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSection:
+    """The region's vault: papers sealed beside the ledger.
+
+    Args:
+        file: Its database; None for ``vault.db`` in the node's data folder.
+        payload_bytes_max: Of one paper.
+        case_bytes_max: Of all papers of a case that are kept here, sealed.
+        case_payloads_max: How many papers of a case are kept here.
+        fetch_timeout_ms: How long another region may take to give a paper out.
+    """
+
+    file: Path | None = None
+    payload_bytes_max: int = 4 << 20
+    case_bytes_max: int = 64 << 20
+    case_payloads_max: int = 200
+    fetch_timeout_ms: int = 10_000
+
+    def __post_init__(self) -> None:
+        _check_range("vault.payload_bytes_max", self.payload_bytes_max, 1, PAYLOAD_BYTES_MAX)
+        for name in ("case_bytes_max", "case_payloads_max", "fetch_timeout_ms"):
+            _check_range(f"vault.{name}", getattr(self, name), 1, 2**40)
+        if self.payload_bytes_max > self.case_bytes_max:
+            raise _bad("vault.payload_bytes_max is at most vault.case_bytes_max")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsSection:
     """What one caller, and all of them together, may ask of this node."""
 
@@ -234,6 +265,7 @@ class Config:
     unlock: UnlockSection = field(default_factory=UnlockSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
     seals: SealsSection = field(default_factory=SealsSection)
+    vault: VaultSection = field(default_factory=VaultSection)
     witnesses: tuple[WitnessSection, ...] = ()
     peers: Mapping[str, str] = field(default_factory=dict)
     """Base URL by region, of peers that this node reaches another way than the roster says (over a
@@ -243,6 +275,8 @@ class Config:
         for region, url in self.peers.items():
             check_region(region)
             _check_url(f"peers.{region}", url)
+        if self.vault.payload_bytes_max + PAYLOAD_FRAME_BYTES > self.limits.peer_body_bytes_max:
+            raise _bad("limits.peer_body_bytes_max holds a paper of vault.payload_bytes_max")
         names = [witness.name for witness in self.witnesses]
         if len(set(names)) != len(names):
             raise _bad("two witnesses have one name")
@@ -256,6 +290,7 @@ _SECTIONS: Final[Mapping[str, type]] = MappingProxyType(
         "unlock": UnlockSection,
         "limits": LimitsSection,
         "seals": SealsSection,
+        "vault": VaultSection,
     }
 )
 

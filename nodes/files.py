@@ -8,6 +8,8 @@ from ledger.errors import MalformedError
 
 FILE_BYTES_MAX: Final = 64 << 20
 
+_ZEROS_BYTES: Final = 1 << 20
+
 
 def read_bounded(path: Path, bytes_max: int = FILE_BYTES_MAX) -> bytes:
     """Return what is in a file of bounded size.
@@ -49,6 +51,26 @@ def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def overwrite(path: Path) -> None:
+    """Write zeros over all of a file, durably, and delete it; nothing where there is none."""
+    if not path.is_file():
+        return
+    zero(path)
+    path.unlink()
+    sync_folder(path.parent)
+
+
+def zero(path: Path) -> None:
+    """Write zeros over all of a file, in place and durably."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "wb") as file:
+        left = os.fstat(file.fileno()).st_size
+        while left > 0:
+            left -= file.write(bytes(min(left, _ZEROS_BYTES)))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -23,14 +23,17 @@ from ledger import encoding
 from ledger.errors import MalformedError, NotFoundError, RefusedError, UnverifiedError
 from ledger.keys import PostQuantumKey, SigningKey, generate_seed
 from ledger.names import check_party, check_region
+from ledger.sealed_box import BoxKey
 from ledger.suites import SM2_SM3
-from nodes.adapters.sm2 import open_sm2
-from nodes.files import sync_folder, write_durably
+from nodes.adapters.sm2 import StoredKey, open_sm2
+from nodes.files import overwrite, sync_folder, write_durably
 from seals.sm2 import SM2StatementKey
 
 STORE_FORMAT: Final = "shouxin/keystore/v1"
 KEY_FORMAT: Final = "shouxin/key/v1"
 LOG_SM2: Final = "role/log_sm2"
+VAULT: Final = "role/vault"
+VAULT_SM2: Final = "role/vault_sm2"
 SECRET_ENV: Final = "SHOUXIN_KEYS_SECRET"  # noqa: S105 - the name of a variable, not a secret
 SECRET_BYTES_MIN: Final = 16
 SECRET_BYTES_MAX: Final = 1024
@@ -49,8 +52,9 @@ _FILE_BYTES_MAX: Final = 4096
 _NUMBER: Final = re.compile(r"\.(?:[2-9]|[1-9][0-9]{1,3})$", re.ASCII)
 
 Randomness = Callable[[int], bytes]
-Key = SigningKey | PostQuantumKey
-K = TypeVar("K", SigningKey, PostQuantumKey)
+Key = SigningKey | PostQuantumKey | BoxKey
+K = TypeVar("K", SigningKey, PostQuantumKey, BoxKey)
+_SM2_ROLES: Final = frozenset(name.partition("/")[2] for name in (LOG_SM2, VAULT_SM2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,9 @@ class KeyStore:
     """The sealed keys of one folder, opened.
 
     Names are ``role/<role>``, ``governance/<region>`` and ``officer/<party>``. A role that ends in
-    ``_pq`` has an ML-DSA-44 key, all else Ed25519; but ``role/log_sm2`` and such officers as were
-    given one have an SM2 key, in a file of PKCS #8. The key that follows another one of a role or a
+    ``_pq`` has an ML-DSA-44 key, ``role/vault`` one of X25519, all else Ed25519; but
+    ``role/log_sm2``, ``role/vault_sm2`` and such officers as were given one have an SM2 key, in a
+    file of PKCS #8. The key that follows another one of a role or a
     region has the same name with a number, from 2: old keys stay, and which of them counts, only
     the roster says. Safe for threads: handlers make officers' keys while the writer thread signs.
     """
@@ -123,7 +128,7 @@ class KeyStore:
         self._sealing_key = sealing_key
         self._randomness = randomness
         self._opened: dict[str, Key] = {}
-        self._opened_sm2: dict[str, SM2StatementKey] = {}
+        self._opened_sm2: dict[str, StoredKey] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -230,6 +235,50 @@ class KeyStore:
         with self._lock:
             return self._load(f"role/{role}", PostQuantumKey)
 
+    def make_box(self, name: str) -> BoxKey:
+        """Make and seal a new key of the vault, or return the one of this name that is there."""
+        return self._make(name, BoxKey)
+
+    def load_box(self, name: str) -> BoxKey:
+        """Return a key of the vault.
+
+        Raises:
+            NotFoundError: There is none of this name.
+            UnverifiedError: As ``load``.
+        """
+        with self._lock:
+            return self._load(name, BoxKey)
+
+    def make_sm2_box(self, name: str) -> StoredKey:
+        """Make and seal a new SM2 key of the vault, or return the one of this name.
+
+        Raises:
+            UnavailableError: ``sm2-unavailable``: there is no SM2 here.
+        """
+        with self._lock:
+            return self._make_sm2(name)
+
+    def load_sm2_box(self, name: str) -> StoredKey:
+        """Return an SM2 key of the vault.
+
+        Raises:
+            LedgerError: As ``load_sm2``.
+        """
+        with self._lock:
+            return self._load_sm2(name)
+
+    def destroy(self, name: str) -> None:
+        """Overwrite a key's file and delete it; nothing where there is none.
+
+        What the disk does underneath is its own: a file system that writes elsewhere, or a drive
+        that spreads its wear, may keep the old bytes for a time. They are sealed.
+        """
+        with self._lock:
+            self._opened.pop(name, None)
+            self._opened_sm2.pop(name, None)
+            for path in (self._path(name), self._sm2_path(name)):
+                overwrite(path)
+
     def make_sm2(self, name: str) -> SM2StatementKey:
         """Make and seal a new SM2 key, or return the one of this name that is there.
 
@@ -240,15 +289,7 @@ class KeyStore:
         with self._lock:
             if self._path(name).exists():
                 raise RefusedError(f"{name} has an Ed25519 key already", code="exists")
-            try:
-                return self._load_sm2(name)
-            except NotFoundError:
-                key = open_sm2().generate(self._randomness)
-                path = self._sm2_path(name)
-                self._make_folder(path)
-                write_durably(path, key.encrypted(self.passphrase(name), self._randomness))
-                made = self._opened_sm2[name] = SM2StatementKey(key)
-                return made
+            return SM2StatementKey(self._make_sm2(name))
 
     def load_sm2(self, name: str) -> SM2StatementKey:
         """Return an SM2 key.
@@ -260,9 +301,20 @@ class KeyStore:
             UnavailableError: ``sm2-unavailable``: there is no SM2 here.
         """
         with self._lock:
-            return self._load_sm2(name)
+            return SM2StatementKey(self._load_sm2(name))
 
-    def _load_sm2(self, name: str) -> SM2StatementKey:
+    def _make_sm2(self, name: str) -> StoredKey:
+        try:
+            return self._load_sm2(name)
+        except NotFoundError:
+            key = open_sm2().generate(self._randomness)
+            path = self._sm2_path(name)
+            self._make_folder(path)
+            write_durably(path, key.encrypted(self.passphrase(name), self._randomness))
+            self._opened_sm2[name] = key
+            return key
+
+    def _load_sm2(self, name: str) -> StoredKey:
         found = self._opened_sm2.get(name)
         if found is not None:
             return found
@@ -275,8 +327,8 @@ class KeyStore:
             raise UnverifiedError(
                 f"the secret does not open {path}", code="wrong-secret"
             ) from error
-        found = self._opened_sm2[name] = SM2StatementKey(key)
-        return found
+        self._opened_sm2[name] = key
+        return key
 
     def _sm2_path(self, name: str) -> Path:
         path = self._path(name)
@@ -304,8 +356,9 @@ class KeyStore:
                 return key
 
     def _load(self, name: str, kind: type[K]) -> K:
-        is_post_quantum = _role_of(name).endswith(POST_QUANTUM_SUFFIX)
-        if is_post_quantum != (kind is PostQuantumKey):
+        role = _role_of(name)
+        is_post_quantum, is_box = role.endswith(POST_QUANTUM_SUFFIX), f"role/{role}" == VAULT
+        if (is_post_quantum, is_box) != (kind is PostQuantumKey, kind is BoxKey):
             raise MalformedError(f"not the name of such a key: {name!r}", code="bad-field")
         key = self._opened.get(name)
         if isinstance(key, kind):
@@ -345,7 +398,7 @@ class KeyStore:
     def _path(self, name: str) -> Path:
         role = _role_of(name)
         kind, _, rest = name.partition("/")
-        if role == LOG_SM2.partition("/")[2] or role.removesuffix(POST_QUANTUM_SUFFIX).isalpha():
+        if role in _SM2_ROLES or role.removesuffix(POST_QUANTUM_SUFFIX).isalpha():
             return self._folder / "roles" / f"{rest}.key"
         if kind == "governance":
             check_region(_NUMBER.sub("", rest))

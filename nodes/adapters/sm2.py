@@ -15,6 +15,13 @@ from seals.sm2 import SM2, Randomness, SigningKey
 class StoredKey(SigningKey, Protocol):
     """A private key that may rest in a file."""
 
+    def open(self, box: bytes) -> bytes:
+        """Return what was encrypted for this key.
+
+        Raises:
+            UnverifiedError: ``wrong-wrap``: it is for another key, or was changed.
+        """
+
     def encrypted(self, passphrase: bytes, randomness: Randomness) -> bytes:
         """Return DER EncryptedPrivateKeyInfo."""
 
@@ -25,6 +32,13 @@ class Provider(SM2, Protocol):
     @property
     def name(self) -> str:
         """What the status calls it."""
+
+    def encrypt(self, public: bytes, message: bytes) -> bytes:
+        """Encrypt at most 255 bytes for the holder of a key: DER of C1, C3 and C2 (GM/T 0009).
+
+        Raises:
+            UnverifiedError: ``sm2-key``: the key is no point of the curve.
+        """
 
     def generate(self, randomness: Randomness) -> StoredKey:
         """Make a new key."""

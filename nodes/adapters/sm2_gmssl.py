@@ -12,6 +12,7 @@ from ledger.errors import FatalError, MalformedError, UnavailableError, Unverifi
 from ledger.suites import check_point
 from nodes.adapters.sm2_key_file import open_key, seal_key
 from nodes.adapters.sm2_libcrypto import (
+    ENCRYPTED_BYTES_MAX,
     KNOWN_MESSAGE,
     KNOWN_PRIVATE,
     KNOWN_PUBLIC,
@@ -50,6 +51,33 @@ class GmSSLSM2:
             ) from error
         if held is not True:
             raise UnverifiedError("the signature does not hold", code="sm2-signature")
+
+    def encrypt(self, public: bytes, message: bytes) -> bytes:
+        """Encrypt for the holder of a key; see ``nodes.adapters.sm2.Provider``."""
+        if not 0 < len(message) <= ENCRYPTED_BYTES_MAX:
+            raise MalformedError(
+                f"SM2 encrypts 1 to {ENCRYPTED_BYTES_MAX} bytes", code="bad-payload"
+            )
+        check_point(public)
+        try:
+            box = self._library.sm2_encrypt(public[1:], message)
+        except self._library.GmsslInnerError as error:
+            raise UnavailableError(
+                f"GmSSL does not encrypt: {error}", code="sm2-unavailable"
+            ) from error
+        assert isinstance(box, bytes)
+        return box
+
+    def decrypt(self, private: bytes, box: bytes) -> bytes:
+        """Return what was encrypted for a key in memory."""
+        try:
+            message = self._library.sm2_decrypt(private, box)
+        except (self._library.GmsslInnerError, self._library.InvalidValueError) as error:
+            raise UnverifiedError(
+                "the box does not open with this key", code="wrong-wrap"
+            ) from error
+        assert isinstance(message, bytes)
+        return message
 
     def generate(self, randomness: Randomness) -> "GmSSLKey":
         """Make a new key. GmSSL draws it from the system, since it takes no randomness from us."""
@@ -109,6 +137,10 @@ class GmSSLKey:
     def sign(self, message: bytes, *, user_id: bytes) -> bytes:
         """Return a signature on ``message``; no two are alike."""
         return self._provider.sign(self._private, self.public, message, user_id)
+
+    def open(self, box: bytes) -> bytes:
+        """Return what was encrypted for this key; see ``nodes.adapters.sm2.StoredKey``."""
+        return self._provider.decrypt(self._private, box)
 
     def encrypted(self, passphrase: bytes, randomness: Randomness) -> bytes:
         """Return the key as it may rest; see ``LibcryptoKey.encrypted``."""

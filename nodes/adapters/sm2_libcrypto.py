@@ -29,6 +29,8 @@ PKCS8_BYTES_MAX: Final = 4096
 PASSPHRASE_BYTES_MIN: Final = 12
 PASSPHRASE_BYTES_MAX: Final = 1024
 SIGNATURE_BYTES_MAX: Final = 72
+ENCRYPTED_BYTES_MAX: Final = 255
+"""What GmSSL takes; enough for a key, and the same for every provider."""
 
 # Keys at rest: AES-256-CBC under scrypt (RFC 7914, PKCS #5): 16 MiB and about 50 ms. More than
 # 32 MiB libcrypto refuses unasked.
@@ -83,6 +85,10 @@ _FUNCTIONS: Final[dict[str, tuple[Any, list[Any]]]] = {
     "EVP_DigestSign": (_INT, [_POINTER, _BYTES, ctypes.POINTER(_SIZE), _BYTES, _SIZE]),
     "EVP_DigestVerifyInit": (_INT, [_POINTER, _POINTER, _POINTER, _POINTER, _POINTER]),
     "EVP_DigestVerify": (_INT, [_POINTER, _BYTES, _SIZE, _BYTES, _SIZE]),
+    "EVP_PKEY_encrypt_init": (_INT, [_POINTER]),
+    "EVP_PKEY_encrypt": (_INT, [_POINTER, _BYTES, ctypes.POINTER(_SIZE), _BYTES, _SIZE]),
+    "EVP_PKEY_decrypt_init": (_INT, [_POINTER]),
+    "EVP_PKEY_decrypt": (_INT, [_POINTER, _BYTES, ctypes.POINTER(_SIZE), _BYTES, _SIZE]),
     "EVP_PKEY_free": (None, [_POINTER]),
     "EVP_PKEY_is_a": (_INT, [_POINTER, _BYTES]),
     "EVP_PKEY_get_octet_string_param": (
@@ -183,6 +189,20 @@ class LibcryptoSM2:
         library.ERR_clear_error()
         raise UnverifiedError("the signature does not hold", code="sm2-signature")
 
+    def encrypt(self, public: bytes, message: bytes) -> bytes:
+        """Encrypt for the holder of a key; see ``nodes.adapters.sm2.Provider``."""
+        if not 0 < len(message) <= ENCRYPTED_BYTES_MAX:
+            raise MalformedError(
+                f"SM2 encrypts 1 to {ENCRYPTED_BYTES_MAX} bytes", code="bad-payload"
+            )
+        library = self._library
+        done = self._crypt(
+            self._public(public), library.EVP_PKEY_encrypt_init, library.EVP_PKEY_encrypt, message
+        )
+        if done is None:
+            raise UnavailableError("libcrypto does not encrypt", code="sm2-unavailable")
+        return done
+
     def generate(self, randomness: Randomness) -> "LibcryptoKey":
         """Make a new key out of these random bytes."""
         return self.from_private(draw_private(randomness))
@@ -261,6 +281,34 @@ class LibcryptoSM2:
             library.EVP_MD_CTX_free(context)
             library.EVP_PKEY_CTX_free(key_context)
         return signature.raw[: written.value]
+
+    def _decrypt(self, key: _Key, box: bytes) -> bytes:
+        library = self._library
+        done = self._crypt(key, library.EVP_PKEY_decrypt_init, library.EVP_PKEY_decrypt, box)
+        if done is None:
+            raise UnverifiedError("the box does not open with this key", code="wrong-wrap")
+        return done
+
+    def _crypt(self, key: _Key, begin: Any, step: Any, data: bytes) -> bytes | None:  # noqa: ANN401 - functions of a library
+        """Encrypt or decrypt; None where libcrypto says no."""
+        library = self._library
+        context = library.EVP_PKEY_CTX_new(key.pointer, None)
+        try:
+            size = _SIZE()
+            if (
+                not context
+                or begin(context) != 1
+                or step(context, None, ctypes.byref(size), data, len(data)) != 1
+            ):
+                library.ERR_clear_error()
+                return None
+            done = ctypes.create_string_buffer(size.value)
+            if step(context, done, ctypes.byref(size), data, len(data)) != 1:
+                library.ERR_clear_error()
+                return None
+            return done.raw[: size.value]
+        finally:
+            library.EVP_PKEY_CTX_free(context)
 
     def _encrypt(self, key: _Key, passphrase: bytes, randomness: Randomness) -> bytes:
         if not PASSPHRASE_BYTES_MIN <= len(passphrase) <= PASSPHRASE_BYTES_MAX:
@@ -382,6 +430,10 @@ class LibcryptoKey:
     def sign(self, message: bytes, *, user_id: bytes) -> bytes:
         """Return a signature on ``message``; no two are alike."""
         return self._provider._sign(self._key, message, user_id)  # noqa: SLF001 - the provider's own key
+
+    def open(self, box: bytes) -> bytes:
+        """Return what was encrypted for this key; see ``nodes.adapters.sm2.StoredKey``."""
+        return self._provider._decrypt(self._key, box)  # noqa: SLF001 - the same
 
     def encrypted(self, passphrase: bytes, randomness: Randomness) -> bytes:
         """Return the key as it may rest: DER EncryptedPrivateKeyInfo, scrypt and AES-256.

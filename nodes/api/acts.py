@@ -32,6 +32,8 @@ CBOR_TYPE: Final = "application/cbor"
 # A few signatures cost less than a change of threads and back, and hold the loop no longer.
 VERIFIED_HERE_MAX: Final = 2
 
+VAULT_ONLY: Final = frozenset({"vault.key", "vault.put", "vault.share", "vault.shred"})
+
 _WORDS: Final = get_args(Finality)
 _HEXADECIMAL: Final = frozenset({FieldType.HASH, FieldType.KEY, FieldType.BYTES})
 
@@ -54,7 +56,7 @@ async def act(request: web.Request) -> web.Response:
     issuer = fields.get("officer", service.region)
     check_party(issuer)
     check_subject(fields["subject"])
-    _check_issuer(service, caller, issuer)
+    check_issuer(service, caller, issuer)
     body = body_from_json(kind, fields["body"])
     if kind.name == "seal.use" and "draft" in body:
         # So those that have one are as many as the signatures of the seals held here.
@@ -62,6 +64,9 @@ async def act(request: web.Request) -> web.Response:
             "a draft is named where it is sealed, by /v1/papers", code="sealing-only"
         )
 
+    if kind.name in VAULT_ONLY:
+        # It says what has been done in the vault, and only the vault does that.
+        raise RefusedError(f"{kind.name} is recorded by /v1/vault", code="vault-only")
     await reach(service, request, partial(seen_size, service))
 
     def make(request_id: int) -> Compose:
@@ -149,7 +154,7 @@ def _bytes(name: str, value: object) -> bytes:
     raise MalformedError(f"{name} is lower-case hexadecimal", code="bad-field")
 
 
-def _check_issuer(service: Service, caller: Caller, issuer: str) -> None:
+def check_issuer(service: Service, caller: Caller, issuer: str) -> None:
     """Check that the token speaks for the one in whose name the act is to be signed.
 
     Raises:

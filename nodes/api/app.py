@@ -21,6 +21,8 @@ from nodes.api import (
     sweeps,
     tiles,
     tokens,
+    vault,
+    vault_fetching,
     work_ledger,
 )
 from nodes.api.context import SERVICE, Service
@@ -44,8 +46,9 @@ PUBLIC: Final = (
     tiles,
     tokens,
     work_ledger,
+    vault,
 )
-PEER: Final = (c2sp, tiles)
+PEER: Final = (c2sp, tiles, vault_fetching)
 
 
 def public_app(service: Service) -> web.Application:

@@ -67,7 +67,7 @@ async def newest(request: web.Request) -> web.Response:
 async def _ask(request: web.Request, bytes_max: int) -> web.Response:
     service = request.app[SERVICE]
     body = await read_body(request, bytes_max)
-    caller = _caller(request)
+    caller = caller_of(request)
 
     def make(request_id: int) -> PeerCalled:
         return PeerCalled(request_id, request.path, body, caller)
@@ -82,7 +82,8 @@ async def _ask(request: web.Request, bytes_max: int) -> web.Response:
     return web.Response(status=reply.status, body=reply.body, headers=headers)
 
 
-def _caller(request: web.Request) -> str | None:
+def caller_of(request: web.Request) -> str | None:
+    """Return the member whose pinned certificate was shown; None where nobody can tell."""
     transport = request.transport
     tls = None if transport is None else transport.get_extra_info("ssl_object")
     if tls is None:

@@ -24,6 +24,7 @@ from nodes.adapters.readers import Readers
 from nodes.api.desk import Desk
 from nodes.api.recalled import Recalled
 from nodes.api.token_book import TokenBook
+from nodes.api.vault_room import VaultRoom
 from nodes.config import LimitsSection
 from nodes.core.exchange import origin_hash
 from nodes.driver import Driver
@@ -59,6 +60,7 @@ class Service:
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
         recalled: What ``check`` has gathered since the last commit.
         desk: Where papers are drawn and sealed.
+        vault: Where the papers of cases lie, encrypted.
         sm2: Which SM2 this process has; None for none.
         by_hash: Origin by the hash that paths use.
         notes: Last answers about checkpoints, with the commit they are from.
@@ -80,6 +82,7 @@ class Service:
     keys: KeyRing
     recalled: Recalled
     desk: Desk
+    vault: VaultRoom
     sm2: str | None = None
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)

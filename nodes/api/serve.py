@@ -39,6 +39,7 @@ from nodes.adapters.sm2 import Provider, open_sm2
 from nodes.adapters.sm2_sdf import SDFDevice
 from nodes.adapters.timestamp_http import HTTPTimestamps, Stamping, TimestampService
 from nodes.adapters.trust_files import load_trust
+from nodes.adapters.vault_keys import VaultKeys
 from nodes.api import protocol
 from nodes.api.app import peer_app, public_app
 from nodes.api.context import Service
@@ -47,6 +48,7 @@ from nodes.api.recalled import Recalled
 from nodes.api.standby import Standby
 from nodes.api.token_book import TokenBook, add_first_operator
 from nodes.api.tokens import DAY_S, Role
+from nodes.api.vault_room import VaultRoom
 from nodes.config import Config, SealsSection
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Settings
@@ -209,6 +211,14 @@ async def running(
         )
         stack.callback(desk.close)
         desk.warm()
+        vault = VaultRoom(
+            region=region,
+            path=config.vault.file or config.node.data / "vault.db",
+            keys=VaultKeys(keys, sm2, randomness),
+            limits=config.vault,
+            peers=peers,
+        )
+        stack.callback(vault.close)
         origin = Rosters(chain).home_of(region)
         service = Service(
             region=region,
@@ -225,6 +235,7 @@ async def running(
             officers=officers,
             recalled=Recalled(),
             desk=desk,
+            vault=vault,
             keys=ring,
             sm2=None if sm2 is None else sm2.name,
         )

@@ -24,7 +24,7 @@ from ledger.errors import (
     UnavailableError,
     UnverifiedError,
 )
-from nodes.cli.arguments import acting, asking, founding, keeping, members
+from nodes.cli.arguments import acting, asking, founding, keeping, members, vaults
 
 DOES_NOT_HOLD: Final = 1
 USAGE: Final = 2
@@ -121,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
     asking.add_verify(commands)
     acting.add_seal(commands)
     acting.add_paper(commands)
+    vaults.add_vault(commands)
     keeping.add_fsck(commands)
     keeping.add_repair(commands)
     keeping.add_status(commands)

@@ -27,6 +27,7 @@ FINISHED: Final = "/peer/finished"
 LINES: Final = "/peer/lines"
 NEWEST: Final = "/peer/newest/"
 ROSTERS: Final = "/peer/rosters"
+VAULT: Final = "/peer/vault"
 MIRROR: Final = "/mirror/"
 WITNESS: Final = "/witness/"
 

@@ -165,6 +165,17 @@ def load_voids(
     return _load(connection, ids, _places(schema.voids, object_).limit(rows_max))
 
 
+def load_names(connection: Connection, prefix: str) -> list[str]:
+    """Return the objects whose names begin with ``<region>/<type>/``, by name."""
+    query = (
+        select(_facts.object)
+        .where(_facts.object > prefix, _facts.object < f"{prefix[:-1]}0")
+        .distinct()
+        .order_by(_facts.object)
+    )
+    return [str(name) for name in connection.execute(query).scalars()]
+
+
 def _places(table: Table, object_: str) -> Select[tuple[int, int]]:
     return select(table.c.log_id, table.c.index).where(table.c.object == object_)
 

@@ -77,6 +77,22 @@ def test_openssl_accepts_our_signature_and_not_a_changed_one(tmp_path: Path) -> 
     assert not verifies(tmp_path, key("signer").public, b"massage", signature)
 
 
+def test_openssl_opens_what_we_encrypt_and_we_open_what_it_does(tmp_path: Path) -> None:
+    made = SM2.generate(lambda size: b"\x07" * size)
+    private, public = tmp_path / "key.p8", tmp_path / "public.der"
+    private.write_bytes(made.encrypted(PASSPHRASE.encode(), lambda size: b"\x09" * size))
+    public.write_bytes(encode_public(made.public))
+    box, theirs = tmp_path / "box", tmp_path / "theirs"
+    box.write_bytes(SM2.encrypt(made.public, b"a key of a case"))
+    opening = ("-decrypt", "-inkey", str(private), "-keyform", "DER", "-in", str(box))
+    status, said = openssl("pkeyutl", *opening, "-passin", f"pass:{PASSPHRASE}")
+    assert (status, said) == (0, b"a key of a case")
+    sealing = ("-encrypt", "-pubin", "-inkey", str(public), "-keyform", "DER", "-out", str(theirs))
+    status, said = openssl("pkeyutl", *sealing, input_=b"another key")
+    assert status == 0, said
+    assert made.open(theirs.read_bytes()) == b"another key"
+
+
 def test_we_accept_what_openssl_signs_with_a_key_that_it_made(tmp_path: Path) -> None:
     secret = tmp_path / "secret.pem"
     assert (

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,6 +175,42 @@ def test_no_secret_and_a_short_one_are_refused(tmp_path: Path) -> None:
         Unlock(file=tmp_path / "none").secret({})
     with pytest.raises(MalformedError):
         Unlock(env="SECRET").secret({"SECRET": "short"})
+
+
+# ---- keys of the vault --------------------------------------------------------------------------
+
+
+def test_a_vault_key_rests_sealed_and_goes_for_good(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    store = KeyStore.create(folder, SECRET, os.urandom)
+    for make, load, name, file in (
+        (store.make_box, "load_box", "role/vault", "vault.key"),
+        (store.make_box, "load_box", "role/vault.2", "vault.2.key"),
+        (store.make_sm2_box, "load_sm2_box", "role/vault_sm2", "vault_sm2.p8"),
+        (store.make_sm2_box, "load_sm2_box", "role/vault_sm2.3", "vault_sm2.3.p8"),
+    ):
+        made: Any = make(name)
+        assert make(name).public == made.public
+        path = folder / "roles" / file
+        again = KeyStore.open(folder, SECRET, os.urandom)
+        assert getattr(again, load)(name).public == made.public
+        other = path.with_name(f"{file}.other")
+        other.hardlink_to(path)
+        store.destroy(name)
+        assert not path.exists()
+        assert set(other.read_bytes()) == {0}, "what lay there is overwritten"
+        with pytest.raises(NotFoundError):
+            getattr(store, load)(name)
+        store.destroy(name)
+
+
+def test_a_vault_key_signs_nothing_and_a_log_key_opens_nothing(tmp_path: Path) -> None:
+    store = KeyStore.create(tmp_path / "keys", SECRET, os.urandom)
+    store.make_box("role/vault")
+    store.make("role/log")
+    for load, name in ((store.load, "role/vault"), (store.load_box, "role/log")):
+        with pytest.raises(MalformedError):
+            load(name)
 
 
 # ---- the fence ----------------------------------------------------------------------------------

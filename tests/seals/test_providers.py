@@ -52,6 +52,24 @@ def test_gmssl_and_libcrypto_take_each_others_signatures_and_key_files(gmssl: Pr
             other.load(rest, PASSPHRASE + b"!")
 
 
+def test_each_provider_opens_what_the_other_encrypts_and_nothing_else(gmssl: Provider) -> None:
+    for make, other in ((SM2, gmssl), (gmssl, SM2), (SM2, SM2)):
+        made = make.generate(secrets.token_bytes)
+        box = other.encrypt(made.public, b"a key of a case")
+        assert b"a key of a case" not in box
+        assert made.open(box) == b"a key of a case"
+        with refused("wrong-wrap"):
+            make.generate(secrets.token_bytes).open(box)
+        for bad in (b"", box[:-1], flip(box, len(box) * 8 - 1), b"\x30\x00"):
+            with refused("wrong-wrap"):
+                made.open(bad)
+        for size in (0, 256):
+            with refused("bad-payload"):
+                other.encrypt(made.public, bytes(size))
+        with refused("sm2-key"):
+            other.encrypt(made.public[:-1] + bytes((made.public[-1] ^ 1,)), b"x")
+
+
 def test_gmssl_refuses_what_libcrypto_refuses_with_the_same_codes(gmssl: Provider) -> None:
     r, s = decode_signature_value(SIGNATURE)
     off_curve = KEY.public[:-1] + bytes((KEY.public[-1] ^ 1,))

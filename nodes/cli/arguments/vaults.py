@@ -1,0 +1,74 @@
+"""Arguments of the commands about the papers in a region's vault."""
+
+from pathlib import Path
+
+from nodes.cli.arguments.common import Commands, add_caller, command
+
+ERASURE: str = "个人信息保护法第四十七条"
+
+
+def add_vault(commands: Commands) -> None:
+    """Add ``shouxin vault``."""
+    vault = commands.add_parser("vault", help="papers of cases, kept sealed beside the ledger")
+    parts = vault.add_subparsers(metavar="COMMAND", required=True)
+    put = command(
+        parts,
+        "put",
+        "vault:put",
+        "seal papers of a case, keep them in the vault, and record their commitments",
+    )
+    put.add_argument("case", metavar="CASE")
+    put.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    put.add_argument("--officer", help="in whose name; left out, the region itself acts")
+    put.add_argument(
+        "--salt", metavar="HEX", help="of the commitment that was made to this one file before"
+    )
+    add_caller(put)
+    get = command(
+        parts,
+        "get",
+        "vault:get",
+        "read the papers of a case, from here or from the region that has them",
+        description=(
+            "Read the papers of a case into a folder. The token is that of an officer whose unit "
+            "holds the case or held it once. Each paper is checked against its commitment."
+        ),
+    )
+    get.add_argument("case", metavar="CASE")
+    get.add_argument("--paper", action="append", metavar="OBJECT", help="only this one")
+    get.add_argument("-o", dest="output", type=Path, required=True, metavar="DIR")
+    add_caller(get)
+    listing = command(parts, "list", "vault:listing", "list the papers and tombstones of a case")
+    listing.add_argument("case", metavar="CASE")
+    add_caller(listing)
+    shred = command(
+        parts,
+        "shred",
+        "vault:shred",
+        "destroy the region's keys of a case for good, and leave a tombstone",
+        description=(
+            "Destroy this region's keys of a case and all that they open, for good, and record a "
+            "tombstone. Every proof goes on verifying. Other regions that held the case are to "
+            "shred it too, or to record vault.keep. See docs/operations.md for what disks and "
+            "backups keep, and follow with shouxin vault rotate."
+        ),
+    )
+    shred.add_argument("case", metavar="CASE")
+    shred.add_argument("--reason", required=True, help="public; no citizen is named in it")
+    shred.add_argument("--basis", default=ERASURE, help=f"in law (default: {ERASURE})")
+    shred.add_argument("--tombstone", metavar="OBJECT", help="of another region; answered by this")
+    shred.add_argument("--officer", help="in whose name; left out, the region itself acts")
+    add_caller(shred)
+    rotate = command(
+        parts, "rotate", "vault:rotate", "publish the vault's next key, and destroy the old one"
+    )
+    add_caller(rotate)
+    status = command(
+        parts, "status", "vault:status", "show how full the vault is, and what waits for an answer"
+    )
+    add_caller(status)
+    commit = command(
+        parts, "commit", "vault:commit", "make a salted commitment to a file; asks no node"
+    )
+    commit.add_argument("file", type=Path, metavar="FILE")
+    commit.add_argument("--salt", metavar="HEX", help="of a commitment to compare with")
