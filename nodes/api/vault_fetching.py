@@ -87,7 +87,7 @@ async def give(request: web.Request) -> web.Response:
         row = await room.run(store.load_payload, payload)
         if row is None:
             raise NotFoundError(f"{payload} is not in the vault", code="no-payload")
-        wrapped = await vaulting.share(service, case=case, holder=holder, public=public)
+        wrapped = await vaulting.share(service, row, holder, public)
     return web.Response(
         body=encode([GIVE_FORMAT, row.sealed, wrapped]),
         content_type="application/octet-stream",
@@ -129,26 +129,20 @@ async def fetch(service: Service, paper: sight.Paper) -> None:
         opener = room.keys.load(own.holder.suite, own.holder.version)
         key = unwrap_key(wrapped, opener, case=case, region=paper.region, holder=own.holder)
         open_payload(key, paper.place, sealed)
-        row = store.PayloadRow(
-            payload=paper.place.payload,
-            case=case,
-            region=paper.region,
-            index=paper.index,
-            sealed=sealed,
-        )
 
         def keep(connection: Connection) -> None:
+            if store.load_payload(connection, paper.place.payload) is not None:
+                return  # another reader has brought it meanwhile
             vaulting.check_room(service, connection, case, len(sealed))
-            held = room.case_key(connection, case, paper.region)
-            if held is None:
-                room.keep_case_key(connection, key, now)
-            elif held != key:
-                # In its place it would put the papers that came before out of reach.
-                raise UnverifiedError(
-                    f"{paper.region} gave another key of this case before", code="wrong-wrap"
-                )
-            if store.load_payload(connection, row.payload) is None:
-                store.add_payload(connection, row)
+            row = store.PayloadRow(
+                payload=paper.place.payload,
+                case=case,
+                region=paper.region,
+                number=room.add_case_key(connection, key, now),
+                index=paper.index,
+                sealed=sealed,
+            )
+            store.add_payload(connection, row)
 
         await room.run(keep)
 

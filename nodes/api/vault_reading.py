@@ -51,9 +51,8 @@ async def _open(service: Service, paper: sight.Paper) -> Payload | None:
 
         def work(connection: Connection) -> Payload | None:
             row = store.load_payload(connection, paper.place.payload)
-            key = room.case_key(connection, paper.place.case, paper.region)
-            if row is None or key is None:
+            if row is None:
                 return None
-            return open_payload(key, paper.place, row.sealed)
+            return open_payload(room.payload_key(connection, row), paper.place, row.sealed)
 
         return await room.run(work)

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from ledger.errors import NotFoundError, UnverifiedError
 from ledger.payload import CaseKey, Holder, make_case_key, unwrap_key, wrap_key
 from nodes.adapters.vault_keys import VaultKeys, cipher_of
 from nodes.config import VaultSection
@@ -77,37 +79,70 @@ class VaultRoom:
         if self._engine is not None:
             self._engine.dispose()
 
-    def case_key(self, connection: Connection, case: str, region: str) -> CaseKey | None:
-        """Return the data key that a region has for a case; None where it is not here.
+    def case_keys(self, connection: Connection, case: str, region: str) -> dict[int, CaseKey]:
+        """Return the data keys that a region has for a case, by number.
+
+        Left out are those that do not open any more: their vault key is gone, or they were
+        tampered with.
+        """
+        found = {}
+        for row in store.load_keys(connection, case, region):
+            with suppress(NotFoundError, UnverifiedError):
+                found[row.number] = self.unwrap(row)
+        return found
+
+    def unwrap(self, row: store.KeyRow) -> CaseKey:
+        """Return a data key.
 
         Raises:
             NotFoundError: ``no-key``: the vault key that it is wrapped for is gone.
-            UnverifiedError: ``wrong-wrap``: the file was tampered with.
+            UnverifiedError: ``wrong-wrap``, ``wrong-secret``: a file was tampered with.
         """
-        row = store.load_key(connection, case, region)
-        if row is None:
-            return None
         holder = Holder(region=self.region, suite=row.suite, version=row.version)
         opener = self.keys.load(row.suite, row.version)
-        return unwrap_key(row.wrapped, opener, case=case, region=region, holder=holder)
+        return unwrap_key(row.wrapped, opener, case=row.case, region=row.region, holder=holder)
 
-    def make_case_key(self, connection: Connection, case: str, own: OwnKey) -> CaseKey:
-        """Draw our data key of a case, and keep it."""
+    def payload_key(self, connection: Connection, row: store.PayloadRow) -> CaseKey:
+        """Return the data key that opens a payload.
+
+        Raises:
+            NotFoundError: ``no-key``: it is gone, or the vault key that it is wrapped for.
+            UnverifiedError: As ``unwrap``.
+        """
+        for key in store.load_keys(connection, row.case, row.region):
+            if key.number == row.number:
+                return self.unwrap(key)
+        raise NotFoundError(f"the key of {row.payload} is not here", code="no-key")
+
+    def own_case_key(self, connection: Connection, case: str, own: OwnKey) -> tuple[int, CaseKey]:
+        """Return our newest data key of a case and its number; drawn now where none opens."""
+        known = self.case_keys(connection, case, self.region)
+        if known:
+            return max(known.items())
         cipher = cipher_of(own.holder.suite)
         key = make_case_key(case, self.region, cipher, self.keys.randomness)
-        self.keep_case_key(connection, key, own)
-        return key
+        return self.add_case_key(connection, key, own), key
 
-    def keep_case_key(self, connection: Connection, key: CaseKey, own: OwnKey) -> None:
-        """Keep a data key, wrapped for our own vault key."""
+    def add_case_key(self, connection: Connection, key: CaseKey, own: OwnKey) -> int:
+        """Keep a data key, wrapped for our own vault key, and return its number."""
+        for number, known in self.case_keys(connection, key.case, key.region).items():
+            if known == key:
+                return number
+        rows = store.load_keys(connection, key.case, key.region)
+        number = rows[-1].number + 1 if rows else 1
+        self.keep_case_key(connection, key, number, own)
+        return number
+
+    def keep_case_key(self, connection: Connection, key: CaseKey, number: int, own: OwnKey) -> None:
+        """Keep a data key under a number, wrapped for our own vault key."""
         holder = own.holder
-        sealer = self.keys.sealer(holder.suite, own.public)
         row = store.KeyRow(
             case=key.case,
             region=key.region,
+            number=number,
             suite=holder.suite,
             version=holder.version,
-            wrapped=wrap_key(key, holder, sealer),
+            wrapped=wrap_key(key, holder, self.keys.sealer(holder.suite, own.public)),
         )
         store.put_key(connection, row)
 

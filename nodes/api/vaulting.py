@@ -19,11 +19,9 @@ from sqlalchemy import Connection
 
 from authz.tables.vault import KEY_SHARE, PAYLOAD, TOMBSTONE, vault_key_object
 from ledger.commitment import SALT_BYTES, commit
-from ledger.encoding import encode
 from ledger.errors import (
     LedgerError,
     MalformedError,
-    NotFoundError,
     RefusedError,
 )
 from ledger.names import number_of_origin
@@ -103,9 +101,8 @@ async def put(
     _check_paper(service, name, content)
     room = service.vault
     salt = randomness(SALT_BYTES) if salt is None else salt
-    number = new_number(service.origin)
     place = Place(
-        payload=f"{service.region}/{PAYLOAD.subject}/{number}",
+        payload=f"{service.region}/{PAYLOAD.subject}/{new_number(service.origin)}",
         case=case,
         commitment=commit(salt, content),
     )
@@ -114,13 +111,17 @@ async def put(
         await check_not_shredded(service, case)
 
         def keep(connection: Connection) -> bytes:
-            key = room.case_key(connection, case, service.region)
-            key = room.make_case_key(connection, case, own) if key is None else key
+            number, key = room.own_case_key(connection, case, own)
             paper = Payload(name=name, salt=salt, content=content)
             sealed = seal_payload(key, place, paper, randomness)
             check_room(service, connection, case, len(sealed))
             row = store.PayloadRow(
-                payload=place.payload, case=case, region=service.region, index=None, sealed=sealed
+                payload=place.payload,
+                case=case,
+                region=service.region,
+                number=number,
+                index=None,
+                sealed=sealed,
             )
             store.add_payload(connection, row)
             return sha256(sealed).digest()
@@ -285,12 +286,11 @@ async def rotate(service: Service) -> dict[str, Any]:
             ):
                 for row in rows:
                     try:
-                        key = room.case_key(connection, row.case, row.region)
+                        key = room.unwrap(row)
                     except LedgerError:
                         lost += 1
                         continue
-                    assert key is not None
-                    room.keep_case_key(connection, key, own)
+                    room.keep_case_key(connection, key, row.number, own)
                     done += 1
             return done, lost
 
@@ -312,47 +312,50 @@ async def rotate(service: Service) -> dict[str, Any]:
 # ---- giving keys out ----------------------------------------------------------------------------
 
 
-async def share(service: Service, *, case: str, holder: Holder, public: bytes) -> bytes:
-    """Return our data key of a case wrapped for a holder, told of in the ledger; made once.
+async def share(service: Service, paper: store.PayloadRow, holder: Holder, public: bytes) -> bytes:
+    """Return the key of a paper of ours wrapped for a holder, told of in the ledger; made once.
 
     The caller holds the room's lock.
 
+    Args:
+        service: The node's.
+        paper: In our vault.
+        holder: To whom the key is given.
+        public: The holder's vault key.
+
     Raises:
-        NotFoundError: ``no-payload``: there is no key of ours for this case.
+        NotFoundError: ``no-key``: it cannot be opened here any more.
     """
-    room = service.vault
+    room, case = service.vault, paper.case
 
     def make(connection: Connection) -> store.ShareRow:
-        which = (case, holder.region, holder.suite, holder.version)
-        row = store.load_share(connection, *which)
+        row = store.load_share(connection, case, paper.number, holder)
         if row is not None:
             return row
-        key = room.case_key(connection, case, service.region)
-        if key is None:
-            raise NotFoundError(f"no key of {case} is here", code="no-payload")
-        wrapped = wrap_key(key, holder, room.keys.sealer(holder.suite, public))
+        key = room.payload_key(connection, paper)
         row = store.ShareRow(
             case=case,
+            number=paper.number,
             holder=holder.region,
             suite=holder.suite,
             version=holder.version,
-            wrapped=wrapped,
+            wrapped=wrap_key(key, holder, room.keys.sealer(holder.suite, public)),
         )
         store.add_share(connection, row)
         return row
 
     row = await room.run(make)
     if row.index is None:
+        wrap = sha256(row.wrapped).digest()
         body = {
             "case": case,
             "to": holder.region,
             "vault_key": vault_key_object(holder.region, holder.suite),
             "key_version": holder.version,
-            "wrap": sha256(row.wrapped).digest(),
+            "wrap": wrap,
         }
         # Named by what it is, so that one whose answer was lost is not told of twice.
-        short = sha256(encode([case, holder.region, holder.suite, holder.version])).hexdigest()[:32]
-        name = f"{service.region}/{KEY_SHARE.subject}/{_numbered(service.origin, short)}"
+        name = f"{service.region}/{KEY_SHARE.subject}/{_numbered(service.origin, wrap.hex()[:32])}"
         index = await service.readers.run(lambda it: sight.index_of(service, it, name))
         if index is None:
             index = await _record(service, "vault.share", service.region, name, body)

@@ -22,7 +22,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.elements import ColumnElement
 
+from ledger.payload import Holder
 from nodes.files import zero
 from nodes.store import vault_schema
 from nodes.store.engine import BUSY_TIMEOUT_MS
@@ -34,10 +36,14 @@ SHREDDED: Final = "shredded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
-    """The data key that ``region`` has for a case, wrapped for this region's vault key."""
+    """A data key that ``region`` has for a case, wrapped for this region's vault key.
+
+    There is one, numbered 1, unless that region lost its own and drew another.
+    """
 
     case: str
     region: str
+    number: int
     suite: str
     version: int
     wrapped: bytes
@@ -48,6 +54,7 @@ class ShareRow:
     """A data key of ours, wrapped for another holder; ``index`` is where the ledger says so."""
 
     case: str
+    number: int
     holder: str
     suite: str
     version: int
@@ -57,11 +64,15 @@ class ShareRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadRow:
-    """A sealed payload; ``index`` is where its act stands, None while that is not known."""
+    """A sealed payload; ``index`` is where its act stands, None while that is not known.
+
+    ``number`` is that of the data key that opens it, among those of its region for the case.
+    """
 
     payload: str
     case: str
     region: str
+    number: int
     index: int | None
     sealed: bytes
 
@@ -127,16 +138,19 @@ def destroy(connection: Connection, case: str) -> int:
 # ---- keys ---------------------------------------------------------------------------------------
 
 
-def load_key(connection: Connection, case: str, region: str) -> KeyRow | None:
-    """Return the data key of a region for a case; None where there is none here."""
-    query = select(keys).where(keys.c.case == case, keys.c.region == region)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else KeyRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's name for it
+def load_keys(connection: Connection, case: str, region: str) -> list[KeyRow]:
+    """Return the data keys of a region for a case, by number."""
+    query = select(keys).where(keys.c.case == case, keys.c.region == region).order_by(keys.c.number)
+    return [KeyRow(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's name for it
 
 
 def put_key(connection: Connection, row: KeyRow) -> None:
-    """Keep a data key, in place of the one there was."""
-    connection.execute(delete(keys).where(keys.c.case == row.case, keys.c.region == row.region))
+    """Keep a data key, in place of the one of its number."""
+    connection.execute(
+        delete(keys).where(
+            keys.c.case == row.case, keys.c.region == row.region, keys.c.number == row.number
+        )
+    )
     connection.execute(insert(keys).values(_values(row)))
 
 
@@ -147,7 +161,7 @@ def load_keys_but(
     query = (
         select(keys)
         .where((keys.c.suite != suite) | (keys.c.version != version))
-        .order_by(keys.c.case, keys.c.region)
+        .order_by(keys.c.case, keys.c.region, keys.c.number)
         .offset(skip)
         .limit(rows_max)
     )
@@ -168,16 +182,9 @@ def load_cases(connection: Connection) -> set[str]:
 # ---- what others were given ---------------------------------------------------------------------
 
 
-def load_share(
-    connection: Connection, case: str, holder: str, suite: str, version: int
-) -> ShareRow | None:
-    """Return our key of a case as it was wrapped for a holder; None where it never was."""
-    query = select(shares).where(
-        shares.c.case == case,
-        shares.c.holder == holder,
-        shares.c.suite == suite,
-        shares.c.version == version,
-    )
+def load_share(connection: Connection, case: str, number: int, holder: Holder) -> ShareRow | None:
+    """Return a key of ours as it was wrapped for a holder; None where it never was."""
+    query = select(shares).where(*_share(case, number, holder))
     row = connection.execute(query).one_or_none()
     return None if row is None else ShareRow(**row._mapping)  # noqa: SLF001 - as above
 
@@ -189,15 +196,18 @@ def add_share(connection: Connection, row: ShareRow) -> None:
 
 def record_share(connection: Connection, row: ShareRow, index: int) -> None:
     """Say where the ledger tells of a wrap."""
-    connection.execute(
-        update(shares)
-        .where(
-            shares.c.case == row.case,
-            shares.c.holder == row.holder,
-            shares.c.suite == row.suite,
-            shares.c.version == row.version,
-        )
-        .values(index=index)
+    holder = Holder(region=row.holder, suite=row.suite, version=row.version)
+    which = _share(row.case, row.number, holder)
+    connection.execute(update(shares).where(*which).values(index=index))
+
+
+def _share(case: str, number: int, holder: Holder) -> tuple[ColumnElement[bool], ...]:
+    return (
+        shares.c.case == case,
+        shares.c.number == number,
+        shares.c.holder == holder.region,
+        shares.c.suite == holder.suite,
+        shares.c.version == holder.version,
     )
 
 
@@ -206,9 +216,8 @@ def record_share(connection: Connection, row: ShareRow, index: int) -> None:
 
 def load_payload(connection: Connection, payload: str) -> PayloadRow | None:
     """Return a sealed payload; None where it is not here."""
-    query = select(
-        payloads.c.payload, payloads.c.case, payloads.c.region, payloads.c.index, payloads.c.sealed
-    ).where(payloads.c.payload == payload)
+    columns = [payloads.c[name] for name in PayloadRow.__slots__]
+    query = select(*columns).where(payloads.c.payload == payload)
     row = connection.execute(query).one_or_none()
     return None if row is None else PayloadRow(**row._mapping)  # noqa: SLF001 - as above
 

@@ -12,14 +12,18 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from sqlalchemy import Connection
 
 from authz.case_bundle import judge_bundle
 from ledger.bundle import check_bundle
 from ledger.commitment import check_opening, commit
 from ledger.encoding import decode, encode
 from ledger.errors import LedgerError, NotFoundError, UnavailableError
+from ledger.payload import open_payload, seal_payload
 from nodes.adapters.network import ROSTER_FILE
+from nodes.adapters.random import randomness
 from nodes.api import vault_fetching, vaulting
+from nodes.api import vault_sight as sight
 from nodes.api.context import SERVICE
 from nodes.cli.main import main
 from nodes.cli.vault import file_name
@@ -287,6 +291,9 @@ def test_what_another_vault_alters_or_takes_from_elsewhere_is_refused(
         town.refused(code, THEIR_HEAD, "read_from_vault", kept)
     monkeypatch.setattr(room.peers, "send", spy)
     own = town.live.run(own_sealed(town, kept))
+    answers([form, town.live.run(sealed_again(town, kept)), wrapped])
+    town.refused("altered-payload", THEIR_HEAD, "read_from_vault", kept)  # not what is recorded
+    monkeypatch.setattr(room.peers, "send", spy)
     for key, code in (
         (told[elsewhere][2], "wrong-wrap"),  # of another case, replayed
         (wrapped[:-1] + bytes((wrapped[-1] ^ 1,)), "wrong-wrap"),
@@ -296,6 +303,21 @@ def test_what_another_vault_alters_or_takes_from_elsewhere_is_refused(
         town.refused(code, THEIR_HEAD, "read_from_vault", kept)
     monkeypatch.setattr(room.peers, "send", send)
     assert town.ask(THEIR_HEAD, "read_from_vault", kept)["content"] == PAPER
+
+
+async def sealed_again(town: Town, paper: str) -> bytes:
+    """The same paper in the same place under the same key, with another nonce."""
+    room, service = town.room(GIVER), town.live.nodes[GIVER].service
+
+    def seal(connection: Connection) -> bytes:
+        row = store.load_payload(connection, paper)
+        assert row is not None
+        key = room.payload_key(connection, row)
+        place = service.readers.here(lambda it: sight.paper(service, it, paper)).place
+        return seal_payload(key, place, open_payload(key, place, row.sealed), randomness)
+
+    sealed: bytes = await room.run(seal)
+    return sealed
 
 
 async def own_sealed(town: Town, paper: str) -> bytes:
@@ -350,7 +372,8 @@ def test_shredding_destroys_the_keys_for_good_and_every_proof_goes_on_verifying(
     kept = town.put(case)
     before = bundle_of(town, case, "vault.put")
     room = town.room(GIVER)
-    wrapped = town.live.run(room.run(store.load_key, case, GIVER)).wrapped
+    [key] = town.live.run(room.run(store.load_keys, case, GIVER))
+    wrapped = key.wrapped
     sealed = town.live.run(own_sealed(town, kept["paper"]))
     assert wrapped in town.files(GIVER)
     done = town.ask(HEAD, "shred", case, officer=HEAD, **WHY)
@@ -415,16 +438,14 @@ def test_what_a_crash_left_half_done_is_finished_at_the_next_start(town: Town) -
     room = town.room(GIVER)
     run = town.live.run
     # Between the paper and its act; between the act and the note of it.
-    orphan = store.PayloadRow(
-        payload=f"{GIVER}/payload/orphan", case=case, region=GIVER, index=None, sealed=b"x"
-    )
+    orphan = unrecorded("orphan")
     run(room.run(store.add_payload, orphan))
     run(room.run(store.record_payload, kept["paper"], None))
     # Between the doom and the tombstone; between the tombstone and the end of the keys.
     run(room.run(store.put_state, stays, store.DOOMED))
     town.ask(GIVER, "shred", gone, **WHY)
     holder = run(in_room(town, vaulting.own_key))
-    run(room.run(room.make_case_key, gone, holder))
+    run(room.run(room.own_case_key, gone, holder))
     run(room.run(store.put_state, gone, store.DOOMED))
     room.is_settled = False
     run(in_service(town, vaulting.settle))
@@ -432,9 +453,15 @@ def test_what_a_crash_left_half_done_is_finished_at_the_next_start(town: Town) -
     assert run(room.run(store.load_payload, orphan.payload)) is None
     assert run(room.run(store.load_payload, kept["paper"])).index == kept["index"]
     assert run(room.run(store.load_doomed)) == []
-    assert run(room.run(store.load_key, gone, GIVER)) is None
+    assert run(room.run(store.load_keys, gone, GIVER)) == []
     assert town.ask(HEAD, "read_from_vault", safe["paper"])["content"] == PAPER
     town.refused("shredded", HEAD, "read_from_vault", lost["paper"])
+
+
+def unrecorded(number: str) -> store.PayloadRow:
+    """A paper whose act never came to stand."""
+    name = f"{GIVER}/payload/{number}"
+    return store.PayloadRow(payload=name, case="", region=GIVER, number=1, index=None, sealed=b"x")
 
 
 async def in_service(town: Town, step: Any) -> Any:
@@ -451,13 +478,12 @@ def test_a_node_that_gets_its_log_back_drops_nothing_yet(
 ) -> None:
     room, service = town.room(GIVER), town.live.nodes[GIVER].service
     town.put(town.open("rebuilding"))
-    early = f"{GIVER}/payload/early"
-    orphan = store.PayloadRow(payload=early, case="", region=GIVER, index=None, sealed=b"x")
+    orphan = unrecorded("early")
     town.live.run(room.run(store.add_payload, orphan))
     monkeypatch.setattr(room, "is_settled", False)
     snapshot = replace(service.node.snapshot, state="rebuilding")
     town.live.run(vaulting.settle(replace(service, node=SimpleNamespace(snapshot=snapshot))))
-    assert town.live.run(room.run(store.load_unrecorded)) == [early]
+    assert town.live.run(room.run(store.load_unrecorded)) == [orphan.payload]
     town.live.run(vaulting.settle(service))
     assert town.live.run(room.run(store.load_unrecorded)) == []
 
@@ -471,7 +497,7 @@ def test_a_renewed_key_opens_everything_and_the_old_one_is_gone(town: Town) -> N
     room = town.room(GIVER)
     folder = room.keys.store.folder / "roles"
     before = town.ask(GIVER, "vault")
-    old = town.live.run(room.run(store.load_key, case, GIVER))
+    [old] = town.live.run(room.run(store.load_keys, case, GIVER))
     done = town.ask(GIVER, "rotate_vault")
     assert (done["suite"], done["version"], done["lost"]) == ("x25519", before["version"] + 1, 0)
     assert done["rewrapped"] >= before["cases"]
@@ -484,6 +510,24 @@ def test_a_renewed_key_opens_everything_and_the_old_one_is_gone(town: Town) -> N
     again = town.ask(GIVER, "rotate_vault")
     assert again["lost"] == 1
     town.live.run(room.run(store.destroy, case))
+
+
+def test_a_vault_that_lost_its_key_of_a_case_draws_another_beside_it(
+    town: Town, given: list[str]
+) -> None:
+    """And who has papers under the first still reads them, and those under the next."""
+    case = town.ask(THEIR_HEAD, "read_from_vault", given[0])["case"]
+    room = town.room(GIVER)
+    rows = town.live.run(room.run(store.load_keys, case, GIVER))
+    town.live.run(room.run(store.put_key, replace(rows[-1], version=rows[-1].version + 90)))
+    town.refused("no-key", HEAD, "read_from_vault", given[0])
+    town.hand_back(case)
+    later = town.put(case)["paper"]
+    town.seen(TAKER, later)
+    for paper in (later, given[0]):
+        assert town.ask(THEIR_HEAD, "read_from_vault", paper)["content"] == PAPER
+    town.live.run(room.run(store.put_key, rows[-1]))
+    assert town.ask(HEAD, "read_from_vault", given[0])["content"] == PAPER
 
 
 def test_only_the_operator_renews_the_key_or_acts_for_the_region(town: Town) -> None:

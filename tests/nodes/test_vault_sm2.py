@@ -25,14 +25,15 @@ def test_papers_are_sealed_by_sm4_and_their_keys_wrapped_by_sm2(tmp_path: Path) 
         assert town.ask(HEAD, "read_from_vault", kept["paper"])["content"] == PAPER
         told = town.ask(GIVER, "vault")
         assert (told["suite"], told["version"], len(told["key"])) == ("sm2-sm3", 1, 130)
-        key = run(room.run(room.case_key, case, GIVER))
+        row = run(room.run(store.load_payload, kept["paper"]))
+        key = run(room.run(room.payload_key, row))
         assert (key.cipher, len(key.secret)) == ("sm4-gcm", 16)
         # What another region is given opens with its SM2 key, and is told of in the ledger.
         theirs = LibcryptoSM2().generate(lambda size: b"\x05" * size)
         holder = Holder(region="500000", suite="sm2-sm3", version=1)
         with pytest.raises(LedgerError, match="no such region"):
-            run(vaulting.share(service, case=case, holder=holder, public=theirs.public))
-        wrapped = run(room.run(store.load_share, case, "500000", "sm2-sm3", 1)).wrapped
+            run(vaulting.share(service, row, holder, theirs.public))
+        wrapped = run(room.run(store.load_share, case, 1, holder)).wrapped
         assert unwrap_key(wrapped, theirs, case=case, region=GIVER, holder=holder) == key
         done = town.ask(GIVER, "rotate_vault")
         assert (done["version"], done["rewrapped"]) == (2, 1)

@@ -77,6 +77,9 @@ class Town(NamedTuple):
         self.patiently(taking, "handoff.accept", case, {"holder": giver})
         self.patiently(taking, "case.note", case, {"remark": "收到"})
 
+    def hand_back(self, case: str) -> None:
+        self.hand_over(case, TAKER, GIVER)
+
     def put(self, case: str, party: str = officer_of(GIVER, "head"), **more: Any) -> dict[str, Any]:
         officer = party if "/" in party else None
         kept: dict[str, Any] = self.ask(
