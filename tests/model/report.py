@@ -31,6 +31,23 @@ def killed(mutant: Mutant, *, deep: bool = False) -> tuple[Model, Explored]:
     )
 
 
+def figures(*, deep: bool = False) -> dict[str, int | str]:
+    """Return how many states were explored and how many mutants killed."""
+    mutants = (*MUTANTS, *SLOW_MUTANTS) if deep else MUTANTS
+    models = (*MODELS, *DEEPER) if deep else MODELS
+    found = [explored(build)[1] for build in models]
+    dead = [mutant for mutant in mutants if killed(mutant, deep=deep)[1].broken is mutant.breaks]
+    return {
+        "models": len(models),
+        "states": sum(it.states for it in found),
+        "broken": sum(it.broken is not None for it in found),
+        "promises": len(Invariant),
+        "mutants": len(mutants),
+        "killed": len(dead),
+        "command": "python -m tests.model" + (" --deep" if deep else ""),
+    }
+
+
 def page(*, deep: bool = False) -> Iterator[str]:
     """Yield the lines of the report, each as soon as it is known."""
     yield "# The model\n"

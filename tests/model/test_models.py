@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from nodes.cli.demo.ending import load_model
 from tests.model.catalogue import MODELS, MUTANTS, Mutant
 from tests.model.explorer import Model, Step, explore
 from tests.model.invariants import Invariant, quorum
-from tests.model.report import explored, killed, page
+from tests.model.report import explored, figures, killed, page
 
 PAGE = Path(__file__).parents[2] / "docs" / "model.md"
 
@@ -35,6 +36,12 @@ def test_each_promise_is_broken_by_some_mutant() -> None:
 def test_the_page_in_the_docs_is_what_the_models_found() -> None:
     """Made by ``python -m tests.model``."""
     assert PAGE.read_text() == "".join(f"{line}\n" for line in page())
+
+
+def test_the_figures_that_the_story_tells_are_what_the_models_found() -> None:
+    """Made by ``python -m tests.model --json``."""
+    assert load_model() == figures()
+    assert (figures()["broken"], figures()["killed"]) == (0, len(MUTANTS))
 
 
 @pytest.mark.parametrize(("n", "f", "q"), [(3, 0, 2), (3, 1, 3), (4, 1, 3), (5, 1, 4), (7, 2, 5)])

@@ -82,5 +82,12 @@ def test_a_destroyed_region_comes_back_with_all_that_was_replicated_or_kept(
     assert facts["regions"][lost["region"]]["state"] == "serving"
 
 
+def test_the_models_report_is_told(facts: dict[str, Any]) -> None:
+    model = facts["verdicts"]["model"]
+    assert model["states"] > 10_000
+    assert (model["broken"], model["killed"]) == (0, model["mutants"])
+    assert model["command"] == "python -m tests.model"
+
+
 def test_a_forked_log_is_cosigned_by_nobody_any_more(facts: dict[str, Any]) -> None:
     assert facts["verdicts"]["fork"]["cosigned_after"] == []

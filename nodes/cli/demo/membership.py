@@ -7,7 +7,7 @@ from typing import Final
 
 from nodes.cli.demo import joining, lies
 from nodes.cli.demo.cast import YUNNAN
-from nodes.cli.demo.ending import end
+from nodes.cli.demo.ending import end, tell_model
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.ruin import ruin
 from nodes.cli.demo.scenes import (
@@ -50,6 +50,7 @@ async def tell(world: World, terminal: Terminal) -> None:
     world.verdicts["traffic"] = {"closed": traffic.closed, "failed": len(traffic.failed)}
     world.verdicts["standing"] = [office.code for office in world.all()]
     await end(world, terminal)
+    tell_model(world, terminal)
 
 
 async def begin(world: World, terminal: Terminal, traffic: Traffic) -> None:
