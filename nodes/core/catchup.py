@@ -8,6 +8,11 @@ What comes is believed only as far as it hashes to a head that a quorum of mirro
 our own row is at already, or where the roster cut a closed log off. The row moves there first, and
 only along its own tree, so what is stored is always on the row's branch; nothing is signed. Such a
 head was its log's candidate, so moving to it scatters nobody's candidates.
+
+A writer may have shown us a larger note and withhold what it covers, or have died just then. What
+nobody gives under our row's head is pulled under the quorum's smaller one, which lies beneath it
+unless the writer has forked its log. The row stays, and our mirror key signs for the row's tree or
+for what it signed before, never for that.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -74,6 +79,10 @@ class _Job:
     files: list[bytes] = field(default_factory=list)
     has_failed: bool = False
     """Whether the last answer was none, or nonsense."""
+    is_below: bool = False
+    """Whether the target is smaller than our row, whose own tree nobody has given."""
+    refused: set[str] = field(default_factory=set)
+    """Who has given nothing for the present need."""
 
 
 @dataclass(slots=True)
@@ -133,6 +142,13 @@ class CatchUp:
                 continue
             target = self._target(head, known.get(origin))
             job = self._jobs.get(origin)
+            if job is not None and self._is_refused(job):
+                below = self._vouched(head, known.get(origin))
+                if not job.is_below and below.checkpoint.size < job.target.checkpoint.size:
+                    writes += self._begin(below, reader, is_below=True)
+                    continue
+            elif job is not None and job.is_below:
+                continue
             if job is not None:
                 # What nobody gives may be had under a larger head. While it comes, a log that grows
                 # all the time must not make us begin again all the time.
@@ -185,6 +201,7 @@ class CatchUp:
         if job is None or job.need is not pull.about or job.source != peer:
             return
         job.files, job.source, job.has_failed = [], None, True
+        job.refused.add(peer)
         holder = self._holders.setdefault((pull.origin, peer), _Holder())
         holder.failures += 1
         salt = f"{self._heads.region}\n{peer}\npull"
@@ -208,8 +225,7 @@ class CatchUp:
         origin = head.checkpoint.origin
         if origin in self._heads.closed:
             return head
-        if known is not None and known.size > head.checkpoint.size:
-            head = SignedHead(Checkpoint(origin, known.size, known.root), known.note)
+        head = self._vouched(head, known)
         row = self._heads.row(origin)
         if row is not None and row.pending and row.witnessed_size > head.checkpoint.size:
             head = SignedHead(
@@ -217,15 +233,30 @@ class CatchUp:
             )
         return head
 
-    def _begin(self, target: SignedHead, reader: LogReader) -> tuple[Write, ...]:
+    def _vouched(self, head: SignedHead, known: Known | None) -> SignedHead:
+        """Return the largest head that a quorum of mirrors vouches for."""
+        if known is None or known.size <= head.checkpoint.size:
+            return head
+        checkpoint = Checkpoint(head.checkpoint.origin, known.size, known.root)
+        return SignedHead(checkpoint, known.note)
+
+    def _is_refused(self, job: _Job) -> bool:
+        """Say whether nobody who may hold a log has given what a job needs of it."""
+        origin = job.target.checkpoint.origin
+        asked = {self._heads.logs.get(origin), *self._heads.rosters.witnesses_of(origin)}
+        return asked - {None, self._heads.region} <= job.refused
+
+    def _begin(
+        self, target: SignedHead, reader: LogReader, *, is_below: bool = False
+    ) -> tuple[Write, ...]:
         origin = target.checkpoint.origin
         row = self._heads.row(origin)
-        if origin in self._heads.closed:
-            # The roster's own word; no row of ours, whatever it is at, adds anything to that.
+        if is_below or origin in self._heads.closed:
+            # A closed log stands by the roster's own word; no row of ours adds anything to that.
             plan: _Plan = self._tree(target.checkpoint)
         else:
             plan = self._plan(target.checkpoint, row)
-        job = self._jobs[origin] = _Job(target, row, plan)
+        job = self._jobs[origin] = _Job(target, row, plan, is_below=is_below)
         return self._go_on(job, None, reader)
 
     def _plan(self, target: Checkpoint, row: PeerRow | None) -> _Plan:
@@ -269,6 +300,7 @@ class CatchUp:
         writes: list[Write] = []
         self._reader = reader
         job.files, job.source, job.has_failed = [], None, False
+        job.refused.clear()
         try:
             item = next(job.plan) if given is None else job.plan.send(given)
             while not isinstance(item, Need):

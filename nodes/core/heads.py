@@ -692,7 +692,7 @@ class Heads:
             return self.convict(origin, (row.pending, head.note))
         # What is stored whole reaches the pending note as a rule, and the mirrored one always.
         size, note = row.witnessed_size, row.pending
-        if self.stored_size(origin) < size:
+        if self.stored_size(origin) < size or self.is_off_branch(_head_of(note), reader):
             size, note = row.mirrored_size, row.mirrored
         if checkpoint.size > size or not self.is_off_branch(checkpoint, reader):
             return ()
@@ -735,6 +735,10 @@ class Heads:
             writes.append(AdvancePeer(row, new))
             self._rows[origin] = new
         return tuple(writes)
+
+
+def _head_of(note: bytes) -> Checkpoint:
+    return Checkpoint.decode(Note.decode(note).text)
 
 
 def _decode_rest(value: bytes) -> tuple[str, set[bytes]]:

@@ -362,6 +362,61 @@ def test_where_the_row_is_beyond_the_view_the_rows_own_tree_is_pulled() -> None:
     assert row_of(host, log.origin) == before
 
 
+def withheld(other: Log) -> tuple[Neighbours, PeerRow]:
+    """All but one mirror 100 entries; that one has cosigned a note of 400 that nobody else has."""
+    world = quiet(100)
+    body = b"old 0\n\n" + other.note()
+    call = PeerCalled(next(world.call_ids), "/c2sp/add-checkpoint", body, LOG)
+    world.hosts[LATE].step([call], world.now_ms)
+    let_answers_pass(world)
+    row = row_of(world.hosts[LATE], other.origin)
+    assert row is not None
+    assert row.witnessed_size == 400
+    return world, row
+
+
+def until_here(world: Neighbours, head: SignedHead) -> None:
+    for _ in range(40):
+        want(world, head)
+        if len(held(world.hosts[LATE], head.checkpoint.origin)) >= head.checkpoint.size:
+            return
+        world.run(1_000, 100)
+    raise AssertionError("nothing came")
+
+
+def test_what_a_writer_withholds_above_does_not_keep_back_what_others_hold_below() -> None:
+    whole = Log(LOG, entries(400))
+    world, before = withheld(whole)
+    host, log = world.hosts[LATE], world.hosts[LOG].log
+    until_here(world, head_of(log))
+    assert held(host, log.origin) == log.entries == whole.entries[:100]
+    assert row_of(host, log.origin) == before
+    assert host.network.heads.last_line("mirror", log.origin) is None
+    # Once somebody has them, the entries up to the row come too, and on the same tree.
+    served(world, whole)
+    until_here(world, head_of(whole, 300))
+    assert held(host, log.origin) == whole.entries
+
+
+def test_below_a_note_of_another_branch_nothing_is_signed_and_no_false_evidence_made() -> None:
+    """The writer has forked: what the quorum holds is judged, and our row stays where it is."""
+    other = fork(400, 60)
+    world, before = withheld(other)
+    host, log = world.hosts[LATE], world.hosts[LOG].log
+    until_here(world, head_of(log))
+    assert row_of(host, log.origin) == before
+    with host.engine.begin() as connection:
+        reader = StoreReader(connection)
+        assert host.network.heads.compare(head_of(log, 80), reader) == ()
+        assert host.network.heads.compare(head_of(other, 80), reader) == ()
+    # Whatever the writer does now, the mirror key does not speak for a tree that it does not hold.
+    served(world, other)
+    want(world, head_of(other, 300))
+    world.run(3_000, 100)
+    assert host.network.heads.last_line("mirror", log.origin) is None
+    assert held(host, log.origin) == log.entries
+
+
 @pytest.mark.parametrize("forked", [False, True])
 def test_a_writer_that_comes_first_while_a_pull_is_under_way_is_compared_as_well(
     forked: bool,  # noqa: FBT001 - a parameter of the test
