@@ -12,7 +12,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/shouxin demo $(ARGS)
 
 test: $(VENV)/.development check
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.development
 	@$(BIN)/ruff check .

@@ -2,9 +2,22 @@
 
 import os
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
+
+# Files whose tests start processes. One worker runs them all, so that no two stand in each other's
+# way, while the others run the rest.
+STARTING = {
+    "tests/loadtests/test_load.py",
+    "tests/nodes/test_demo.py",
+    "tests/nodes/test_durability.py",
+    "tests/nodes/test_postgresql.py",
+    "tests/nodes/test_readme.py",
+    "tests/nodes/test_story.py",
+}
 
 settings.register_profile(
     "push",
@@ -17,16 +30,27 @@ settings.register_profile("night", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "push"))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one worker runs, one after the other, and which of these come first.
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each worker whole files, for their fixtures; what starts processes counts as one."""
 
-    A file stays together, for its fixtures. All files that start processes stay together too, so
-    that no two of them stand in each other's way, and come first, since they take longest.
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "processes" if file in STARTING else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Share the tests out among workers."""
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what starts processes first, since it takes longest, and then files with most tests."""
     sizes = Counter(item.path for item in items)
-    starting = {item.path for item in items if item.get_closest_marker("process")}
-    items.sort(key=lambda item: (item.path not in starting, -sizes[item.path], str(item.path)))
-    for item in items:
-        group = "processes" if item.path in starting else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def place(item: pytest.Item) -> tuple[bool, int, str]:
+        starts = item.nodeid.partition("::")[0] in STARTING
+        assert starts or item.get_closest_marker("process") is None, f"STARTING lacks {item.path}"
+        return not starts, -sizes[item.path], str(item.path)
+
+    items.sort(key=place)
