@@ -6,7 +6,8 @@ lengths, no tags; the one tag that is ours (18, COSE_Sign1) stands in front of a
 handled by name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Never
 
 import cbor2  # noqa: TID251 - this is the one module that may
@@ -15,10 +16,17 @@ from ledger.errors import MalformedError
 
 DEPTH_MAX: Final = 16
 BYTES_MAX: Final = 16 * 1024 * 1024
+KEPT_KEY_CHARS_MAX: Final = 32
+SHORT_BYTES_MAX: Final = 4_096
+"""Of a record, so that keeping the keys of its maps in mind takes little memory."""
 INTEGER_MAX: Final = 2**64 - 1
 INTEGER_MIN: Final = -(2**64)
 
 TAG_SIGN1: Final = 18
+
+_TEXTS: Final = {str}
+# Leaves that need no look at their value.
+_PLAIN: Final = frozenset((str, bytes, bool, type(None)))
 
 # A tag is written as major type 6; 18 fits the head byte.
 _TAG_HEADS: Final[Mapping[int, bytes]] = {TAG_SIGN1: b"\xd2"}
@@ -104,7 +112,8 @@ def decode(
         )
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _why_not(data, depth_max) from error
-    if _canonical_bytes(value) != len(data):
+    keys_bytes = _short_keys_bytes if len(data) <= SHORT_BYTES_MAX else _keys_bytes
+    if _canonical_bytes(value, keys_bytes) != len(data):
         raise MalformedError("CBOR is not in its one deterministic form", code="non-canonical")
     return value
 
@@ -204,53 +213,69 @@ def _why_not(data: bytes, depth_max: int) -> MalformedError:
     return MalformedError("CBOR is not in its one deterministic form", code="non-canonical")
 
 
-def _canonical_bytes(root: object) -> int:
+def _canonical_bytes(root: object, keys_bytes: Callable[[Iterable[object]], int]) -> int:
     """Return how long the deterministic form of a decoded value is.
+
+    Args:
+        root: The value.
+        keys_bytes: Tells how long a map's keys are.
 
     Raises:
         MalformedError: A type is not ours, or a map is out of order.
     """
     total = 0
-    pending: list[object] = [root]
+    pending: list[object] = []
+    items: Iterable[object] = (root,)
     # Comparing exact types refuses subclasses and costs less than isinstance, but narrows nothing
     # for mypy: hence what it is told to ignore.
-    while pending:
-        value = pending.pop()
-        kind = type(value)
-        if kind is str:
-            text: str = value  # type: ignore[assignment]
-            size = len(text) if text.isascii() else len(text.encode())
-            total += size
-        elif kind is bytes:
-            size = len(value)  # type: ignore[arg-type]
-            total += size
-        elif kind is int:
-            number: int = value  # type: ignore[assignment]
-            size = number if number >= 0 else ~number
-        elif kind is dict:
-            mapping: dict[object, object] = value  # type: ignore[assignment]
-            size = len(mapping)
-            total += _keys_bytes(mapping)
-            pending.extend(mapping.values())
-        elif kind is list:
-            size = len(value)  # type: ignore[arg-type]
-            pending.extend(value)  # type: ignore[arg-type]
-        elif value is None or kind is bool:
-            size = 0
+    while True:
+        for value in items:
+            kind = type(value)
+            if kind is bytes:
+                size = len(value)  # type: ignore[arg-type]
+                total += size
+            elif kind is str:
+                text: str = value  # type: ignore[assignment]
+                size = len(text) if text.isascii() else len(text.encode())
+                total += size
+            elif kind is int:
+                number: int = value  # type: ignore[assignment]
+                size = number if number >= 0 else ~number
+            elif kind is list or kind is dict:
+                size = len(value)  # type: ignore[arg-type]
+                pending.append(value)
+            elif value is None or kind is bool:
+                size = 0
+            else:
+                raise _unknown_type(value)
+            # The head: its byte, and the 0, 1, 2, 4 or 8 bytes of the number that it tells.
+            if size < 24:
+                total += 1
+            elif size < 0x100:
+                total += 2
+            elif size < 0x1_0000:
+                total += 3
+            elif size < 0x1_0000_0000:
+                total += 5
+            else:
+                total += 9
+        if not pending:
+            return total
+        container = pending.pop()
+        if type(container) is dict:
+            mapping: dict[object, object] = container
+            total += keys_bytes(mapping)
+            items = mapping.values()
         else:
-            raise _unknown_type(value)
-        # The head: its byte, and the 0, 1, 2, 4 or 8 bytes of the number that it tells.
-        if size < 24:
-            total += 1
-        elif size < 0x100:
-            total += 2
-        elif size < 0x1_0000:
-            total += 3
-        elif size < 0x1_0000_0000:
-            total += 5
-        else:
-            total += 9
-    return total
+            items = container  # type: ignore[assignment]
+
+
+def _short_keys_bytes(keys: Iterable[object]) -> int:
+    """Return how long a map's keys are, where all of a record's bytes are few."""
+    # Only texts are looked up: True and 1.0 would be found where 1 was put.
+    if set(map(type, keys)) == _TEXTS:
+        return _text_keys_bytes(tuple(keys))
+    return _keys_bytes(keys)
 
 
 def _keys_bytes(keys: Iterable[object]) -> int:
@@ -275,6 +300,10 @@ def _keys_bytes(keys: Iterable[object]) -> int:
         else:
             total += 9
     return total
+
+
+# The fields of a kind come again and again. Keys out of order raise, and so are not kept.
+_text_keys_bytes = lru_cache(maxsize=512)(_keys_bytes)
 
 
 def _rank(key: object) -> tuple[int, int, bytes]:
@@ -303,7 +332,7 @@ def _rank(key: object) -> tuple[int, int, bytes]:
 def _ordered(value: object, depth_left: int) -> object:
     """Return ``value`` with its maps in order, made only of the types that we allow."""
     kind = type(value)
-    if kind is str or kind is bytes or value is None or kind is bool:
+    if kind in _PLAIN:
         return value
     if kind is int:
         if not INTEGER_MIN <= value <= INTEGER_MAX:  # type: ignore[operator]  # an int
@@ -313,10 +342,30 @@ def _ordered(value: object, depth_left: int) -> object:
         raise _unknown_type(value)
     if value and not depth_left:
         raise MalformedError(f"a record is nested deeper than {DEPTH_MAX}")
+    left = depth_left - 1
     if isinstance(value, (list, tuple)):
-        return [_ordered(item, depth_left - 1) for item in value]
-    ranked = sorted((_rank(key), key) for key in value)
-    return {key: _ordered(value[key], depth_left - 1) for _, key in ranked}
+        return [it if type(it) in _PLAIN else _ordered(it, left) for it in value]
+    made = {}
+    for key in _in_order(value):
+        item = value[key]
+        made[key] = item if type(item) in _PLAIN else _ordered(item, left)
+    return made
+
+
+def _in_order(mapping: Mapping[object, object]) -> Sequence[object]:
+    """Return a map's keys in the order in which they are written."""
+    keys = tuple(mapping)
+    # As above, only texts are looked up, and only short ones are kept.
+    if set(map(type, keys)) == _TEXTS and max(map(len, keys)) <= KEPT_KEY_CHARS_MAX:  # type: ignore[arg-type]
+        return _texts_in_order(keys)
+    return _sorted_keys(keys)
+
+
+def _sorted_keys(keys: tuple[object, ...]) -> Sequence[object]:
+    return tuple(key for _, key in sorted((_rank(key), key) for key in keys))
+
+
+_texts_in_order = lru_cache(maxsize=512)(_sorted_keys)
 
 
 def _unknown_type(value: object) -> MalformedError:
@@ -344,8 +393,17 @@ def _head(major: int, size: int) -> bytes:
 
 def _byte_string(data: bytes, at: int) -> tuple[bytes, int]:
     """Return the byte string whose head is at ``at``, and where the next item begins."""
-    size, start = _size(data, at, major=0x40)
-    end = start + size
+    head = data[at : at + 3]
+    # The two heads that most strings have; all others, right or wrong, go the long way round.
+    if head[:1] == b"\x58" and len(head) > 1 and head[1] >= 24:
+        start = at + 2
+        end = start + head[1]
+    elif head[:1] == b"\x59" and len(head) == 3 and head[1]:
+        start = at + 3
+        end = start + (head[1] << 8 | head[2])
+    else:
+        size, start = _size(data, at, major=0x40)
+        end = start + size
     if end > len(data):
         raise MalformedError("the statement ends inside a byte string")
     return data[start:end], end

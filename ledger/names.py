@@ -5,6 +5,7 @@ the region or the party exists is not known here: the roster and the enrolments 
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.errors import MalformedError
@@ -50,7 +51,8 @@ def check_party(text: str) -> None:
 
 def check_object(text: str) -> None:
     """Check that ``text`` is ``<region>/<type>/<number>``."""
-    split_name(text)
+    if not _object(text):
+        raise _no_object(text)
 
 
 def check_network(text: str) -> None:
@@ -74,7 +76,7 @@ def split_name(name: str) -> RecordName:
     """Return region, type and number of the name of an object, or of a party below a region."""
     match = _object(name)
     if match is None:
-        raise MalformedError(f"not <region>/<type>/<number>: {name[:80]!r}", code="bad-field")
+        raise _no_object(name)
     return RecordName(*match.groups())
 
 
@@ -122,6 +124,12 @@ def mirror_name(origin: str) -> str:
     return f"{origin}/mirror"
 
 
+def _no_object(text: str) -> MalformedError:
+    return MalformedError(f"not <region>/<type>/<number>: {text[:80]!r}", code="bad-field")
+
+
+# Logs are few and named in every citation. Errors are not kept, and names have a greatest length.
+@lru_cache(maxsize=1_024)
 def _match_origin(text: str) -> re.Match[str]:
     match = _origin(text)
     if match is None or len(match[1]) > NETWORK_CHARS_MAX:

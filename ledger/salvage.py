@@ -214,8 +214,8 @@ def as_judged(
     except LedgerError:
         return statement
     act = replace(inner.act, previous=statement.act.previous, citations=statement.act.citations)
-    return replace(
-        inner, act=act, time_s=statement.time_s, entry=statement.entry, leaf=statement.leaf
+    return inner._replace(
+        act=act, time_s=statement.time_s, entry=statement.entry, leaf=statement.leaf
     )
 
 

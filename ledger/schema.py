@@ -7,6 +7,7 @@ hold such digits inside them and are legal.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from ledger.errors import LedgerError, MalformedError
@@ -23,6 +24,8 @@ BYTES_MAX: Final = 4_096
 UINT_MAX: Final = 2**53 - 1
 SECONDS_MAX: Final = 253_402_300_799
 """The last second of the year 9999, as in a statement's declared time."""
+
+NAME_CHARS_MAX: Final = 128
 
 # Types of subject that say nothing narrower than themselves.
 ANY_SUBJECT: Final = "any"
@@ -121,7 +124,7 @@ def check_subject(kind: Kind, subject: str) -> None:
             f"the subject of {kind.name} is a {kind.subject}, not {subject[:80]!r}",
             code="bad-field",
         )
-    problem = _object_problem(subject)
+    problem = _find_name_problem(subject, check_object, "an object")
     if problem is not None:
         raise _refused("subject", problem)
 
@@ -153,9 +156,12 @@ def _is_personal(text: str) -> bool:
     An identity is found between separators too. A mobile number is not: serial numbers of eleven
     digits behind a year look alike, and are legal.
     """
-    if is_mobile_number(text) or is_resident_identity(text):
-        return True
-    return len(text) > 18 and any(map(is_resident_identity, _parts(text)))
+    length = len(text)
+    if length == 11:
+        return is_mobile_number(text)
+    if length == 18:
+        return is_resident_identity(text)
+    return length > 18 and any(map(is_resident_identity, _parts(text)))
 
 
 def _text_problem(value: object) -> str | None:
@@ -175,21 +181,33 @@ def _code_problem(value: object) -> str | None:
 def _party_problem(value: object) -> str | None:
     if type(value) is not str:
         return "names a party"
-    try:
-        check_party(value)
-    except LedgerError:
-        return f"names a party, not {value[:80]!r}"
-    return _PERSONAL if _is_personal(value[value.rfind("/") + 1 :]) else None
+    return _name_problem(value, check_party, "a party")
 
 
 def _object_problem(value: object) -> str | None:
     if type(value) is not str:
         return "names an object"
+    return _name_problem(value, check_object, "an object")
+
+
+def _name_problem(text: str, check: Callable[[str], None], what: str) -> str | None:
+    """Say what is wrong with a name; acts name the same windows, items and grants again and again.
+
+    What is longer than any name is not kept in mind.
+    """
+    find = _known_name_problem if len(text) <= NAME_CHARS_MAX else _find_name_problem
+    return find(text, check, what)
+
+
+def _find_name_problem(text: str, check: Callable[[str], None], what: str) -> str | None:
     try:
-        check_object(value)
+        check(text)
     except LedgerError:
-        return f"names an object, not {value[:80]!r}"
-    return _PERSONAL if _is_personal(value[value.rfind("/") + 1 :]) else None
+        return f"names {what}, not {text[:80]!r}"
+    return _PERSONAL if _is_personal(text[text.rfind("/") + 1 :]) else None
+
+
+_known_name_problem = lru_cache(maxsize=4_096)(_find_name_problem)
 
 
 def _hash_problem(value: object) -> str | None:

@@ -257,6 +257,20 @@ def test_bytes_that_are_not_cbor_are_refused_as_such(data: str) -> None:
         assert refusal(bytes.fromhex(data)) == "malformed"
 
 
+@pytest.mark.parametrize("other", ["a2 6162 00 6161 00", "a2 6161 00 6161 00", "a2 6161 00 f5 00"])
+def test_keys_that_were_in_order_once_speak_for_no_others(other: str) -> None:
+    """The keys of a short record are kept in mind, as they stood and where they held."""
+    for _ in range(2):
+        assert decode(bytes.fromhex("a2 6161 00 6162 00")) == {"a": 0, "b": 0}
+        assert decode(bytes.fromhex("a1 01 00")) == {1: 0}
+        assert refusal(bytes.fromhex(other)) == "non-canonical"
+        assert refusal(bytes.fromhex("a1 f5 00")) == "non-canonical"
+        assert encode({"b": 0, "a": 0}) == bytes.fromhex("a2 6161 00 6162 00")
+        assert encode({2: 0, 1: 0}) == bytes.fromhex("a2 01 00 02 00")
+        with pytest.raises(MalformedError):
+            encode({"a": 0, True: 0})
+
+
 @pytest.mark.parametrize(
     "bomb",
     [

@@ -179,6 +179,19 @@ def test_a_name_or_code_that_is_such_a_number_as_a_whole_is_refused(number: str)
         check_subject(kind_with(FieldType.TEXT), f"510000/case/{number}")
 
 
+@pytest.mark.parametrize("name", ["510000", "510000/item/" + "x" * 200])
+def test_a_name_that_was_looked_at_before_is_what_it_is(name: str) -> None:
+    """Names are kept in mind by what they are to name."""
+    party, object_ = kind_with(FieldType.PARTY), kind_with(FieldType.OBJECT)
+    for _ in range(2):
+        check_body(object_, {"it": "510000/item/x"})
+        check_body(party, {"it": "510000/item/x"})
+        with refused("bad-field"):
+            check_body(object_, {"it": name})
+        if name == "510000":
+            check_body(party, {"it": name})
+
+
 def test_a_code_that_only_holds_such_digits_is_legal() -> None:
     for value in (f"{MOBILE}0", f"2026-{MOBILE}", f"{IDENTITY}00"):
         check_body(kind_with(FieldType.CODE), {"it": value})
