@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 from aiohttp import web
 from sqlalchemy import Connection
 
+from authz.custody import Event as CustodyEvent
 from ledger.encoding import decode, encode
 from ledger.errors import LedgerError, MalformedError, RefusedError, UnavailableError
 from ledger.hashing import hash_leaf
@@ -16,6 +17,7 @@ from ledger.judge import kind_of
 from ledger.kind import FieldType, Kind
 from ledger.names import check_party, check_subject
 from ledger.statement import Statement
+from nodes.api import vault_bringing
 from nodes.api.appending import Appended, compose, is_shown, register
 from nodes.api.check import seen_size
 from nodes.api.consistency import consistency_of, reach
@@ -80,6 +82,8 @@ async def act(request: web.Request) -> web.Response:
         )
 
     appended = await compose(service, make)
+    if kind.name == CustodyEvent.ACCEPT and body["holder"] != service.region:
+        vault_bringing.expect(service, fields["subject"])
     finality = await wait_for(service, appended.index, word, timeout_ms)
     await is_shown(service, appended.index)
     return answer_to(service, appended, fields["subject"], finality)

@@ -40,7 +40,7 @@ from nodes.adapters.sm2_sdf import SDFDevice
 from nodes.adapters.timestamp_http import HTTPTimestamps, Stamping, TimestampService
 from nodes.adapters.trust_files import load_trust
 from nodes.adapters.vault_keys import VaultKeys
-from nodes.api import protocol
+from nodes.api import protocol, vault_bringing
 from nodes.api.app import peer_app, public_app
 from nodes.api.context import Service
 from nodes.api.desk import Desk
@@ -239,6 +239,8 @@ async def running(
             keys=ring,
             sm2=None if sm2 is None else sm2.name,
         )
+        bringing = asyncio.create_task(vault_bringing.bring(service))
+        stack.push_async_callback(_end, bringing)
         listen = config.listen
         public_tls = None
         if listen.public_tls:

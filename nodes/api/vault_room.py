@@ -42,6 +42,9 @@ class VaultRoom:
         keys: Of the vault.
         limits: Of papers and cases.
         peers: The vaults of other regions.
+        expected: Cases whose papers are to come along, each with how long they are waited for, in
+            seconds since 1970.
+        arrived: Set while there are such.
     """
 
     region: str
@@ -50,6 +53,8 @@ class VaultRoom:
     limits: VaultSection
     peers: Peers
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    expected: dict[str, int] = field(default_factory=dict)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     is_settled: bool = False
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "vault"))
     _engine: Engine | None = None

@@ -44,6 +44,24 @@ def offered() -> World:
     return world
 
 
+def ever_held(world: World) -> frozenset[str]:
+    return custody.ever_held(
+        fact.state for (_, name), rows in world.facts.items() if name == CASE for fact in rows
+    )
+
+
+def test_who_held_a_case_once_is_told_from_all_its_rows() -> None:
+    world = offered()
+    assert ever_held(world) == {WINDOW}
+    world.do("handoff.accept", HEAD, CASE, ANSWER)
+    assert ever_held(world) == {WINDOW}
+    world.do("handoff.release", SICHUAN, CASE, {})
+    assert ever_held(world) == {WINDOW, HRSS}, "from the release on, before the first act"
+    world.do("handoff.offer", HEAD, CASE, {"unit": WINDOW_CQ})
+    world.do("handoff.decline", CLERK_CQ, CASE, {"holder": HRSS[:6], **WHY})
+    assert ever_held(world) == {WINDOW, HRSS}, "an offer that was declined moves nothing"
+
+
 @pytest.mark.parametrize(("at", "event"), list(product(At, Event)))
 def test_custody_moves_by_the_table_and_no_other_way(at: At, event: Event) -> None:
     after = custody.TRANSITIONS.get((at, event))

@@ -96,10 +96,12 @@ def test_a_paper_put_in_is_read_again_and_the_ledger_holds_digests_alone(town: T
 def test_the_region_that_takes_the_case_over_gets_the_paper_and_its_wrapped_key(
     town: Town, given: list[str]
 ) -> None:
+    case = town.ask(TAKER, "object", given[0])["facts"][0]["state"]["case"]
+    # They came along by themselves, with the case.
+    assert all(it["here"] for it in town.ask(TAKER, "papers_in_vault", case)["papers"])
     for paper in given:
         read = town.ask(THEIR_HEAD, "read_from_vault", paper)
-        assert read["content"] == PAPER
-    case = read["case"]
+        assert (read["case"], read["content"]) == (case, PAPER)
     # The key went over once, and the ledger says to whom and for which of their keys.
     shares = [it for it in town.ask(GIVER, "case", case)["lines"] if it["kind"] == "vault.share"]
     [share] = shares
@@ -261,6 +263,7 @@ def test_what_another_vault_alters_or_takes_from_elsewhere_is_refused(
     kept, second, elsewhere = given[0], given[1], town.put(other)["paper"]
     town.hand_over(other)
     forget(town, kept)
+    forget(town, elsewhere)
     room = town.room(TAKER)
     send = room.peers.send
     told = {}

@@ -76,6 +76,20 @@ class Town(NamedTuple):
         taking = officer_of(taker, "head")
         self.patiently(taking, "handoff.accept", case, {"holder": giver})
         self.patiently(taking, "case.note", case, {"remark": "收到"})
+        self.brought(case, taker)
+
+    def brought(self, case: str, taker: str) -> None:
+        """Wait until the papers of a case have come along with it."""
+
+        async def look() -> None:
+            async with self.client(taker) as client, asyncio.timeout(10):
+                while True:
+                    papers = (await client.papers_in_vault(case))["papers"]
+                    if all(it["here"] for it in papers):
+                        return
+                    await asyncio.sleep(0.05)
+
+        self.live.run(look())
 
     def hand_back(self, case: str) -> None:
         self.hand_over(case, TAKER, GIVER)

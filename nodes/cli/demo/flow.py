@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from ledger.commitment import SALT_BYTES, commit
 from nodes.cli.demo.cast import MATERIALS, Home
 from nodes.cli.demo.office import Office
 
@@ -51,7 +52,7 @@ def case_name(home: Home, number: int, life: str = "") -> str:
 
 def commitment(what: str) -> bytes:
     """Return a commitment to a paper: salted, so that nobody can find out by trying."""
-    return sha256(secrets.token_bytes(32) + what.encode()).digest()
+    return commit(secrets.token_bytes(SALT_BYTES), what.encode())
 
 
 def opening(plan: Plan) -> dict[str, Any]:
