@@ -25,26 +25,8 @@ from authz.case import Event as CaseEvent
 from authz.case import Stage
 from authz.custody import OPEN_OFFER
 from authz.custody import Event as CustodyEvent
+from authz.obligation import TERM_DAYS, Obligation
 from ledger.kind import Fact
-
-
-class Obligation(StrEnum):
-    """What is owed."""
-
-    ANSWER = "answer"
-    """The unit that a case is offered to accepts or declines."""
-    PUSH = "push"
-    """The window that took the papers in hands the case on."""
-    RECHECK = "recheck"
-    """The deciding department looks at what has come to it."""
-    NOTICE = "notice"
-    """Whoever holds it says what is missing. Nothing is owed where nothing is."""
-    PROMISE = "promise"
-    """The deciding department decides within the days of the item version."""
-    POST = "post"
-    """The deciding department sends the result to where the case was opened."""
-    DELIVERY = "delivery"
-    """The applicant has the result."""
 
 
 class Ended(StrEnum):
@@ -68,31 +50,6 @@ class Standing(StrEnum):
     MOOT = "moot"
     LAPSED = "lapsed"
     """Of the notice: the time to ask for more is over, and what came in counts as whole."""
-
-
-TERM_DAYS: Final[Mapping[Obligation, int]] = {
-    Obligation.ANSWER: 1,
-    Obligation.PUSH: 1,
-    Obligation.RECHECK: 1,
-    Obligation.NOTICE: 5,
-    Obligation.POST: 1,
-    Obligation.DELIVERY: 10,
-}
-"""Working days. The promise's stand in the item version.
-
-Source: domain.md section 6 for the way between places; 行政许可法 articles 32 and 44 (as recalled)
-for notice and delivery.
-"""
-
-WORDS: Final[Mapping[Obligation, tuple[str, str]]] = {
-    Obligation.ANSWER: ("接收答复", "answer the offer"),
-    Obligation.PUSH: ("受理推送", "hand the case on"),
-    Obligation.RECHECK: ("办理地复核", "re-check"),
-    Obligation.NOTICE: ("一次性告知", "give the one notice"),
-    Obligation.PROMISE: ("承诺办结", "decide"),
-    Obligation.POST: ("结果寄送", "send the result"),
-    Obligation.DELIVERY: ("结果送达", "deliver the result"),
-}
 
 
 # ---- the time of an act -------------------------------------------------------------------------
@@ -288,6 +245,7 @@ class Clock:
     Args:
         unit: Who owes it.
         start: Place of the act that began it.
+        days: Working days; None where the record that it is owed on names the moment.
         proven: Whether the times of both its ends are borne out by evidence.
         due_s: The first moment that is too late; None while it is paused.
         provisional: Whether weekdays of an unpublished year are assumed in it.
@@ -299,7 +257,7 @@ class Clock:
     unit: str
     start: tuple[str, int]
     start_s: int
-    days: int
+    days: int | None
     due_s: int | None
     provisional: bool
     proven: bool
@@ -417,6 +375,7 @@ def clocks(
     calendar: Calendar,
     days_of: Mapping[tuple[str, int], int],
     pauses: Sequence[Pause] = (),
+    of_records: Iterable[Clock] = (),
 ) -> tuple[Clock, ...]:
     """Return every clock of a case, in the order of their starts.
 
@@ -425,6 +384,7 @@ def clocks(
         calendar: Of the published years.
         days_of: The promise of each item version within sight, by item and version.
         pauses: Of the promise.
+        of_records: What is owed on records about the case (``authz.dues``).
     """
     run = _Run(calendar, days_of, pauses)
     holders: list[tuple[int, str | None]] = []
@@ -434,7 +394,7 @@ def clocks(
         holders.append((step.at.time_s, step.holder))
         opened_at = _take(run, step, stage, opened_at)
         stage = step.row.get("stage", stage)
-    found = [*run.made, *run.running.values()]
+    found = [*run.made, *run.running.values(), *of_records]
     found = [replace(it, held=_held(it, holders)) for it in found]
     return tuple(sorted(found, key=lambda it: (it.start_s, it.start, it.obligation)))
 

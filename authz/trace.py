@@ -13,17 +13,9 @@ from typing import Any
 from authz.case import RIGHT_OF
 from authz.correction import Belief, Said, beliefs, corrected
 from authz.custody import holder_of
-from authz.deadline import (
-    Clock,
-    Counted,
-    Obligation,
-    Pause,
-    Standing,
-    Step,
-    Timing,
-    clocks,
-    note_pause,
-)
+from authz.deadline import Clock, Counted, Pause, Standing, Step, Timing, clocks, note_pause
+from authz.dues import Dues
+from authz.obligation import Obligation
 from ledger.kind import Kinds
 from ledger.names import number_of_origin, region_of_origin
 from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement
@@ -151,6 +143,7 @@ def trace(
     said = []
     steps = []
     pauses: dict[str, Pause] = {}
+    dues = Dues(case)
     for entry in in_order(list(entries)):
         region = region_of_origin(entry.origin)
         row = entry.changed.get(case)
@@ -165,13 +158,17 @@ def trace(
             line = replace(line, counted_s=at.time_s, proven=at.proven)
             if row is not None:
                 steps.append(_step(entry, at, row, holder))
-            note_pause(pauses, case, entry.statement.act.kind, entry.changed, at)
+            kind = entry.statement.act.kind
+            note_pause(pauses, case, kind, entry.changed, at)
+            dues.take((entry.origin, entry.index), kind, entry.changed, at)
         lines.append(line)
         if entry.changed:
             at_s = line.time_s if line.counted_s is None else line.counted_s
             said.append(Said((entry.origin, entry.index), entry.statement, at_s))
     stops = tuple(pauses.values())
-    told = () if timing is None else clocks(steps, timing.calendar, timing.days_of, stops)
+    told: tuple[Clock, ...] = ()
+    if timing is not None:
+        told = clocks(steps, timing.calendar, timing.days_of, stops, dues.clocks())
     return Trace(
         case=case,
         lines=tuple(_with_clocks(_with_corrections(lines), told)),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from authz.deadline import Obligation
+from authz.obligation import Obligation
 from authz.trace import Trace
 from ledger.errors import MalformedError, NotFoundError, RefusedError, UnavailableError
 from ledger.kind import Fact

@@ -8,8 +8,8 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from authz.deadline import WORDS as OBLIGATIONS
-from authz.deadline import Obligation
+from authz.obligation import WORDS as OBLIGATIONS
+from authz.obligation import Obligation
 from authz.trace import Trace
 from ledger.names import region_of_origin
 from nodes.cli.show import (

@@ -21,7 +21,6 @@ from authz.deadline import (
     Counted,
     Due,
     Ended,
-    Obligation,
     Pause,
     Span,
     Standing,
@@ -31,6 +30,7 @@ from authz.deadline import (
     note_pause,
     version_days,
 )
+from authz.obligation import Obligation
 from authz.trace import Trace, TraceEntry, trace
 from ledger.errors import LedgerError
 from ledger.kind import Fact

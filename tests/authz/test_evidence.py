@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from authz.case_bundle import wanted
-from authz.deadline import Obligation
 from authz.evidence import block_fresh_at, block_seen_by
+from authz.obligation import Obligation
 from authz.replay import Place
 from authz.trace import Trace
 from ledger.bundle_file import Bundle
