@@ -56,13 +56,11 @@ def next_stage(stage: Stage, event: Event) -> Stage:
     """Return how far ``event`` takes a branch.
 
     Raises:
-        RefusedError: ``exists`` or ``wrong-state``.
+        RefusedError: ``wrong-state``.
     """
     after = TRANSITIONS.get((stage, event))
     if after is not None:
         return after
-    if event is Event.OPEN:
-        raise RefusedError("a branch of this number exists", code="exists")
     raise RefusedError(
         f"{event.value} does not fit a branch that is {stage.value}", code="wrong-state"
     )

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from authz.calendar import Calendar, day_of, end_of_day
-from authz.deadline import TERM_DAYS, Obligation, Pause, due
+from authz.deadline import Pause, due
+from authz.obligation import TERM_DAYS, Obligation
 from authz.term import Term
 
 

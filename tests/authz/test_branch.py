@@ -200,11 +200,25 @@ def test_only_who_holds_both_joins_a_branch_that_came_out() -> None:
     hand(world, CLERK, WINDOW_2, CLERK_2)
     with refused("not-holder"):
         world.do("branch.join", CLERK_2, BRANCH, OF_CASE)  # the case is at the other window
+    with refused("not-holder"):
+        world.do("branch.join", CLERK, BRANCH, OF_CASE)  # the branch is at the other window
     hand(world, CLERK_2, WINDOW, CLERK)
+    keeper = "510000/officer/w3-09"
+    world.do("party.enrol", SICHUAN, keeper, officer(WINDOW, keeper, ["keeper"]))
+    with refused("not-entitled"):
+        world.do("branch.join", keeper, BRANCH, OF_CASE)
     world.do("branch.join", CLERK, BRANCH, OF_CASE)
     for kind, body in (("branch.join", OF_CASE), ("handoff.offer", {"unit": HRSS_CQ})):
         with refused("wrong-state"):
             world.do(kind, CLERK, BRANCH, body)
+
+
+def test_no_part_is_reported_while_its_branch_is_offered() -> None:
+    world = split()
+    hand(world, CLERK, HRSS_CQ, HEAD_CQ)
+    world.do("handoff.offer", HEAD_CQ, BRANCH, {"unit": WINDOW})
+    with refused("offer-open"):
+        world.do("branch.report", HEAD_CQ, BRANCH, REPORT)
 
 
 def test_a_branch_is_joined_to_its_own_case() -> None:

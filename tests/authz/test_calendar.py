@@ -166,6 +166,8 @@ def test_a_calendar_is_named_by_its_year(year: str) -> None:
             "on": [str(date(2026, 1, 3) + timedelta(7 * it)) for it in range(ON_DAYS_MAX + 1)],
         },
         {"off": ["2026-10-02", "2026-10-01"]},
+        {"off": ["20261001"]},
+        {"off": ["2026-02-29"]},
     ],
 )
 def test_days_are_of_that_year_and_no_more_than_any_year_had(changes: dict[str, list[str]]) -> None:

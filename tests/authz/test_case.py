@@ -14,6 +14,7 @@ from tests.authz.world import (
     CHIEF,
     CLERK,
     CLERK_2,
+    CLERK_CQ,
     DECIDE_BODY,
     DECIDER,
     GRANT,
@@ -29,6 +30,7 @@ from tests.authz.world import (
     TIBET,
     WINDOW,
     WINDOW_2,
+    WINDOW_CQ,
     World,
     officer,
 )
@@ -339,3 +341,20 @@ def test_a_case_goes_on_under_its_version_after_that_has_ended() -> None:
     world = OPENED.copy()
     world.do("item.withdraw", HEAD, ITEM, WHY)
     world.do("case.notice", CLERK, CASE, NOTICE)
+
+
+def test_a_version_that_a_stale_view_does_not_show_yet_tells_no_paper_to_ask_for() -> None:
+    """The grant is older than the version that the case was opened under elsewhere."""
+    world = LENT.copy()
+    lent = "540000/grant/2026-000002"
+    there = {"window": WINDOW_CQ}
+    world.do("grant.offer", HEAD, lent, GRANT_BODY | there)
+    world.do("grant.accept", CLERK_CQ, lent, there | {"item": ITEM})
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY | {"version": 2})
+    world.open(item_version=2)
+    world.hand_over(CLERK, WINDOW_CQ, CLERK_CQ)
+    world.do("case.note", CLERK_CQ, CASE, {"remark": "已接收"})
+    notice = there | {"grant": lent, "missing": ["form"]}
+    with refused("unknown-object"):
+        world.copy().do("case.notice", CLERK_CQ, CASE, notice, stale=True)
+    world.do("case.notice", CLERK_CQ, CASE, notice)

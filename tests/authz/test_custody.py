@@ -26,6 +26,7 @@ from tests.authz.world import (
     SICHUAN,
     TIBET,
     WINDOW,
+    WINDOW_2,
     WINDOW_CQ,
     World,
     officer,
@@ -371,3 +372,17 @@ def test_a_made_up_citation_of_an_acceptance_is_void() -> None:
 
     with refused("void-citation"):
         world.do("handoff.release", SICHUAN, CASE, {}, change=forge)
+
+
+def test_what_is_held_and_offered_here_is_not_accepted_from_elsewhere() -> None:
+    """An old view still shows the offer by which the case came."""
+    world = OPENED.copy()
+    world.hand_over(CLERK, HRSS, HEAD)
+    world.do("handoff.offer", HEAD, CASE, {"unit": WINDOW})
+    world.do("handoff.accept", CLERK, CASE, {"holder": TIBET})
+    old = world.viewed[SICHUAN, TIBET]
+    world.do("handoff.release", TIBET, CASE, {})
+    world.do("handoff.offer", CLERK, CASE, {"unit": WINDOW_2})
+    world.viewed[SICHUAN, TIBET] = old
+    with refused("wrong-state"):
+        world.do("handoff.accept", CLERK, CASE, {"holder": TIBET}, stale=True)

@@ -196,6 +196,11 @@ def test_a_grant_under_an_agreement_rests_on_both_signatures(side: str) -> None:
     with refused("unknown-object" if side == "proposed here" else "not-competent"):
         world.do("grant.offer", HEAD, GRANT, under | {"window": "500000/window/w1"})
     world.copy().do("grant.offer", HEAD, GRANT, under)
+    declined = PUBLISHED.copy()
+    declined.do("agreement.propose", first, name, body)
+    declined.do("agreement.decline", second, name, WHY)
+    with refused("ground-not-live"):
+        declined.do("grant.offer", HEAD, GRANT, under)
     world.do("agreement.end", HEAD, name, WHY)
     with refused("ground-not-live"):
         world.do("grant.offer", HEAD, GRANT, under)

@@ -158,6 +158,10 @@ def test_roles_units_and_the_region_alone() -> None:
     with refused("not-entitled"):
         world.do("hours.publish", HEAD_SC, "510000/hours/centre", hours)
     world.do("hours.publish", CHIEF, "510000/hours/centre", hours)
+    claim = {"code": "000500000001", "list": "省内通办清单"}
+    with refused("not-entitled"):
+        world.do("claim.make", CHIEF, "510000/claim/1", claim)
+    world.do("claim.make", HEAD_SC, "510000/claim/1", claim)
     login = {"case": CASE, "level": "high", "provider": "nat", "assertion": HASH}
     with refused("not-entitled"):
         world.do("login.record", CHIEF, "510000/login/1", login)
@@ -424,6 +428,24 @@ def test_a_certificate_is_printed_once_it_is_granted_under_the_right_to_deliver(
         revoked.do("print.record", CLERK, PRINT, PRINT_BODY)
 
 
+def test_who_prints_has_the_training_that_the_grant_asks_for() -> None:
+    world = ENROLLED.copy().lend(training="printing")
+    world.do("training.attest", SICHUAN, CLERK, {"course": "printing", **EVIDENCE})
+    world = back(world=world.open())
+    world.copy().do("print.record", CLERK, PRINT, PRINT_BODY)
+    world.do("training.lapse", SICHUAN, CLERK, {"course": "printing", **WHY})
+    with refused("not-entitled"):
+        world.do("print.record", CLERK, PRINT, PRINT_BODY)
+
+
+def test_who_is_responsible_is_in_service() -> None:
+    body = {"version": 1, "officer": CLERK, "matter": "通办窗口", "valid_from": 1}
+    with refused("officer-not-live"):
+        absent = body | {"officer": "510000/officer/none"}
+        OPENED.copy().do("responsible.assign", CHIEF, "510000/responsible/w3", absent)
+    OPENED.copy().do("responsible.assign", CHIEF, "510000/responsible/w3", body)
+
+
 def test_a_certificate_is_printed_where_the_case_is() -> None:
     with refused("not-holder"):
         back().do("print.record", CLERK_2, PRINT, PRINT_BODY)
@@ -581,6 +603,9 @@ def test_a_seal_that_an_agreement_names_was_put_to_this_text() -> None:
             "agreement.propose", HEAD_SC, AGREEMENT, sealed | {"seal_use": "510000/seal-use/2"}
         )
     world.do("agreement.propose", HEAD_SC, AGREEMENT, sealed)
+    with refused("unknown-object"):
+        signed = {"digest": HASH, "seal_use": "510000/seal-use/2"}
+        world.do("agreement.sign", HEAD, AGREEMENT, signed)
 
 
 # ---- 64 好差评 --------------------------------------------------------------------------------
