@@ -3,14 +3,11 @@
 A new mechanism of the domain is a row here, and perhaps a rule function beside its object.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from authz import basis, branch, calendar, case, correction, custody, grant, item, party, token
 from authz.hours import DAYS
-from authz.mechanisms import MECHANISMS, Mechanism
-from authz.records import About, Side, Signer, Step
-from authz.tables import LIVES, RECORD_KINDS
+from authz.tables import RECORD_KINDS
 from ledger.kind import Field, FieldType, Kind, Kinds
 from ledger.schema import ANY_SUBJECT, OR, PARTY_SUBJECT
 from ledger.suites import SUITES
@@ -712,130 +709,3 @@ KINDS: Final[Kinds] = {
         *RECORD_KINDS,
     )
 }
-
-
-def reference(kinds: Kinds) -> str:
-    """Return the table as a page of Markdown: kinds, lives and mechanisms, each in its order."""
-    lines = [
-        "# Kinds of acts",
-        "",
-        "What can be recorded, by whom, and with which fields. A field in *italics* may be left",
-        "out. This page is made from the tables in `authz/kinds.py`, `authz/tables`,",
-        "`authz/mechanisms.py` and `seals/kinds.py`.",
-        "",
-    ]
-    for kind in kinds.values():
-        lines += describe(kind)
-    lines += [
-        "# Lives of records",
-        "",
-        "Which act may follow where a record stands, and where it leads. Nothing else is let in.",
-        "An act with a colon is one with that value in the field that decides.",
-        "",
-        "| record | stands | act | leads to |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {life.subject} | {state} | `{event}` | {after} |"
-        for life in LIVES
-        for (state, event), after in life.steps.items()
-    ]
-    lines += [
-        "",
-        "# Mechanisms",
-        "",
-        "What the five policy documents ask for, in their words, and the acts that record it.",
-        "",
-        "| | mechanism | documents | acts |",
-        "|---|---|---|---|",
-    ]
-    lines += [_mechanism(it) for it in MECHANISMS]
-    lines.append("")
-    return "\n".join(lines)
-
-
-def describe(kind: Kind) -> list[str]:
-    """Return what there is to know of a kind, as lines of Markdown."""
-    what = f"{kind.en[:1].upper()}{kind.en[1:]}, version {kind.version}."
-    lines = [
-        f"## `{kind.name}` {kind.zh}",
-        "",
-        f"{what} Subject: {kind.subject}. {_signer(kind)} {_staleness(kind)}",
-        "",
-        f"Asked: {kind.question} Serves: {kind.source}.",
-        "",
-    ]
-    if kind.fields:
-        lines += ["| field | type | 说明 | meaning |", "|---|---|---|---|"]
-        lines += [_row(name, field) for name, field in kind.fields.items()]
-        lines.append("")
-    return lines
-
-
-def step_of(kind: Kind) -> Step | None:
-    """Return the step of a record's life that a kind is; None for a rule of its own."""
-    step = getattr(kind.rule, "__self__", None)
-    return step if isinstance(step, Step) else None
-
-
-def _signer(kind: Kind) -> str:
-    step = step_of(kind)
-    if step is None:
-        if kind.by_region:
-            return "Signed by an officer or by the region."
-        return "Signed by an officer."
-    if step.signer is Signer.REGION:
-        who = "the region"
-    else:
-        who = f"an officer ({' or '.join(step.roles)}{_units(step)})"
-        if step.signer is Signer.BOTH:
-            who += " or the region"
-    side = {
-        Side.OPENER: "" if step.opens else ", who opened it",
-        Side.ADDRESSEE: ", to whom it is addressed",
-        Side.EITHER: ", on either side",
-    }[step.side]
-    return " ".join((f"Signed by {who}{side}.", *_conditions(step)))
-
-
-def _units(step: Step) -> str:
-    return f"; of a {' or '.join(step.units)}" if step.units else ""
-
-
-def _conditions(step: Step) -> Iterator[str]:
-    """Return what a step asks beyond its signer, a sentence each."""
-    if step.about is About.HELD:
-        yield "The signer's unit holds the case."
-    if step.about is About.KNOWN:
-        yield "The case is or was in this log."
-    if step.competent:
-        yield "The item is one of the signer's department."
-    if step.rests_on:
-        yield f"Cites: {', '.join(step.rests_on)}."
-    if step.once_per:
-        yield f"Once per {' and '.join(step.once_per)}."
-    if step.versioned:
-        yield "Versions count from 1."
-    if step.timed or step.side is Side.ADDRESSEE:
-        yield "Late after `due`."
-    if step.check is not None:
-        told = (step.check.__doc__ or "").split("\n")[0]
-        yield f"Rule: {told.removeprefix('Check that ')}"
-
-
-def _staleness(kind: Kind) -> str:
-    if kind.receives_only:
-        return "May stay open under a stale view."
-    return "Wants a fresh view."
-
-
-def _row(name: str, field: Field) -> str:
-    shown = f"*`{name}`*" if field.optional else f"`{name}`"
-    choices = f": {', '.join(field.choices)}" if field.choices else ""
-    return f"| {shown} | {field.type.value}{choices} | {field.zh} | {field.en} |"
-
-
-def _mechanism(row: Mechanism) -> str:
-    asked = "; ".join(f"{document} “{phrase}”" for document, phrase in row.phrases)
-    acts = ", ".join(f"`{name}`" for name in row.kinds)
-    return f"| {row.number} | {row.name} | {asked} | {acts} |"

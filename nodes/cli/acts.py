@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from authz.kinds import describe
+from authz.reference import describe
 from ledger.errors import MalformedError, NotFoundError
 from ledger.judge import kind_of
 from ledger.kind import Field, FieldType

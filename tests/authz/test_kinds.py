@@ -7,11 +7,13 @@ from authz.case import RIGHT_OF
 from authz.case import Event as CaseEvent
 from authz.custody import Event as CustodyEvent
 from authz.grant import Event as GrantEvent
-from authz.kinds import KINDS, reference
+from authz.kinds import KINDS
 from authz.party import Event as PartyEvent
+from authz.reference import diagram, lives_page, reference
 from authz.right import RIGHTS
 from authz.tables import LIVES
 from ledger.kind import Kind
+from nodes.core.lives import LIVES as ALL_LIVES
 from seals.kinds import KINDS as SEAL_KINDS
 from seals.lending import Event as LoanEvent
 from seals.life import Event as SealEvent
@@ -85,6 +87,24 @@ def test_each_act_on_a_right_names_grant_and_window() -> None:
 def test_the_page_in_the_documentation_is_the_one_the_tables_make() -> None:
     page = Path(__file__).parents[2] / "docs/kinds.md"
     assert page.read_text(encoding="utf-8") == reference(ALL)
+
+
+def test_the_diagrams_in_the_documentation_are_those_the_tables_draw() -> None:
+    page = Path(__file__).parents[2] / "docs/lives.md"
+    assert page.read_text(encoding="utf-8") == lives_page(ALL_LIVES)
+
+
+def test_a_diagram_has_each_step_of_its_table_where_it_begins_and_where_it_ends() -> None:
+    lines = diagram({("new", "make"): "turned-down", ("turned-down", "end"): "over"})
+    assert lines[2:-1] == [
+        '    state "turned-down" as turned_down',
+        "    [*] --> turned_down: make",
+        "    turned_down --> over: end",
+        "    over --> [*]",
+    ]
+    for _, steps in ALL_LIVES.values():
+        drawn = "\n".join(diagram(steps))
+        assert all(event in drawn for _, event in steps)
 
 
 def test_the_reference_shows_every_kind_and_field() -> None:

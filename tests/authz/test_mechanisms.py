@@ -4,8 +4,8 @@ import pytest
 
 from authz import mechanisms
 from authz.kinds import KINDS
-from authz.kinds import reference as page_of
 from authz.mechanisms import MECHANISMS, Mechanism
+from authz.reference import reference as page_of
 from authz.tables import RECORD_KINDS
 from ledger.kind import Kind
 from seals.kinds import KINDS as SEAL_KINDS

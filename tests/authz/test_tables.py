@@ -5,8 +5,9 @@ import re
 import pytest
 
 from authz import finding, party
-from authz.kinds import KINDS, reference, step_of
+from authz.kinds import KINDS
 from authz.records import NEW, About, Life, Side, Step, next_state
+from authz.reference import reference, step_of
 from authz.tables import LIVES, RECORD_KINDS
 from authz.tables.sentences import SENTENCES
 from ledger.errors import MalformedError
