@@ -86,11 +86,31 @@ async def status(request: web.Request) -> web.Response:
         "quorum": roster.quorum(service.origin),
         "witnesses": list(roster.witnesses_of(service.origin)),
         "convicted": convicted_fields(service),
+        "taking_in": taking_in(service),
         "logs": logs,
         "sm2": service.sm2,
         "peers": {region: asdict(peer) for region, peer in snapshot.peers.items()},
     }
     return json_response(answer, headers={"Access-Control-Allow-Origin": "*"})
+
+
+def taking_in(service: Service) -> dict[str, int]:
+    """Return how much of the other logs is here, of what there is by all that this node knows.
+
+    A region that joins begins with the pins; from there its writers and the notes that come tell.
+    """
+    snapshot, roster = service.node.snapshot, service.roster
+    told = {"wanted": 0, "stored": 0, "judged": 0}
+    for origin in roster.origins:
+        log = snapshot.logs.get(origin)
+        if origin == service.origin or log is None:
+            continue
+        known, pin = snapshot.known.get(origin), service.chain.newest.pins.get(origin)
+        sizes = (log.stored_size, log.witnessed_size, known and known.size, pin and pin.size)
+        told["wanted"] += max(size or 0 for size in sizes)
+        told["stored"] += log.stored_size
+        told["judged"] += log.judged_size
+    return told
 
 
 @routes.get("/v1/entries/{index}/proof")

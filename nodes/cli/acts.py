@@ -21,6 +21,8 @@ from nodes.cli.show import BEIJING, clock, console, print_json, table
 from nodes.client import Client
 from nodes.core.kinds import KINDS
 
+KEEPS_UP_ENTRIES: Final = 256
+"""So many entries behind a node is while acts flow."""
 RECEIPT_TRIES_MAX: Final = 40
 RECEIPT_PAUSE_S: Final = 0.25
 ALLOWED: Final = {"yes": "green", "open": "yellow", "no": "red"}
@@ -70,6 +72,22 @@ def _receipt_of(given: argparse.Namespace, index: int) -> bytes:
             return ask(given, lambda client: client.receipt(index))
         time.sleep(RECEIPT_PAUSE_S)
     return ask(given, lambda client: client.receipt(index))
+
+
+def progress_line(taking_in: Mapping[str, int]) -> str:
+    """Return how far a node has come that takes other logs in; empty where it keeps up with them.
+
+    A joiner is verified in this order: entries are hashed and stored, then each one is judged, its
+    signature with it.
+    """
+    wanted, stored, judged = (taking_in[name] for name in ("wanted", "stored", "judged"))
+    if wanted - judged <= KEEPS_UP_ENTRIES:
+        return ""
+    return (
+        f"taking other logs in: {stored:,} of {wanted:,} entries hashed and stored "
+        f"({stored / wanted:.0%}), {judged:,} with every signature and rule checked "
+        f"({judged / wanted:.0%})"
+    )
 
 
 def parse_fields(given: Sequence[str], fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -213,6 +231,8 @@ def status(given: argparse.Namespace) -> int:
     out.print(made)
     legend = "of another log: witnessed = cosigned by this region, replicated = as far as it knows"
     out.print(legend, style="dim")
+    if line := progress_line(found["taking_in"]):
+        out.print(line, style="yellow")
     for key in found["convicted"]:
         out.print(f"convicted: {key['subject']}  {key['detail']}", style="bold red", markup=False)
     for region, peer in found["peers"].items():

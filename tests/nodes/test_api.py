@@ -481,6 +481,9 @@ def test_status_and_roster_need_no_token_and_agree(town: Town) -> None:
     assert set(status["logs"]) == {
         member.origin for member in town.live.founded.roster.members.values()
     }
+    others = [it for origin, it in status["logs"].items() if origin != status["origin"]]
+    assert status["taking_in"]["stored"] == sum(it["stored_size"] for it in others)
+    assert status["taking_in"]["wanted"] >= status["taking_in"]["stored"]
     roster = town.call("GET", "/v1/roster").json()
     assert roster["sha256"] == status["roster"]["sha256"]
     assert (

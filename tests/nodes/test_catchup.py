@@ -259,13 +259,9 @@ def test_of_all_holders_one_honest_one_is_enough(lie: str, monkeypatch: pytest.M
     assert D in {to for to, path in pulls(world)}
 
 
-@pytest.mark.parametrize("crash", ["before", "after"])
-@pytest.mark.parametrize("at", [1, 2, 4, 8])
-def test_a_crash_at_any_answer_loses_nothing_and_the_pull_goes_on(crash: str, at: int) -> None:
-    world = quiet(1_000)
-    let_answers_pass(world)
-    log, late = world.hosts[LOG].log, world.hosts[LATE]
-    honest, answers = late.step, count(1)
+def dies_at(host: Host, at: int, crash: str) -> None:
+    """Let a node die at an answer, before or after the commit, and start again."""
+    honest, answers = host.step, count(1)
 
     def step(events: Iterable[Any], now_ms: int, **named: Any) -> Ready:
         events = tuple(events)
@@ -274,7 +270,16 @@ def test_a_crash_at_any_answer_loses_nothing_and_the_pull_goes_on(crash: str, at
             return honest(events, now_ms, crash=crash)
         return honest(events, now_ms, **named)
 
-    late.step = step  # type: ignore[method-assign]
+    host.step = step  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("crash", ["before", "after"])
+@pytest.mark.parametrize("at", [1, 2, 4, 8])
+def test_a_crash_at_any_answer_loses_nothing_and_the_pull_goes_on(crash: str, at: int) -> None:
+    world = quiet(1_000)
+    let_answers_pass(world)
+    log, late = world.hosts[LOG].log, world.hosts[LATE]
+    dies_at(late, at, crash)
     want(world, head_of(log))
     part = held(late, log.origin)
     assert part == log.entries[: len(part)]
@@ -284,6 +289,26 @@ def test_a_crash_at_any_answer_loses_nothing_and_the_pull_goes_on(crash: str, at
     world.run(1_000, 50)
     want(world, head_of(log))
     assert held(late, log.origin) == log.entries
+
+
+def test_a_join_that_is_killed_goes_on_where_it_was() -> None:
+    """What is stored is not asked for again: neither its entries nor the tiles above them."""
+    world = quiet(2_000)
+    let_answers_pass(world)
+    log, late = world.hosts[LOG].log, world.hosts[LATE]
+    dies_at(late, 9, "after")
+    want(world, head_of(log))
+    part = held(late, log.origin)
+    assert 0 < len(part) < len(log.entries)
+    before = [path for _, path in pulls(world) if "/entries/" in path]
+    want(world, head_of(log))
+    world.run(1_000, 50)
+    assert held(late, log.origin) == log.entries
+    after = [path for _, path in pulls(world) if "/entries/" in path][len(before) :]
+    stored = {f"/entries/{at:03d}" for at in range(len(part) // 256)}
+    assert stored
+    assert not [path for path in after if any(path.endswith(it) for it in stored)]
+    assert len(after) == -(-len(log.entries) // 256) - len(part) // 256
 
 
 def fork(size: int, at: int) -> Log:

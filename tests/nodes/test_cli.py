@@ -243,6 +243,18 @@ def test_ports_and_regions_out_of_range_are_refused(port: int, regions: str | No
         network.chosen(port, regions)
 
 
+# ---- status --------------------------------------------------------------------------------------
+
+
+def test_status_says_how_far_a_node_has_come_that_takes_other_logs_in() -> None:
+    taking_in = {"wanted": 1_000_000, "stored": 250_000, "judged": 100_000}
+    told = acts.progress_line(taking_in)
+    assert "250,000 of 1,000,000 entries hashed and stored (25%)" in told
+    assert "100,000 with every signature and rule checked (10%)" in told
+    kept_up = {"wanted": 1_000_000, "stored": 1_000_000, "judged": 999_900}
+    assert acts.progress_line(kept_up) == ""
+
+
 # ---- act -----------------------------------------------------------------------------------------
 
 

@@ -73,8 +73,9 @@ async def _play(given: argparse.Namespace, terminal: Terminal, folder: Path) -> 
                 await STORIES[given.story](world, terminal, given.cases)
             else:
                 await presets.tell(world, terminal, preset)
-        except LedgerError as error:
-            broken = f"{error.code}: {str(error)[-400:]}"
+        except (LedgerError, TimeoutError) as error:
+            code = error.code if isinstance(error, LedgerError) else "late"
+            broken = f"{code}: {str(error)[-400:]}"
             terminal.out.print(Text(terminal.text("broken", why=broken), style="bold red"))
             _last_words(world, terminal)
         took_s = time.monotonic() - terminal.started

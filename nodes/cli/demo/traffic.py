@@ -13,7 +13,7 @@ from nodes.cli.demo.flow import Plan, case_name, whole_life
 from nodes.cli.demo.office import Office
 
 WORKERS: Final = 2
-REST_S: Final = 1.5
+REST_S: Final = 3.0
 """Between a worker's cases, so that the machine has time for the story too."""
 FIRST_NUMBER: Final = 700_001
 
