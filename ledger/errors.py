@@ -17,6 +17,9 @@ class LedgerError(Exception):
 
     code: str = "error"
 
+    request: str = ""
+    """The number by which a node that refused keeps why; empty where it keeps nothing."""
+
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         if code is not None:

@@ -96,19 +96,24 @@ class Acted:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of one statement of a batch: its index, or the code and detail of its refusal."""
+    """What became of one statement of a batch: its index, or the code and detail of its refusal.
+
+    ``request`` is the number by which ``why`` tells more of a refusal; empty where there is none.
+    """
 
     index: int | None
     code: str = ""
     detail: str = ""
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckAnswer:
     """May it be done: ``yes``, ``open`` or ``no``, why, and on what that rests.
 
-    ``nearest`` is the grant that came nearest where none sufficed. ``consistency`` says how far the
-    logs were read; a later question may ask for at least that.
+    ``nearest`` is the grant that came nearest where none sufficed; ``request`` the number by which
+    ``why`` tells of a no later. ``consistency`` says how far the logs were read; a later question
+    may ask for at least that.
     """
 
     allowed: str
@@ -122,6 +127,7 @@ class CheckAnswer:
     relied: tuple[Mapping[str, Any], ...]
     nearest: str | None = None
     consistency: str = ""
+    request: str | None = None
 
 
 class Client:
@@ -267,7 +273,7 @@ class Client:
             if result[0] == 0:
                 fates.append(Fate(result[1]))
             else:
-                fates.append(Fate(None, result[1], result[2]))
+                fates.append(Fate(None, result[1], result[2], answer.get("request") or ""))
         if self._keep is not None:
             await self._keep_all(entries, fates)
         return tuple(fates)
@@ -472,6 +478,14 @@ class Client:
     async def status(self) -> dict[str, Any]:
         """Return the state of the node and of every log as it sees them."""
         return await self._json("GET", "/v1/status")
+
+    async def why(self, request: str) -> dict[str, Any]:
+        """Return why an attempt was refused, by the number that the refusal gave."""
+        return await self._json("GET", f"/v1/why/{quote(request)}")
+
+    async def readers(self, case: str, *, rows: int = 100) -> dict[str, Any]:
+        """Return who looked at a case at this node, the latest days first."""
+        return await self._json("GET", f"/v1/cases/{quote(case)}/readers?rows={rows}")
 
     async def roster(self) -> dict[str, Any]:
         """Return the roster in force."""
@@ -794,25 +808,33 @@ _CLASSES: Final[Mapping[int, type[LedgerError]]] = {
 
 def _error(status: int, content_type: str, data: bytes) -> LedgerError:
     """Return the error that problem details, of either form, say."""
-    code, detail = "", data[:200].decode("utf-8", "replace")
+    code, detail, request = "", data[:200].decode("utf-8", "replace"), ""
     try:
         if content_type == "application/problem+json":
             fields = json.loads(data)
             code, detail = str(fields.get("code", "")), str(fields.get("detail", ""))
+            request = str(fields.get("request", ""))
         elif content_type == "application/concise-problem-details+cbor":
             fields = encoding.decode(data)
             code, _, detail = str(fields.get(-2, "")).partition(": ")
+            request = str(fields.get(-3, "")).rpartition("/")[2]
     except (ValueError, AttributeError, MalformedError):
         # A proxy's words rather than the node's: the status has to do.
         pass
+    error = _error_of(status, code or None, detail)
+    error.request = request
+    return error
+
+
+def _error_of(status: int, code: str | None, detail: str) -> LedgerError:
     if status == 409:
-        conflict = ConflictError(0, code=code or None)
+        conflict = ConflictError(0, code=code)
         conflict.args = (detail,)
         return conflict
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _CLASSES:
         # Only 503 is the node's word that it did nothing; a mistake, or a proxy's answer, is not.
         return UnavailableError(detail, code=UNKNOWN_OUTCOME)
-    return _CLASSES.get(status, UnavailableError)(detail, code=code or None)
+    return _CLASSES.get(status, UnavailableError)(detail, code=code)
 
 
 def _unavailable(error: Exception) -> UnavailableError:

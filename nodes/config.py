@@ -235,6 +235,32 @@ class LimitsSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalSection:
+    """What is kept beside the ledger of refused attempts, and of who looked at which case.
+
+    Args:
+        refusal_days: How long a refused attempt is kept.
+        refusal_rows_max: How many are kept; beyond that the oldest go.
+        refusal_rows_party_day_max: How many of one sort are kept of one party a day, so that nobody
+            pushes out what others will look up.
+        reading_days: How long it is kept who looked at a case.
+        reading_rows_max: How many rows of that are kept; beyond that the oldest days go.
+        flush_ms: How long both wait to be written together.
+    """
+
+    refusal_days: int = 200
+    refusal_rows_max: int = 100_000
+    refusal_rows_party_day_max: int = 1_000
+    reading_days: int = 200
+    reading_rows_max: int = 1_000_000
+    flush_ms: int = 500
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            _check_range(f"journal.{limit.name}", getattr(self, limit.name), 1, 2**31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessSection:
     """A witness of another network that is asked for lines, which count only if the roster says so.
 
@@ -266,6 +292,7 @@ class Config:
     limits: LimitsSection = field(default_factory=LimitsSection)
     seals: SealsSection = field(default_factory=SealsSection)
     vault: VaultSection = field(default_factory=VaultSection)
+    journal: JournalSection = field(default_factory=JournalSection)
     witnesses: tuple[WitnessSection, ...] = ()
     peers: Mapping[str, str] = field(default_factory=dict)
     """Base URL by region, of peers that this node reaches another way than the roster says (over a
@@ -291,6 +318,7 @@ _SECTIONS: Final[Mapping[str, type]] = MappingProxyType(
         "limits": LimitsSection,
         "seals": SealsSection,
         "vault": VaultSection,
+        "journal": JournalSection,
     }
 )
 

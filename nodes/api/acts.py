@@ -19,6 +19,7 @@ from ledger.names import check_party, check_subject
 from ledger.statement import Statement
 from nodes.api import vault_bringing
 from nodes.api.appending import Appended, compose, is_shown, register
+from nodes.api.attempts import Attempt, Refused, note_batch, remember_attempt
 from nodes.api.check import seen_size
 from nodes.api.consistency import consistency_of, reach
 from nodes.api.context import SERVICE, Service, make_receipt
@@ -58,6 +59,7 @@ async def act(request: web.Request) -> web.Response:
     issuer = fields.get("officer", service.region)
     check_party(issuer)
     check_subject(fields["subject"])
+    remember_attempt(request, Attempt(kind.name, fields["subject"], issuer))
     check_issuer(service, caller, issuer)
     body = body_from_json(kind, fields["body"])
     if kind.name == "seal.use" and "draft" in body:
@@ -128,7 +130,12 @@ async def ingest(request: web.Request) -> web.Response:
         last = max((it.index for it in reply.results if it.index is not None), default=None)
         if last is not None:
             await wait_for(service, last, word, timeout_ms)
-    body = encode({"size": size, "results": results})
+    answer: dict[str, object] = {"size": size, "results": results}
+    refused = [Refused(at, str(it[1]), str(it[2])) for at, it in enumerate(results) if it[0] == 1]
+    number = note_batch(request, refused) if refused else None
+    if number is not None:
+        answer["request"] = number
+    body = encode(answer)
     return web.Response(body=body, headers={"Content-Type": CBOR_TYPE, "Cache-Control": "no-store"})
 
 

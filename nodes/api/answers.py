@@ -18,6 +18,7 @@ from ledger.names import check_origin, check_subject, region_of, region_of_origi
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
 from nodes.api.entry_proofs import EntryProofs
+from nodes.api.journal import is_case
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, query_number
 from nodes.api.scitt import locate
@@ -185,7 +186,7 @@ async def evidence_of(request: web.Request) -> web.Response:
 async def object_of(request: web.Request) -> web.Response:
     """Give the newest row of an object in each log, and the entries that concern it."""
     service = request.app[SERVICE]
-    authorize(request, ANY)
+    caller = authorize(request, ANY)
     check_query(request, *NAMES)
     name = request.match_info["id"]
     check_subject(name)
@@ -206,6 +207,8 @@ async def object_of(request: web.Request) -> web.Response:
     found = await service.readers.run(read)
     if not found["entries"]:
         raise NotFoundError(f"nothing is recorded here about {name}", code="unknown-object")
+    if is_case(name):
+        service.journal.look(caller.party, caller.role, name, "object")
     return json_response(
         {"object": name, **found, "as_of": sizes, "consistency": consistency_of(sizes)}
     )

@@ -11,6 +11,7 @@ from nodes.api import (
     cases,
     check,
     followed,
+    looking,
     loss,
     milestones,
     openapi,
@@ -31,6 +32,7 @@ from nodes.api.middleware import problems
 # An object's proof stands before the object, whose path would take it in.
 PUBLIC: Final = (
     acts,
+    looking,
     cases,
     answers,
     check,

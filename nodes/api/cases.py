@@ -45,10 +45,11 @@ from nodes.api.clocks import (
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.entry_proofs import EntryProofs, wants_proofs
+from nodes.api.journal import is_case
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query
 from nodes.api.timelines import story, tell
-from nodes.api.tokens import ANY, authorize
+from nodes.api.tokens import ANY, Caller, authorize
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs, load_entries, load_leaves, stored_size
 from nodes.store.facts import load_changes, load_mentions, load_voids
@@ -70,9 +71,9 @@ async def case_of(request: web.Request) -> web.Response:
     Each line says where its proof is; with ``?proofs=all`` it brings the proof itself.
     """
     service = request.app[SERVICE]
-    authorize(request, ANY)
+    caller = authorize(request, ANY)
     check_query(request, "proofs", *NAMES)
-    case = _name(request)
+    case = case_named(request)
     is_whole = wants_proofs(request)
     await reach(service, request, partial(judged_size, service))
     sizes = as_of(service)
@@ -87,6 +88,7 @@ async def case_of(request: web.Request) -> web.Response:
         ]
 
     told, lines = await service.readers.run(read)
+    service.journal.look(caller.party, caller.role, case, "timeline")
     return json_response(
         {
             "case": case,
@@ -109,24 +111,26 @@ async def case_of(request: web.Request) -> web.Response:
 async def bundle_of(request: web.Request) -> web.Response:
     """Give the evidence for a case, which verifies with nothing but the genesis roster."""
     service = request.app[SERVICE]
-    authorize(request, ANY)
+    caller = authorize(request, ANY)
     check_query(request)
-    return await _bundle(service, _name(request))
+    return await _bundle(service, caller, case_named(request))
 
 
 @routes.get("/v1/objects/{id:[^/]+/[^/]+/[^/]+}/proof")
 async def proof_of(request: web.Request) -> web.Response:
     """Give the evidence for how any object stands: a grant, a seal, a case."""
     service = request.app[SERVICE]
-    authorize(request, ANY)
+    caller = authorize(request, ANY)
     check_query(request)
     name = request.match_info["id"]
     check_object(name)
-    return await _bundle(service, name)
+    return await _bundle(service, caller, name)
 
 
-async def _bundle(service: Service, name: str) -> web.Response:
+async def _bundle(service: Service, caller: Caller, name: str) -> web.Response:
     made = await service.readers.run(lambda connection: prove(service, connection, name))
+    if is_case(name):
+        service.journal.look(caller.party, caller.role, name, "bundle")
     number = name.replace("/", "-")
     return web.Response(
         body=made.encode(),
@@ -457,9 +461,14 @@ def _not_yet(place: Place) -> UnavailableError:
     )
 
 
-def _name(request: web.Request) -> str:
+def case_named(request: web.Request) -> str:
+    """Return the case in a path.
+
+    Raises:
+        MalformedError: ``bad-field``: it is none.
+    """
     name = request.match_info["id"]
     check_object(name)
-    if name.split("/")[1] != "case":
+    if not is_case(name):
         raise MalformedError(f"not the name of a case: {name[:80]!r}", code="bad-field")
     return name

@@ -23,6 +23,7 @@ from authz.grant import quota_object
 from ledger.errors import MalformedError
 from ledger.kind import Fact, ViewFact
 from ledger.names import check_object, check_party, region_of_origin
+from nodes.api.attempts import note_denial
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
 from nodes.api.replies import json_response
@@ -47,7 +48,7 @@ async def check_query_string(request: web.Request) -> web.Response:
     authorize(request, ANY)
     check_query(request, *_NAMES, *_MORE, *NAMES)
     await reach(service, request, partial(seen_size, service))
-    return _answer(service, request.query)
+    return _answer(request, request.query)
 
 
 @routes.post("/v1/check")
@@ -58,10 +59,11 @@ async def check_body(request: web.Request) -> web.Response:
     check_query(request, *NAMES)
     fields = await read_json(request, service.limits.act_bytes_max)
     await reach(service, request, partial(seen_size, service))
-    return _answer(service, take(fields, dict.fromkeys(_NAMES, str), dict.fromkeys(_MORE, str)))
+    return _answer(request, take(fields, dict.fromkeys(_NAMES, str), dict.fromkeys(_MORE, str)))
 
 
-def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
+def _answer(request: web.Request, asked: Mapping[str, str]) -> web.Response:
+    service = request.app[SERVICE]
     for name in _NAMES:
         if name not in asked:
             raise MalformedError(f"missing field: {name}", code="bad-field")
@@ -94,7 +96,11 @@ def _answer(service: Service, asked: Mapping[str, str]) -> web.Response:
         staleness_s=constants.staleness_s,
         refresh_s=constants.refresh_s,
     )
-    return json_response(_fields(decision, service.origin, snapshot.size))
+    fields = _fields(decision, service.origin, snapshot.size)
+    if decision.allowed == "no":
+        denied = {**asked, "code": decision.code, "detail": decision.detail}
+        fields["request"] = note_denial(request, denied | {"nearest": decision.nearest})
+    return json_response(fields)
 
 
 def _recall(service: Service, snapshot: Snapshot, question: CheckRequest) -> CheckFacts:

@@ -22,6 +22,7 @@ from nodes.adapters.key_ring import KeyRing
 from nodes.adapters.keystore import StoredOfficers
 from nodes.adapters.readers import Readers
 from nodes.api.desk import Desk
+from nodes.api.journal import Journal
 from nodes.api.recalled import Recalled
 from nodes.api.token_book import TokenBook
 from nodes.api.vault_room import VaultRoom
@@ -61,6 +62,7 @@ class Service:
         recalled: What ``check`` has gathered since the last commit.
         desk: Where papers are drawn and sealed.
         vault: Where the papers of cases lie, encrypted.
+        journal: Notes refused attempts, and who looked at which case.
         sm2: Which SM2 this process has; None for none.
         by_hash: Origin by the hash that paths use.
         notes: Last answers about checkpoints, with the commit they are from.
@@ -83,6 +85,7 @@ class Service:
     recalled: Recalled
     desk: Desk
     vault: VaultRoom
+    journal: Journal
     sm2: str | None = None
     ids: LogIDs = field(default_factory=LogIDs)
     notes: dict[str, tuple[int, bytes]] = field(default_factory=dict)

@@ -45,7 +45,7 @@ routes = web.RouteTableDef()
 async def trace_of(request: web.Request) -> web.Response:
     """Tell what followed from an officer, a window, a grant, a seal or an incident."""
     service = request.app[SERVICE]
-    authorize(request, LOOKING)
+    caller = authorize(request, LOOKING)
     check_query(request, "rows", "after", "from_s", "until_s", "proofs", *NAMES)
     name = request.match_info["id"]
     check_object(name)
@@ -82,6 +82,8 @@ async def trace_of(request: web.Request) -> web.Response:
         return page.told(whole=is_whole) | {"next": last}
 
     told = await service.readers.run(load)
+    for case in told["cases"]:
+        service.journal.look(caller.party, caller.role, case["case"], f"trace of a {type_}")
     return json_response(
         {"object": name, **plain(told), "as_of": sizes, "consistency": consistency_of(sizes)}
     )

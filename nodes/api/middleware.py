@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from ledger.errors import LedgerError, UnavailableError
+from nodes.api.attempts import note_refusal
 from nodes.api.problem import concise_problem, concise_problem_status, problem, problem_status
 from nodes.store.engine import trouble
 
@@ -24,7 +25,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except LedgerError as error:
-        return concise_problem(error) if _is_scrapi(request.path) else problem(error)
+        number = note_refusal(request, error)
+        make = concise_problem if _is_scrapi(request.path) else problem
+        return make(error, number)
     except web.HTTPException as error:
         # Redirects do not occur here; what aiohttp raises are refusals of its own.
         return answer_status(request.path, error.status, error.reason)

@@ -154,6 +154,9 @@ def _problem() -> Schema:
             "title": {"type": "string"},
             "detail": {"type": "string"},
             "status": {"type": "integer"},
+            "mend": {"type": "string"},
+            "request": {"type": "string"},
+            "instance": {"type": "string"},
         },
         "required": ["code"],
     }

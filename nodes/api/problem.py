@@ -48,6 +48,9 @@ STATUS: Final[Mapping[type[LedgerError], int]] = MappingProxyType(
     }
 )
 
+WHY: Final = "/v1/why/"
+"""Where a refused caller looks up why, by the number that the refusal gave."""
+
 RETRY_AFTER_S: Final = 1
 DETAIL_CHARS_MAX: Final = 500
 
@@ -138,9 +141,20 @@ def fields_of(error: LedgerError) -> dict[str, object]:
     }
 
 
-def problem(error: LedgerError) -> web.Response:
-    """Return an error as RFC 9457 problem details."""
-    return _problem(fields_of(error), status_of(error))
+def mend_of(code: str) -> dict[str, str]:
+    """Return what to mend where a code alone is known, as a member of an answer."""
+    return {"mend": _MEND_CODE[code]} if code in _MEND_CODE else {}
+
+
+def problem(error: LedgerError, request: str | None = None) -> web.Response:
+    """Return an error as RFC 9457 problem details.
+
+    ``request`` is the number by which its caller can look up why; None where none is kept.
+    """
+    fields = fields_of(error)
+    if request is not None:
+        fields |= {"request": request, "instance": f"{WHY}{request}"}
+    return _problem(fields, status_of(error))
 
 
 def problem_status(status: int, detail: str) -> web.Response:
@@ -158,19 +172,26 @@ def problem_status(status: int, detail: str) -> web.Response:
     return _problem(fields, status)
 
 
-def concise_problem(error: LedgerError) -> web.Response:
-    """Return an error as SCRAPI asks for it: RFC 9290, one of its titles, and a detail."""
+def concise_problem(error: LedgerError, request: str | None = None) -> web.Response:
+    """Return an error as SCRAPI asks for it: RFC 9290, one of its titles, and a detail.
+
+    ``request`` as for ``problem``; it stands in the instance (-3).
+    """
     status = status_of(error)
     title = _TITLE_CODE.get(error.code, _TITLE_STATUS[status])
     detail = f"{error.code}: {fields_of(error)['detail']}"
-    return concise_problem_status(_SCRAPI_STATUS.get(status, status), detail, title)
+    instance = None if request is None else f"{WHY}{request}"
+    return concise_problem_status(_SCRAPI_STATUS.get(status, status), detail, title, instance)
 
 
-def concise_problem_status(status: int, detail: str, title: str | None = None) -> web.Response:
+def concise_problem_status(
+    status: int, detail: str, title: str | None = None, instance: str | None = None
+) -> web.Response:
     """Return RFC 9290 problem details for a status."""
-    body = encoding.encode(
-        {-1: title or _TITLE_STATUS.get(status, "Malformed request"), -2: detail}
-    )
+    fields = {-1: title or _TITLE_STATUS.get(status, "Malformed request"), -2: detail}
+    if instance is not None:
+        fields[-3] = instance
+    body = encoding.encode(fields)
     return web.Response(
         status=status, body=body, headers={"Content-Type": _CONCISE_TYPE, **_retry(status)}
     )

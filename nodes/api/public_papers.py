@@ -48,6 +48,7 @@ async def record(request: web.Request) -> web.Response:
     given = request.query.get("document")
     document = None if given is None else parse_hash(given, "document")
     told = await _told(service, request.match_info["short"])
+    service.journal.look("", "paper", told["case"], "record of a paper")
     if document is not None:
         told["is_document"] = told["document"] == document.hex()
     if "text/html" in request.headers.get("Accept", ""):

@@ -16,6 +16,7 @@ from ledger.errors import LedgerError, MalformedError, NotFoundError
 from ledger.keys import cose_key
 from ledger.statement import ENTRY_BYTES_MAX, Statement, decode_statement
 from nodes.api.appending import register_one
+from nodes.api.attempts import Attempt, remember_attempt, remember_caller
 from nodes.api.context import SERVICE, Service, make_receipt
 from nodes.api.requests import parse_number, read_body
 from nodes.core.ready import Register
@@ -42,6 +43,9 @@ async def register_statement(request: web.Request) -> web.Response:
     statement = service.readers.here(verify)
     if isinstance(statement, LedgerError):
         raise statement
+    # No token is asked for: whoever signed it is who wanted it.
+    remember_caller(request, statement.issuer, "")
+    remember_attempt(request, Attempt(statement.act.kind, statement.subject, statement.issuer))
     appended = await register_one(service, lambda request_id: Register(request_id, (statement,)))
     return _receipt(service, appended.index, statement.subject, status=201)
 

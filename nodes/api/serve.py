@@ -44,6 +44,7 @@ from nodes.api import protocol, vault_bringing
 from nodes.api.app import peer_app, public_app
 from nodes.api.context import Service
 from nodes.api.desk import Desk
+from nodes.api.journal import Journal
 from nodes.api.recalled import Recalled
 from nodes.api.standby import Standby
 from nodes.api.token_book import TokenBook, add_first_operator
@@ -55,7 +56,8 @@ from nodes.core.limits import Settings
 from nodes.core.rosters import Rosters, recalled
 from nodes.driver import Driver, DriverLimits
 from nodes.ports import Clock
-from nodes.store.engine import is_lost, open_store
+from nodes.store.engine import Store, is_lost, open_store
+from nodes.store.journal import create_journal_schema
 from nodes.store.notes import load_memory
 from nodes.store.tokens import TokenRow, create_token_schema
 from nodes.store.upgrades import upgrade
@@ -137,6 +139,7 @@ async def running(
         stack.callback(store.close)
         try:
             create_token_schema(store.writing)
+            create_journal_schema(store.writing)
             upgrade(store.writing, KINDS)
             with store.writing.connect() as connection:
                 chain = recalled(chain, load_memory(connection))
@@ -219,6 +222,9 @@ async def running(
             peers=peers,
         )
         stack.callback(vault.close)
+        journal = _journal(config, store, driver, clock)
+        journal.start()
+        stack.push_async_callback(journal.stop)
         origin = Rosters(chain).home_of(region)
         service = Service(
             region=region,
@@ -236,6 +242,7 @@ async def running(
             recalled=Recalled(),
             desk=desk,
             vault=vault,
+            journal=journal,
             keys=ring,
             sm2=None if sm2 is None else sm2.name,
         )
@@ -260,6 +267,17 @@ async def running(
             stack.push_async_callback(protocol.stop_listening, listener)
         _log.info("region %s serves at %s:%d", region, listen.public_host, listen.public_port)
         yield Running(service, driver, standby)
+
+
+def _journal(config: Config, store: Store, driver: Driver, clock: Clock) -> Journal:
+    """Return what notes refusals and readings, written where that meets no other writing.
+
+    SQLite has one writer at a time, and that is the driver's. A process that stands by at a shared
+    database has readers as well, and the driver there would refuse to write for it.
+    """
+    if store.election is None:
+        return Journal(store.writing, driver.write, clock, config.journal)
+    return Journal(store.reading, asyncio.to_thread, clock, config.journal)
 
 
 def _stamping(config: SealsSection, seals: SealStore) -> Stamping:

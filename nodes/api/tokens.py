@@ -18,6 +18,7 @@ from ledger.names import check_party, region_of
 from ledger.suites import SUITES
 from nodes.adapters.random import randomness
 from nodes.api.appending import compose
+from nodes.api.attempts import remember_caller
 from nodes.api.context import SERVICE, Service
 from nodes.api.problem import UnauthenticatedError
 from nodes.api.replies import json_response
@@ -76,6 +77,7 @@ def authorize(request: web.Request, roles: frozenset[Role]) -> Caller:
         raise UnauthenticatedError("this needs a token, and none was sent", code="no-token")
     row = service.tokens.find(header.removeprefix(_BEARER), service.clock.now_ms())
     role = Role(row.role)
+    remember_caller(request, row.party, role.value)
     if role not in roles:
         wanted = ", ".join(sorted(roles))
         raise RefusedError(f"a token of role {role} where {wanted} may ask", code="wrong-role")

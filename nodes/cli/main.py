@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except LedgerError as error:
         print(f"shouxin: {error.code}: {error}", file=sys.stderr)
+        if error.request:
+            print(f"shouxin: to look it up: shouxin why {error.request}", file=sys.stderr)
         return status_of(error)
     except FatalError as error:
         print(f"shouxin: {error.code}: {error}", file=sys.stderr)
@@ -115,6 +117,8 @@ def parser() -> argparse.ArgumentParser:
     asking.add_work_ledger(commands)
     asking.add_milestones(commands)
     asking.add_trace(commands)
+    asking.add_why(commands)
+    asking.add_readers(commands)
     asking.add_bundle(commands)
     asking.add_findings(commands)
     asking.add_prove(commands)

@@ -38,6 +38,7 @@ from nodes.adapters.tls import make_certificate, peer_client
 from nodes.api import acts
 from nodes.api import app as app_module
 from nodes.api import problem as problem_module
+from nodes.cli.main import main
 from nodes.core.exchange import origin_hash
 from tests.nodes.live import NOW_S, Live, live
 
@@ -408,6 +409,122 @@ def test_a_refused_act_says_which_rule(town: Town) -> None:
     assert (answer.status, answer.json()["code"]) == (400, "bad-field")
 
 
+def test_a_refused_caller_looks_up_why_and_nobody_else_but_an_auditor_does(town: Town) -> None:
+    asked = {
+        "kind": "party.suspend",
+        "officer": OFFICER,
+        "subject": WINDOW,
+        "body": {"reason": "x"},
+    }
+    refused = town.post("/v1/acts", asked, town.window_token).json()
+    number = refused["request"]
+    assert refused["instance"] == f"/v1/why/{number}"
+    size = town.size()
+    for token in (town.window_token, town.auditor_token):
+        told = town.call("GET", f"/v1/why/{number}", token=token).json()
+        assert (told["party"], told["role"], told["code"]) == (OFFICER, "window", "not-entitled")
+        assert (told["kind"], told["subject"], told["issuer"]) == ("party.suspend", WINDOW, OFFICER)
+        assert (told["method"], told["path"]) == ("POST", "/v1/acts")
+        assert told["detail"] == refused["detail"]
+        assert told["reason_zh"]
+        assert told["reason_en"]
+        assert told["sizes"] == {town.origin: size} | dict(told["sizes"])
+        assert abs(told["at_s"] - SystemClock().now_ms() // 1000) < 60
+    answer = town.call("GET", f"/v1/why/{number}", token=town.operator_token)
+    assert (answer.status, answer.json()["code"]) == (403, "wrong-party")
+    assert town.call("GET", f"/v1/why/{number}").status == 401
+    for unknown, status, code in (
+        ("0" * 32, 404, "unknown-request"),
+        ("0" * 31, 400, "bad-field"),
+        ("G" * 32, 400, "bad-field"),
+    ):
+        answer = town.call("GET", f"/v1/why/{unknown}", token=town.auditor_token)
+        assert (answer.status, answer.json()["code"]) == (status, code)
+
+
+def test_a_refusal_is_kept_in_the_database_and_told_at_the_terminal(
+    town: Town, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"kind": "party.suspend", "subject": WINDOW, "body": {"reason": "x"}}
+    refused = town.post("/v1/acts", asked, town.window_token).json()
+    assert refused["code"] == "wrong-role"
+    town.live.run(town.live.nodes[HERE].service.journal.flush())
+    assert town.live.nodes[HERE].service.journal.pending(bytes.fromhex(refused["request"])) is None
+    token = tmp_path / "token"
+    token.write_text(town.window_token)
+    token.chmod(0o600)
+    node = town.live.founded.roster.members[HERE].url
+    command = ["why", refused["request"], "--node", node, "--token", str(token)]
+    for language, word in (("zh", "本令牌的角色无权办理此事"), ("en", "may not do this")):
+        assert main([*command, "--lang", language]) == 0
+        said = capsys.readouterr().out
+        assert "party.suspend" in said
+        assert word in said
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["code"] == "wrong-role"
+    assert main(["why", "0" * 32, "--node", node, "--token", str(token)]) == 4
+    body = ["--subject", WINDOW, "--officer", OFFICER, "--field", "reason=x"]
+    assert main(["act", "party.suspend", *body, *command[2:]]) == 3
+    assert "shouxin why " in capsys.readouterr().err
+
+
+def test_a_check_that_says_no_and_a_statement_that_is_refused_have_a_number(town: Town) -> None:
+    item = "540000/item/1"
+    asked = {"window": WINDOW, "right": "intake", "item": item, "officer": OFFICER}
+    answer = town.post("/v1/check", asked, town.window_token).json()
+    assert answer["allowed"] == "no"
+    told = town.call("GET", f"/v1/why/{answer['request']}", token=town.window_token).json()
+    assert (told["window"], told["item"], told["code"]) == (WINDOW, item, answer["code"])
+    entry = enrolment(77)
+    refused = scrapi(town, entry)
+    title = encoding.decode(refused.body)
+    number = title[-3].removeprefix("/v1/why/")
+    told = town.call("GET", f"/v1/why/{number}", token=town.auditor_token).json()
+    assert told["party"] == decode_statement(entry).issuer
+    assert told["code"] in title[-2]
+    batch = encoding.encode([b"nothing", entry])
+    answered = encoding.decode(
+        town.call(
+            "POST",
+            "/v1/ingest",
+            batch,
+            token=town.window_token,
+            Content_Type="application/cbor",
+        ).body
+    )
+    told = town.call("GET", f"/v1/why/{answered['request']}", token=town.window_token).json()
+    assert told["refused"] == 2
+    assert [(it["position"], it["code"]) for it in told["results"]] == [
+        (at, result[1]) for at, result in enumerate(answered["results"])
+    ]
+    assert all(it["reason_zh"] for it in told["results"])
+
+
+def test_what_is_not_there_or_not_readable_or_nobodys_is_no_refused_attempt(town: Town) -> None:
+    asked = {"kind": "party.nothing", "subject": WINDOW, "body": {}}
+    for answer in (
+        town.post("/v1/acts", asked, town.window_token),
+        town.post("/v1/acts", asked, "nobodys"),
+        town.call("GET", "/v1/objects/510000/case/none", token=town.window_token),
+    ):
+        assert answer.status >= 400
+        assert "request" not in answer.json()
+
+
+def test_a_citizens_number_is_not_kept_with_a_refusal(town: Town) -> None:
+    number = "11010519491231002X"
+    asked = {
+        "kind": "party.suspend",
+        "officer": OFFICER,
+        "subject": WINDOW,
+        "body": {"reason": "x", number: "x"},
+    }
+    refused = town.post("/v1/acts", asked, town.window_token).json()
+    told = town.call("GET", f"/v1/why/{refused['request']}", token=town.window_token).json()
+    assert number in refused["detail"]
+    assert number not in json.dumps(told)
+
+
 def test_in_a_batch_each_statement_stands_alone(town: Town) -> None:
     async def stored() -> bytes:
         async with town.live.client(HERE) as client:
@@ -464,7 +581,10 @@ def test_check_answers_alike_in_both_forms_and_only_to_callers(town: Town) -> No
     asked = {"window": WINDOW, "right": "intake", "item": ITEM, "officer": OFFICER}
     got = town.call("GET", query, token=town.window_token)
     assert got.status == 200
-    assert got.json() == town.post("/v1/check", asked, town.window_token).json()
+    told = [got.json(), town.post("/v1/check", asked, town.window_token).json()]
+    # A no has a number, each its own.
+    assert len({it.pop("request") for it in told}) == 2
+    assert told[0] == told[1]
     assert (got.json()["allowed"], got.json()["code"]) == ("no", "unknown-object")
     assert town.call("GET", query).status == 401
     assert town.post("/v1/check", asked).status == 401

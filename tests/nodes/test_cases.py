@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -321,6 +322,56 @@ def test_what_followed_is_told_for_a_time_and_to_those_who_may_look(
     told = json.loads(capsys.readouterr().out)
     assert len(told["lines"]) == 3
     assert told["next"]
+
+
+def test_who_looked_at_a_case_is_told_to_auditors_and_to_its_own_authorities(
+    province: Province, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def story() -> dict[str, Any]:
+        async with province.live.client(TIBET) as operator:
+            auditor = (await operator.issue_token(TIBET, "auditor"))["token"]
+            other = "540000/department/other"
+            await operator.act("party.enrol", other, {"name": "其他"})
+            stranger = (await operator.issue_token(other, "authority"))["token"]
+        async with province.live.client(TIBET, province.tokens[DECIDER]) as decider:
+            for _ in range(3):
+                await decider.case(CASE)
+            await decider.object(CASE)
+            await decider.bundle(CASE)
+            await decider.object(GRANT)
+            found = await decider.readers(CASE)
+        for token, name, code in (
+            (stranger, CASE, "wrong-party"),
+            (None, CASE, "wrong-role"),
+            ("", CASE, "no-token"),
+            (auditor, "510000/case/none", "unknown-object"),
+            (auditor, GRANT, "bad-field"),
+        ):
+            async with province.live.client(TIBET, token) as client:
+                with pytest.raises(LedgerError) as caught:
+                    await client.readers(name)
+                assert caught.value.code == code
+        async with province.live.client(TIBET, auditor) as client:
+            await client.followed(GRANT)
+            again = await client.readers(CASE)
+        return {"found": found, "again": again, "auditor": auditor}
+
+    told = province.live.run(story())
+    rows = {(it["party"], it["what"]): it for it in told["found"]["readers"]}
+    for what, times in (("timeline", 3), ("object", 1), ("bundle", 1)):
+        row = rows[DECIDER, what]
+        assert (row["role"], row["times"]) == ("authority", times)
+        assert NOW_S - 1 <= row["first_s"] <= row["last_s"]
+    assert (TIBET, "trace of a grant") in {
+        (it["party"], it["what"]) for it in told["again"]["readers"]
+    }
+    os.environ["SHOUXIN_TOKEN"] = told["auditor"]
+    try:
+        url = province.live.founded.roster.members[TIBET].url
+        assert main(["readers", CASE, "--node", url]) == 0
+    finally:
+        del os.environ["SHOUXIN_TOKEN"]
+    assert DECIDER in capsys.readouterr().out
 
 
 def test_an_incident_leads_to_its_case_and_to_the_act_that_caused_it(

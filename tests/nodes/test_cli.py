@@ -134,6 +134,8 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(
         "act case.note --subject s",
         "check --window w --right r --item i",
         "trace C",
+        "why 00",
+        "readers C",
         "bundle C -o F",
         "verify F --roster G",
         "fsck DIR",

@@ -121,6 +121,35 @@ def add_trace(commands: Commands) -> None:
     add_caller(trace)
 
 
+def add_why(commands: Commands) -> None:
+    """Add ``shouxin why``."""
+    why = command(
+        commands,
+        "why",
+        "looking:why",
+        "say why an attempt was refused, by the number that the refusal gave",
+    )
+    why.add_argument("request", metavar="REQUEST-ID")
+    add_json(why)
+    add_language(why)
+    add_caller(why)
+
+
+def add_readers(commands: Commands) -> None:
+    """Add ``shouxin readers``."""
+    readers = command(
+        commands,
+        "readers",
+        "looking:readers",
+        "show who looked at a case at this node, for auditors and the case's own authorities",
+    )
+    readers.add_argument("case", metavar="CASE")
+    readers.add_argument("--rows", type=int, default=100, help="at most so many (default: 100)")
+    add_json(readers)
+    add_language(readers)
+    add_caller(readers)
+
+
 def add_bundle(commands: Commands) -> None:
     """Add ``shouxin bundle``."""
     bundle = command(
