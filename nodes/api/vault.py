@@ -75,6 +75,7 @@ async def get(request: web.Request) -> web.Response:
     name = request.match_info["id"]
     check_object(name)
     paper, payload = await vault_reading.read(service, caller.party, name)
+    service.journal.look(caller.party, caller.role, paper.place.case, "paper in the vault")
     return json_response(
         {
             "paper": name,
@@ -92,7 +93,7 @@ async def get(request: web.Request) -> web.Response:
 async def papers(request: web.Request) -> web.Response:
     """List the papers of a case that the ledger tells of, without names, and every tombstone."""
     service = request.app[SERVICE]
-    authorize(request, ANY)
+    caller = authorize(request, ANY)
     check_query(request)
     case = request.match_info["id"]
     _check_case(case)
@@ -102,6 +103,7 @@ async def papers(request: web.Request) -> web.Response:
 
     found, tombstones = await service.readers.run(look)
     here = await _here(service, [it.place.payload for it in found])
+    service.journal.look(caller.party, caller.role, case, "list of papers")
     listed = [
         {
             "paper": it.place.payload,
