@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger import encoding
 from ledger.errors import LedgerError, MalformedError
-from nodes.files import write_durably
+from nodes.files import overwrite, write_durably
 
 if TYPE_CHECKING:
     from seals.documents import Facts, Proof
@@ -108,6 +108,19 @@ class DraftStore:
     def digests(self) -> list[bytes]:
         """Return all drafts, the oldest first."""
         return [bytes.fromhex(path.stem) for path in self._drafts()]
+
+    def forget(self, case: str, wanted: Collection[bytes]) -> list[bytes]:
+        """Overwrite and delete what there is of a case, but for ``wanted``; say which that was."""
+        gone = []
+        for path in self._drafts():
+            digest = bytes.fromhex(path.stem)
+            origin = self.load(digest)
+            if origin is not None and origin.case == case and digest not in wanted:
+                # The draft last: a file without one would not be found again after a crash.
+                overwrite(path.with_suffix(_FILE))
+                overwrite(path)
+                gone.append(digest)
+        return gone
 
     def prune(self, now_s: int, wanted: Collection[bytes]) -> None:
         """Let go what is old, and the oldest of too many; nothing of ``wanted``."""

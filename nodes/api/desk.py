@@ -105,6 +105,11 @@ class Desk:
         await self.run(save)
         self._hold(draft)
 
+    async def forget(self, case: str) -> None:
+        """Let go the papers of a case for good, but for one whose use is not recorded yet."""
+        for digest in await self.run(lambda: self.store.forget(case, self.seals.unrecorded())):
+            self.drafts.pop(digest, None)
+
     async def find(self, digest: bytes) -> Draft | None:
         """Return a draft, from memory or from disk; None where there is none."""
         draft = self.drafts.get(digest)

@@ -209,6 +209,8 @@ async def _destroy(service: Service, case: str) -> int:
     room = service.vault
     gone = await room.run(store.destroy, case)
     await room.wipe()
+    # Papers that were drawn from the case name its applicant in clear.
+    await service.desk.forget(case)
     return gone
 
 

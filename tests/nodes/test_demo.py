@@ -107,6 +107,11 @@ def test_a_case_ends_with_sealed_papers_that_verify_and_are_counted(facts: dict[
     assert {f"papers.{claim}" for claim in claims} <= held
 
 
+def test_a_paper_comes_along_and_is_destroyed_and_the_proof_stays(facts: dict[str, Any]) -> None:
+    held = {it["name"] for it in facts["expectations"] if it["held"]}
+    assert {f"vault.{claim}" for claim in ("read", "refused", "told", "gone", "proven")} <= held
+
+
 def test_all_nodes_hold_the_same_five_logs(facts: dict[str, Any]) -> None:
     assert facts["regions"].keys() == REGIONS
     for region in facts["regions"].values():

@@ -13,7 +13,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from ledger.errors import LedgerError, MalformedError
-from nodes.cli.demo import membership, paper, presets, scenes, trouble
+from nodes.cli.demo import membership, paper, presets, scenes, trouble, vaults
 from nodes.cli.demo.cast import SICHUAN, TIBET
 from nodes.cli.demo.ending import end
 from nodes.cli.demo.flow import Plan
@@ -116,6 +116,7 @@ async def _windows(world: World, terminal: Terminal, count: int) -> None:
     plans = await scenes.cases(world, terminal, count)
     await paper.papers(world, terminal, _between(plans))
     await scenes.quiet(world, terminal)
+    await vaults.vault(world, terminal)
     await scenes.refuse(world, terminal)
     await scenes.revoke(world, terminal)
     await trouble.cut(world, terminal)
