@@ -11,7 +11,7 @@ from nodes.core.ready import PeerCalled
 from tests.simulator.test_losses import LOST as LIAR
 from tests.simulator.test_losses import Story
 
-ROUND_TRIPS_MS = 600
+ROUND_TRIPS_MS = 250
 """Two exchanges over the slowest link of a calm world, with the steps between them."""
 
 
