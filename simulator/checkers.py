@@ -4,6 +4,7 @@ Nothing here asks a node what it believes, except to compare that with what is s
 raises ``BrokenError`` at the very event that broke it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,8 +16,10 @@ from authz.custody import HOLDING, At
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode
 from ledger.errors import LedgerError
+from ledger.lineage import living
 from ledger.note import Note, Signature
-from ledger.roster import Roster
+from ledger.roster import Closing
+from ledger.roster_chain import RosterChain
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -29,7 +32,7 @@ from nodes.core.exchange import (
 from nodes.core.ready import PeerReply, PeerRequest, Registered
 from nodes.store.schema import ENTRY_BITS
 from simulator.machine import Machine
-from simulator.reference import Log, Reference
+from simulator.reference import Log, Reference, Signed
 from simulator.world import BrokenError, World
 
 CLOCKS_APART_S_MAX: Final = 60
@@ -72,8 +75,8 @@ class Checkers:
         machines: By region; looked at, never touched.
     """
 
-    def __init__(self, world: World, roster: Roster, machines: Mapping[str, Machine]) -> None:
-        self.reference = Reference(roster)
+    def __init__(self, world: World, chain: RosterChain, machines: Mapping[str, Machine]) -> None:
+        self.reference = Reference(chain)
         self.forgetful: set[str] = set()
         """Regions whose fence went back with their database: only the others can tell them."""
         self.liars: set[str] = set()
@@ -82,34 +85,44 @@ class Checkers:
         """Regions whose disk is not what it was; they may serve again, and need not."""
         self.gone: set[str] = set()
         """Regions whose machine is no more."""
+        self.left: set[str] = set()
+        """Regions that were members once, and are no more."""
         self.forbidden: list[tuple[str, int]] = []
         """Acts that a lawless node recorded: each must have its finding with everybody else."""
         self._world = world
-        self._roster = roster
         self._machines = machines
         self._accepted: dict[tuple[str, int], bytes] = {}
         self._rows: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._history: dict[tuple[str, str], int] = {}
         """Which of a liar's histories a machine holds."""
-        self._lines: dict[tuple[str, str, str], dict[tuple[int, bytes], int]] = {}
-        self._quorate: dict[tuple[str, str], set[tuple[int, bytes]]] = {}
+        self._lines: dict[tuple[str, str, bytes], dict[tuple[int, bytes], int]] = {}
+        """By log, role and key: the heads that are signed, and when."""
+        self._signers: dict[tuple[str, str], dict[tuple[int, bytes], set[bytes]]] = {}
+        """By log and role: each head, and by which keys it is signed."""
+        self._quorate: dict[tuple[str, str], dict[int, set[bytes]]] = defaultdict(dict)
+        """By log and role: the heads that a quorum has signed."""
         self._finality: dict[str, tuple[int, int]] = {}
+        """By log: what its region called witnessed and replicated."""
+        self._chains: dict[str, RosterChain] = {}
+        """The versions of the roster that a machine showed last."""
         self._newest_note: dict[str, bytes] = {}
-        self._log_ids: dict[str, dict[str, int]] = {region: {} for region in machines}
+        self._log_ids: dict[str, dict[str, int]] = defaultdict(dict)
         self._seen: dict[tuple[str, str], int] = {}
-        self._growing: dict[str, list[bytes]] = {origin: [] for origin in self.reference.logs}
-        self._standing: dict[str, dict[str, dict[str, Standing]]] = {it: {} for it in machines}
+        self._growing: dict[str, list[bytes]] = defaultdict(list)
+        self._standing: dict[str, dict[str, dict[str, Standing]]] = defaultdict(dict)
 
     def is_honest(self, origin: str) -> bool:
         """Say whether the writer of a log keeps the rules, as far as its world says."""
-        return self._roster.region_of_origin(origin) not in self.liars
+        return self.reference.region_of(origin) not in self.liars
 
     def sound(self) -> Iterator[Machine]:
         """Yield the honest machines that serve, or that should."""
         for machine in self._machines.values():
             node = machine.node
             is_well = node is not None and node.snapshot.state == "serving"
-            if machine.region in self.liars or (machine.region in self.damaged and not is_well):
+            if machine.region in self.liars | self.left:
+                continue
+            if machine.region in self.damaged and not is_well:
                 continue
             yield machine
 
@@ -163,19 +176,26 @@ class Checkers:
         mark = machine.disk.mark
         if mark is not None and machine.region in self.damaged:
             self.reference.logs[machine.origin].cut(mark.size)
+        self._finality.pop(machine.origin, None)
         self._forget(machine)
 
     def burnt(self, machine: Machine) -> None:
         """Begin to do without a machine: what was shown to nobody else died with it."""
         self._forget(machine)
         self._accepted = {
-            key: entry for key, entry in self._accepted.items() if key[0] != machine.region
+            key: entry for key, entry in self._accepted.items() if key[0] != machine.origin
         }
+
+    def reborn(self, region: str) -> None:
+        """Begin anew with a region whose log was closed: it has a new machine, keys and log."""
+        self.damaged.discard(region)
+        self.gone.discard(region)
+        self._newest_note.pop(region, None)
+        self._chains.pop(region, None)
 
     def _forget(self, machine: Machine) -> None:
         region = machine.region
         self._log_ids[region].clear()
-        self._finality.pop(region, None)
         self._standing[region].clear()
         for origin in self.reference.logs:
             self._rows.pop((region, origin), None)
@@ -193,6 +213,7 @@ class Checkers:
 
     def committed(self, machine: Machine) -> None:
         """Look at a machine after a step, before anything of it leaves."""
+        self._learn(machine)
         self._take_own(machine)
         if machine.region in self.liars:
             return
@@ -200,12 +221,12 @@ class Checkers:
         assert node is not None
         seen = node.snapshot
         what = f"the snapshot of {machine.region}"
+        if machine.origin in self.reference.newest.closed and not seen.size:
+            return  # an heir that has not begun, or a node that has given up its log
         log = self.reference.check_head(machine.origin, seen.size, seen.root, what)
         forgetful = machine.region in self.forgetful
-        if seen.size != len(log.entries) and seen.state == "serving" and not forgetful:
-            raise BrokenError(
-                f"{what} says {seen.size} entries where {len(log.entries)} are stored"
-            )
+        if seen.size != log.shown_size and seen.state == "serving" and not forgetful:
+            raise BrokenError(f"{what} says {seen.size} entries where {log.shown_size} are stored")
         if seen.note and self._newest_note.get(machine.region) != seen.note:
             self._newest_note[machine.region] = seen.note
             self.reference.check_note(seen.note, what)
@@ -218,25 +239,64 @@ class Checkers:
         for name in touched:
             self._check_holder(machine, name)
 
+    def _learn(self, machine: Machine) -> None:
+        """Look at the versions of the roster that a node knows, where it has learnt one."""
+        node = machine.node
+        assert node is not None
+        chain = node.snapshot.rosters
+        known = self._chains.get(machine.region)
+        if chain is None or chain is known or machine.region in self.liars:
+            return
+        self.reference.learn(chain, machine.region)
+        self._chains[machine.region] = chain
+        closed = set(chain.newest.closed) - set(() if known is None else known.newest.closed)
+        for origin in sorted(closed):
+            self._close(machine, origin, chain.newest.closed[origin].size)
+
+    def _closed_to(self, machine: Machine) -> Mapping[str, Closing]:
+        """Return the logs that a machine knows to be closed."""
+        known = self._chains.get(machine.region)
+        return {} if known is None else known.newest.closed
+
+    def _close(self, machine: Machine, origin: str, cut: int) -> None:
+        """Forget what a machine made of a log beyond its cut: it is void there from now on."""
+        region = machine.region
+        final = self._finality.get(origin, (0, 0))
+        if final[1] > cut:
+            raise BrokenError(f"{origin} was replicated at {final[1]} and is closed at {cut}")
+        row = self._rows.get((region, origin))
+        if row is not None:
+            self._rows[region, origin] = (min(row[0], cut), 0, 0)
+        if self._seen.get((region, origin), 0) > cut:
+            self._seen[region, origin] = cut
+        del self._growing[origin][cut:]
+        self._log_ids[region].clear()
+        for name, rows in self._standing[region].items():
+            if rows.pop(origin, None) is None:
+                continue
+            found = machine.disk.database.execute(
+                'SELECT state FROM facts WHERE object = ? AND log_id = ? AND "index" < ? '
+                'ORDER BY "index" DESC LIMIT 1',
+                (name, self.log_id(machine, origin), cut),
+            ).fetchone()
+            if found is not None:
+                rows[origin] = _decoded(found[0])
+
     def _check_finality(self, machine: Machine, witnessed: int, replicated: int) -> None:
         """Check that ``witnessed`` and ``replicated`` never fall, and are so."""
-        before = self._finality.get(machine.region, (0, 0))
+        before = self._finality.get(machine.origin, (0, 0))
         now = (witnessed, replicated)
         if now == before:
             return
         if min(now[0] - before[0], now[1] - before[1]) < 0:
             raise BrokenError(f"finality of {machine.origin} fell from {before} to {now}")
-        self._finality[machine.region] = now
-        self._world.count("finality advanced")
         origin = machine.origin
-        needed = self.reference.quorum(origin) - self._roster.faulty_max(origin)
+        self._finality[origin] = now
+        self._world.count("finality advanced")
         for role, size in (("witness", witnessed), ("mirror", replicated)):
-            signers = sum(
-                any(signed >= size for signed, _ in self._lines.get((origin, role, region), ()))
-                for region in self._roster.witnesses_of(origin)
-            )
-            if size and signers < self.reference.quorum(origin):
-                raise BrokenError(f"{origin} is called final at {size} with {signers} {role} lines")
+            best = max(self._quorate[origin, role], default=0)
+            if size > best and self.reference.roster_of(origin).witnesses_of(origin):
+                raise BrokenError(f"{origin} is called final at {size}, and {role} lines at {best}")
         # What each of the others stores was compared with the log itself when it came.
         holders = sum(
             self._rows.get((other, origin), (0, 0, 0))[0] >= replicated
@@ -244,6 +304,8 @@ class Checkers:
             if other != machine.region and other not in self.liars | self.damaged
         )
         holders += len((self.liars | self.damaged) - {machine.region})
+        roster = self.reference.roster_of(origin)
+        needed = self.reference.quorum(roster, origin) - roster.faulty_max(origin)
         if replicated and holders < needed:
             raise BrokenError(f"{origin} is replicated at {replicated} but held by {holders}")
 
@@ -251,19 +313,21 @@ class Checkers:
         """Check that heads of other logs only grow, along their one tree."""
         node = machine.node
         assert node is not None
+        closed = self._closed_to(machine)
         for origin, status in node.snapshot.logs.items():
             if origin == machine.origin:
                 continue
             now = (status.stored_size, status.witnessed_size, status.mirrored_size)
+            if origin in closed:  # nothing is witnessed of it any more
+                now = (min(now[0], closed[origin].size), 0, 0)
             before = self._rows.get((machine.region, origin), (0, 0, 0))
             if now == before:
                 continue
+            if origin not in self.reference.logs:
+                raise BrokenError(f"{machine.region} keeps {origin}, which no roster names")
             if any(new < old for new, old in zip(now, before, strict=True)):
                 raise BrokenError(f"{machine.region} went back on {origin}: {before} to {now}")
-            if (
-                status.mirrored_size > status.witnessed_size
-                or status.judged_size > status.stored_size
-            ):
+            if now[2] > now[1] or status.judged_size > status.stored_size:
                 raise BrokenError(f"{machine.region} is ahead of itself on {origin}: {status}")
             if now[0] > before[0]:
                 self._check_added(machine, origin, before[0], now[0])
@@ -287,12 +351,12 @@ class Checkers:
 
     def accepted(self, region: str, registered: Registered) -> None:
         """Remember what was acknowledged, and check that it is so."""
-        index = registered.index
+        index, origin = registered.index, self._machines[region].origin
         assert index is not None
-        entries = self.reference.logs[self._roster.origin_of(region)].entries
+        entries = self.reference.logs[origin].entries
         if index >= len(entries) or (registered.entry and entries[index] != registered.entry):
             raise BrokenError(f"{region} accepted entry {index}, which it does not have")
-        known = self._accepted.setdefault((region, index), entries[index])
+        known = self._accepted.setdefault((origin, index), entries[index])
         if known != entries[index]:
             raise BrokenError(f"{region} gave index {index} out twice")
 
@@ -306,13 +370,15 @@ class Checkers:
             self.reference.check_note(note, what)
         elif request.path == FINISHED:
             checkpoint = self.reference.check_note(request.body, what)
-            roles = {"witness": 0, "mirror": 0}
-            for signature in Note.decode(request.body).signatures[1:]:
+            keys: dict[str, set[bytes]] = {"witness": set(), "mirror": set()}
+            for signature in Note.decode(request.body).signatures:
                 role = signature.name.rsplit("/", 1)[-1]
-                self.reference.line_of(checkpoint, signature.key_id + signature.blob, role)
-                roles[role] += 1
-            if min(roles.values()) < self.reference.quorum(checkpoint.origin):
-                raise BrokenError(f"{what} is not finished: {roles}")
+                if role in keys:
+                    line = signature.key_id + signature.blob
+                    keys[role].add(self.reference.line_of(checkpoint, line, role).key_id)
+            for role, signed in keys.items():
+                if not self.reference.is_quorum(checkpoint, signed, role):
+                    raise BrokenError(f"{what} is not finished: {len(signed)} {role} lines")
 
     def answered(self, machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
         """Check an answer before it travels: each line in it is true."""
@@ -349,11 +415,11 @@ class Checkers:
             if machine.region in self.liars:
                 return
             raise BrokenError(f"a {role} line of {machine.region} is not on what it was asked for")
-        checkpoint, region, time_s = found
+        checkpoint, (region, key_id, time_s) = found
         what = f"a {role} line of {machine.region} on {checkpoint.origin}"
         self.reference.check_head(checkpoint.origin, checkpoint.size, checkpoint.root, what)
         size, head = checkpoint.size, (checkpoint.size, checkpoint.root)
-        given = self._lines.setdefault((checkpoint.origin, role, region), {})
+        given = self._lines.setdefault((checkpoint.origin, role, key_id), {})
         if machine.region not in self.liars:
             if region != machine.region:
                 raise BrokenError(f"{what} is signed by {region}")
@@ -367,32 +433,31 @@ class Checkers:
                 if (other_size - size) * (other_s - time_s) < 0:
                     raise BrokenError(f"{what} went back from {other_size} to {size}")
         given[head] = max(time_s, given.get(head, 0))
-        if not self.is_honest(checkpoint.origin):
-            self._check_one_history(checkpoint, role)
+        signers = self._signers.setdefault((checkpoint.origin, role), {}).setdefault(head, set())
+        if key_id not in signers:
+            signers.add(key_id)
+            self._count_quorum(checkpoint, signers, role)
 
     def _signed_head(
         self, heads: Sequence[Checkpoint], line: bytes, role: str
-    ) -> tuple[Checkpoint, str, int] | None:
+    ) -> tuple[Checkpoint, Signed] | None:
         """Return which of the checkpoints a line is over, and whose line it is."""
         for checkpoint in heads:
             try:
-                region, time_s = self.reference.line_of(checkpoint, line, role)
+                return checkpoint, self.reference.line_of(checkpoint, line, role)
             except (BrokenError, LedgerError):
                 continue
-            return checkpoint, region, time_s
         return None
 
-    def _check_one_history(self, checkpoint: Checkpoint, role: str) -> None:
-        """Check that no two inconsistent checkpoints of a liar's log both have a quorum."""
-        origin, head = checkpoint.origin, (checkpoint.size, checkpoint.root)
-        signers = sum(
-            head in self._lines.get((origin, role, region), ())
-            for region in self._roster.witnesses_of(origin)
-        )
-        if signers < self.reference.quorum(origin):
+    def _count_quorum(self, checkpoint: Checkpoint, signers: set[bytes], role: str) -> None:
+        """Take note of a head that a quorum has signed; no two contradict each other."""
+        if not self.reference.is_quorum(checkpoint, signers, role):
             return
-        quorate = self._quorate.setdefault((origin, role), set())
-        quorate.add(head)
+        origin = checkpoint.origin
+        quorate = self._quorate[origin, role]
+        quorate.setdefault(checkpoint.size, set()).add(checkpoint.root)
+        if self.is_honest(origin):
+            return  # each line was compared with its one history
         if not any(_holds(log, quorate) for log in self.reference.histories(origin)):
             raise BrokenError(f"two histories of {origin} both have a quorum of {role} lines")
 
@@ -449,10 +514,15 @@ class Checkers:
 
     def _check_holder(self, machine: Machine, name: str) -> None:
         """Check that a node sees at most one holder of a case."""
+        rows = self._standing[machine.region][name]
+        closed = self.reference.newest.closed
         holders = [
             origin
-            for origin, row in self._standing[machine.region][name].items()
-            if row["at"] in HOLDING and self.is_honest(origin)
+            for origin, row in rows.items()
+            if row["at"] in HOLDING
+            and self.is_honest(origin)
+            # What stood in a closed log has gone over to the one that follows it.
+            and (origin not in closed or living(closed, origin) not in rows)
         ]
         if len(holders) > 1:
             raise BrokenError(f"{machine.region} sees two holders of {name}: {holders}")
@@ -570,9 +640,9 @@ class Checkers:
     def check_readable(self) -> None:
         """Check that what is replicated can be read though any f regions were lost."""
         for origin in self.reference.logs:
-            region = self._roster.region_of_origin(origin)
-            _, replicated = self._finality.get(region, (0, 0))
-            faulty = self._roster.faulty_max(origin)
+            region, roster = self.reference.region_of(origin), self.reference.roster_of(origin)
+            _, replicated = self._finality.get(origin, (0, 0))
+            faulty = roster.faulty_max(origin)
             if region in self.liars or not replicated:
                 continue
             stored = [self._rows.get((it.region, origin), (0, 0, 0))[0] for it in self.sound()]
@@ -583,18 +653,20 @@ class Checkers:
 
     def check_accepted(self) -> None:
         """Check that nothing acknowledged is missing from its region."""
-        sound = {machine.region for machine in self.sound()}
-        for (region, index), entry in self._accepted.items():
-            machine = self._machines[region]
-            if region not in sound:
+        writers = {machine.origin: machine for machine in self.sound()}
+        for (origin, index), entry in self._accepted.items():
+            machine = writers.get(origin)
+            if machine is None:
                 continue
-            if self.entries(machine, machine.origin, index, index + 1) != [entry]:
-                raise BrokenError(f"{region} lost entry {index}, which it had accepted")
+            if self.entries(machine, origin, index, index + 1) != [entry]:
+                raise BrokenError(f"{origin} lost entry {index}, which it had accepted")
 
     def check_leaves(self) -> None:
         """Check that every stored copy hashes to its writer's tree."""
         for machine in self.sound():
-            for origin, size in self.sizes(machine, "logs").items():
+            closed = self.reference.newest.closed
+            for origin, held in self.sizes(machine, "logs").items():
+                size = min(held, closed[origin].size) if origin in closed else held
                 stored = self.entries(machine, origin, 0, size)
                 histories = self.reference.histories(origin)
                 if not any(stored == log.entries[:size] for log in histories):
@@ -645,7 +717,7 @@ class Checkers:
                 continue
             for origin in well:
                 size = len(self.reference.logs[origin].entries)
-                judged = seen.logs[origin].judged_size
+                judged = seen.logs[origin].judged_size if origin in seen.logs else 0
                 if judged < size:
                     left.append(f"{machine.region} has judged {judged} of {size} of {origin}")
             open_uses = self._open_uses(machine, well)
@@ -683,19 +755,24 @@ class Checkers:
         """Return the answers to this region's offers that its node has not acted upon."""
         owed: list[str] = []
         for name, rows in sorted(self._standing[machine.region].items()):
-            own = rows.get(machine.origin)
+            own = self._newest_row(rows, machine.region)
             if own is None or own["at"] != At.OFFERED:
                 continue
-            other = self._roster.origin_of(own["to"][:6])
-            answer = rows.get(other)
+            asked = own["to"][:6]
+            answer = self._newest_row(rows, asked)
             if (
                 answer is not None
-                and other in well
+                and self._machines[asked].origin in well
                 and answer["at"] in {At.ANSWERED, At.TURNED_DOWN}
                 and (answer["n"], answer.get("from")) == (own["n"], machine.region)
             ):
                 owed.append(f"{machine.region} owes an answer to the {answer['at']} of {name}")
         return owed
+
+    def _newest_row(self, rows: Mapping[str, Standing], region: str) -> Standing | None:
+        """Return where a case stands with a region: in its log, or in the one before that."""
+        origins = [it for it in self.reference.logs if self.reference.region_of(it) == region]
+        return next((rows[origin] for origin in reversed(origins) if origin in rows), None)
 
 
 def _table(rows: Sequence[tuple[Any, ...]]) -> str:
@@ -703,6 +780,8 @@ def _table(rows: Sequence[tuple[Any, ...]]) -> str:
     return "facts of" if all(len(row) == 4 for row in rows) else "facts and mentions of"
 
 
-def _holds(log: Log, heads: set[tuple[int, bytes]]) -> bool:
+def _holds(log: Log, heads: Mapping[int, set[bytes]]) -> bool:
     """Say whether a history had all of these heads."""
-    return all(size < len(log.roots) and log.roots[size] == root for size, root in heads)
+    return all(
+        size < len(log.roots) and {log.roots[size]} == roots for size, roots in heads.items()
+    )

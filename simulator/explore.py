@@ -32,6 +32,9 @@ def random_plan(seed: int) -> Plan:
     """Return the small hostile world of a seed."""
     random = Random(f"{seed}/plan")
     regions = random.choice((4, 5, 5, 5, 6))
+    # Only a network that bears one faulty region is given one, before and after it grows.
+    damage = regions >= 5 and random.random() < 0.5
+    grows = random.random() < 0.25 and (regions > 5 or not damage)
     return load("small-world").plan.what_if(
         f"seed={seed}",
         f"regions={regions}",
@@ -39,8 +42,9 @@ def random_plan(seed: int) -> Plan:
         f"acts_per_minute={random.choice((40, 60, 90))}",
         f"careless={random.choice((0.0, 0.1)):g}",
         f"clocks_beyond={random.random() < 0.1}",
-        # Only a network that bears one faulty region is given one.
-        f"damage={regions >= 5 and random.random() < 0.5}",
+        f"damage={damage}",
+        f"stages={f'0:{regions - 1},0.1:{regions}' if grows else 'none'}",
+        f"changes={regions >= 5 and random.random() < 0.4}",
     )
 
 

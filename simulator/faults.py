@@ -4,16 +4,19 @@ All that is drawn is drawn before the world begins, so that leaving one fault ou
 as they were: that is how a failing world is made smaller.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from random import Random  # noqa: TID251 - a stream of the world
 from typing import Final
 
 from simulator.disk import Fault
+from simulator.governance import Wish
 from simulator.liars import LIES, Liar, fork
 from simulator.machine import Machine
 from simulator.network import CALM, HURRICANE, STORM, Link
+from simulator.places import places_of
 from simulator.plan import Happening, Plan
 from simulator.simulation import Simulation
 
@@ -58,7 +61,7 @@ class Faults:
         kept = [
             one for at, one in enumerate(drawn) if plan.only is None or at in plan.only
         ]  # fmt: skip
-        for happening in (*kept, *plan.script):
+        for happening in (*kept, *plan.script, *_joining(plan)):
             if happening.do not in KINDS:
                 raise ValueError(f"no such kind of fault: {happening.do}")
             self.world.after(int(happening.at_s * 1_000), partial(self._do, happening))
@@ -330,6 +333,16 @@ def _lie(how: str, faults: Faults, it: Happening) -> None:
         faults.simulation.rebuild(machine, lawless=True)
 
 
+# ---- the roster ---------------------------------------------------------------------------------
+
+
+def _wish(faults: Faults, it: Happening) -> None:
+    """Let people want a change of the roster; it comes once it is signed and in force."""
+    faults.world.inject(it.do)
+    regions = tuple(it.region.split()) if it.region else ()
+    faults.simulation.governance.want(Wish(do=it.do, regions=regions, value=it.value))
+
+
 KINDS: Final[dict[str, Kind]] = {
     "link cut": Kind(do=_cut_link, asks=2, for_s=(0.5, 20), often=2),
     "link cut one way": Kind(do=_cut_one_way, asks=2, for_s=(0.5, 20), often=2),
@@ -364,10 +377,23 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "bit flipped on a disk": Kind(do=_alter, lasting=True),
     **{f"region {how}": Kind(do=partial(_lie, how), lasting=True) for how in LIES},
+    "region joins": Kind(do=_wish),
+    "region leaves": Kind(do=_wish),
+    "keys rotated": Kind(do=_wish),
+    "constants changed": Kind(do=_wish, asks=0, values=(20.0, 40.0, 50.0)),
+    "lost log closed": Kind(do=_wish),
 }  # fmt: skip
 """Every kind of fault, by the name under which it is counted."""
 
 LASTING: Final = tuple(name for name, kind in KINDS.items() if kind.lasting)
+
+
+def _joining(plan: Plan) -> Iterator[Happening]:
+    """Yield who joins at each stage of a plan; those of the first are founders."""
+    codes = [place.code for place in places_of(plan.places, plan.regions)]
+    for (_, before), (minutes, count) in pairwise(plan.stages):
+        joining = " ".join(codes[before:count])
+        yield Happening(at_s=minutes * 60, do="region joins", region=joining)
 
 
 # ---- drawing ------------------------------------------------------------------------------------
@@ -391,7 +417,24 @@ def draw(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
     if plan.damage:  # one region only: more than f would be too many
         at_s = random.uniform(0.3, 0.7) * plan.minutes * 60
         drawn.append(_drawn(random, at_s, random.choice(_DRAWN_DAMAGE), regions))
+    if plan.changes:
+        drawn += _drawn_changes(plan, regions)
     return tuple(sorted(drawn, key=lambda one: one.at_s))
+
+
+def _drawn_changes(plan: Plan, regions: Sequence[str]) -> list[Happening]:
+    """Return how the roster changes; also a loss, where nothing else is damaged for good."""
+    random = Random(f"{plan.seed}/roster")
+    at_s = random.uniform(0.2, 0.5) * plan.minutes * 60
+    names = ["keys rotated", "keys rotated", "constants changed"]
+    if not plan.damage:
+        names += ["region leaves", "lost log closed"]
+    name = random.choice(names)
+    drawn = [_drawn(random, at_s, name, regions)]
+    if name == "lost log closed":
+        lost = drawn[0].region
+        drawn.insert(0, Happening(at_s=at_s - 2, do="region burnt down", region=lost))
+    return drawn
 
 
 _DRAWN_DAMAGE: Final = tuple(name for name in LASTING if name != "region burnt down")

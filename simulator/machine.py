@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.keys import SigningKey
+from ledger.roster_chain import RosterChain
 from nodes.core.ready import Event, PeerRequest
 from nodes.node import Node
 from nodes.ports import Signer
@@ -39,6 +40,7 @@ class Machine:
 
     region: str
     origin: str
+    """Of the log that it writes."""
     disk: Disk
     clock: SimulatedClock
     officers: Officers = field(default_factory=Officers)
@@ -54,6 +56,8 @@ class Machine:
     """Acts that wait to be sequenced together."""
     node: Node | None = None
     """None while it is down."""
+    chain: RosterChain | None = None
+    """The versions of the roster that it was installed with; None: the genesis alone."""
     life: int = 0
     inbox: list[Event] = field(default_factory=list)
     step_is_due: bool = False

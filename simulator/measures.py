@@ -7,7 +7,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ledger.roster import Roster
 from simulator.machine import Machine
 from simulator.world import World
 
@@ -31,9 +30,9 @@ class Measures:
     Invariant: every act accepted before the end has one sample of each word that it reached.
     """
 
-    def __init__(self, world: World, roster: Roster) -> None:
+    def __init__(self, world: World, regions: Iterable[str]) -> None:
         self._world = world
-        self._regions = tuple(roster.members)
+        self._regions = tuple(regions)
         self.bucket_ms = 60_000
         self.lags_ms: dict[str, dict[str, list[int]]] = {
             word: {region: [] for region in self._regions} for word in WORDS

@@ -20,11 +20,20 @@ def items() -> tuple[CatalogueItem, ...]:
     ])  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Office:
-    """The parties and the items of one region, by name."""
+    """The parties and the items of one region, by name.
+
+    ``number`` is that of its log: what a successor log numbers anew carries it.
+    """
 
     region: str
+    number: int = 1
+
+    @property
+    def prefix(self) -> str:
+        """What the numbers that it gives out begin with."""
+        return "" if self.number == 1 else f"{self.number}-"
 
     @property
     def department(self) -> str:
@@ -62,4 +71,4 @@ class Office:
 
     def grant_to(self, other: "Office", rank: int, number: int) -> str:
         """Return the name of a grant over an item to another place's window."""
-        return f"{self.region}/grant/{other.region}-{rank}-{number}"
+        return f"{self.region}/grant/{self.prefix}{other.region}-{rank}-{number}"

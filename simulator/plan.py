@@ -108,7 +108,7 @@ class Plan:
         begins: In Beijing, such as ``2026-09-21 08:30``; empty: some evening.
         acts_per_minute: Of the whole network, evenly, where ``cases_per_day`` is 0.
         cases_per_day: Of the whole network on a plain working day, by the hours of such a day.
-        stages: Minutes and how many regions lend and receive from then on; empty: all at once.
+        stages: Minutes and how many regions are members from then on; empty: all at once.
         items: Items of the catalogue that each region decides.
         careless: Share of cases in which an officer does what the rules forbid.
         think_s: How long people take between two acts, at most.
@@ -116,12 +116,15 @@ class Plan:
         hostile: Whether links are bad and faults are drawn from the seed.
         clocks_beyond: Whether one of those may set a clock off by more than the tolerance.
         damage: Whether one of those may lose a database, restore a backup or turn a region hostile.
+        changes: Whether the roster changes, by what the seed draws.
         only: Which of the drawn faults happen, by their number; None: all.
         pace_ms: How long a node gathers acts before it sequences them.
         signer: How costly signatures are (``simulator.signing``).
         refresh_s: And the two after it: the roster's constants.
         settle_s: How long after healing everything must have settled.
         check_every: Events between two of the costly comparisons of all nodes.
+        receipts: Share of acts whose receipt is kept and verified.
+        bundle_every_s: How often somebody asks for a bundle; 0: nobody does.
         script: What is done to the network, beside what is drawn.
         expect: What must come of it.
     """
@@ -143,6 +146,7 @@ class Plan:
     hostile: bool = True
     clocks_beyond: bool = False
     damage: bool = False
+    changes: bool = False
     only: tuple[int, ...] | None = None
     pace_ms: int = 0
     signer: str = "shared"
@@ -151,6 +155,8 @@ class Plan:
     candidate_ms: int = 2_000
     settle_s: int = 420
     check_every: int = 1_500
+    receipts: float = 0.05
+    bundle_every_s: float = 10.0
     script: tuple[Happening, ...] = ()
     expect: tuple[Expectation, ...] = ()
     base: "Plan | None" = field(default=None, compare=False, repr=False)

@@ -3,30 +3,61 @@
 Built from the writers' disks entry by entry, with nothing of the node's own code but the hashes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NamedTuple
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import Line, check_line
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
-from ledger.note import Note, check_signed
-from ledger.roster import Roster
+from ledger.note import Note, VerifierKey, check_signed
+from ledger.roster import Roster, SignedRoster
+from ledger.roster_chain import RosterChain
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.tree import Frontier
 from simulator.world import BrokenError
 
+OPENING = frozenset({"log.genesis", "log.continues"})
+"""What entry 0 is, and no other entry."""
+
+
+class Signed(NamedTuple):
+    """A line that holds: by whom, by which key, and of when."""
+
+    region: str
+    key_id: bytes
+    time_s: int
+
+
+@dataclass(slots=True)
+class Epoch:
+    """A version of the roster, and where in a log it begins to rule.
+
+    ``proven_at`` is the block record that holds both quorums on the epoch's note; None before it.
+    """
+
+    version: int
+    start: int
+    proven_at: int | None = None
+
 
 @dataclass(slots=True)
 class Log:
-    """One log. Invariant: entries are only added, and ``roots[n]`` is the root of n entries."""
+    """One log. Invariant: entries are only added, and ``roots[n]`` is the root of n entries.
+
+    ``begun`` is the version of the roster that it begins under.
+    """
 
     origin: str
+    begun: int = 1
     entries: list[bytes] = field(default_factory=list)
     frontier: Frontier = field(default_factory=Frontier.empty)
     roots: list[bytes] = field(default_factory=lambda: [Frontier.empty().root()])
     blocks: int = 0
+    epochs: list[Epoch] = field(default_factory=list)
+    """The versions after the first, ascending."""
     ended: dict[str, int] = field(default_factory=dict)
     """Where a grant was revoked, by its name."""
     views: dict[tuple[str, int], set[int]] = field(default_factory=dict)
@@ -40,18 +71,56 @@ class Log:
         statement = decode_statement(entry)
         if statement.act.kind == "grant.revoke":
             self.ended.setdefault(statement.subject, len(self.entries) - 1)
+        elif statement.act.kind == "log.epoch":
+            version = self.epochs[-1].version if self.epochs else self.begun
+            self.epochs.append(Epoch(version + 1, len(self.entries) - 1))
+        elif statement.act.kind == "log.block":
+            self._prove(statement.act.body)
         return statement
+
+    def _prove(self, body: Mapping[str, object]) -> None:
+        """Take note of where the lines on the newest epoch's note are recorded."""
+        covered = body.get("lines")
+        if not self.epochs or not isinstance(covered, list):
+            return
+        last = self.epochs[-1]
+        if last.proven_at is None and any(size == last.start + 1 for size, _, _ in covered):
+            last.proven_at = len(self.entries) - 1
+
+    @property
+    def shown_size(self) -> int:
+        """The size of the newest note: nothing above an epoch is shown before that is proven."""
+        if self.epochs and self.epochs[-1].proven_at is None:
+            return self.epochs[-1].start + 1
+        return len(self.entries)
+
+    def versions_at(self, size: int) -> tuple[int, ...]:
+        """Return by which versions lines on the tree of a size count; empty: by none.
+
+        The first checkpoint that covers an epoch needs a quorum by the version before, too; above
+        it nothing counts before both stand in the tree.
+        """
+        before = self.begun
+        for epoch in self.epochs:
+            if epoch.start + 1 == size:
+                return (before, epoch.version)
+            if epoch.start + 1 > size:
+                break
+            if epoch.proven_at is None or epoch.proven_at >= size:
+                return ()
+            before = epoch.version
+        return (before,)
 
     def cut(self, size: int) -> None:
         """Forget what was committed beyond ``size`` and shown to nobody, since its disk is lost."""
         shown, self.entries, self.roots, self.blocks = self.entries[:size], [], self.roots[:1], 0
-        self.frontier = Frontier.empty()
+        self.frontier, self.epochs = Frontier.empty(), []
         for entry in shown:
             self.blocks += self.append(entry).act.kind == "log.block"
 
     def copy(self, size: int) -> "Log":
         """Return another log that begins as this one does."""
-        other = Log(self.origin)
+        other = Log(self.origin, self.begun)
         for entry in self.entries[:size]:
             other.blocks += other.append(entry).act.kind == "log.block"
         return other
@@ -64,21 +133,92 @@ class Log:
 class Reference:
     """The logs of the network, and checks of whatever is said of them.
 
-    Invariant: a log has one history, but that of a region that is known to lie may have branches.
+    Invariant: a log has one history, but that of a region that is known to lie may have branches;
+    and the roster has one chain of versions, whoever shows them.
     """
 
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
-        self.logs = {
-            roster.origin_of(region): Log(roster.origin_of(region)) for region in roster.members
-        }
+    def __init__(self, chain: RosterChain) -> None:
+        self.chain = RosterChain(chain.signed[:1], chain.rosters[:1])
+        self.logs: dict[str, Log] = {}
         self.branches: dict[str, list[Log]] = {}
         """All histories of a log that has more than one; the first is that in ``logs``."""
+        self._begin()
 
-    def quorum(self, origin: str) -> int:
+    # ---- versions of the roster -----------------------------------------------------------------
+
+    @property
+    def newest(self) -> Roster:
+        """The newest version that any node has shown."""
+        return self.chain.newest
+
+    def learn(self, chain: RosterChain, what: str) -> None:
+        """Check the versions that a node knows.
+
+        Each is signed by governance quorums of itself and of the version before, and nobody knows
+        another one with the same number.
+        """
+        for mine, theirs in zip(self.chain.rosters, chain.rosters, strict=False):
+            if mine.sha256 != theirs.sha256:
+                raise BrokenError(f"{what} knows another version {mine.version} than others do")
+        for signed in chain.signed[len(self.chain.signed) :]:
+            self._extend(signed, what)
+
+    def _extend(self, signed: bytes, what: str) -> None:
+        closed = self.newest.closed.keys()
+        try:
+            self.chain = self.chain.extended(signed)
+        except LedgerError as error:
+            raise BrokenError(f"{what} follows a roster that nobody must: {error}") from error
+        self._begin()
+        for origin in self.newest.closed.keys() - closed:
+            closing = self.newest.closed[origin]
+            version = f"version {self.newest.version} of the roster"
+            self.check_head(origin, closing.size, closing.root, version)
+
+    def _begin(self) -> None:
+        """Expect the logs of the newest version."""
+        for origin in self.newest.origins:
+            self.logs.setdefault(origin, Log(origin, self.chain.first_with(origin).version))
+
+    def region_of(self, origin: str) -> str:
+        """Return the region that writes a log, or wrote it."""
+        return self.chain.first_with(origin).region_of_origin(origin)
+
+    def rosters_at(self, origin: str, size: int) -> list[Roster]:
+        """Return the versions by each of which lines on a tree of this size must be a quorum."""
+        versions = self.logs[origin].versions_at(size)
+        known = len(self.chain.rosters)
+        found = [self.chain.at(version) for version in versions if version <= known]
+        return [roster for roster in found if origin in roster.origins]
+
+    def roster_of(self, origin: str) -> Roster:
+        """Return the version by which the newest entries of a log are judged."""
+        log = self.logs[origin]
+        version = log.epochs[-1].version if log.epochs else log.begun
+        return self.chain.at(min(version, len(self.chain.rosters)))
+
+    @staticmethod
+    def quorum(roster: Roster, origin: str) -> int:
         """Return q, from its formula: any two quorums have more than f witnesses in common."""
-        count, faulty = len(self._roster.witnesses_of(origin)), self._roster.faulty_max(origin)
+        count, faulty = len(roster.witnesses_of(origin)), roster.faulty_max(origin)
         return (count + faulty) // 2 + 1
+
+    def is_quorum(self, checkpoint: Checkpoint, key_ids: Iterable[bytes], role: str) -> bool:
+        """Say whether these keys are a quorum on a tree, by each version that counts there."""
+        origin, ids = checkpoint.origin, frozenset(key_ids)
+        rosters = self.rosters_at(origin, checkpoint.size)
+        return bool(rosters) and all(
+            self._signers(roster, origin, ids, role) >= self.quorum(roster, origin)
+            for roster in rosters
+            if roster.witnesses_of(origin)  # else nobody could sign by it
+        )
+
+    @staticmethod
+    def _signers(roster: Roster, origin: str, key_ids: frozenset[bytes], role: str) -> int:
+        keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+        return len({region for it in key_ids for region, _, _ in keys.get(it, ())})
+
+    # ---- logs -----------------------------------------------------------------------------------
 
     def branch(self, origin: str, size: int) -> int:
         """Let a log have another history from ``size`` on, and return the number of it."""
@@ -107,21 +247,33 @@ class Reference:
         try:
             note = Note.decode(data)
             checkpoint = Checkpoint.decode(note.text)
-            check_signed(note, [self._roster.log_key(checkpoint.origin)])
+            check_signed(note, self._log_keys(checkpoint))
         except LedgerError as error:
             raise BrokenError(f"{what}: no note of a log: {error}") from error
         self.check_head(checkpoint.origin, checkpoint.size, checkpoint.root, what)
         return checkpoint
 
-    def line_of(self, checkpoint: Checkpoint, line: bytes, role: str) -> tuple[str, int]:
-        """Return whose line this is over ``checkpoint``, and when it was given."""
+    def _log_keys(self, checkpoint: Checkpoint) -> list[VerifierKey]:
+        """Return the keys that may sign a note of a log: those of the versions that count there."""
+        if checkpoint.origin in self.branches:  # a liar's note may be of any of its histories
+            return list(self.chain.log_keys(checkpoint.origin))
+        rosters = self.rosters_at(checkpoint.origin, checkpoint.size)
+        return [roster.log_key(checkpoint.origin) for roster in rosters]
+
+    def line_of(self, checkpoint: Checkpoint, line: bytes, role: str) -> Signed:
+        """Return whose line this is over ``checkpoint``, and when it was given.
+
+        It is by a version that rules the log, or by a later one that does not yet.
+        """
         decoded = Line.decode(line)
-        roster = self._roster
         origin = checkpoint.origin
-        keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
-        for region, name, public in keys.get(decoded.key_id, ()):
-            check_line(decoded, name, public, checkpoint)
-            return region, decoded.time_s
+        for roster in reversed(self.chain.rosters):
+            if origin not in roster.origins:
+                continue
+            keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+            for region, name, public in keys.get(decoded.key_id, ()):
+                check_line(decoded, name, public, checkpoint)
+                return Signed(region, decoded.key_id, decoded.time_s)
         raise BrokenError(f"a {role} line on {origin} by nobody who may")
 
     def check_entry(self, log: Log, statement: UnverifiedStatement) -> None:
@@ -131,8 +283,22 @@ class Reference:
             self._check_view(log, body)
         elif statement.act.kind == "log.block":
             self._check_block(log, body)
-        elif (statement.act.kind == "log.genesis") != (len(log.entries) == 1):
+        elif statement.act.kind == "log.epoch":
+            self._check_epoch(log, body)
+        elif (statement.act.kind in OPENING) != (len(log.entries) == 1):
             raise BrokenError(f"{log.origin}: the genesis is entry 0, and only entry 0")
+
+    def _check_epoch(self, log: Log, body: Mapping[str, object]) -> None:
+        """Check that the version that begins is the next one, as everybody knows it."""
+        version, what = log.epochs[-1].version, f"the epoch in {log.origin}"
+        if len(log.epochs) > 1 and log.epochs[-2].proven_at is None:
+            raise BrokenError(f"{what} begins before the one before it is proven")
+        signed = body["roster"]
+        assert isinstance(signed, bytes)
+        if version == len(self.chain.signed) + 1:  # its node died before it could show it
+            self._extend(signed, what)
+        if SignedRoster.decode(signed).roster.sha256 != self.chain.at(version).sha256:
+            raise BrokenError(f"{what} names another version {version} than others know")
 
     def _check_view(self, log: Log, body: Mapping[str, object]) -> None:
         note, lines = body["note"], body["lines"]
@@ -142,20 +308,28 @@ class Reference:
         checkpoint = self.check_note(note, what)
         if len(Note.decode(note).signatures) != 1:
             raise BrokenError(f"{what} carries more than its log's own line")
-        times = self._check_quorum(checkpoint, lines, what)
-        fresh_s = sorted(times, reverse=True)[self.quorum(checkpoint.origin) - 1]
+        found = self._check_quorum(checkpoint, lines, what)
+        fresh_s = min(
+            self._fresh_at(roster, checkpoint.origin, found)
+            for roster in self.rosters_at(checkpoint.origin, checkpoint.size)
+            if roster.witnesses_of(checkpoint.origin)
+        )
         log.views.setdefault((checkpoint.origin, checkpoint.size), set()).add(fresh_s)
+
+    def _fresh_at(self, roster: Roster, origin: str, found: Sequence[Signed]) -> int:
+        keys = roster.mirror_keys(origin)
+        times = sorted((it.time_s for it in found if it.key_id in keys), reverse=True)
+        return times[self.quorum(roster, origin) - 1]
 
     def _check_quorum(
         self, checkpoint: Checkpoint, lines: Sequence[bytes], what: str
-    ) -> Sequence[int]:
-        """Check that a quorum has signed, each once, and return the times."""
+    ) -> Sequence[Signed]:
+        """Check that a quorum has signed, each key once, and return the lines."""
         found = [self.line_of(checkpoint, line, "mirror") for line in lines]
-        signers = [region for region, _ in found]
-        quorum = self.quorum(checkpoint.origin)
-        if len(set(signers)) != len(signers) or len(signers) < quorum:
-            raise BrokenError(f"{what} of size {checkpoint.size} has {len(signers)} lines")
-        return [time_s for _, time_s in found]
+        key_ids = {it.key_id for it in found}
+        if len(key_ids) != len(found) or not self.is_quorum(checkpoint, key_ids, "mirror"):
+            raise BrokenError(f"{what} of size {checkpoint.size} has {len(found)} lines")
+        return found
 
     def _check_block(self, log: Log, body: Mapping[str, object]) -> None:
         log.blocks += 1

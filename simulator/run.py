@@ -11,6 +11,7 @@ from typing import Any, Final
 from ledger.roster import Constants
 from simulator.faults import Faults, heal
 from simulator.network import CALM, STORM, distances_ms
+from simulator.papers import Papers
 from simulator.places import places_of
 from simulator.plan import Plan
 from simulator.regions import make_members
@@ -57,9 +58,13 @@ def build(plan: Plan) -> Simulation:
         refresh_s=plan.refresh_s,
         staleness_s=plan.staleness_s,
     )
+    founders = [place.code for place in places[: plan.stages[0][1]]] if plan.stages else ()
+    members = make_members(
+        plan.seed, places, constants, committee=plan.committee, founders=founders
+    )
     return Simulation(
         World(plan.seed, plan.start_ms),
-        make_members(plan.seed, places, constants, committee=plan.committee),
+        members,
         STORM if plan.hostile else CALM,
         distances_ms(places),
         plan.pace_ms,
@@ -147,28 +152,35 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     simulation.measures.begin(plan.minutes)
     simulation.start_all()
     workload = Workload(simulation, plan)
+    papers = Papers(simulation, plan)
     Faults(simulation, plan)
     _every(simulation, plan, watch)
     world.run_until(plan.end_ms, look)
     workload.stop()
     heal(simulation)
     simulation.is_healed = True
-    left = checkers.unfinished()
+    left = _unfinished(simulation)
     deadline_ms = plan.end_ms + plan.settle_s * 1_000
     while left and world.now_ms < deadline_ms:
         world.run_until(world.now_ms + SETTLE_LOOK_MS, look)
-        left = checkers.unfinished()
+        left = _unfinished(simulation)
     checkers.compare_projections()
     checkers.check_accepted()
     checkers.check_leaves()
     checkers.check_readable()
     checkers.check_findings()
     checkers.check_uses()
+    papers.check()
     checkers.count_uses()
     checkers.count_findings()
     if left:
         raise BrokenError(f"not settled {plan.settle_s} s after healing: {'; '.join(left)}")
     return world.now_ms - plan.end_ms
+
+
+def _unfinished(simulation: Simulation) -> list[str]:
+    """Return what keeps a world from having settled."""
+    return [*simulation.governance.unfinished(), *simulation.checkers.unfinished()]
 
 
 def _every(simulation: Simulation, plan: Plan, watch: Watch | None) -> None:

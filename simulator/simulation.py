@@ -12,6 +12,8 @@ from typing import Final
 from sqlalchemy.exc import OperationalError
 
 from ledger.errors import FatalError
+from ledger.roster import Roster
+from ledger.roster_chain import RosterChain
 from nodes import node as nodes
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
@@ -21,17 +23,19 @@ from nodes.core.ready import (
     PeerCalled,
     PeerReply,
     PeerRequest,
+    Registered,
     Reply,
     Tick,
 )
 from simulator.checkers import Checkers
 from simulator.clock import SimulatedClock
 from simulator.disk import Disk, Fault, SimulatedCrashError
+from simulator.governance import Governance
 from simulator.liars import lawless
 from simulator.machine import Answer, Machine
 from simulator.measures import Measures
 from simulator.network import Link, Network, Weather
-from simulator.regions import Members
+from simulator.regions import Members, role_keys
 from simulator.world import BrokenError, World
 
 SERVICE_MS_MAX: Final = 3
@@ -67,9 +71,8 @@ class Simulation:
     ) -> None:
         self.world = world
         self.members = members
-        self.roster = members.roster
-        self.network = Network(world, list(members.roster.members), weather, latency_ms)
-        self.measures = Measures(world, members.roster)
+        self.network = Network(world, list(members.places), weather, latency_ms)
+        self.measures = Measures(world, members.places)
         self.is_healed = False
         self._pace_ms = pace_ms
         self._service_ms_max = max(SERVICE_MS_MAX, pace_ms // 8)
@@ -78,7 +81,7 @@ class Simulation:
         self.machines = {
             region: Machine(
                 region,
-                self.roster.origin_of(region),
+                members.roster.origin_of(region),
                 Disk(),
                 SimulatedClock(world, self._random.randint(-2_000, 2_000)),
             )
@@ -86,8 +89,16 @@ class Simulation:
         }
         self.twins: dict[str, Machine] = {}
         """Second nodes of regions that show two histories."""
-        self.checkers = Checkers(world, members.roster, self.machines)
+        self.checkers = Checkers(world, members.chain, self.machines)
+        self.governance = Governance(self)
+        self.accepted_by: list[Callable[[str, str, Registered], None]] = []
+        """Are told of each act that a region has accepted, with its subject."""
         self._at_once = (0, 0)
+
+    @property
+    def roster(self) -> Roster:
+        """The newest version of the roster that any node knows."""
+        return self.checkers.reference.newest
 
     # ---- processes ------------------------------------------------------------------------------
 
@@ -95,24 +106,19 @@ class Simulation:
         """Start a process on a machine that has none."""
         assert machine.node is None
         machine.life += 1
-        keys = self.members.keys[machine.region]
         ports = nodes.Ports(
             clock=machine.clock,
             fence=machine.disk,
-            keys=nodes.RoleKeys(
-                log=keys["log"],
-                witness=keys["witness"],
-                mirror=keys["mirror"],
-                receipt=keys["receipt"],
-                issuer=keys["issuer"],
-            ),
+            keys=role_keys(self.members.rings[machine.region][0]),
             officers=machine.officers,
             engine=machine.disk.engine,
+            more_keys=lambda: tuple(map(role_keys, self.members.rings[machine.region][1:])),
         )
         settings = nodes.Settings(region=machine.region, limits=Limits())
         kinds = lawless() if machine.lawless else KINDS
         try:
-            machine.node = nodes.build(settings, self.members.chain, ports, kinds)
+            chain = machine.chain or self.members.chain
+            machine.node = nodes.build(settings, chain, ports, kinds)
         except OperationalError:
             self.world.count("could not start: disk full")
             self.world.after(RESTART_MS[1], partial(self.start_again, machine))
@@ -146,8 +152,26 @@ class Simulation:
 
     def start_again(self, machine: Machine) -> None:
         """Start a process on a machine that has none, unless the machine is gone."""
-        if machine.node is None and machine.region not in self.checkers.gone:
+        if machine.node is None and machine.region not in self.checkers.gone | self.checkers.left:
             self.start(machine)
+
+    def install(self, region: str, origin: str, chain: RosterChain) -> Machine:
+        """Put up a machine for a region that has none, or none any more, and start its node."""
+        before = self.machines.get(region)
+        machine = Machine(
+            region,
+            origin,
+            Disk(),
+            SimulatedClock(self.world, self._random.randint(-2_000, 2_000)),
+            chain=chain,
+        )
+        if before is not None:
+            # Nothing that was asked of the old machine reaches the new one.
+            machine.life, machine.next_id = before.life, before.next_id
+            machine.officers = before.officers
+        self.machines[region] = machine
+        self.start(machine)
+        return machine
 
     def rebuild(self, machine: Machine, *, lawless: bool) -> None:
         """Start the process anew, with the rules of the project or with bent ones."""
@@ -186,7 +210,10 @@ class Simulation:
 
     def submit(self, region: str, make: Callable[[int], Event], answer: Answer) -> None:
         """Ask a region's node for something, as a window does; where it has two, one of them."""
-        machine = self.machines[region]
+        machine = self.machines.get(region)
+        if machine is None:  # not installed yet
+            answer(None)
+            return
         if region in self.twins and self._random.random() < 0.5:
             machine = self.twins[region]
         if machine.node is None:
@@ -203,6 +230,12 @@ class Simulation:
         if len(machine.gathered) == 1:
             wait_ms = self._pace_ms - self.world.now_ms % self._pace_ms
             self.world.after(wait_ms, partial(self._hand_over, machine, machine.life))
+
+    def accepted(self, region: str, subject: str, registered: Registered) -> None:
+        """Take note that somebody was told that their act stands."""
+        self.checkers.accepted(region, registered)
+        for told in self.accepted_by:
+            told(region, subject, registered)
 
     def _hand_over(self, machine: Machine, life: int) -> None:
         """Give a node the acts that were gathered for it."""
@@ -321,6 +354,8 @@ class Simulation:
 
     def _carry(self, machine: Machine, request: PeerRequest) -> None:
         if machine.audience is not None and request.to not in machine.audience:
+            return
+        if request.to not in self.machines:  # nothing is installed there yet
             return
         call = Call(machine, machine.life, request, self.world.now_ms)
         length_bytes = len(request.body)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
+from ledger.names import number_of_origin
 from ledger.statement import Act, Statement, sign_statement
 from nodes.core.ready import Compose, Register, RegisterReply
 from simulator.arrivals import Arrivals
@@ -96,7 +97,7 @@ class Workload:
         self._world = simulation.world
         self._plan = plan
         self._random = simulation.world.stream("workload")
-        self._offices = {region: Office(region) for region in simulation.machines}
+        self._offices: dict[str, Office] = {}
         self._people = {
             place.code: place.people for place in places_of(plan.places, plan.regions)
         }  # fmt: skip
@@ -108,23 +109,33 @@ class Workload:
         self._grants: dict[tuple[str, str, int], Lent] = {}
         self._numbers: dict[tuple[str, str, int], int] = {}
         self._ready: set[str] = set()
-        for office in self._offices.values():
-            machine = simulation.machines[office.region]
-            for officer in (office.clerk, office.decider):
-                machine.officers.keys[officer] = key_of(simulation.world.seed, officer)
+        self._retired: set[str] = set()
         order = [place.code for place in places_of(plan.places, plan.regions)]
-        stages = plan.stages or ((0.0, len(order)),)
-        for minutes, count in stages:
-            joining = [self._offices[region] for region in order[:count]]
-            self._world.after(int(minutes * 60_000), partial(self._join, joining))
+        for region in order:
+            if region in simulation.machines:
+                self._world.after(0, partial(self._join, region))
+        simulation.governance.joined.append(self._join)
+        simulation.governance.leaving.append(self._leave)
         self._later((0, 1_000), self._next_case)
 
-    def _join(self, offices: list[Office]) -> None:
-        """Let these regions set themselves up, and lend to each other from then on."""
-        for office in offices:
-            if office not in self._active:
-                self._active.append(office)
-                self._begin(self._set_up(office))
+    def _join(self, region: str) -> None:
+        """Let a region set itself up, and lend to the others from then on."""
+        machine = self._simulation.machines[region]
+        office = Office(region, number_of_origin(machine.origin))
+        if region in self._offices:  # it is back, and is set up: only its numbers are new
+            self._offices[region].number = office.number
+            return
+        self._offices[region] = office
+        for officer in (office.clerk, office.decider):
+            machine.officers.keys[officer] = key_of(self._world.seed, officer)
+        self._active.append(office)
+        self._begin(self._set_up(office))
+
+    def _leave(self, region: str) -> None:
+        """Let nobody want anything of a region any more."""
+        self._retired.add(region)
+        self._active = [office for office in self._active if office.region != region]
+        self._grants = {pair: lent for pair, lent in self._grants.items() if region not in pair[:2]}
 
     def stop(self) -> None:
         """Let nobody want anything any more."""
@@ -143,7 +154,7 @@ class Workload:
         self._world.after(self._random.randint(*range_ms), action)
 
     def _ask(self, agent: Agent, wanted: Wanted, tries: int) -> None:
-        if self._stopped:
+        if self._stopped or self._retired & {wanted.region, wanted.after}:
             return
         asked_ms = self._world.now_ms
         self._simulation.submit(
@@ -213,7 +224,7 @@ class Workload:
                 if registered.error is not None:
                     return registered.error.code
                 if wanted.region not in self._simulation.checkers.liars:
-                    self._simulation.checkers.accepted(wanted.region, registered)
+                    self._simulation.accepted(wanted.region, wanted.subject, registered)
                     assert registered.index is not None
                     measures = self._simulation.measures
                     measures.accepted(wanted.region, registered.index, asked_ms)
@@ -316,6 +327,8 @@ class Workload:
             after=owner.region,
         )
         yield from _until_done(accept)
+        if self._retired & {owner.region, to.region}:
+            return
         self._grants[pair] = lent
         if self._random.random() < self._plan.revoked:
             # A case begins in the very moment in which its grant ends.
@@ -360,7 +373,7 @@ class Workload:
         """One case: received at a window, decided by its owner, delivered where it began."""
         random, window, owner = self._random, lent.to, lent.owner
         self._cases += 1
-        case = f"{window.region}/case/2026-{self._cases:06}"
+        case = f"{window.region}/case/{window.prefix}2026-{self._cases:06}"
         rests = {"grant": lent.name, "window": window.window}
 
         def at_window(kind: str, **body: object) -> Wanted:

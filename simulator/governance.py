@@ -1,0 +1,451 @@
+"""The people who keep the governance keys: they propose versions of the roster, sign and stall.
+
+They act as operators do (docs/operations.md): on what one node shows, through what a node takes,
+and they try again. What they want is done one version after the other. No checker relies on them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger.checkpoint import Checkpoint
+from ledger.closing import close_log
+from ledger.cut import Branch, decide_cut
+from ledger.errors import LedgerError
+from ledger.hashing import EMPTY_ROOT
+from ledger.keys import SigningKey
+from ledger.names import successor_origin
+from ledger.note import Note
+from ledger.proofs import root_at
+from ledger.roster import Pin, Roster
+from ledger.roster_acts import (
+    APPROVE_KIND,
+    PROPOSE_KIND,
+    STALL_KIND,
+    Approval,
+    Proposal,
+    Stall,
+    proposer_of,
+    roster_object,
+    sign_proposal,
+    sign_stall,
+)
+from ledger.roster_chain import governance_quorum
+from ledger.tiles import read_nodes
+from nodes.core.ready import Compose, Event, Freeze, RegisterReply
+from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS
+from nodes.core.sight import INDEX_PAST_ALL
+from nodes.core.succession import read_reports
+from nodes.store.entries import LogIDs, load_sizes
+from nodes.store.notes import load_newest_note
+from nodes.store.reader import StoreReader
+from simulator.regions import Keys, committees, keys_of, member_of, public_of
+
+if TYPE_CHECKING:
+    from simulator.machine import Machine
+    from simulator.simulation import Simulation
+
+LOOK_MS: Final = 1_000
+STALL_AFTER_MS: Final = 40_000
+"""How long people wait for a version before they turn to the next proposer."""
+DONE: Final = frozenset({"", "exists", "already-signed", "frozen"})
+"""Codes after which nobody tries the same again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What people want of the next version. ``do`` is the happening that began it."""
+
+    do: str
+    regions: tuple[str, ...] = ()
+    value: float = 0.0
+
+
+@dataclass(slots=True)
+class Round:
+    """One version on its way: what was said of it so far, by round."""
+
+    version: int
+    began_ms: int
+    number: int = 1
+    bodies: dict[bytes, bytes] = field(default_factory=dict)
+    """Proposed rosters, by their hash."""
+    asked: set[tuple[str, str, int]] = field(default_factory=set)
+    """Who is asking their node for what, in which round, and has no answer yet."""
+    done: set[tuple[str, str, int]] = field(default_factory=set)
+
+
+class Governance:
+    """Brings one wish after the other into force.
+
+    Args:
+        simulation: Whose nodes are asked.
+    """
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._simulation = simulation
+        self._world = simulation.world
+        self._wishes: deque[Wish] = deque()
+        self._round: Round | None = None
+        self._is_made = False
+        self._is_awake = False
+        self._made = 0
+        """Keys that were made since the beginning, so that none is made twice."""
+        self.joined: list[Callable[[str], None]] = []
+        """Are told of a region whose node has begun, also of one that comes back."""
+        self.leaving: list[Callable[[str], None]] = []
+        """Are told of a region that is about to leave, and asks for nothing any more."""
+
+    def want(self, wish: Wish) -> None:
+        """Begin with a wish once those before it are in force."""
+        self._wishes.append(wish)
+        if not self._is_awake:
+            self._is_awake = True
+            self._world.after(0, self._look)
+
+    def unfinished(self) -> list[str]:
+        """Return what people still wait for."""
+        newest = self._simulation.roster.version
+        return [
+            f"version {newest if self._is_made else newest + 1} of the roster is to come: {wish.do}"
+            for wish in self._wishes
+        ]
+
+    # ---- one wish -------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Do what can be done now, and look again a little later."""
+        if not self._wishes:
+            self._is_awake = False
+            return
+        self._world.after(LOOK_MS, self._look)
+        wish, newest = self._wishes[0], self._simulation.roster
+        if self._round is None:
+            self._round = Round(newest.version + 1, self._world.now_ms)
+            self._begin(wish)
+        if newest.version >= self._round.version:
+            if not self._is_made:
+                self._is_made = True
+                self._world.count("a version of the roster was signed")
+                self._follow_up(wish)
+            if self._is_in_force(self._round.version):
+                self._end(wish)
+            return
+        self._say(wish, newest, self._round)
+
+    def _begin(self, wish: Wish) -> None:
+        """Make what must be there before the version is proposed."""
+        for region in wish.regions:
+            self._made += 1
+            fresh = keys_of(self._world.seed, region, str(self._made))
+            rings = self._simulation.members.rings
+            if wish.do == "keys rotated":
+                rings[region].append(fresh)
+            elif wish.do == "lost log closed":
+                rings[region][:] = [fresh]  # the old ones are retired
+            elif wish.do == "region leaves":
+                for told in self.leaving:
+                    told(region)
+
+    def _is_in_force(self, version: int) -> bool:
+        """Say whether a version rules every log that goes on, as its own node says."""
+        checkers = self._simulation.checkers
+        for machine in self._simulation.machines.values():
+            region = machine.region
+            if region in checkers.liars | checkers.gone | checkers.left | checkers.damaged:
+                continue
+            node = machine.node
+            if node is None or node.snapshot.proven_version < version or not node.snapshot.size:
+                return False
+        return True
+
+    def _end(self, wish: Wish) -> None:
+        self._world.count(f"in force: {wish.do}")
+        self._wishes.popleft()
+        self._round, self._is_made = None, False
+        if wish.do in {"region joins", "lost log closed"}:
+            for region in wish.regions:
+                for told in self.joined:
+                    told(region)
+
+    def _follow_up(self, wish: Wish) -> None:
+        """Do what operators do once a version is signed: put up machines, or switch one off."""
+        simulation = self._simulation
+        chain = simulation.checkers.reference.chain
+        self._world.trace("roster", chain.newest.version, chain.newest.sha256.hex())
+        for region in wish.regions:
+            if wish.do == "region joins":
+                simulation.install(region, chain.newest.origin_of(region), chain)
+            elif wish.do == "lost log closed":
+                simulation.checkers.reborn(region)
+                simulation.install(region, chain.newest.origin_of(region), chain)
+            elif wish.do == "region leaves":
+                simulation.checkers.left.add(region)
+                simulation.stop(simulation.machines[region])
+
+    # ---- words on the next version --------------------------------------------------------------
+
+    def _say(self, wish: Wish, newest: Roster, now: Round) -> None:
+        """Let everybody say what they can say now; who is refused tries again later."""
+        self._take_turns(newest, now)
+        if wish.do in {"region leaves", "lost log closed"}:
+            self._freeze(wish, newest, now)
+        proposer = proposer_of(newest, now.number)
+        self._propose(wish, newest, now, proposer)
+        for region in newest.members:
+            self._approve(newest, now, region, proposer)
+
+    def _take_turns(self, newest: Roster, now: Round) -> None:
+        """Stall a round that goes on for too long, and open the next one."""
+        if self._world.now_ms - now.began_ms < STALL_AFTER_MS * now.number:
+            return
+        for region in newest.members:
+            said = self._said(region, region, now.version)
+            if said is None:
+                continue
+            last = max(((it[0], bytes(it[1])) for it in said[APPROVALS]), default=None)
+            stall = Stall(now.version, now.number, last)
+            signed = sign_stall(self._key(newest, region), newest.network, stall)
+            self._ask(now, region, STALL_KIND, signed.to_body())
+        # Whoever comes next may be gone as well: then that round is stalled in its turn.
+        needed = governance_quorum(newest)
+        if any(len(self._stalls(newest, now, it)) >= needed for it in newest.members):
+            self._world.count("a round of signing was stalled")
+            now.number += 1
+
+    def _stalls(
+        self, newest: Roster, now: Round, viewer: str
+    ) -> Mapping[str, tuple[int, bytes] | None]:
+        """Return who has stalled this round, as a region's node sees it, and what they signed."""
+        found: dict[str, tuple[int, bytes] | None] = {}
+        for region in newest.members:
+            said = self._said(viewer, region, now.version)
+            for round_, signed in () if said is None else said[STALLS]:
+                if round_ == now.number:
+                    found[region] = None if signed is None else (signed[0], bytes(signed[1]))
+        return found
+
+    def _propose(self, wish: Wish, newest: Roster, now: Round, proposer: str) -> None:
+        if (proposer, PROPOSE_KIND, now.number) in now.done | now.asked:
+            return
+        machine = self._well(proposer)
+        if machine is None:
+            return
+        stalls: tuple[str, ...] = ()
+        body = None
+        if now.number > 1:
+            before = replace(now, number=now.number - 1)
+            seen = self._stalls(newest, before, proposer)
+            stalls = tuple(sorted(seen))
+            signed = [it for it in seen.values() if it is not None]
+            body = now.bodies[max(signed)[1]] if signed else None
+        if body is None:
+            try:
+                new = self._made_for(wish, newest, machine)
+            except LedgerError as error:
+                self._world.count(f"no proposal yet: {error.code}")
+                return
+            if new is None:
+                return
+            body = new.encode()
+        now.bodies[sha256(body).digest()] = body
+        joiners = Roster.decode(body).members.keys() - newest.members.keys()
+        signatures = tuple(
+            (region, sign_proposal(self._new_key(region, body), body, now.number))
+            for region in sorted(joiners)
+        )
+        proposal = Proposal(now.number, body, stalls, signatures)
+        self._ask(now, proposer, PROPOSE_KIND, proposal.to_body())
+
+    def _approve(self, newest: Roster, now: Round, region: str, proposer: str) -> None:
+        said = self._said(region, proposer, now.version)
+        for round_, digest, _ in () if said is None else said[PROPOSALS]:
+            body = now.bodies.get(bytes(digest))
+            if round_ != now.number or body is None:
+                continue
+            signature = sign_proposal(self._key(newest, region), body, now.number)
+            approval = Approval(now.version, now.number, bytes(digest), signature)
+            self._ask(now, region, APPROVE_KIND, approval.to_body())
+
+    def _freeze(self, wish: Wish, newest: Roster, now: Round) -> None:
+        """Have every other node cosign a log no more that is to be closed."""
+        for lost in wish.regions:
+            origin = newest.origin_of(lost)
+            for region in newest.witnesses_of(origin):
+                if self._well(region) is not None:
+                    self._ask_for(now, (region, origin, 0), partial(Freeze, origin=origin))
+
+    # ---- the version that is wanted -------------------------------------------------------------
+
+    def _made_for(self, wish: Wish, newest: Roster, machine: "Machine") -> Roster | None:
+        """Return the version that a wish asks for; None while its node cannot tell what to pin."""
+        members = self._simulation.members
+        pins = self._pins(newest, machine)
+        if len(pins) < len(newest.origins):
+            return None
+        if wish.do in {"region leaves", "lost log closed"}:
+            [region] = wish.regions
+            origin = newest.origin_of(region)
+            pins[origin] = self._shown_by_all(newest, origin) or pins[origin]
+            holds_most = max(
+                (it for it in map(self._well, newest.witnesses_of(origin)) if it is not None),
+                key=lambda it: it.node.snapshot.logs[origin].stored_size if it.node else 0,
+            )
+            heir = wish.do != "region leaves"
+            return self._closed(newest, holds_most, region, pins, has_heir=heir)
+        new = replace(newest, version=newest.version + 1, previous=newest.sha256, pins=pins)
+        if wish.do == "constants changed":
+            constants = replace(newest.constants, refresh_s=int(wish.value))
+            return replace(new, constants=constants)
+        named = dict(newest.members)
+        for region in wish.regions:
+            keys = members.rings[region][-1]
+            if wish.do == "keys rotated":
+                named[region] = replace(named[region], keys=public_of(keys))
+            else:
+                named[region] = member_of(members.places[region], keys)
+        return replace(new, members=committees(named, members.committee))
+
+    def _closed(
+        self,
+        newest: Roster,
+        machine: "Machine",
+        region: str,
+        pins: Mapping[str, Pin],
+        *,
+        has_heir: bool,
+    ) -> Roster | None:
+        """Return the version that closes a region's log where its freezes and bytes say."""
+        origin = newest.origin_of(region)
+        with machine.disk.engine.connect() as connection:
+            ids = LogIDs()
+            reader = StoreReader(connection, ids)
+            read = read_nodes(lambda wanted: reader.tiles(origin, wanted))
+            branch = Branch(load_sizes(connection).get(origin, 0), lambda size: root_at(size, read))
+            reports = read_reports(newest, origin, reader)
+            pin = pins[origin]
+            proven = [Checkpoint(origin, pin.size, pin.root)] if pin.size else []
+            cut = decide_cut(newest, origin, reports, [branch], proven)
+        if cut.lacking:
+            return None
+        heir = None
+        if has_heir:
+            fresh = public_of(self._simulation.members.rings[region][-1])
+            heir = replace(newest.members[region], origin=successor_origin(origin), keys=fresh)
+        new = close_log(newest, origin, Pin(cut.size, cut.root), pins, heir)
+        return replace(new, members=committees(new.members, self._simulation.members.committee))
+
+    def _shown_by_all(self, newest: Roster, origin: str) -> Pin | None:
+        """Return the newest tree of a log that every other member's log shows as replicated.
+
+        Once all have frozen the log, nobody can show more of it than before.
+        """
+        shown = []
+        for region in newest.members:
+            machine = self._well(region)
+            if machine is None or machine.origin == origin or machine.node is None:
+                continue
+            view = machine.node.snapshot.views.get(origin)
+            if view is None:
+                return None
+            shown.append(Pin(view.size, view.root))
+        return min(shown, key=lambda pin: pin.size, default=None)
+
+    def _pins(self, newest: Roster, machine: "Machine") -> dict[str, Pin]:
+        """Return, of each log, the newest tree that a node knows to be replicated."""
+        node = machine.node
+        assert node is not None
+        pins: dict[str, Pin] = {}
+        with machine.disk.engine.connect() as connection:
+            for origin in newest.origins:
+                known = node.snapshot.known.get(origin)
+                found = None
+                if known is None:
+                    found = load_newest_note(connection, LogIDs(), origin, finished=True)
+                if known is not None:
+                    pins[origin] = Pin(known.size, known.root)
+                elif found is not None:
+                    head = Checkpoint.decode(Note.decode(found[1]).text)
+                    pins[origin] = Pin(head.size, head.root)
+                elif newest.version == 1:
+                    pins[origin] = Pin(0, EMPTY_ROOT)
+        return pins
+
+    # ---- nodes ----------------------------------------------------------------------------------
+
+    def _well(self, region: str) -> "Machine | None":
+        """Return a region's machine where its node serves, and does not lie."""
+        machine, checkers = self._simulation.machines.get(region), self._simulation.checkers
+        if machine is None or machine.node is None or region in checkers.liars | checkers.gone:
+            return None
+        return machine if machine.node.snapshot.state == "serving" else None
+
+    def _said(self, viewer: str, region: str, version: int) -> dict[str, Any] | None:
+        """Return what a region's log says of a version, as another's node sees it."""
+        machine = self._well(viewer)
+        if machine is None:
+            return None
+        origin = self._simulation.roster.origin_of(region)
+        with machine.disk.engine.connect() as connection:
+            reader = StoreReader(connection, LogIDs())
+            [fact] = reader.facts([(origin, roster_object(region, version), INDEX_PAST_ALL)])
+        empty: dict[str, Any] = {PROPOSALS: [], APPROVALS: [], STALLS: []}
+        return empty if fact is None else empty | dict(fact.state)
+
+    def _key(self, newest: Roster, region: str) -> SigningKey:
+        """Return a member's governance key, as the newest version names it."""
+        public = newest.members[region].keys.governance
+        return self._governance_key(region, public)
+
+    def _new_key(self, region: str, body: bytes) -> SigningKey:
+        return self._governance_key(region, Roster.decode(body).members[region].keys.governance)
+
+    def _governance_key(self, region: str, public: bytes) -> SigningKey:
+        rings: list[Keys] = self._simulation.members.rings[region]
+        return next(ring["governance"] for ring in rings if ring["governance"].public == public)
+
+    def _ask(self, now: Round, region: str, kind: str, body: Mapping[str, Any]) -> None:
+        """Ask a region's own node to record a word on the version."""
+        make = partial(
+            Compose,
+            kind=kind,
+            issuer=region,
+            subject=roster_object(region, now.version),
+            body=body,
+        )
+        self._ask_for(now, (region, kind, now.number), make)
+
+    def _ask_for(self, now: Round, what: tuple[str, str, int], make: Callable[..., Event]) -> None:
+        """Ask for something once at a time, until it is done."""
+        if what in now.done | now.asked:
+            return
+        now.asked.add(what)
+        region = what[0]
+
+        def told(value: object) -> None:
+            now.asked.discard(what)
+            code = _code(value)
+            if code in DONE:
+                now.done.add(what)
+            if isinstance(value, RegisterReply) and not code:
+                self._simulation.checkers.accepted(region, value.results[0])
+            self._world.trace("word", *what, code)
+            self._world.count(f"word {what[1].rsplit('/', 1)[-1]}: {code or 'accepted'}")
+
+        self._simulation.submit(region, lambda request_id: make(request_id=request_id), told)
+
+
+def _code(value: object) -> str:
+    """Return how a question to a node ended: empty where it was done."""
+    match value:
+        case None:
+            return "lost"
+        case RegisterReply(results=(registered,)):
+            return "" if registered.error is None else registered.error.code
+        case LedgerError():
+            return value.code
+        case _:
+            raise AssertionError(f"no answer to a word on the roster: {value!r}")

@@ -1,0 +1,260 @@
+"""What nodes hand out, kept as callers keep it: receipts and bundles, which verify for good.
+
+They are made by the node's own interface, and verified as a stranger does: from the genesis roster
+and the chain of versions. A sample is drawn; what was handed out is looked at again at the end,
+when logs may have been closed and keys replaced.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
+
+from authz.object_bundle import judge_object
+from ledger.bundle import VerifiedBundle, check_bundle
+from ledger.errors import LedgerError, NotFoundError, UnavailableError
+from ledger.hashing import hash_leaf
+from ledger.keys import SigningKey
+from ledger.receipt import check_inclusion_receipt
+from ledger.roster import Roster
+from ledger.roster_chain import RosterChain
+from nodes.api.cases import prove
+from nodes.api.context import Service, make_receipt
+from nodes.config import LimitsSection
+from nodes.core.exchange import origin_hash
+from nodes.core.kinds import KINDS
+from nodes.core.ready import Registered, RegisterReply, Salvage
+from nodes.snapshot import Snapshot
+from nodes.store.entries import LogIDs
+from simulator.machine import Machine
+from simulator.plan import Plan
+from simulator.world import BrokenError
+
+if TYPE_CHECKING:
+    from simulator.simulation import Simulation
+
+PENDING_MAX: Final = 1_000
+SALVAGE_TRIES: Final = 30
+RECHECKED_MAX: Final = 5
+"""Bundles that are checked again at the end, and asked for anew of another node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A receipt as its caller keeps it."""
+
+    origin: str
+    index: int
+    entry: bytes
+    receipt: bytes
+
+
+def _judge(proven: VerifiedBundle) -> None:
+    judge_object(proven, KINDS)
+
+
+class Door:
+    """What the interface of a machine's node needs to know, without a server around it.
+
+    It has the few fields of ``nodes.api.context.Service`` that proofs ask for.
+    """
+
+    def __init__(self, machine: Machine, ring: list[dict[str, SigningKey]]) -> None:
+        node = machine.node
+        assert node is not None
+        self.node, self.region, self.origin = node, machine.region, machine.origin
+        self.kinds, self.limits, self.ids = KINDS, LimitsSection(), LogIDs()
+        self._machine, self._ring = machine, ring
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The node's newest."""
+        return self.node.snapshot
+
+    @property
+    def chain(self) -> RosterChain:
+        """Every version of the roster that the node knows."""
+        chain = self.snapshot.rosters
+        assert chain is not None
+        return chain
+
+    @property
+    def roster(self) -> Roster:
+        """The version in force in its log."""
+        return self.snapshot.roster(self.chain)
+
+    @property
+    def receipt(self) -> SigningKey:
+        """The key that signs receipts under that version."""
+        public = self.roster.member(self.region).keys.receipt
+        return next(keys["receipt"] for keys in self._ring if keys["receipt"].public == public)
+
+    @property
+    def by_hash(self) -> dict[str, str]:
+        """Every log by the hash that stands for it in paths."""
+        return {origin_hash(origin): origin for origin in self.chain.origins()}
+
+    def now_s(self) -> int:
+        """Return the time by the machine's clock."""
+        return self._machine.clock.now_ms() // 1_000
+
+
+class Papers:
+    """Takes a sample of what nodes hand out, and checks that it verifies then and for ever.
+
+    Args:
+        plan: Says which share of acts is given a receipt, and how often a bundle is asked for.
+    """
+
+    def __init__(self, simulation: "Simulation", plan: Plan) -> None:
+        self._simulation = simulation
+        self._world = simulation.world
+        self._random = simulation.world.stream("papers")
+        self._share, self._every_ms = plan.receipts, int(plan.bundle_every_s * 1_000)
+        self._names: dict[str, None] = {}
+        """Objects that somebody may want proof of."""
+        self._waiting: list[tuple[str, int, bytes]] = []
+        self._kept: list[Kept] = []
+        self._bundles: list[tuple[str, bytes]] = []
+        simulation.accepted_by.append(self._accepted)
+        simulation.governance.joined.append(self._salvage)
+        if self._every_ms:
+            self._world.after(self._every_ms, self._look)
+
+    # ---- receipts -------------------------------------------------------------------------------
+
+    def _accepted(self, region: str, subject: str, registered: Registered) -> None:
+        if subject not in self._names and self._random.random() < 0.2:
+            self._names[subject] = None
+        if region in self._simulation.checkers.liars:
+            return
+        if self._random.random() >= self._share or len(self._waiting) >= PENDING_MAX:
+            return
+        assert registered.index is not None
+        self._waiting.append((region, registered.index, registered.entry))
+        self._give_receipts()
+
+    def _give_receipts(self) -> None:
+        """Give the receipts that can be given: no earlier than a checkpoint covers the act."""
+        waiting, self._waiting = self._waiting, []
+        for region, index, entry in waiting:
+            machine = self._simulation.machines[region]
+            if machine.node is None or region in self._simulation.checkers.gone:
+                continue  # its caller never gets one
+            if machine.node.snapshot.size <= index:
+                self._waiting.append((region, index, entry))
+                continue
+            door = self._door(machine)
+            with machine.disk.engine.connect() as connection:
+                service = cast("Service", door)
+                receipt = make_receipt(service, connection, index, region)
+            kept = Kept(machine.origin, index, entry, receipt)
+            self._kept.append(kept)
+            self._check_receipt(kept)
+
+    def _check_receipt(self, kept: Kept) -> None:
+        """Check a receipt as its holder does, with the keys that the chain of rosters names."""
+        reference = self._simulation.checkers.reference
+        what = f"the receipt for entry {kept.index} of {kept.origin}"
+        keys = reference.chain.keys_of(kept.origin, "receipt")
+        try:
+            found = check_inclusion_receipt(kept.receipt, hash_leaf(kept.entry), keys)
+        except LedgerError as error:
+            raise BrokenError(f"{what} does not verify: {error}") from error
+        reference.check_head(kept.origin, found.size, found.root, what)
+        self._world.count("a receipt was verified")
+
+    # ---- bundles --------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Ask a node for the proof of an object that people have dealt with."""
+        self._world.after(self._every_ms, self._look)
+        self._give_receipts()
+        machines = [it for it in self._simulation.checkers.sound() if it.node is not None]
+        if not self._names or not machines:
+            return
+        name = self._random.choice(list(self._names))
+        made = self._bundle(self._random.choice(machines), name)
+        if made:
+            self._bundles.append((name, made))
+
+    def _bundle(self, machine: Machine, name: str) -> bytes:
+        """Return a bundle, verified; empty where the node cannot prove it yet."""
+        door = self._door(machine)
+        with machine.disk.engine.connect() as connection:
+            try:
+                made = prove(cast("Service", door), connection, name).encode()
+            except (NotFoundError, UnavailableError) as error:
+                self._world.count(f"no bundle yet: {error.code}")
+                return b""
+        self._check_bundle(name, made, machine.region)
+        return made
+
+    def _check_bundle(self, name: str, made: bytes, by: str) -> None:
+        """Check a bundle offline, from the genesis alone, and its notes against the logs."""
+        reference = self._simulation.checkers.reference
+        genesis = reference.chain.genesis.sha256
+        try:
+            verified = check_bundle(made, genesis, _judge)
+        except LedgerError as error:
+            raise BrokenError(
+                f"the bundle of {name} by {by} fails: {error.code} {error}"
+            ) from error
+        for origin, log in verified.logs.items():
+            head = log.checkpoint
+            reference.check_head(origin, head.size, head.root, f"the bundle of {name}")
+        self._world.count("a bundle was verified from the genesis")
+
+    def _door(self, machine: Machine) -> Door:
+        return Door(machine, self._simulation.members.rings[machine.region])
+
+    # ---- at the end -----------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Check all that was handed out once more, and that others can still prove the same."""
+        self._give_receipts()
+        checkers = self._simulation.checkers
+        closed = checkers.reference.newest.closed
+        unsound = checkers.liars | checkers.damaged | checkers.gone
+        for kept in self._kept:
+            if checkers.reference.region_of(kept.origin) in unsound:
+                continue
+            self._check_receipt(kept)
+            entries = checkers.reference.logs[kept.origin].entries
+            is_void = kept.origin in closed and kept.index >= closed[kept.origin].size
+            if not is_void and entries[kept.index] != kept.entry:
+                raise BrokenError(f"{kept.origin} has another entry {kept.index} than its receipt")
+        machines = [it for it in checkers.sound() if it.node is not None]
+        for name, made in self._bundles[-RECHECKED_MAX:]:
+            self._check_bundle(name, made, "whoever gave it")
+            self._bundle(self._random.choice(machines), name)
+
+    # ---- what a lost log had accepted -----------------------------------------------------------
+
+    def _salvage(self, region: str) -> None:
+        """Bring what callers kept into the log that follows a closed one, in its order."""
+        machine = self._simulation.machines[region]
+        closed = self._simulation.checkers.reference.newest.closed
+        lost = sorted(
+            (it for it in self._kept
+             if it.origin in closed and closed[it.origin].successor == machine.origin
+             and it.index >= closed[it.origin].size),
+            key=lambda it: it.index,
+        )  # fmt: skip
+        for at, kept in enumerate(lost):
+            self._world.after(at * 200, partial(self._bring, region, kept, SALVAGE_TRIES))
+
+    def _bring(self, region: str, kept: Kept, tries: int) -> None:
+        def told(value: object) -> None:
+            code = "lost" if value is None else getattr(value, "code", "")
+            if isinstance(value, RegisterReply):
+                [registered] = value.results
+                code = "" if registered.error is None else registered.error.code
+                if not code:
+                    self._simulation.checkers.accepted(region, registered)
+            self._world.count(f"salvage: {code or 'accepted'}")
+            if code and tries:
+                self._world.after(1_000, partial(self._bring, region, kept, tries - 1))
+
+        self._simulation.submit(
+            region, lambda request_id: Salvage(request_id, kept.entry, kept.receipt), told
+        )
