@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ledger.errors import RefusedError
+from ledger.hashing import EMPTY_ROOT
 from ledger.names import successor_origin
 from ledger.roster import Closing, Member, Pin, Roster
 from ledger.roster_chain import check_follows
@@ -24,7 +25,7 @@ def close_log(
         roster: The newest version.
         origin: Of the lost log.
         cut: Where it ends.
-        pins: Of each log of ``roster``, a tree that is replicated.
+        pins: Of each other log of ``roster``, a tree that is replicated.
         heir: The region's member from now on.
 
     Raises:
@@ -46,13 +47,15 @@ def close_log(
         previous=roster.sha256,
         steward=roster.steward if heir is not None or roster.steward != region else min(members),
         members=members,
-        pins={at: _capped(pins[at], cut) if at == origin else pins[at] for at in roster.origins},
+        # Who has frozen the log can show no more of it than before, and must sign this version: so
+        # its pin stays. What it holds is bound by the cut.
+        pins={at: _kept(roster, at) if at == origin else pins[at] for at in roster.origins},
         closed={**roster.closed, origin: closing},
     )
     check_follows(roster, new)
     return new
 
 
-def _capped(pin: Pin, cut: Pin) -> Pin:
-    """Return a pin of the closed log, which is not above its cut."""
-    return cut if pin.size > cut.size else pin
+def _kept(roster: Roster, origin: str) -> Pin:
+    """Return the pin that a log has in a version."""
+    return roster.pins.get(origin, Pin(0, EMPTY_ROOT))

@@ -549,7 +549,9 @@ class Checkers:
         if all_same:
             self._world.count("two nodes compared in full")
         for table in PROJECTIONS:
-            if table in GROWING or (all_same if table in SETTLED_LATER else same):
+            # A closed log is dated by what the log that follows it says.
+            is_late = table in SETTLED_LATER or origin in self.reference.newest.closed
+            if table in GROWING or (all_same if is_late else same):
                 rows = [self._projected(machine, table, origin, size) for machine in (one, other)]
                 if rows[0] != rows[1]:
                     differing = sorted(set(rows[0]) ^ set(rows[1]), key=repr)[:4]

@@ -289,7 +289,6 @@ class Governance:
         if wish.do in {"region leaves", "lost log closed"}:
             [region] = wish.regions
             origin = newest.origin_of(region)
-            pins[origin] = self._shown_by_all(newest, origin) or pins[origin]
             holds_most = max(
                 (it for it in map(self._well, newest.witnesses_of(origin)) if it is not None),
                 key=lambda it: it.node.snapshot.logs[origin].stored_size if it.node else 0,
@@ -337,22 +336,6 @@ class Governance:
             heir = replace(newest.members[region], origin=successor_origin(origin), keys=fresh)
         new = close_log(newest, origin, Pin(cut.size, cut.root), pins, heir)
         return replace(new, members=committees(new.members, self._simulation.members.committee))
-
-    def _shown_by_all(self, newest: Roster, origin: str) -> Pin | None:
-        """Return the newest tree of a log that every other member's log shows as replicated.
-
-        Once all have frozen the log, nobody can show more of it than before.
-        """
-        shown = []
-        for region in newest.members:
-            machine = self._well(region)
-            if machine is None or machine.origin == origin or machine.node is None:
-                continue
-            view = machine.node.snapshot.views.get(origin)
-            if view is None:
-                return None
-            shown.append(Pin(view.size, view.root))
-        return min(shown, key=lambda pin: pin.size, default=None)
 
     def _pins(self, newest: Roster, machine: "Machine") -> dict[str, Pin]:
         """Return, of each log, the newest tree that a node knows to be replicated."""

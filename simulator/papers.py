@@ -5,9 +5,10 @@ and the chain of versions. A sample is drawn; what was handed out is looked at a
 when logs may have been closed and keys replaced.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from authz.object_bundle import judge_object
 from ledger.bundle import VerifiedBundle, check_bundle
@@ -16,20 +17,19 @@ from ledger.hashing import hash_leaf
 from ledger.keys import SigningKey
 from ledger.receipt import check_inclusion_receipt
 from ledger.roster import Roster
-from ledger.roster_chain import RosterChain
+from ledger.statement import decode_statement
 from nodes.api.cases import prove
 from nodes.api.context import Service, make_receipt
 from nodes.config import LimitsSection
-from nodes.core.exchange import origin_hash
 from nodes.core.kinds import KINDS
 from nodes.core.ready import Registered, RegisterReply, Salvage
-from nodes.snapshot import Snapshot
-from nodes.store.entries import LogIDs
 from simulator.machine import Machine
 from simulator.plan import Plan
+from simulator.regions import Keys
 from simulator.world import BrokenError
 
 if TYPE_CHECKING:
+    from nodes.adapters.key_ring import KeyRing
     from simulator.simulation import Simulation
 
 PENDING_MAX: Final = 1_000
@@ -52,50 +52,42 @@ def _judge(proven: VerifiedBundle) -> None:
     judge_object(proven, KINDS)
 
 
-class Door:
-    """What the interface of a machine's node needs to know, without a server around it.
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """The receipt keys of a region, as the interface asks for them."""
 
-    It has the few fields of ``nodes.api.context.Service`` that proofs ask for.
-    """
+    keys: Sequence[Keys]
 
-    def __init__(self, machine: Machine, ring: list[dict[str, SigningKey]]) -> None:
-        node = machine.node
-        assert node is not None
-        self.node, self.region, self.origin = node, machine.region, machine.origin
-        self.kinds, self.limits, self.ids = KINDS, LimitsSection(), LogIDs()
-        self._machine, self._ring = machine, ring
+    def receipt(self, roster: Roster, region: str) -> SigningKey:
+        """Return the key that signs a region's receipts under a version."""
+        public = roster.member(region).keys.receipt
+        return next(it["receipt"] for it in self.keys if it["receipt"].public == public)
 
-    @property
-    def snapshot(self) -> Snapshot:
-        """The node's newest."""
-        return self.node.snapshot
 
-    @property
-    def chain(self) -> RosterChain:
-        """Every version of the roster that the node knows."""
-        chain = self.snapshot.rosters
-        assert chain is not None
-        return chain
-
-    @property
-    def roster(self) -> Roster:
-        """The version in force in its log."""
-        return self.snapshot.roster(self.chain)
-
-    @property
-    def receipt(self) -> SigningKey:
-        """The key that signs receipts under that version."""
-        public = self.roster.member(self.region).keys.receipt
-        return next(keys["receipt"] for keys in self._ring if keys["receipt"].public == public)
-
-    @property
-    def by_hash(self) -> dict[str, str]:
-        """Every log by the hash that stands for it in paths."""
-        return {origin_hash(origin): origin for origin in self.chain.origins()}
-
-    def now_s(self) -> int:
-        """Return the time by the machine's clock."""
-        return self._machine.clock.now_ms() // 1_000
+def _service(machine: Machine, ring: Sequence[Keys]) -> Service:
+    """Return the interface of a machine's node as far as proofs need it: there is no server."""
+    node = machine.node
+    assert node is not None
+    chain = node.snapshot.rosters
+    assert chain is not None
+    nobody: Any = None
+    return Service(
+        region=machine.region,
+        origin=machine.origin,
+        first=chain,
+        kinds=KINDS,
+        limits=LimitsSection(),
+        clock=machine.clock,
+        node=node,
+        keys=cast("KeyRing", Ring(ring)),
+        driver=nobody,
+        verifier=nobody,
+        readers=nobody,
+        tokens=nobody,
+        officers=nobody,
+        recalled=nobody,
+        desk=nobody,
+    )
 
 
 class Papers:
@@ -143,10 +135,9 @@ class Papers:
             if machine.node.snapshot.size <= index:
                 self._waiting.append((region, index, entry))
                 continue
-            door = self._door(machine)
+            service = self._service(machine)
             with machine.disk.engine.connect() as connection:
-                service = cast("Service", door)
-                receipt = make_receipt(service, connection, index, region)
+                receipt = make_receipt(service, connection, index, decode_statement(entry).subject)
             kept = Kept(machine.origin, index, entry, receipt)
             self._kept.append(kept)
             self._check_receipt(kept)
@@ -179,10 +170,10 @@ class Papers:
 
     def _bundle(self, machine: Machine, name: str) -> bytes:
         """Return a bundle, verified; empty where the node cannot prove it yet."""
-        door = self._door(machine)
+        service = self._service(machine)
         with machine.disk.engine.connect() as connection:
             try:
-                made = prove(cast("Service", door), connection, name).encode()
+                made = prove(service, connection, name).encode()
             except (NotFoundError, UnavailableError) as error:
                 self._world.count(f"no bundle yet: {error.code}")
                 return b""
@@ -204,8 +195,8 @@ class Papers:
             reference.check_head(origin, head.size, head.root, f"the bundle of {name}")
         self._world.count("a bundle was verified from the genesis")
 
-    def _door(self, machine: Machine) -> Door:
-        return Door(machine, self._simulation.members.rings[machine.region])
+    def _service(self, machine: Machine) -> Service:
+        return _service(machine, self._simulation.members.rings[machine.region])
 
     # ---- at the end -----------------------------------------------------------------------------
 

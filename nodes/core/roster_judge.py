@@ -219,6 +219,8 @@ class RosterJudge:
         for origin, pin in new.pins.items():
             if not pin.size and self._roster.version == 1:
                 continue  # a member that has not begun yet holds up nobody
+            if origin in new.closed and pin == self._roster.pins.get(origin):
+                continue  # replicated before; of a log that all have frozen nobody shows more
             own = origin == self._state.origin
             state = self._state if own else self._state_of(origin)
             view = None if own else self._state.views.get(origin)

@@ -12,7 +12,7 @@ from ledger.closing import close_log
 from ledger.continuing import continues_body, covers, decode_continues, frozen_lines
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import Frozen, decode_frozen
-from ledger.hashing import hash_leaf
+from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.judge import check_citations
 from ledger.keys import key_thumbprint
 from ledger.kind import Fact, Need, ViewFact
@@ -150,8 +150,8 @@ HEIR = member("540000", origin=SECOND, keys=replace(ROSTER.members["540000"].key
 def test_a_lost_log_is_closed_at_its_cut_and_its_region_goes_on_with_fresh_keys() -> None:
     new = close_log(ROSTER, TIBET, CUT, PINS, HEIR)
     assert new.closed == {TIBET: Closing(20, CUT.root, SECOND)}
-    # No log is pinned above its cut.
-    assert (new.pins[TIBET], new.pins[SICHUAN]) == (CUT, PINS[SICHUAN])
+    # Whoever has frozen the lost log can show no more of it, and must sign: its pin stays.
+    assert (new.pins[TIBET], new.pins[SICHUAN]) == (Pin(0, EMPTY_ROOT), PINS[SICHUAN])
     assert new.origin_of("540000") == SECOND
 
 
