@@ -39,6 +39,6 @@ def test_a_region_that_burns_down_or_leaves_has_its_log_closed_though_it_was_ste
     script = (burns, closed) if do == "lost log closed" else (closed,)
     outcome = world(*script, seed=3, regions=5, hostile=do == "region leaves")
     assert outcome.counts[f"in force: {do}"] == 1
-    assert (outcome.counts["a round of signing was stalled"] > 0) == (do == "lost log closed")
+    assert outcome.counts["a round of signing was stalled"] or do == "region leaves"
     # The successor is a log of its own.
     assert ("2" in outcome.sizes) == (do == "lost log closed")
