@@ -379,6 +379,7 @@ KINDS: Final[dict[str, Kind]] = {
     **{f"region {how}": Kind(do=partial(_lie, how), lasting=True) for how in LIES},
     "region joins": Kind(do=_wish),
     "region leaves": Kind(do=_wish),
+    "region returns": Kind(do=_wish),
     "keys rotated": Kind(do=_wish),
     "constants changed": Kind(do=_wish, asks=0, values=(20.0, 40.0, 50.0)),
     "lost log closed": Kind(do=_wish),

@@ -76,6 +76,8 @@ class Round:
     asked: set[tuple[str, str, int]] = field(default_factory=set)
     """Who is asking their node for what, in which round, and has no answer yet."""
     done: set[tuple[str, str, int]] = field(default_factory=set)
+    tries_old_keys: bool = True
+    """Whether a region that returns still hopes to be let in with its old keys."""
 
 
 class Governance:
@@ -146,6 +148,8 @@ class Governance:
                 rings[region].append(fresh)
             elif wish.do == "lost log closed":
                 rings[region][:] = [fresh]  # the old ones are retired
+            elif wish.do == "region returns":
+                rings[region].append(fresh)
             elif wish.do == "region leaves":
                 for told in self.leaving:
                     told(region)
@@ -181,6 +185,11 @@ class Governance:
                 simulation.install(region, chain.newest.origin_of(region), chain)
             elif wish.do == "lost log closed":
                 simulation.checkers.reborn(region)
+                simulation.install(region, chain.newest.origin_of(region), chain)
+            elif wish.do == "region returns":
+                simulation.checkers.left.discard(region)
+                # Of its old keys none is held any more.
+                simulation.members.rings[region][:] = simulation.members.rings[region][-1:]
                 simulation.install(region, chain.newest.origin_of(region), chain)
             elif wish.do == "region leaves":
                 simulation.checkers.left.add(region)
@@ -304,6 +313,12 @@ class Governance:
             keys = members.rings[region][-1]
             if wish.do == "keys rotated":
                 named[region] = replace(named[region], keys=public_of(keys))
+            elif wish.do == "region returns":
+                assert self._round is not None
+                old = members.rings[region][0] if self._round.tries_old_keys else keys
+                last = self._simulation.machines[region].origin
+                joiner = member_of(members.places[region], old)
+                named[region] = replace(joiner, origin=successor_origin(last))
             else:
                 named[region] = member_of(members.places[region], keys)
         return replace(new, members=committees(named, members.committee))
@@ -413,6 +428,9 @@ class Governance:
             code = _code(value)
             if code in DONE:
                 now.done.add(what)
+            if code == "retired-key":
+                self._world.count("a retired key was refused")
+                now.tries_old_keys = False
             if isinstance(value, RegisterReply) and not code:
                 self._simulation.checkers.accepted(region, value.results[0])
             self._world.trace("word", *what, code)

@@ -5,7 +5,7 @@ and the chain of versions. A sample is drawn; what was handed out is looked at a
 when logs may have been closed and keys replaced.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -23,6 +23,7 @@ from nodes.api.context import Service, make_receipt
 from nodes.config import LimitsSection
 from nodes.core.kinds import KINDS
 from nodes.core.ready import Registered, RegisterReply, Salvage
+from simulator.forgers import BUNDLES, RECEIPTS, Forge
 from simulator.machine import Machine
 from simulator.plan import Plan
 from simulator.regions import Keys
@@ -87,6 +88,7 @@ def _service(machine: Machine, ring: Sequence[Keys]) -> Service:
         officers=nobody,
         recalled=nobody,
         desk=nobody,
+        vault=nobody,
     )
 
 
@@ -153,6 +155,25 @@ class Papers:
             raise BrokenError(f"{what} does not verify: {error}") from error
         reference.check_head(kept.origin, found.size, found.root, what)
         self._world.count("a receipt was verified")
+        leaf = hash_leaf(kept.entry)
+        self._check_forged(
+            RECEIPTS, kept.receipt, lambda forged: check_inclusion_receipt(forged, leaf, keys)
+        )
+
+    def _check_forged(
+        self, forgers: Mapping[str, Forge], paper: bytes, verify: Callable[[bytes], object]
+    ) -> None:
+        """Check that a paper is refused where one thing in it is altered on its way."""
+        name = self._random.choice(list(forgers))
+        forged = forgers[name](paper, self._random)
+        if forged is None or forged == paper:
+            return
+        try:
+            verify(forged)
+        except LedgerError:
+            self._world.count(f"forged paper refused: {name}")
+            return
+        raise BrokenError(f"a forged paper was believed: {name}")
 
     # ---- bundles --------------------------------------------------------------------------------
 
@@ -194,6 +215,7 @@ class Papers:
             head = log.checkpoint
             reference.check_head(origin, head.size, head.root, f"the bundle of {name}")
         self._world.count("a bundle was verified from the genesis")
+        self._check_forged(BUNDLES, made, lambda forged: check_bundle(forged, genesis, _judge))
 
     def _service(self, machine: Machine) -> Service:
         return _service(machine, self._simulation.members.rings[machine.region])

@@ -165,6 +165,7 @@ class Reference:
 
     def _extend(self, signed: bytes, what: str) -> None:
         closed = self.newest.closed.keys()
+        self._check_keys(SignedRoster.decode(signed).roster, what)
         try:
             self.chain = self.chain.extended(signed)
         except LedgerError as error:
@@ -174,6 +175,15 @@ class Reference:
             closing = self.newest.closed[origin]
             version = f"version {self.newest.version} of the roster"
             self.check_head(origin, closing.size, closing.root, version)
+
+    def _check_keys(self, new: Roster, what: str) -> None:
+        """Check that no key is in use again that once was in use and then was not."""
+        present = {key for member in self.newest.members.values() for key in member.keys.all()}
+        for roster in self.chain.rosters:
+            for region, member in roster.members.items():
+                old = set(member.keys.all()) - present
+                if any(old & set(it.keys.all()) for it in new.members.values()):
+                    raise BrokenError(f"{what} takes a retired key of {region} into use again")
 
     def _begin(self) -> None:
         """Expect the logs of the newest version."""

@@ -458,6 +458,8 @@ class Workload:
         )
         if not (yield from _until_done(decide)):
             return
+        if is_careless:  # its owner has decided, so the case is there
+            yield _forbidden(at_window("handoff.offer", unit=window.department))
         yield from _until_done(at_owner("handoff.offer", unit=window.window))
         if not (yield from _until_done(at_window("handoff.accept", holder=owner.region))):
             return

@@ -19,12 +19,23 @@ import authz.case
 import authz.grant
 import authz.party
 from authz import custody
-from ledger import policy, views
+from ledger import bundle, policy, receipt, views
 from ledger.errors import FatalError
 from ledger.kind import Change, Judgement
 from ledger.roster import Roster
+from ledger.roster_chain import RosterChain
 from nodes import node as nodes
-from nodes.core import candidate, duties, heads, mirror, projection, recovery, sequencer, witness
+from nodes.core import (
+    candidate,
+    duties,
+    heads,
+    mirror,
+    projection,
+    recovery,
+    sequencer,
+    settlement,
+    witness,
+)
 from nodes.core.kinds import KINDS
 from nodes.core.ready import AdvancePeer
 from nodes.core.submission import Submission
@@ -257,7 +268,62 @@ def _block_forgets_its_number(patch: Patch) -> None:
     patch.setattr(sequencer.Sequencer, "load", load)
 
 
+def _released_twice(patch: Patch) -> None:
+    held = custody.held
+
+    def again(acting: Any) -> Any:
+        own = acting.own
+        if own is not None and own.state["at"] == custody.At.AWAY:
+            unit = authz.party.person(acting).state["unit"]
+            return {**own.state, "at": custody.At.HELD.value, "unit": unit}
+        return held(acting)
+
+    patch.setattr(custody, "held", again)
+
+
+def _inclusion_skipped(patch: Patch) -> None:
+    patch.setattr(bundle, "check_inclusion", lambda *_given: None)
+
+
+def _any_tree_size(patch: Patch) -> None:
+    patch.setattr(receipt, "_check_size", lambda *_given: None)
+
+
+def _old_keys_again(patch: Patch) -> None:
+    patch.setattr(RosterChain, "check_keys", lambda *_given: None)
+
+
+def _shown_above_an_epoch(patch: Patch) -> None:
+    patch.setattr(sequencer.Sequencer, "held_size", property(lambda _self: None))
+
+
+def _view_survives(patch: Patch) -> None:
+    stand = settlement.Settlement._stand
+
+    def cached(self: Any, use: Any, *given: Any) -> Any:
+        return stand(self, replace(use, staleness_s=1 << 40), *given)
+
+    patch.setattr(settlement.Settlement, "_stand", cached)
+
+
 CARELESS = {"hostile": False, "careless": 0.6}
+PAPERS = {"hostile": False, "receipts": 0.5, "bundle_every_s": 1.0}
+RETURNS = {
+    "regions": 5,
+    "hostile": False,
+    "acts_per_minute": 20,
+    "script": (
+        Happening(at_s=6, do="region leaves", region="540000"),
+        Happening(at_s=7, do="region returns", region="540000"),
+    ),
+}
+STALE = {
+    **script("region cut off", "510000", at_s=15.0, for_s=245.0),
+    "regions": 4,
+    "minutes": 4.4,
+    "acts_per_minute": 40,
+    "revoked": 0.0,
+}
 
 MUTANTS = (
     Mutant(
@@ -392,6 +458,43 @@ MUTANTS = (
         name="a block forgets its number at a restart",
         plant=_block_forgets_its_number,
         words=("says that it is block", "failed:"),
+    ),
+    Mutant(
+        name="two releases that both count",
+        plant=_released_twice,
+        words=("recorded a forbidden", "two holders"),
+        plan={**CARELESS, "minutes": 1.0},
+    ),
+    Mutant(
+        name="a client skips the paths of a bundle",
+        plant=_inclusion_skipped,
+        words=("a forged paper was believed",),
+        plan=PAPERS,
+    ),
+    Mutant(
+        name="a receipt is accepted at the wrong tree size",
+        plant=_any_tree_size,
+        words=("a forged paper was believed",),
+        plan=PAPERS,
+    ),
+    Mutant(
+        name="a member is removed and comes back with its old keys",
+        plant=_old_keys_again,
+        words=("a retired key",),
+        plan=RETURNS,
+    ),
+    Mutant(
+        name="notes above an epoch are shown before it is proven",
+        plant=_shown_above_an_epoch,
+        words=("where", "no note of a log"),
+        plan={"hostile": False, "stages": ((0.0, 3), (0.1, 4))},
+    ),
+    Mutant(
+        name="a view survives its expiry in a cache",
+        plant=_view_survives,
+        words=("was not fresh enough",),
+        plan=STALE,
+        costly=True,
     ),
 )  # fmt: skip
 
