@@ -60,7 +60,11 @@ def _bent(kind: Kind, acting: Acting) -> Judgement:
     try:
         return kind.rule(acting)
     except RefusedError:
-        state: Mapping[str, Any] = {"at": "held", "n": 0, "stage": "received"}
+        body, own = acting.act.body, acting.own
+        unit = body.get("window") or body.get("department", acting.statement.issuer)
+        state: Mapping[str, Any] = {"at": "held", "n": 0, "stage": "received", "unit": unit}
+        if own is not None:
+            state = own.state
         return Judgement((Change(acting.statement.subject, state),))
 
 

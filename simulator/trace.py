@@ -4,7 +4,7 @@ A recorder looks where the checkers look, at disks and at what passes between no
 they do. It judges nothing; a model of the protocol can replay what it wrote down.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from ledger.checkpoint import Checkpoint
@@ -12,7 +12,8 @@ from ledger.cosignature import Line
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
 from ledger.note import Note
-from ledger.roster import Role
+from ledger.roster import Role, SignedRoster
+from ledger.roster_chain import RosterChain
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.tree import Frontier
 from nodes.core.exchange import (
@@ -27,17 +28,29 @@ from nodes.core.exchange import (
 from nodes.core.ready import PeerReply, PeerRequest, Registered
 from nodes.store.schema import ENTRY_BITS
 from simulator.machine import Machine
+from simulator.regions import NETWORK
 from simulator.simulation import Simulation
 
 HOOKS: Final = ("restarted", "lost", "committed", "accepted", "asked", "answered")
 """Where the checkers look; the recorder looks there first."""
 
 
+class Signer(NamedTuple):
+    """Whose key it is, and under which versions of the roster it counts for the log in question.
+
+    ``by`` is empty where it is nobody's.
+    """
+
+    by: str
+    under: tuple[int, ...] = ()
+
+
 class Dated(NamedTuple):
-    """Whose line it is, and of when; ``by`` is empty where nobody of the roster signed it."""
+    """Whose line it is, and of when."""
 
     by: str
     time_s: int
+    under: tuple[int, ...] = ()
 
 
 class Quoted(NamedTuple):
@@ -54,7 +67,28 @@ class Cited(NamedTuple):
 
     role: str
     region: str
+    """The log; it is named by its region, or by its region and number (``510000/2``)."""
     place: int
+
+
+class Ended(NamedTuple):
+    """A log that a version of the roster closes; ``heir`` is empty where no log goes on from it."""
+
+    log: str
+    size: int
+    heir: str
+
+
+class Ruled(NamedTuple):
+    """Somebody knows a version of the roster: by log, its witnesses and how many of them may lie.
+
+    A version rules a log from its epoch entry on.
+    """
+
+    at_ms: int
+    version: int
+    logs: tuple[tuple[str, tuple[str, ...], int], ...]
+    closed: tuple[Ended, ...]
 
 
 class Appended(NamedTuple):
@@ -70,6 +104,8 @@ class Appended(NamedTuple):
     """The region that a case is offered to; empty in other kinds."""
     cites: tuple[Cited, ...]
     quotes: tuple[Quoted, ...]
+    version: int = 0
+    """Of the roster that an epoch entry brings into force; 0 in other kinds."""
 
 
 class Lined(NamedTuple):
@@ -83,6 +119,7 @@ class Lined(NamedTuple):
     root: str
     time_s: int
     asker: str
+    under: tuple[int, ...] = ()
 
 
 class Rowed(NamedTuple):
@@ -141,8 +178,8 @@ class Finished(NamedTuple):
     region: str
     size: int
     root: str
-    witnesses: tuple[str, ...]
-    mirrors: tuple[str, ...]
+    witnesses: tuple[Signer, ...]
+    mirrors: tuple[Signer, ...]
 
 
 class Accepted(NamedTuple):
@@ -170,7 +207,8 @@ class Lost(NamedTuple):
 
 
 Event = (
-    Appended
+    Ruled
+    | Appended
     | Lined
     | Rowed
     | Held
@@ -205,10 +243,9 @@ class Recorder:
         """Look wherever the checkers of ``simulation`` look, before anything has started."""
         self._simulation = simulation
         self.roster = simulation.roster
-        for region in simulation.machines:
-            self._roots[region] = [Frontier.empty().root().hex()]
-            self._frontiers[region] = Frontier.empty()
-            self._leaves[region] = []
+        self.regions = tuple(simulation.members.places)
+        self._chain = RosterChain((), ())
+        self._learn(simulation.members.chain)
         for name in HOOKS:
             checked = getattr(simulation.checkers, name)
             setattr(simulation.checkers, name, _first(getattr(self, name), checked))
@@ -217,10 +254,49 @@ class Recorder:
     def _now_ms(self) -> int:
         return self._simulation.world.now_ms
 
+    # ---- versions of the roster -----------------------------------------------------------------
+
+    def _learn(self, chain: RosterChain | None) -> None:
+        """Write down the versions that nobody had shown before."""
+        if chain is None or len(chain.rosters) <= len(self._chain.rosters):
+            return
+        new = chain.rosters[len(self._chain.rosters) :]
+        self._chain = chain
+        for roster in new:
+            for origin in roster.origins:
+                self._expect(_name(origin))
+            logs = tuple(
+                (_name(it), roster.witnesses_of(it), roster.faulty_max(it)) for it in roster.origins
+            )
+            closed = tuple(
+                Ended(_name(origin), it.size, _name(it.successor or ""))
+                for origin, it in roster.closed.items()
+            )
+            self.events.append(Ruled(self._now_ms, roster.version, logs, closed))
+
+    def _expect(self, log: str) -> None:
+        """Begin with a log that is not known yet."""
+        if log not in self._roots:
+            self._roots[log] = [Frontier.empty().root().hex()]
+            self._frontiers[log] = Frontier.empty()
+            self._leaves[log] = []
+
+    def _signer(self, origin: str, role: Role, key_id: bytes) -> Signer:
+        """Return whose key this is, and which versions name it for a log."""
+        by, under = "", []
+        for roster in self._chain.rosters:
+            if origin not in roster.origins:
+                continue
+            keys = roster.witness_keys(origin) if role == "witness" else roster.mirror_keys(origin)
+            for region, _, _ in keys.get(key_id, ())[:1]:
+                by = region
+                under.append(roster.version)
+        return Signer(by, tuple(under))
+
     # ---- disks ----------------------------------------------------------------------------------
 
     def _take_own(self, machine: Machine) -> None:
-        region = machine.region
+        region = _name(machine.origin)
         known = len(self._roots[region]) - 1
         for place, entry in self._entries(machine, machine.origin, known, 1 << ENTRY_BITS):
             leaf = hash_leaf(entry)
@@ -245,7 +321,7 @@ class Recorder:
         act = statement.act
         unit = act.body.get("unit", "") if act.kind == "handoff.offer" else ""
         cites = tuple(
-            Cited(cited.role, self.roster.region_of_origin(cited.origin), cited.index)
+            Cited(cited.role, _name(cited.origin), cited.index)
             for cited in act.citations
             if cited.role != "view"
         )
@@ -255,8 +331,10 @@ class Recorder:
             head = (checkpoint.size, checkpoint.root)
             quotes = (self._quote(checkpoint.origin, *head, act.body["lines"]),)
         elif act.kind == "log.block":
-            origin = self.roster.member(region).origin
-            quotes = tuple(self._quote(origin, *covered) for covered in act.body["lines"])
+            quotes = tuple(self._quote(_origin(region), *it) for it in act.body["lines"])
+        version = 0
+        if act.kind == "log.epoch":
+            version = SignedRoster.decode(act.body["roster"]).roster.version
         self.events.append(
             Appended(
                 at_ms=self._now_ms,
@@ -268,17 +346,17 @@ class Recorder:
                 to=unit[:6],
                 cites=cites,
                 quotes=quotes,
+                version=version,
             )
         )
 
     def _quote(self, origin: str, size: int, root: bytes, lines: Iterable[bytes]) -> Quoted:
-        keys = self.roster.mirror_keys(origin)
         dated = []
         for data in lines:
             line = Line.decode(data)
-            signers = [region for region, _, _ in keys.get(line.key_id, ())]
-            dated.append(Dated(signers[0] if signers else "", line.time_s))
-        return Quoted(self.roster.region_of_origin(origin), size, root.hex(), tuple(dated))
+            by, under = self._signer(origin, "mirror", line.key_id)
+            dated.append(Dated(by, line.time_s, under))
+        return Quoted(_name(origin), size, root.hex(), tuple(dated))
 
     # ---- where the checkers look ----------------------------------------------------------------
 
@@ -286,44 +364,47 @@ class Recorder:
         """Write down what a dead process left on its disk."""
         self._take_own(machine)
         size = len(self._entries(machine, machine.origin, 0, 1 << ENTRY_BITS))
-        self.events.append(Restarted(self._now_ms, machine.region, size))
+        self.events.append(Restarted(self._now_ms, _name(machine.origin), size))
 
     def lost(self, machine: Machine) -> None:
         """Write down that a database is gone; what was shown to nobody is forgotten."""
-        region, mark = machine.region, machine.disk.mark
+        region, mark = _name(machine.origin), machine.disk.mark
         size = len(self._roots[region]) - 1 if mark is None else mark.size
         self.events.append(Lost(self._now_ms, region, size))
         del self._roots[region][size + 1 :]
         del self._leaves[region][size:]
         self._frontiers[region] = Frontier.empty().extend(self._leaves[region])
         for of in self._roots:
-            self._rows.pop((region, of), None)
-            self._copies.pop((region, of), None)
+            self._rows.pop((machine.region, of), None)
+            self._copies.pop((machine.region, of), None)
         self._final.pop(region, None)
 
     def committed(self, machine: Machine) -> None:
         """Write down what is new after a step."""
-        self._take_own(machine)
         node, region, now_ms = machine.node, machine.region, self._now_ms
         assert node is not None
-        seen = node.snapshot
+        seen, own = node.snapshot, _name(machine.origin)
+        self._learn(seen.rosters)
+        self._take_own(machine)
+        ended = () if seen.rosters is None else seen.rosters.newest.closed
         for origin, status in seen.logs.items():
-            of = self.roster.region_of_origin(origin)
-            if of == region:
+            of = _name(origin)
+            if of == own or origin in ended:
                 continue
+            self._expect(of)
             self._hold(machine, origin, of, status.stored_size)
             row = (status.witnessed_size, status.mirrored_size)
             if self._rows.get((region, of)) != row:
                 self._rows[region, of] = row
                 self.events.append(Rowed(now_ms, region, of, *row))
-        if seen.note and self._published.get(region) != seen.note:
-            self._published[region] = seen.note
+        if seen.note and self._published.get(own) != seen.note:
+            self._published[own] = seen.note
             checkpoint = _checkpoint(seen.note)
-            self.events.append(Published(now_ms, region, checkpoint.size, checkpoint.root.hex()))
+            self.events.append(Published(now_ms, own, checkpoint.size, checkpoint.root.hex()))
         final = (seen.witnessed_size, seen.replicated_size)
-        if self._final.get(region, (0, 0)) != final:
-            self._final[region] = final
-            self.events.append(Claimed(now_ms, region, *final))
+        if self._final.get(own, (0, 0)) != final:
+            self._final[own] = final
+            self.events.append(Claimed(now_ms, own, *final))
 
     def _hold(self, machine: Machine, origin: str, of: str, size: int) -> None:
         """Write down what a machine's disk has of another log, where that has grown."""
@@ -337,19 +418,20 @@ class Recorder:
     def accepted(self, region: str, registered: Registered) -> None:
         """Write down what somebody was told."""
         assert registered.index is not None
-        self.events.append(Accepted(self._now_ms, region, registered.index))
+        log = _name(self._simulation.machines[region].origin)
+        self.events.append(Accepted(self._now_ms, log, registered.index))
 
     def asked(self, machine: Machine, request: PeerRequest) -> None:
         """Write down which note is sent to whom, and remember who asks."""
-        self._asked[id(request)] = (request, machine.region)
+        self._asked[id(request)] = (request, _name(machine.origin))
         if request.path == ADD_CHECKPOINT:
             checkpoint = _checkpoint(split_add_checkpoint(request.body)[1])
             self.events.append(
                 Submitted(
                     at_ms=self._now_ms,
-                    by=machine.region,
+                    by=_name(machine.origin),
                     to=request.to,
-                    of=self.roster.region_of_origin(checkpoint.origin),
+                    of=_name(checkpoint.origin),
                     size=checkpoint.size,
                     root=checkpoint.root.hex(),
                 )
@@ -359,11 +441,11 @@ class Recorder:
             self.events.append(
                 Finished(
                     at_ms=self._now_ms,
-                    region=machine.region,
+                    region=_name(origin),
                     size=checkpoint.size,
                     root=checkpoint.root.hex(),
-                    witnesses=_signers(request.body, self.roster.witness_keys(origin)),
-                    mirrors=_signers(request.body, self.roster.mirror_keys(origin)),
+                    witnesses=self._signers(origin, request.body, "witness"),
+                    mirrors=self._signers(origin, request.body, "mirror"),
                 )
             )
 
@@ -378,28 +460,34 @@ class Recorder:
             signatures = decode_lines(reply.body)
         except LedgerError:
             return  # a liar's answer is no line of the protocol
-        keys = self.roster.witness_keys if role == "witness" else self.roster.mirror_keys
         for signature in signatures:
-            signers = [region for region, _, _ in keys(origin).get(signature.key_id, ())]
+            by, under = self._signer(origin, role, signature.key_id)
             line = Line.decode(signature.key_id + signature.blob)
             self.events.append(
                 Lined(
                     at_ms=self._now_ms,
-                    by=signers[0] if signers else "",
+                    by=by,
                     role=role,
-                    of=self.roster.region_of_origin(origin),
+                    of=_name(origin),
                     size=size,
                     root=root,
                     time_s=line.time_s,
                     asker=asker,
+                    under=under,
                 )
             )
+
+    def _signers(self, origin: str, note: bytes, role: Role) -> tuple[Signer, ...]:
+        """Return whose lines of one role a note carries, each key once."""
+        ids = {signature.key_id for signature in Note.decode(note).signatures}
+        found = (self._signer(origin, role, key_id) for key_id in sorted(ids))
+        return tuple(sorted(it for it in found if it.by))
 
     def _asked_head(self, request: PeerRequest) -> tuple[str, int, str]:
         """Return the head that the lines in an answer are about: origin, size and root."""
         if request.path == ADD_ENTRIES:
             upload = Upload.decode(request.body)
-            roots = self._roots[self.roster.region_of_origin(upload.origin)]
+            roots = self._roots[_name(upload.origin)]
             root = roots[upload.end] if upload.end < len(roots) else ""
             return upload.origin, upload.end, root
         is_witness = request.path == ADD_CHECKPOINT
@@ -422,9 +510,10 @@ def _checkpoint(note: bytes) -> Checkpoint:
     return Checkpoint.decode(Note.decode(note).text)
 
 
-def _signers(
-    note: bytes, keys: Mapping[bytes, Sequence[tuple[str, str, bytes]]]
-) -> tuple[str, ...]:
-    """Return whose lines of one role a note carries, each once."""
-    ids = {signature.key_id for signature in Note.decode(note).signatures}
-    return tuple(sorted({region for key in ids for region, _, _ in keys.get(key, ())}))
+def _name(origin: str) -> str:
+    """Return how a trace calls a log: by its region, with the number of a later one."""
+    return origin.removeprefix(f"{NETWORK}/")
+
+
+def _origin(log: str) -> str:
+    return f"{NETWORK}/{log}"

@@ -22,6 +22,8 @@ from simulator.trace import (
     Quoted,
     Restarted,
     Rowed,
+    Ruled,
+    Signer,
     Submitted,
 )
 from tests.model import custody, lines
@@ -37,13 +39,33 @@ class RefusedError(Exception):
     """The model has no such step: what happened, and which rule forbids it."""
 
 
+OPENING = {"log.genesis", "log.continues"}
+
+
+@dataclass(slots=True)
+class Epoch:
+    """A version, the entry from which on it rules, and the record that has both its quorums."""
+
+    version: int
+    start: int
+    proven_at: int | None = None
+
+
 @dataclass(slots=True)
 class Log:
-    """A log as its writer made it; ``roots[n]`` is the root of its first n entries."""
+    """A log as its writer made it; ``roots[n]`` is the root of its first n entries.
 
-    roots: list[str] = field(default_factory=list)
+    ``before`` is what the log that it goes on from has at its cut: to cases the two are one.
+    """
+
+    begun: int
+    before: int = 0
+    roots: list[str] = field(default_factory=lambda: [""])
     published: int = 0
     candidate: int = 0
+    epochs: list[Epoch] = field(default_factory=list)
+    trees: dict[tuple[str, int], set[Signer]] = field(default_factory=lambda: defaultdict(set))
+    """By role and size: who has signed it."""
 
     @property
     def size(self) -> int:
@@ -63,14 +85,15 @@ class Replay:
     """Takes a trace event by event.
 
     Args:
-        f: How many of a log's witnesses may lie; n is everybody but the writer.
+        regions: All that are ever members.
         refresh_ms: After so long without a word from it, others may bring a log's notes: R.
     """
 
-    def __init__(self, regions: Iterable[str], f: int, *, refresh_ms: int) -> None:
+    def __init__(self, regions: Iterable[str], *, refresh_ms: int) -> None:
         self.regions = sorted(regions)
-        self.q = quorum(len(self.regions) - 1, f)
-        self.logs = {region: Log([""]) for region in self.regions}
+        self.logs: dict[str, Log] = {}
+        self.ruled: dict[int, dict[str, tuple[frozenset[str], int]]] = {}
+        """By version and log: who witnesses it, and q."""
         self.rows: dict[tuple[str, str], lines.Cosigner] = defaultdict(lines.Cosigner)
         self.given: dict[tuple[str, str, str], set[tuple[int, int]]] = defaultdict(set)
         """By (cosigner, role, log): the size and date of each line."""
@@ -82,6 +105,8 @@ class Replay:
         """When a cosigner last answered the log itself."""
         self.views: dict[tuple[str, str], int] = defaultdict(int)
         self.cases: dict[str, Case] = {}
+        self.claimed: dict[str, int] = {}
+        """By log: what its region called replicated."""
         self.lost: set[str] = set()
         """Regions whose disks are not what they were."""
         self.refresh_ms = refresh_ms
@@ -91,12 +116,15 @@ class Replay:
         """Take one event; refuse it where the model has no such step."""
         self.steps += 1
         match event:
+            case Ruled():
+                self._ruled(event)
             case Appended():
                 self._appended(event)
             case Lined():
                 self._head(event.of, event.size, event.root, event)
                 self._brought(event)
                 self._line((event.by, event.role, event.of), event.size, event.time_s, event)
+                self.logs[event.of].trees[event.role, event.size].add(Signer(event.by, event.under))
             case Rowed():
                 self._row(event)
             case Held(by=by, of=of, size=size, root=root):
@@ -134,12 +162,57 @@ class Replay:
                     if answer:
                         raise RefusedError(f"nobody acts on the {answer} of an offer of {subject}")
 
+    # ---- versions of the roster -----------------------------------------------------------------
+
+    def _ruled(self, event: Ruled) -> None:
+        """Let a version be known; it rules a log from its epoch entry on."""
+        if event.version != len(self.ruled) + 1:
+            raise RefusedError(f"a version is left out, or comes again: {event}")
+        self.ruled[event.version] = {
+            log: (frozenset(by), quorum(len(by), f)) for log, by, f in event.logs
+        }
+        for log, size, heir in event.closed:
+            if log in self.logs and self._claims(log) > size:
+                raise RefusedError(f"closed below what was replicated: {event}")
+            if heir and heir not in self.logs:
+                before = self.logs[log].before + size
+                self.logs[heir] = Log(event.version, before)
+                self._forget_cases(heir[:6], before)
+        for log in self.ruled[event.version]:
+            self.logs.setdefault(log, Log(event.version))
+
+    def _claims(self, log: str) -> int:
+        return self.claimed.get(log, 0)
+
+    def _versions(self, of: str, size: int) -> tuple[int, ...]:
+        """Return by which versions a tree is signed: at an epoch by two, above it by the new."""
+        log = self.logs[of]
+        version = log.begun
+        for epoch in log.epochs:
+            if size < epoch.start + 1:
+                break
+            if size == epoch.start + 1:
+                return (version, epoch.version)
+            if epoch.proven_at is None or epoch.proven_at >= size:
+                return ()
+            version = epoch.version
+        return (version,)
+
+    def _is_quorum(self, of: str, size: int, signers: Iterable[Signer]) -> bool:
+        """Say whether q have signed by each version that counts on a tree."""
+        signers, versions = list(signers), self._versions(of, size)
+        for version in versions:
+            witnesses, q = self.ruled[version][of]
+            if len({it.by for it in signers if version in it.under} & witnesses) < q:
+                return False
+        return bool(versions)
+
     # ---- logs and lines -------------------------------------------------------------------------
 
     def _head(self, region: str, size: int, root: str, event: Event | Quoted) -> None:
         """Check that a head is of the log's one history."""
-        log = self.logs[region]
-        if size > log.size or (size and log.roots[size] != root):
+        log = self.logs.get(region)
+        if log is None or size > log.size or (size and log.roots[size] != root):
             raise RefusedError(f"no head of this log: {event}")
 
     def _line(self, key: tuple[str, str, str], size: int, time_s: int, event: Event) -> None:
@@ -196,35 +269,37 @@ class Replay:
             log.candidate = event.size
 
     def _claimed(self, event: Claimed) -> None:
-        """Witnessed and replicated: q lines on trees that cover it."""
+        """Witnessed and replicated: q lines on one tree that covers it."""
+        trees = self.logs[event.region].trees
         for role, size in (("witness", event.witnessed), ("mirror", event.replicated)):
-            signers = sum(
-                any(signed >= size for signed, _ in self.given[by, role, event.region])
-                for by in self.regions
-            )
-            if size and signers < self.q:
-                raise RefusedError(f"{signers} {role} lines, and final: {event}")
+            if size and not any(
+                of_role == role and signed >= size and self._is_quorum(event.region, signed, by)
+                for (of_role, signed), by in trees.items()
+            ):
+                raise RefusedError(f"not enough {role} lines, and final: {event}")
+        self.claimed[event.region] = event.replicated
 
     def _finished(self, event: Finished) -> None:
         """A note that is passed on as finished has q lines in each role, all of them given."""
         self._head(event.region, event.size, event.root, event)
         for role, signers in (("witness", event.witnesses), ("mirror", event.mirrors)):
-            for by in signers:
+            for by, _ in signers:
                 sizes = {size for size, _ in self.given[by, role, event.region]}
                 if event.size not in sizes:
                     raise RefusedError(f"a {role} line that {by} never gave: {event}")
-            if len(signers) < self.q:
+            if not self._is_quorum(event.region, event.size, signers):
                 raise RefusedError(f"{len(signers)} {role} lines, and final: {event}")
 
     def _quorum(self, quoted: Quoted, event: Appended) -> None:
         """Check that q lines of distinct mirrors, all of them given, stand on a head."""
         self._head(quoted.of, quoted.size, quoted.root, quoted)
-        signers = {by for by, _ in quoted.lines}
-        if len(signers) < self.q or len(signers) < len(quoted.lines):
+        signers = {Signer(by, under) for by, _, under in quoted.lines}
+        is_twice = len(signers) < len(quoted.lines)
+        if is_twice or not self._is_quorum(quoted.of, quoted.size, signers):
             raise RefusedError(f"no quorum: {event}")
-        for by, time_s in quoted.lines:
+        for by, time_s, _ in quoted.lines:
             if (quoted.size, time_s) not in self.given[by, "mirror", quoted.of]:
-                if by != event.region:
+                if by != event.region[:6]:
                     raise RefusedError(f"a line that {by} never gave: {event}")
                 # The viewer is itself a mirror, and gives its own line into its own entry.
                 self._line((by, "mirror", quoted.of), quoted.size, time_s, event)
@@ -236,6 +311,14 @@ class Replay:
             raise RefusedError(f"the fence is not where the log was shown: {event}")
         self.lost.add(region)
         del log.roots[size + 1 :]
+        log.epochs = [it for it in log.epochs if it.start < size]
+        self._forget_cases(region[:6], log.before + size)
+        for of in self.logs:
+            self.rows.pop((region[:6], of), None)
+            self.held.pop((region[:6], of), None)
+
+    def _forget_cases(self, region: str, size: int) -> None:
+        """Forget what a region did with cases from an entry on."""
         for case in self.cases.values():
             number = self._number(case, region)
             kept = [place for place in case.places[number] if place < size]
@@ -243,9 +326,6 @@ class Replay:
             logs = list(case.state.logs)
             logs[number] = logs[number][: len(kept)]
             case.state = case.state._replace(logs=tuple(logs))
-        for of in self.regions:
-            self.rows.pop((region, of), None)
-            self.held.pop((region, of), None)
 
     # ---- entries --------------------------------------------------------------------------------
 
@@ -253,24 +333,46 @@ class Replay:
         log = self.logs[event.region]
         if event.place != log.size:
             raise RefusedError(f"an index left out, or given out twice: {event}")
-        if (event.place == 0) != (event.kind == "log.genesis"):
+        if (event.place == 0) != (event.kind in OPENING):
             raise RefusedError(f"the genesis is entry 0, and only entry 0: {event}")
+        if event.kind == "log.epoch":
+            self._epoch(log, event)
         for quoted in event.quotes:
             self._quorum(quoted, event)
             if event.kind == "log.view":
-                known = self.views[event.region, quoted.of]
-                self.views[event.region, quoted.of] = max(known, quoted.size)
+                self._viewed(event.region[:6], quoted.of, quoted.size)
+            elif log.epochs and quoted.size == log.epochs[-1].start + 1:
+                log.epochs[-1].proven_at = event.place
         for _, other, index in event.cites:
-            covered = event.place if other == event.region else self.views[event.region, other]
-            if index >= covered:
+            if self.logs[other].before + index >= self._covered(event, other):
                 raise RefusedError(f"a citation that nothing before it covers: {event}")
         log.roots.append(event.root)
         if "/case/" in event.subject:
             self._case(event)
 
+    def _epoch(self, log: Log, event: Appended) -> None:
+        """Let the next version begin to rule a log: the one before is proven, this one is known."""
+        last = log.epochs[-1] if log.epochs else Epoch(log.begun, 0, 0)
+        if event.version != last.version + 1 or event.version not in self.ruled:
+            raise RefusedError(f"not the next version: {event}")
+        if last.proven_at is None:
+            raise RefusedError(f"the version before is not proven here: {event}")
+        log.epochs.append(Epoch(event.version, event.place))
+
+    def _viewed(self, region: str, of: str, size: int) -> None:
+        """Let a region see so much of a log, and with it of the one that it goes on from."""
+        seen = self.logs[of].before + size
+        self.views[region, of[:6]] = max(self.views[region, of[:6]], seen)
+
+    def _covered(self, event: Appended, other: str) -> int:
+        """Return up to where a region's entry may cite another's: its own place, or its views."""
+        if other[:6] == event.region[:6]:
+            return self.logs[event.region].before + event.place
+        return self.views[event.region[:6], other[:6]]
+
     def _case(self, event: Appended) -> None:
         """Let a region do something with a case: the custody model says whether it may."""
-        region = self.regions.index(event.region)
+        region = self.regions.index(event.region[:6])
         if event.kind == "case.open":
             if event.subject in self.cases:
                 raise RefusedError(f"the case exists: {event}")
@@ -282,7 +384,7 @@ class Replay:
         if case is None:
             raise RefusedError(f"nobody opened the case: {event}")
         state = self._as_seen(case)
-        number = self._number(case, event.region)
+        number = self._number(case, event.region[:6])
         kind = event.kind.removeprefix("handoff.")
         if kind == event.kind:
             if not custody.holds_it(state, number, CUSTODY):
@@ -293,7 +395,7 @@ class Replay:
             raise RefusedError(f"no step of custody: {event}")
         logs = list(state.logs)
         logs[number] = (*logs[number], entry)
-        case.places[number].append(event.place)
+        case.places[number].append(self.logs[event.region].before + event.place)
         case.state = state._replace(logs=tuple(logs))
 
     def _number(self, case: Case, region: str) -> int:
@@ -320,9 +422,9 @@ class Replay:
         own = case.state.logs[number]
         if kind in {"accept", "decline"}:
             for _, region, index in (cited for cited in event.cites if cited.role == "offer"):
-                offerer = self._number(case, region)
-                if index in case.places[offerer]:
-                    return custody.Entry(kind, (offerer, case.places[offerer].index(index)))
+                offerer, place = self._number(case, region[:6]), self.logs[region].before + index
+                if place in case.places[offerer]:
+                    return custody.Entry(kind, (offerer, case.places[offerer].index(place)))
         else:
             for index, entry in enumerate(own):
                 if entry.kind == "offer" and not custody.ended(own, index, number):

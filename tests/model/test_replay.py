@@ -13,6 +13,7 @@ from ledger.roster import Roster
 from nodes import node as nodes
 from nodes.core import candidate
 from nodes.core.ready import AdvancePeer
+from simulator.plan import Happening
 from simulator.run import Plan
 from simulator.simulation import Simulation
 from simulator.trace import (
@@ -29,6 +30,8 @@ from simulator.trace import (
     Recorder,
     Restarted,
     Rowed,
+    Ruled,
+    Signer,
     Submitted,
 )
 from tests.model.replay import RefusedError, Replay
@@ -44,6 +47,7 @@ class Trace:
     """What the nodes of a world did; ``broken`` says which promise its checkers saw broken."""
 
     roster: Roster
+    regions: tuple[str, ...]
     events: list[Event]
     broken: str
 
@@ -51,9 +55,7 @@ class Trace:
         return {event.kind for event in self.events if isinstance(event, Appended)}
 
     def replay(self, events: Sequence[Event], *, is_settled: bool = False) -> Replay:
-        constants, origin = self.roster.constants, next(iter(self.roster.members.values())).origin
-        f = self.roster.faulty_max(origin)
-        model = Replay(self.roster.members, f, refresh_ms=constants.refresh_s * 1000)
+        model = Replay(self.regions, refresh_ms=self.roster.constants.refresh_s * 1000)
         for event in events:
             model.take(event)
         if is_settled:
@@ -73,7 +75,7 @@ def record(plan: Plan) -> Trace:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulator.run, "Simulation", Watched)
         outcome = simulator.run.run(plan)
-    return Trace(recorder.roster, recorder.events, outcome.broken)
+    return Trace(recorder.roster, recorder.regions, recorder.events, outcome.broken)
 
 
 @pytest.fixture(name="recorded", scope="module")
@@ -93,7 +95,7 @@ def test_what_five_real_nodes_did_are_steps_of_the_model(recorded: Trace) -> Non
     assert model.steps == len(recorded.events) > 500
     assert {type(event) for event in recorded.events} >= {Lined, Held, Submitted, Claimed, Finished}
     assert model.cases
-    assert model.q == 3
+    assert {q for _, q in model.ruled[1].values()} == {3}
 
 
 # ---- planted bugs -------------------------------------------------------------------------------
@@ -266,11 +268,11 @@ def nothing(_event: Event) -> Sequence[Event]:
         (a(Claimed), to(witnessed=BEYOND), "witness lines, and final"),
         (a(Finished), to(witnesses=()), "witness lines, and final"),
         (a(Finished), to(mirrors=()), "mirror lines, and final"),
-        (a(Finished), to(mirrors=("999999",) * 9), "never gave"),
+        (a(Finished), to(mirrors=(Signer("999999", (1,)),) * 9), "never gave"),
         (a(Finished), to(root="00"), "no head of this log"),
         (entry("log.view"), one_line, "no quorum"),
         (entry("log.view"), line_twice, "no quorum"),
-        (entry("log.view"), first_line(by=""), "never gave"),
+        (entry("log.view"), first_line(by=""), "never gave|no quorum"),
         (entry("log.block"), first_line(time_s=1), "no quorum|never gave"),
         (entry("party.enrol"), to(place=BEYOND), "an index left out"),
         (entry("party.enrol"), again(), "an index left out, or given out twice"),
@@ -341,3 +343,64 @@ def test_a_fence_below_what_was_shown_is_refused_and_rows_may_start_again(
     recorded.replay([*recorded.events, lost, row, Restarted(0, last.region, 0)])
     with pytest.raises(RefusedError, match="a row went back"):
         recorded.replay([*recorded.events, row])
+
+
+# ---- rosters that change ------------------------------------------------------------------------
+
+GROWS = Plan(
+    seed=4,
+    regions=4,
+    minutes=0.4,
+    acts_per_minute=20,
+    revoked=0.0,
+    stages=((0.0, 3), (0.05, 4)),
+    script=(Happening(at_s=9, do="keys rotated", region="510000"),),
+)
+
+
+@pytest.fixture(name="grown", scope="module")
+def grown_fixture() -> Trace:
+    """Return a world in which a region joins and another changes its keys."""
+    return record(GROWS)
+
+
+def test_versions_of_the_roster_come_into_force_by_steps_of_the_model(grown: Trace) -> None:
+    assert not grown.broken
+    model = grown.replay(grown.events)
+    assert sorted(model.ruled) == [1, 2, 3]
+    assert [len(model.ruled[version]) for version in (1, 2, 3)] == [3, 4, 4]
+    assert all(log.epochs[-1].version == 3 for log in model.logs.values())
+    assert all(log.epochs[-1].proven_at for log in model.logs.values())
+
+
+@pytest.mark.parametrize(
+    ("which", "change", "words"),
+    [
+        (entry("log.epoch"), to(version=3), "not the next version"),
+        (entry("log.epoch"), nothing, "index left out|no head|no quorum|never gave"),
+        (a(Ruled, version=2), nothing, "not the next version|a version is left out"),
+        (a(Ruled, version=2), again(), "a version is left out, or comes again"),
+    ],
+)
+def test_an_altered_change_of_the_roster_is_no_walk_of_the_model(
+    grown: Trace, which: Which, change: Change, words: str
+) -> None:
+    at = next(at for at, event in enumerate(grown.events) if which(event))
+    altered = [*grown.events[:at], *change(grown.events[at]), *grown.events[at + 1 :]]
+    with pytest.raises(RefusedError, match=words):
+        grown.replay(altered)
+
+
+def test_nothing_counts_above_an_epoch_whose_quorums_no_block_record_holds(grown: Trace) -> None:
+    epoch = next(event for event in grown.events if entry("log.epoch")(event))
+    assert isinstance(epoch, Appended)
+    altered = [
+        event._replace(quotes=())
+        if isinstance(event, Appended)
+        and (event.region, event.kind) == (epoch.region, "log.block")
+        and event.place > epoch.place
+        else event
+        for event in grown.events
+    ]
+    with pytest.raises(RefusedError, match=r"no quorum|and final|not proven"):
+        grown.replay(altered)
