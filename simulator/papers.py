@@ -6,9 +6,9 @@ when logs may have been closed and keys replaced.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from authz.object_bundle import judge_object
 from ledger.bundle import VerifiedBundle, check_bundle
@@ -30,7 +30,6 @@ from simulator.regions import Keys
 from simulator.world import BrokenError
 
 if TYPE_CHECKING:
-    from nodes.adapters.key_ring import KeyRing
     from simulator.simulation import Simulation
 
 PENDING_MAX: Final = 1_000
@@ -71,25 +70,23 @@ def _service(machine: Machine, ring: Sequence[Keys]) -> Service:
     assert node is not None
     chain = node.snapshot.rosters
     assert chain is not None
-    nobody: Any = None
-    return Service(
-        region=machine.region,
-        origin=machine.origin,
-        first=chain,
-        kinds=KINDS,
-        limits=LimitsSection(),
-        clock=machine.clock,
-        node=node,
-        keys=cast("KeyRing", Ring(ring)),
-        driver=nobody,
-        verifier=nobody,
-        readers=nobody,
-        tokens=nobody,
-        officers=nobody,
-        recalled=nobody,
-        desk=nobody,
-        vault=nobody,
-    )
+    given: dict[str, Any] = {
+        "region": machine.region,
+        "origin": machine.origin,
+        "first": chain,
+        "kinds": KINDS,
+        "limits": LimitsSection(),
+        "clock": machine.clock,
+        "node": node,
+        "keys": Ring(ring),
+    }
+    # What else a server has, no proof asks for.
+    others = {it.name: None for it in fields(Service) if _is_asked(it)}
+    return Service(**(others | given))
+
+
+def _is_asked(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 class Papers:
