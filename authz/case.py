@@ -13,7 +13,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from authz import custody, party, term, unsettled
+from authz import custody, originals, party, term, unsettled
 from authz.calendar import day_of
 from authz.custody import At
 from authz.grant import quota_object
@@ -21,7 +21,8 @@ from authz.hours import beyond
 from authz.item import version_object
 from authz.representative import check_on_site
 from authz.right import Right
-from authz.use import Occasion, check_device, check_quota, check_use, hall_of
+from authz.shared_papers import bundled_need, check_not_shared
+from authz.use import Occasion, check_device, check_quota, check_use, grant_needs, hall_of
 from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need, Use
@@ -97,6 +98,10 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
 """The one right that each of these acts rests on, when it is done for another place."""
 
 
+_UNTIL_DECIDED: Final = ("mat", "seen")
+"""What nobody asks of a case any more once it is decided; every later row would repeat it."""
+
+
 def next_stage(stage: Stage, event: Event) -> Stage:
     """Return how far ``event`` takes a case.
 
@@ -123,12 +128,7 @@ def act_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return the release that brought the case, the grant in both logs, and the window."""
     needs = custody.release_needs(draft, own)
     body = draft.body
-    grant = body.get("grant")
-    if grant is not None:
-        needs += (
-            Need("grant", grant, origin=grant[:6], cite=True),
-            Need("acceptance", grant, cite=True),
-        )
+    needs += grant_needs(body)
     needs += tuple(Need(name, body[name]) for name in ("window", "device") if name in body)
     return needs
 
@@ -353,7 +353,7 @@ def _resting(acting: Acting, event: Event, term_after: _AfterTerm = _unchanged) 
 
 def notice_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return what every act on a case needs, and the list of the pinned item version."""
-    needs = act_needs(draft, own)
+    needs = (*act_needs(draft, own), bundled_need(draft.subject, draft.issuer[:6]))
     if own is None:
         return needs
     item = own.state["item"]
@@ -372,17 +372,31 @@ def notice(acting: Acting) -> Judgement:
             raise RefusedError(
                 f"not on the list of {version.object}: {code}", code="extra-material"
             )
+    check_not_shared(acting, acting.act.body["missing"])
     return judgement
 
 
 def supplement(acting: Acting) -> Judgement:
     """Judge ``case.supplement``: further papers are taken in."""
-    return _resting(acting, Event.SUPPLEMENT, term.supplemented)
+    judgement = _resting(acting, Event.SUPPLEMENT, term.supplemented)
+    row = originals.received(judgement.changes[0].state, acting.act.body["received"])
+    return replace(judgement, changes=(Change(acting.statement.subject, row),))
 
 
 def verify(acting: Acting) -> Judgement:
     """Judge ``case.verify``: an officer has seen the originals (原件核验)."""
-    return _resting(acting, Event.VERIFY)
+    judgement = _resting(acting, Event.VERIFY)
+    row, flags = originals.checked(acting, judgement.changes[0].state)
+    return replace(
+        judgement,
+        changes=(Change(acting.statement.subject, row),),
+        flags=(*judgement.flags, *flags),
+    )
+
+
+def verify_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return what every act on a case needs, and the reason for checking again."""
+    return (*act_needs(draft, own), *originals.needs(draft))
 
 
 def deliver_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -428,6 +442,8 @@ def decide(acting: Acting) -> Judgement:
         raise RefusedError("whoever received a case does not decide it", code="receiver-decides")
     unsettled.check_joined(acting)
     row["result"] = acting.act.body["result"]
+    for name in _UNTIL_DECIDED:
+        row.pop(name, None)
     row |= _over(acting)
     return Judgement((Change(acting.statement.subject, row),))
 

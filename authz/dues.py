@@ -28,7 +28,7 @@ OWED: Final[Mapping[str, Owed]] = {
     "challenge": Owed(Obligation.ANSWER_CHALLENGE, "raised", "to"),
     "part": Owed(Obligation.PART, "asked", "to"),
     "tolerance": Owed(Obligation.SETTLE, "open", "by"),
-    "commitment": Owed(Obligation.CHECK_PROMISE, "made", "by"),
+    "commitment": Owed(Obligation.CHECK_PROMISE, "made", "to"),
     "parcel": Owed(Obligation.ARRIVE, "sent", "by"),
     "evaluation": Owed(Obligation.RECTIFY, "bad", "to"),
     "grievance": Owed(Obligation.ANSWER_GRIEVANCE, "filed", "to"),

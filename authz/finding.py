@@ -95,6 +95,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "窗口人员只有作为首席事务代表，才能在任期内对清单上的事项现场决定。",
         "At a window only a chief representative decides, on items of the list, in the term.",
     ),
+    "checked-again": (
+        "该材料已核验过，未提出异议即重复核验，予以记录。",
+        "It was checked before, and nobody had challenged that. It counts, and is marked.",
+    ),
     "beyond-hours": (
         "办理时间不在公布的办公时间或授权时间内，予以记录。",
         "It was done beyond the hours of the window or the grant. It counts, and is marked.",
@@ -241,6 +245,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
 _FLAGS: Final = frozenset(
     {
         "beyond-hours",
+        "checked-again",
         "end-not-seen",
         "late",
         "release-withheld",

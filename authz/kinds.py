@@ -432,11 +432,12 @@ _CASE_KINDS: Final = (
             "method": _of(
                 FieldType.CODE, "方式", "method", choices=("original", "video", "shared-data")
             ),
+            "challenge": _object("challenge", "异议记录", "why it is checked again", optional=True),
             "materials": _MATERIALS,
             "grant": _GRANT,
             "window": _WINDOW,
         },
-        needs=case.act_needs,
+        needs=case.verify_needs,
         rule=case.verify,
         question="Who saw the original?",
         source="22 原件核验, 21 形式审查/身份核验",

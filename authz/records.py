@@ -25,6 +25,8 @@ from typing import Any, Final
 from authz import party
 from authz.custody import HOLDING
 from authz.ground import check_ground
+from authz.right import Right
+from authz.use import check_lent, grant_needs
 from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need, Use
@@ -91,6 +93,8 @@ class Step:
         roles: The officer holds one of them.
         units: The types of unit that the officer may sit in; empty: any.
         about: What a ``case`` in the body must be.
+        lent: The right that the step rests on, where the case is another place's.
+        noted: What the row keeps beyond the body's fields.
         competent: Whether the officer's department is that of the body's ``item``, published here.
         rests_on: Fields that name objects which must be there and live; each is cited.
         once_per: Fields that together may occur once in a region's log.
@@ -111,6 +115,8 @@ class Step:
     roles: tuple[str, ...] = (party.MANAGE,)
     units: tuple[str, ...] = ()
     about: About = About.NOTHING
+    lent: Right | None = None
+    noted: Callable[[Acting], Row] | None = None
     competent: bool = False
     rests_on: tuple[str, ...] = ()
     once_per: tuple[str, ...] = ()
@@ -140,6 +146,8 @@ class Step:
             needs.append(Need(_THERE, draft.subject, elsewhere, cite=True))
         if self.about is not About.NOTHING and "case" in body:
             needs.append(Need("case", body["case"]))
+        if self.lent is not None:
+            needs += grant_needs(body)
         if self.competent:
             needs.append(Need("item", body["item"]))
         needs += [
@@ -242,7 +250,9 @@ class Step:
     def _check_grounds(self, acting: Acting) -> None:
         body = acting.act.body
         if self.about is not About.NOTHING and "case" in body:
-            check_case(acting, held=self.about is About.HELD)
+            case = check_case(acting, held=self.about is About.HELD)
+            if self.lent is not None:
+                check_lent(acting, case, self.lent)
         if self.competent:
             item = acting.facts["item"]
             if item is None:
@@ -262,6 +272,8 @@ class Step:
         if "to" in body:
             _check_addressee(acting, body["to"])
         row |= {name: body[name] for name in ("to", "due", "case", *self.keep) if name in body}
+        if self.noted is not None:
+            row |= self.noted(acting)
         row["st"], row["n"] = state, before["n"] + 1
         row["live"] = state not in self.life.ended
         return row

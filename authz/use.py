@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from authz import party
 from authz.grant import Side
 from authz.item import number_of
 from ledger.errors import RefusedError
-from ledger.kind import Fact
+from ledger.kind import Acting, Fact, Need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,49 @@ def check_use(offer: Fact | None, acceptance: Fact | None, occasion: Occasion) -
     if acceptance is None or acceptance.state.get("ans") != Side.ACCEPTED:  # (5)
         raise RefusedError(f"the grant {grant} is not accepted here", code="not-accepted")
     return offer
+
+
+def grant_needs(body: Mapping[str, Any]) -> tuple[Need, ...]:
+    """Return the grant that a body names, in the logs of both sides, if it names one."""
+    grant = body.get("grant")
+    if grant is None:
+        return ()
+    return (
+        Need("grant", grant, origin=grant[:6], cite=True),
+        Need("acceptance", grant, cite=True),
+    )
+
+
+def check_lent(acting: Acting, case: Mapping[str, Any], right: str) -> None:
+    """Check that what is done beside a case for another place rests on a right lent to its window.
+
+    An authority's own acts rest on its own competence.
+
+    Raises:
+        RefusedError: ``no-grant``, ``not-entitled``, or as ``check_use``.
+    """
+    if case["item"][:6] == acting.region:
+        return
+    signer = party.person(acting)
+    if "grant" not in acting.act.body:
+        raise RefusedError(
+            f"an act for another place rests on a grant, and none is named: {right}",
+            code="no-grant",
+        )
+    found = check_use(
+        acting.facts["grant"],
+        acting.facts["acceptance"],
+        Occasion(
+            window=signer.state["unit"],
+            right=right,
+            item=case["item"],
+            department=case["dept"],
+            time_s=acting.statement.time_s,
+            hall=hall_of(signer.state),
+            scenario=case.get("scen"),
+        ),
+    )
+    party.check_trained(signer, found.state.get("train"))
 
 
 def check_quota(offer: Fact, used: Fact | None) -> None:

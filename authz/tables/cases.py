@@ -12,6 +12,7 @@ from authz.item import version_object
 from authz.party import DECIDE, MANAGE, RECEIVE
 from authz.records import NEW, About, Life, Row, Side, Signer, Step, once_object
 from authz.right import Right
+from authz.shared_papers import bundled
 from authz.tables.items import beside
 from authz.tables.words import (
     CASE,
@@ -36,7 +37,7 @@ from authz.tables.words import (
     text,
 )
 from authz.unsettled import PAPERS, PARTS, check_papers, counted, needs_in, own_need
-from authz.use import Occasion, check_use, hall_of
+from authz.use import check_lent, grant_needs
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Field, Kind, Need
 
@@ -308,14 +309,7 @@ def _print_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
         Need("decision", body["case"], body["decided_in"][:6], cite=True),
         *needs_in(body["case"], draft.issuer[:6], (body["decided_in"][:6],)),
     )
-    if "grant" not in body:
-        return needs
-    grant = body["grant"]
-    return (
-        *needs,
-        Need("grant", grant, grant[:6], cite=True),
-        Need("acceptance", grant, cite=True),
-    )
+    return (*needs, *grant_needs(body))
 
 
 def _check_print(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
@@ -337,24 +331,7 @@ def _check_print(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...
     if not _holds(own, row, signer.state["unit"]):
         raise RefusedError("the case is not with this unit", code="not-holder")
     check_papers(acting)  # (2)
-    if row["item"][:6] == acting.region:
-        return ()
-    if "grant" not in body:  # (3)
-        raise RefusedError("printing for another place rests on a grant", code="no-grant")
-    found = check_use(
-        acting.facts["grant"],
-        acting.facts["acceptance"],
-        Occasion(
-            window=signer.state["unit"],
-            right=Right.DELIVER,
-            item=row["item"],
-            department=row["dept"],
-            time_s=acting.statement.time_s,
-            hall=hall_of(signer.state),
-            scenario=row.get("scen"),
-        ),
-    )
-    party.check_trained(signer, found.state.get("train"))
+    check_lent(acting, row, Right.DELIVER)  # (3)
     return ()
 
 
@@ -370,6 +347,23 @@ def _holds(own: Fact | None, decided: Row, unit: str) -> bool:
     ) == (decided["n"], decided["to"], decided["to"])
 
 
+# ---- promises (告知承诺) ----------------------------------------------------------------------
+
+
+def _decider(acting: Acting) -> Row:
+    """Return to whom a promise is made: the department that decides on the case, and checks it."""
+    case = acting.facts["case"]
+    assert case is not None  # the step has looked
+    return {"to": case.state["dept"]}
+
+
+def _check_decider(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that only the department that was promised looks into it, and revokes (我撤销)."""
+    if party.person(acting).state.get("dept") != before["to"]:
+        raise RefusedError(f"the promise was made to {before['to']}", code="not-competent")
+    return ()
+
+
 # ---- consent ------------------------------------------------------------------------------------
 
 
@@ -381,8 +375,12 @@ def _check_free(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]
 
 
 def _check_consent(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that a certificate is used for what its holder agreed to, and in time."""
-    body = acting.act.body
+    """Check that a certificate is used as its holder agreed: by whom, on what, in time."""
+    body, case = acting.act.body, acting.facts["case"]
+    assert case is not None  # the step has looked
+    _check_delegate(acting, before["delegate"])
+    if case.state.get("item") != before["item"]:
+        raise RefusedError(f"the holder agreed to its use on {before['item']}", code="no-consent")
     if acting.statement.time_s >= before["valid_until"]:
         raise RefusedError("the consent is out of its term", code="no-consent")
     if body["purpose"] != before["purpose"]:
@@ -392,11 +390,36 @@ def _check_consent(acting: Acting, before: Row, _after: Row) -> tuple[Change, ..
     return ()
 
 
+def _check_delegate(acting: Acting, delegate: str) -> None:
+    signer = party.person(acting)
+    if delegate not in {acting.region, signer.state["unit"], signer.object}:
+        raise RefusedError(f"the holder agreed to its use by {delegate}", code="no-consent")
+
+
 def _check_contents(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
     """Check that a parcel called intact holds what was sent."""
     body = acting.act.body
     if body["state"] == "intact" and body["contents"] != before["contents"]:
         raise RefusedError("something else was sent", code="wrong-document")
+    return ()
+
+
+def _check_bundled(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that a case of the bundle asks for none of its papers again."""
+    return (bundled(acting, acting.act.body["case"], before.get("received", [])),)
+
+
+def _check_span(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that what has ended began before."""
+    if acting.act.body["ended"] < before["started"]:
+        raise MalformedError("it ended before it began", code="bad-field")
+    return ()
+
+
+def _check_colleague(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that a challenge is of a check that another unit has made."""
+    if party.person(acting).state["unit"] == acting.act.body["to"]:
+        raise RefusedError("a unit does not challenge itself", code="wrong-state")
     return ()
 
 
@@ -413,6 +436,7 @@ def _check_asked(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...
     return ()
 
 
+_GRANT: Final = object_("grant", "依据的授权", "the grant it rests on", optional=True)
 _MATERIAL: Final = code("材料", "paper")
 _VERSION_OF_ITEM: Final = number("事项版本", "item version")
 _PURPOSE: Final = code("用途", "purpose")
@@ -435,12 +459,13 @@ def _step(life: Life, event: str, **more: Any) -> Step:  # noqa: ANN401 - the fi
 
 KINDS: Final[tuple[Kind, ...]] = (
     kind_of_step(
-        _step(FORM_REVIEW, "review.form", about=About.HELD),
+        _step(FORM_REVIEW, "review.form", about=About.HELD, lent=Right.INTAKE, relies_on="grant"),
         "形式审查",
         "review the form of the papers",
         {
             "case": CASE,
             "checklist": digest("核查表摘要", "digest of the checklist"),
+            "grant": _GRANT,
             "result": code("结果", "result", "complete", "incomplete"),
             "remark": REMARK,
         },
@@ -448,7 +473,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="21 形式审查/身份核验",
     ),
     kind_of_step(
-        _step(IDENTITY_CHECK, "identity.check", about=About.HELD),
+        _step(
+            IDENTITY_CHECK, "identity.check", about=About.HELD, lent=Right.VERIFY, relies_on="grant"
+        ),
         "身份核验",
         "check the applicant's identity",
         {
@@ -456,6 +483,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             "method": code("方式", "method", "card", "face", "login", "video"),
             "result": code("结果", "result", "match", "mismatch"),
             "evidence": digest("核验凭据承诺值(加盐)", "salted commitment to the evidence"),
+            "grant": _GRANT,
         },
         question="How was the applicant's identity checked?",
         source="21 形式审查/身份核验",
@@ -485,7 +513,14 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="43 不得重复提交/不得强制线上",
     ),
     kind_of_step(
-        _step(SHARE, "share.use", about=About.HELD, once_per=("case", "material")),
+        _step(
+            SHARE,
+            "share.use",
+            about=About.HELD,
+            lent=Right.INTAKE,
+            relies_on="grant",
+            once_per=("case", "material"),
+        ),
         "以共享数据免交材料",
         "use shared data in place of a paper",
         {
@@ -493,6 +528,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             "material": _MATERIAL,
             "dataset": code("数据目录编码", "code of the data"),
             "response": digest("数据承诺值(加盐)", "salted commitment to the answer"),
+            "grant": _GRANT,
         },
         question="Which papers needed not be brought?",
         source="56 免证办/一证通办, 43 不得重复提交/不得强制线上",
@@ -502,6 +538,8 @@ KINDS: Final[tuple[Kind, ...]] = (
             PAPER,
             "paper.ask",
             about=About.HELD,
+            lent=Right.NOTICE,
+            relies_on="grant",
             once_per=("case", "material"),
             wants=_asked_needs,
             check=_check_asked,
@@ -512,13 +550,14 @@ KINDS: Final[tuple[Kind, ...]] = (
             "case": CASE,
             "material": _MATERIAL,
             "issued_by": party_("核发部门", "who issued it", optional=True),
+            "grant": _GRANT,
             "reason": REASON,
         },
         question="Was a government-issued paper still asked for, and why?",
         source="56 免证办/一证通办, 43 不得重复提交/不得强制线上",
     ),
     kind_of_step(
-        _step(CHALLENGE, "challenge.raise", about=About.HELD),
+        _step(CHALLENGE, "challenge.raise", about=About.HELD, check=_check_colleague),
         "对核验提出异议",
         "challenge a colleague's check",
         {
@@ -657,18 +696,25 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_18,
     ),
     kind_of_step(
-        _step(BUNDLE, "bundle.open", keep=("theme",)),
+        _step(BUNDLE, "bundle.open", keep=("theme", "received")),
         "一件事收件",
         "open a bundle of cases",
         {
             "theme": code("主题", "theme"),
+            "received": codes("共用材料", "papers handed in once for all", optional=True),
             "materials": digests("共用材料承诺值(加盐)", "salted commitments to the papers"),
         },
         question="Which papers were handed in once for all?",
         source=_38,
     ),
     kind_of_step(
-        _step(BUNDLE, "bundle.add", about=About.KNOWN, once_per=("case",)),
+        _step(
+            BUNDLE,
+            "bundle.add",
+            about=About.KNOWN,
+            once_per=("case",),
+            check=_check_bundled,
+        ),
         "加入一件事",
         "add a case to a bundle",
         {"case": CASE},
@@ -688,6 +734,8 @@ KINDS: Final[tuple[Kind, ...]] = (
             TOLERANCE,
             "tolerance.accept",
             about=About.HELD,
+            lent=Right.INTAKE,
+            relies_on="grant",
             keep=("missing",),
             wants=_tolerance_needs,
             check=_check_tolerance,
@@ -700,6 +748,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             "item_version": _VERSION_OF_ITEM,
             "missing": codes("容缺材料", "papers to follow"),
             "consent": digest("申请人承诺书承诺值(加盐)", "salted commitment to their promise"),
+            "grant": _GRANT,
             "due": date("补齐期限", "to follow by"),
         },
         question="Was the missing paper on the published list?",
@@ -736,6 +785,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             "procedure.start",
             roles=(DECIDE,),
             about=About.HELD,
+            competent=True,
             keep=("procedure",),
             wants=_procedure_needs,
             check=_check_procedure,
@@ -761,13 +811,22 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_28,
     ),
     kind_of_step(
-        _step(COMMITMENT, "commitment.make", about=About.HELD, once_per=("case",)),
+        _step(
+            COMMITMENT,
+            "commitment.make",
+            about=About.HELD,
+            lent=Right.INTAKE,
+            relies_on="grant",
+            noted=_decider,
+            once_per=("case",),
+        ),
         "告知承诺",
         "record the applicant's promise",
         {
             "case": CASE,
             "materials": codes("以承诺代替的材料", "papers that the promise stands for"),
             "promise": digest("承诺书承诺值(加盐)", "salted commitment to the promise"),
+            "grant": _GRANT,
             "due": date("核查期限", "to be checked by"),
         },
         question="What was promised in place of which papers?",
@@ -781,6 +840,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             side=Side.EITHER,
             roles=(DECIDE,),
             timed=True,
+            check=_check_decider,
         ),
         "承诺核查",
         "check whether a promise was kept",
@@ -789,7 +849,13 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_29,
     ),
     kind_of_step(
-        _step(COMMITMENT, "commitment.revoke", side=Side.EITHER, roles=(DECIDE,)),
+        _step(
+            COMMITMENT,
+            "commitment.revoke",
+            side=Side.EITHER,
+            roles=(DECIDE,),
+            check=_check_decider,
+        ),
         "失信撤销",
         "revoke what rested on a broken promise",
         {"basis": text("依据", "legal basis"), "document": digest("决定书摘要", "digest")},
@@ -806,7 +872,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="29 告知承诺制, 68 信用",
     ),
     kind_of_step(
-        _step(VIDEO, "video.start", about=About.KNOWN),
+        _step(VIDEO, "video.start", about=About.KNOWN, keep=("started",)),
         "视频会商开始",
         "start a video session",
         {
@@ -819,7 +885,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="30 视频会商/视频核验",
     ),
     kind_of_step(
-        _step(VIDEO, "video.end", branch="outcome"),
+        _step(VIDEO, "video.end", branch="outcome", check=_check_span),
         "视频会商结束",
         "end a video session",
         {
@@ -890,7 +956,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             "decided_in": party_("作出决定的地区", "region that decided"),
             "certificate": digest("证照编号承诺值(加盐)", "salted commitment to its number"),
             "blank": code("空白证照号", "number of the blank"),
-            "grant": object_("grant", "依据的授权", "the grant it rests on", optional=True),
+            "grant": _GRANT,
         },
         question="Was it printed only after the decision, and does the stock of blanks add up?",
         source="33 就近打证/颁证",
@@ -909,7 +975,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             CERTIFICATE_USE,
             "consent.give",
             signer=Signer.BOTH,
-            keep=("purpose", "valid_until", "uses"),
+            keep=("purpose", "valid_until", "uses", "delegate", "item"),
         ),
         "授权用证",
         "record a holder's consent to use a certificate",
@@ -926,7 +992,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_55,
     ),
     kind_of_step(
-        _step(CERTIFICATE_USE, "consent.use", check=_check_consent),
+        _step(CERTIFICATE_USE, "consent.use", about=About.KNOWN, check=_check_consent),
         "用证",
         "use a certificate that may be used often",
         _USE_FIELDS,
@@ -934,7 +1000,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_55,
     ),
     kind_of_step(
-        _step(CERTIFICATE_USE, "consent.spend", check=_check_consent),
+        _step(CERTIFICATE_USE, "consent.spend", about=About.KNOWN, check=_check_consent),
         "用证(一次)",
         "use a certificate that may be used once",
         _USE_FIELDS,

@@ -241,6 +241,7 @@ TOLERANCE_BODY = {
     "missing": ["proof"],
     "consent": bytes(32),
     "due": OPENED.now_s + 1_000,
+    "grant": GRANT,
 }
 SETTLED = {"received": ["proof"], "materials": [bytes(32)]}
 DELIVERED = {"mode": "post"}

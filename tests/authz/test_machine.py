@@ -98,7 +98,9 @@ class Model:
         opened = self.papers if area == "tolerance" else self.parts
         if kind in {"tolerance.accept", "part.ask"}:
             own = name[:6] == who[:6] and name not in self.used
-            return own and self.whole(who) and self.stage == "working"
+            # The window has the grant, the department its own competence; a part is asked by any.
+            may = kind == "part.ask" or who in {CLERK, HEAD, DECIDER}
+            return own and may and self.whole(who) and self.stage == "working"
         return opened.get(name) == UNITS[who]
 
     def free(self, who: str, name: str) -> bool:

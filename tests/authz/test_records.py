@@ -246,7 +246,7 @@ def test_what_a_record_rests_on_is_there_and_has_not_ended() -> None:
 
 def test_a_record_about_a_case_is_its_holder_s_and_the_case_s_trace_finds_it() -> None:
     world = OPENED.copy()
-    body = {"case": CASE, "checklist": HASH, "result": "complete"}
+    body = {"case": CASE, "checklist": HASH, "result": "complete", "grant": GRANT}
     with refused("unknown-object"):
         world.do("review.form", CLERK, "510000/form-review/1", body | {"case": "510000/case/none"})
     with refused("not-holder"):
@@ -298,6 +298,7 @@ TOLERANCE_BODY = {
     "missing": ["proof"],
     "consent": HASH,
     "due": DUE_S,
+    "grant": GRANT,
 }
 SETTLE = {"received": ["proof"], "materials": [HASH]}
 
@@ -315,13 +316,16 @@ def test_only_what_is_published_as_tolerable_may_follow() -> None:
     OPENED.copy().do("tolerance.accept", CLERK, TOLERANCE, TOLERANCE_BODY)
 
 
-def test_a_view_from_before_the_item_says_nothing_of_what_is_tolerable() -> None:
-    world = ENROLLED.copy()
+def test_a_view_from_before_the_version_says_nothing_of_what_is_tolerable() -> None:
+    world = LENT.copy()
     early = world.view(SICHUAN, TIBET)
-    world.lend().open()
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY | {"version": 2})
+    world.open(item_version=2)
     world.viewed[SICHUAN, TIBET] = early
+    body = TOLERANCE_BODY | {"item_version": 2}
     with refused("unknown-object"):
-        world.do("tolerance.accept", CLERK, TOLERANCE, TOLERANCE_BODY, stale=True)
+        world.copy().do("tolerance.accept", CLERK, TOLERANCE, body, stale=True)
+    world.do("tolerance.accept", CLERK, TOLERANCE, body)
 
 
 def test_an_excluded_class_is_never_taken_in_incomplete() -> None:
@@ -699,6 +703,11 @@ def test_a_certificate_is_used_as_its_holder_agreed() -> None:
         world.do("consent.spend", CLERK, name, use | {"purpose": "loan"})
     with refused("wrong-state"):
         world.do("consent.use", CLERK, name, use)
+    for change in ({"delegate": WINDOW_2}, {"item": "540000/item/other"}):
+        other = OPENED.copy()
+        other.do("consent.give", CLERK, name, give | change)
+        with refused("no-consent"):
+            other.do("consent.spend", CLERK, name, use)
     late = world.copy()
     late.now_s = DUE_S
     with refused("no-consent"):
@@ -708,20 +717,27 @@ def test_a_certificate_is_used_as_its_holder_agreed() -> None:
         world.do("consent.spend", CLERK, name, use)
 
 
-def test_a_breach_is_acted_on_and_told() -> None:
+def test_a_breach_is_looked_for_and_acted_on_by_the_department_that_was_promised() -> None:
     world = OPENED.copy()
     name = "510000/commitment/1"
-    body = {"case": CASE, "materials": ["proof"], "promise": HASH, "due": DUE_S}
+    body = {"case": CASE, "materials": ["proof"], "promise": HASH, "due": DUE_S, "grant": GRANT}
     world.do("commitment.make", CLERK, name, body)
     revoke = {"basis": "告知承诺制", "document": HASH}
+    breached = {"result": "breached", **EVIDENCE}
     with refused("wrong-state"):
-        world.do("commitment.revoke", HEAD_SC, name, revoke)
-    world.do("commitment.check", HEAD_SC, name, {"result": "breached", **EVIDENCE})
+        world.do("commitment.revoke", HEAD, name, revoke)
+    for other in (HEAD_SC, OUTSIDER):
+        with refused("not-competent"):
+            world.do("commitment.check", other, name, breached)
+    world.do("commitment.check", HEAD, name, breached)
     with refused("wrong-state"):
-        world.do("commitment.push", HEAD_SC, name, {"receipt": HASH})
-    world.do("commitment.revoke", HEAD_SC, name, revoke)
-    world.do("commitment.push", HEAD_SC, name, {"receipt": HASH})
-    assert state_of(world, SICHUAN, name)["st"] == "pushed"
+        world.do("commitment.push", HEAD, name, {"receipt": HASH})
+    for other in (HEAD_SC, OUTSIDER):
+        with refused("not-competent"):
+            world.do("commitment.revoke", other, name, revoke)
+    world.do("commitment.revoke", DECIDER, name, revoke)
+    world.do("commitment.push", HEAD, name, {"receipt": HASH})
+    assert state_of(world, TIBET, name)["st"] == "pushed"
 
 
 def test_shared_data_serve_their_purpose() -> None:
@@ -745,8 +761,8 @@ def test_shared_data_serve_their_purpose() -> None:
 
 def test_a_paper_whose_data_are_shared_is_not_asked_for() -> None:
     world = OPENED.copy()
-    paper = {"case": CASE, "material": "proof", **WHY}
-    share = {"case": CASE, "material": "proof", "dataset": "d1", "response": HASH}
+    of = {"case": CASE, "material": "proof", "grant": GRANT}
+    paper, share = of | WHY, of | {"dataset": "d1", "response": HASH}
     world.copy().do("paper.ask", CLERK, "510000/paper-request/1", paper)
     world.do("share.use", CLERK, "510000/data-share/1", share)
     with refused("asked-again"):

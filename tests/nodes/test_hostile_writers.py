@@ -51,6 +51,7 @@ MODULES = (
     "authz/test_calendar",
     "authz/test_correction",
     "authz/test_records",
+    "authz/test_beside",
     "authz/test_token",
     "authz/test_vault",
     "authz/test_vault",
