@@ -50,6 +50,10 @@ Randomness = Callable[[int], bytes]
 class Opener(Protocol):
     """A vault's private key."""
 
+    @property
+    def public(self) -> bytes:
+        """Its public half, as ``vault.key`` has it."""
+
     def open(self, box: bytes) -> bytes:
         """Return what is in a box for this key.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from ledger.errors import UnavailableError
+from ledger.errors import NotFoundError, UnavailableError
 from ledger.payload import SM4_GCM, XCHACHA20, Opener
 from ledger.sealed_box import seal_box
 from ledger.suites import SM2_SM3
@@ -44,6 +44,17 @@ class VaultKeys:
         if suite == SM2_SM3:
             return self.store.load_sm2_box(name)
         return self.store.load_box(name)
+
+    def holds(self, suite: str, version: int, public: bytes) -> bool:
+        """Say whether the private half of a key that was published is here.
+
+        Raises:
+            UnverifiedError: ``wrong-secret``: it does not open, or its file was changed.
+        """
+        try:
+            return self.load(suite, version).public == public
+        except NotFoundError:
+            return False
 
     def destroy(self, suite: str, version: int) -> None:
         """Overwrite and delete a private key."""

@@ -251,14 +251,20 @@ def suite_of(service: Service) -> str:
 async def own_key(service: Service) -> OwnKey:
     """Return the region's vault key that is in force; made and published when first needed.
 
+    Where its private half is gone, with a lost key store or an older copy of one, the next one is:
+    nothing must be wrapped for a key that nobody holds.
+
     The caller holds the room's lock.
     """
     suite = suite_of(service)
     row = await service.readers.run(lambda it: sight.vault_key(service, it, service.region, suite))
     if row is None:
         return await _publish(service, suite, 1)
-    holder = Holder(region=service.region, suite=suite, version=row.state["n"])
-    return OwnKey(holder, row.state["key"])
+    version, public = row.state["n"], row.state["key"]
+    keys = service.vault.keys
+    if not await service.readers.work(partial(keys.holds, suite, version, public)):
+        return await _publish(service, suite, version + 1)
+    return OwnKey(Holder(region=service.region, suite=suite, version=version), public)
 
 
 async def _publish(service: Service, suite: str, version: int) -> OwnKey:

@@ -604,3 +604,13 @@ def test_the_command_puts_in_reads_lists_shreds_and_renews(
 )
 def test_what_another_region_calls_a_paper_leads_out_of_no_folder(name: str, file: str) -> None:
     assert file_name("510000/payload/7", name) == file
+
+
+def test_a_vault_whose_private_key_is_lost_publishes_the_next_before_it_keeps_anything(
+    town: Town,
+) -> None:
+    room, version = town.room(GIVER), town.ask(GIVER, "vault")["version"]
+    room.keys.destroy("x25519", version)
+    kept = town.put(town.open("keyless"))
+    assert town.ask(GIVER, "vault")["version"] == version + 1
+    assert town.ask(HEAD, "read_from_vault", kept["paper"])["content"] == PAPER
