@@ -200,19 +200,24 @@ def _with_corrections(lines: Sequence[TraceLine]) -> list[TraceLine]:
 
 def _with_clocks(lines: Sequence[TraceLine], told: Sequence[Clock]) -> Iterator[TraceLine]:
     places = {(line.origin, line.index): position for position, line in enumerate(lines)}
+    spans = [
+        (
+            places[clock.start],
+            len(lines) if clock.end is None else places[clock.end],
+            # As it stood before it ended.
+            replace(clock, end=None, ended=None),
+        )
+        for clock in told
+    ]
     for position, line in enumerate(lines):
         now_s = line.counted_s
         if now_s is None:
             yield line
             continue
-        owed = [
-            clock
-            for clock in told
-            if places[clock.start] <= position
-            and (clock.end is None or places[clock.end] > position)
-        ]
         standing = [
-            (it.obligation, replace(it, end=None, ended=None).standing(now_s)) for it in owed
+            (clock.obligation, clock.standing(now_s))
+            for start, end, clock in spans
+            if start <= position < end
         ]
         yield replace(
             line,

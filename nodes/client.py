@@ -483,6 +483,15 @@ class Client:
         """Return why an attempt was refused, by the number that the refusal gave."""
         return await self._json("GET", f"/v1/why/{quote(request)}")
 
+    async def refusals(
+        self, *, party: str = "", after: str = "", rows: int = 100
+    ) -> dict[str, Any]:
+        """Return refused attempts, the latest first, a page of them; everyone's to auditors."""
+        asked: dict[str, str | int] = {"rows": rows}
+        asked |= {"party": party} if party else {}
+        asked |= {"after": after} if after else {}
+        return await self._json("GET", f"/v1/refusals?{urlencode(asked)}")
+
     async def readers(self, case: str, *, rows: int = 100) -> dict[str, Any]:
         """Return who looked at a case at this node, the latest days first."""
         return await self._json("GET", f"/v1/cases/{quote(case)}/readers?rows={rows}")

@@ -3,7 +3,7 @@
 Every answer says as of which sizes of the logs it is. Nothing here goes through the writer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
@@ -28,7 +28,7 @@ from nodes.core.sentences import FORMLESS, SENTENCES, who_answers
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import load_trace, newest
-from nodes.store.findings import load_findings
+from nodes.store.findings import load_findings, load_findings_of
 
 EVIDENCE_TYPE: Final = "application/cbor"
 PROOF_TYPE: Final = "text/plain; charset=utf-8"
@@ -241,6 +241,17 @@ def convicted_fields(service: Service) -> list[dict[str, Any]]:
             "place": it.place,
         }
         for name, it in sorted(service.node.snapshot.convicted.items())
+    ]
+
+
+def findings_at(
+    connection: Connection, ids: LogIDs, places: Iterable[tuple[str, int]]
+) -> list[dict[str, Any]]:
+    """Return the findings about some entries as JSON."""
+    return [
+        finding_fields(row)
+        for origin, index in places
+        for row in load_findings_of(connection, ids, origin, index)
     ]
 
 

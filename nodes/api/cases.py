@@ -34,7 +34,7 @@ from ledger.proofs import prove_consistency, prove_inclusion, root_at
 from ledger.roster import Closing, Role, Roster
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import BLOCK_KIND, VIEW_KIND, collect_lines, decode_block
-from nodes.api.answers import as_of
+from nodes.api.answers import as_of, findings_at
 from nodes.api.clocks import (
     BlockTimes,
     block_below,
@@ -78,16 +78,18 @@ async def case_of(request: web.Request) -> web.Response:
     await reach(service, request, partial(judged_size, service))
     sizes = as_of(service)
 
-    def read(connection: Connection) -> tuple[Trace, list[dict[str, Any]]]:
-        told = tell(service, connection, case)
-        proofs = EntryProofs(service, connection, LogIDs())
-        return told, [
+    def read(connection: Connection) -> tuple[Trace, list[dict[str, Any]], list[dict[str, Any]]]:
+        told, ids = tell(service, connection, case), LogIDs()
+        proofs = EntryProofs(service, connection, ids)
+        lines = [
             asdict(line)
             | {"proof": proofs.tell(line.origin, line.index, line.leaf, whole=is_whole)}
             for line in told.lines
         ]
+        at = [(line.origin, line.index) for line in told.lines if line.findings]
+        return told, lines, findings_at(connection, ids, at)
 
-    told, lines = await service.readers.run(read)
+    told, lines, found = await service.readers.run(read)
     service.journal.look(caller.party, caller.role, case, "timeline")
     return json_response(
         {
@@ -100,7 +102,8 @@ async def case_of(request: web.Request) -> web.Response:
                 clock.fields(told.as_of_s) for clock in told.clocks if told.as_of_s is not None
             ],
             "clocks_as_of_s": told.as_of_s,
-            "findings": [list(found) for found in told.findings],
+            "findings": [list(it) for it in told.findings],
+            "answers": found,
             "as_of": sizes,
             "consistency": consistency_of(sizes),
         }

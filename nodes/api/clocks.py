@@ -139,7 +139,7 @@ def _block_time(
     """
     found = service.block_times.get(place)
     if found is not None:
-        return found
+        return found or None
     origin, index = place
     [entry] = load_entries(connection, ids, origin, index, index + 1)
     try:
@@ -147,11 +147,13 @@ def _block_time(
     except LedgerError:
         return None
     found = block_fresh_at(epochs_of(service, connection, origin)[0], index, block)
+    if not block.lines:
+        found = 0  # nor will it ever prove any
     if found is not None:
         if len(service.block_times) >= _CACHED_MAX:
             service.block_times.clear()
         service.block_times[place] = found
-    return found
+    return found or None
 
 
 def epochs_of(service: Service, connection: Connection, origin: str) -> tuple[Epochs, int]:

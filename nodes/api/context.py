@@ -66,7 +66,8 @@ class Service:
         sm2: Which SM2 this process has; None for none.
         by_hash: Origin by the hash that paths use.
         notes: Last answers about checkpoints, with the commit they are from.
-        block_times: By log and index, what block records have been found to prove; bounded there.
+        block_times: By log and index, what block records have been found to prove, 0 where they
+            prove no time for good; bounded there.
     """
 
     region: str

@@ -19,7 +19,7 @@ from authz.ties import TYPES
 from ledger.errors import MalformedError, NotFoundError
 from ledger.kind import Fact
 from ledger.names import check_object, check_origin, region_of_origin, split_name
-from nodes.api.answers import as_of, finding_fields
+from nodes.api.answers import as_of, findings_at
 from nodes.api.clocks import timing
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
@@ -33,7 +33,6 @@ from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store import ties
 from nodes.store.entries import LogIDs
 from nodes.store.facts import find_leaf, newest
-from nodes.store.findings import load_findings_of
 
 _TIME_S_MAX: Final = 2**62
 _INDEX_MAX: Final = 2**62
@@ -140,12 +139,11 @@ class _Page:
                 for it in followed
             ],
             "cases": self._cases(followed),
-            "findings": [
-                finding_fields(row)
-                for entry in self._entries
-                if entry.findings
-                for row in load_findings_of(self._connection, self._ids, entry.origin, entry.index)
-            ],
+            "findings": findings_at(
+                self._connection,
+                self._ids,
+                [(it.origin, it.index) for it in self._entries if it.findings],
+            ),
         }
         if split_name(self._name).type == "incident":
             told["concerns"] = self._concerns()

@@ -59,12 +59,15 @@ class Journal:
         self._limits = limits
         self._refusals: dict[bytes, RefusalRow] = {}
         self._readings: dict[_Key, ReadingRow] = {}
+        self._leaving: Mapping[bytes, RefusalRow] = {}
+        """Being written; until that is done they are not in the database yet."""
         self._tried: dict[tuple[str, str], int] = {}
         self._day = 0
         self._passed_over = 0
         self._counts: tuple[int, int] | None = None
         self._noted = asyncio.Event()
         self._flushing = asyncio.Lock()
+        self._waiting: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -74,7 +77,8 @@ class Journal:
     async def stop(self) -> None:
         """Write what is left, and end."""
         if self._task is not None:
-            self._task.cancel()
+            async with self._flushing:  # what is being written is written to its end
+                self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
         await self._try_flush()
@@ -128,7 +132,18 @@ class Journal:
 
     def pending(self, request: bytes) -> RefusalRow | None:
         """Return a refused attempt that is not written yet; None where there is none."""
-        return self._refusals.get(request)
+        return self._refusals.get(request) or self._leaving.get(request)
+
+    async def settled(self) -> None:
+        """Wait until what is noted by now is written, or cannot be; nothing is written the sooner.
+
+        Else whoever asks often would make the writer commit as often.
+        """
+        if not self._refusals and not self._readings:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        await done
 
     async def flush(self) -> None:
         """Write what is noted.
@@ -146,9 +161,10 @@ class Journal:
                 counts.append(self._store([*refusals.values()], [*readings.values()]))
 
             self._refusals, self._readings = {}, {}
+            self._leaving = refusals
             try:
                 await self._write(work)
-            except BaseException as error:
+            except Exception as error:
                 # Kept for the next time, as far as there is room.
                 self._refusals = {**refusals, **self._refusals}
                 self._readings = _joined(readings, self._readings)
@@ -157,6 +173,8 @@ class Journal:
                 if found is not None:
                     raise UnavailableError(found[1], code=found[0]) from error
                 raise
+            finally:
+                self._leaving = {}
             self._counts = counts[0]
         if self._passed_over:
             _log.warning("%d refusals or readings were too many to note", self._passed_over)
@@ -195,6 +213,7 @@ class Journal:
                 await asyncio.sleep(RETRY_S)
 
     async def _try_flush(self) -> bool:
+        waiting, self._waiting = self._waiting, []
         try:
             await self.flush()
         except UnavailableError as error:
@@ -203,6 +222,10 @@ class Journal:
         except Exception:  # noqa: BLE001 - or what comes later would never be written
             _log.exception("refusals and readings cannot be written")
             return False
+        finally:
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
         return True
 
 

@@ -15,14 +15,14 @@ from nodes.api.context import SERVICE, Service
 from nodes.api.journal import REQUEST_BYTES
 from nodes.api.problem import mend_of
 from nodes.api.replies import json_response, plain
-from nodes.api.requests import check_query, query_number
+from nodes.api.requests import check_query, parse_number, query_number
 from nodes.api.sweeps import LOOKING, ROWS_DEFAULT
 from nodes.api.tokens import ANY, Caller, Role, authorize
 from nodes.core.sentences import SENTENCES
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import between, load_changes, newest
-from nodes.store.journal import RefusalRow, find_refusal, load_readings
+from nodes.store.journal import RefusalRow, find_refusal, load_readings, load_refusals
 
 _OF_CALLERS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -44,6 +44,8 @@ _ELSE: Final = (
     "该请求未被接受，原因见代码与说明。",
     "The request was not taken; the code and the detail say why.",
 )
+
+_TIME_S_MAX: Final = 2**62
 
 routes = web.RouteTableDef()
 
@@ -67,6 +69,35 @@ async def why(request: web.Request) -> web.Response:
     return json_response(plain(_explained(row)))
 
 
+@routes.get("/v1/refusals")
+async def refusals(request: web.Request) -> web.Response:
+    """List refused attempts, the latest first, to auditors; a caller sees their own alone."""
+    service = request.app[SERVICE]
+    caller = authorize(request, ANY)
+    check_query(request, "party", "rows", "after")
+    rows_max = query_number(
+        request, "rows", default=ROWS_DEFAULT, most=service.limits.page_rows_max
+    )
+    mine = "" if caller.role is Role.AUDITOR else caller.party
+    party = request.query.get("party", mine)
+    if mine not in {"", party}:
+        raise RefusedError("refusals of others are for auditors", code="wrong-party")
+    before = _before(request.query.get("after", ""))
+    await service.journal.settled()
+
+    def load(connection: Connection) -> list[RefusalRow]:
+        return load_refusals(connection, party=party, before=before, rows_max=rows_max)
+
+    rows = await service.readers.run(load)
+    last = rows[-1] if rows and len(rows) == rows_max else None
+    return json_response(
+        {
+            "refusals": plain([_explained(row) for row in rows]),
+            "next": None if last is None else f"{last.at_s},{last.request.hex()}",
+        }
+    )
+
+
 @routes.get("/v1/cases/{id:[^/]+/[^/]+/[^/]+}/readers")
 async def readers_of(request: web.Request) -> web.Response:
     """Say who looked at a case at this node, to auditors and to the case's own authorities."""
@@ -79,7 +110,7 @@ async def readers_of(request: web.Request) -> web.Response:
     case = case_named(request)
     await service.readers.run(lambda connection: _check_may(service, connection, caller, case))
     # What was looked at a moment ago is to be there.
-    await service.journal.flush()
+    await service.journal.settled()
     rows = await service.readers.run(lambda connection: load_readings(connection, case, rows_max))
     return json_response(
         {
@@ -97,6 +128,14 @@ async def readers_of(request: web.Request) -> web.Response:
             ],
         }
     )
+
+
+def _before(text: str) -> tuple[int, bytes]:
+    """Return when the last attempt of the page before was, and its number."""
+    if not text:
+        return _TIME_S_MAX, b""
+    at_s, _, number = text.partition(",")
+    return parse_number(at_s, "after", most=_TIME_S_MAX), _number(number)
 
 
 def _number(text: str) -> bytes:

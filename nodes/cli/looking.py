@@ -12,7 +12,7 @@ from nodes.client import Client
 
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     "zh": {
-        "refused": "{at} {party} 的请求被拒绝：{what}",
+        "refused": "{at} {party} 的请求被拒绝：{what}  [{request}]",
         "sizes": "所依据的账本：",
         "more": "共 {count} 条被拒绝，以上为其中的前 {shown} 条",
         "columns": "单位或人员|角色|查看内容|首次|末次|次数",
@@ -20,7 +20,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "paper": "持有凭证者",
     },
     "en": {
-        "refused": "{at} {party} was refused: {what}",
+        "refused": "{at} {party} was refused: {what}  [{request}]",
         "sizes": "logs relied on: ",
         "more": "{count} were refused; these are the first {shown}",
         "columns": "party|role|looked at|first|last|times",
@@ -31,29 +31,37 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
 
 
 def why(given: argparse.Namespace) -> int:
-    """Show why an attempt was refused."""
+    """Show why an attempt was refused; without a number, the latest that were."""
 
     async def question(client: Client) -> dict[str, Any]:
+        if given.request is None:
+            return await client.refusals(party=given.party, rows=given.rows)
         return await client.why(given.request)
 
     told = ask(given, question)
     if given.json:
         print_json(told)
         return 0
-    out, words = console(), _WORDS[given.lang]
+    for row in [told] if given.request else told["refusals"]:
+        _tell_refusal(row, given.lang)
+    return 0
+
+
+def _tell_refusal(told: Mapping[str, Any], language: Language) -> None:
+    out, words = console(), _WORDS[language]
     after = ("kind", "subject", "issuer", "window", "right", "item", "officer")
     what = " ".join(str(told[name]) for name in after if name in told)
     at = moment(told["at_s"])
     what = what or f"{told['method']} {told['path']}"
-    out.print(Text(words["refused"].format(at=at, party=told["party"], what=what), style="bold"))
+    head = words["refused"].format(at=at, party=told["party"], what=what, request=told["request"])
+    out.print(Text(head, style="bold"))
     for row in told.get("results", [told]):
-        _tell_reason(row, given.lang)
+        _tell_reason(row, language)
     if "results" in told:
         shown = len(told["results"])
         out.print(Text(words["more"].format(count=told["refused"], shown=shown), style="dim"))
     sizes = ", ".join(f"{origin} {size}" for origin, size in told["sizes"].items())
     out.print(Text(words["sizes"] + sizes, style="dim"))
-    return 0
 
 
 def _tell_reason(row: Mapping[str, Any], language: Language) -> None:

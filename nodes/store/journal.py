@@ -7,7 +7,7 @@ from typing import Final, Self
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select, update
 
 from nodes.store import journal_schema
-from nodes.store.engine import Prepared, create_tables
+from nodes.store.engine import Prepared, Upsert, create_tables
 
 DAY_S: Final = 86_400
 PRUNED_ROWS_MAX: Final = 1_000
@@ -17,6 +17,7 @@ _refusals = journal_schema.refusals
 _readings = journal_schema.readings
 _KEY: Final = ("case", "day", "party", "role", "what")
 
+_PUT: Final = Upsert(_refusals, replaced=())
 _FIND: Final = Prepared(
     select(_refusals.c.request, _refusals.c.at_s, _refusals.c.party, _refusals.c.told).where(
         _refusals.c.request == bindparam("asked")
@@ -77,20 +78,8 @@ def create_journal_schema(engine: Engine) -> None:
 
 
 def add_refusals(connection: Connection, rows: Sequence[RefusalRow]) -> None:
-    """Keep refused attempts; their numbers are new."""
-    if rows:
-        connection.execute(
-            insert(_refusals),
-            [
-                {
-                    "request": row.request,
-                    "at_s": row.at_s,
-                    "party": row.party,
-                    "told": row.told,
-                }
-                for row in rows
-            ],
-        )
+    """Keep refused attempts; what is there already, when a commit's end was not known, stays."""
+    _PUT.run_many(connection, [(row.request, row.at_s, row.party, row.told) for row in rows])
 
 
 def find_refusal(connection: Connection, request: bytes) -> RefusalRow | None:
@@ -99,6 +88,31 @@ def find_refusal(connection: Connection, request: bytes) -> RefusalRow | None:
     if row is None:
         return None
     return RefusalRow(request=bytes(row[0]), at_s=row[1], party=row[2], told=bytes(row[3]))
+
+
+def load_refusals(
+    connection: Connection, *, party: str, before: tuple[int, bytes], rows_max: int
+) -> list[RefusalRow]:
+    """Return refused attempts, the latest first, from the one before ``before`` on.
+
+    Args:
+        connection: Open.
+        party: Only theirs; empty for everyone's.
+        before: When the last one of the page before was, and its number.
+        rows_max: Of a page.
+    """
+    at_s, request = before
+    kept = _refusals.c
+    query = select(kept.request, kept.at_s, kept.party, kept.told).where(
+        (kept.at_s < at_s) | ((kept.at_s == at_s) & (kept.request < request))
+    )
+    if party:
+        query = query.where(kept.party == party)
+    query = query.order_by(kept.at_s.desc(), kept.request.desc()).limit(rows_max)
+    return [
+        RefusalRow(request=bytes(row[0]), at_s=row[1], party=row[2], told=bytes(row[3]))
+        for row in connection.execute(query)
+    ]
 
 
 def add_readings(connection: Connection, rows: Sequence[ReadingRow]) -> int:

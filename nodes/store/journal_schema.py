@@ -21,7 +21,8 @@ refusals = Table(
 )
 """Attempts that were refused, by the number that the answer gave. ``told`` is CBOR."""
 
-Index("refusals_at", refusals.c.at_s)
+Index("refusals_at", refusals.c.at_s, refusals.c.request)
+Index("refusals_party", refusals.c.party, refusals.c.at_s, refusals.c.request)
 
 readings = Table(
     "readings",

@@ -460,12 +460,43 @@ def test_a_refusal_is_kept_in_the_database_and_told_at_the_terminal(
         said = capsys.readouterr().out
         assert "party.suspend" in said
         assert word in said
+    assert main(["why", *command[2:]]) == 0
+    assert refused["request"] in capsys.readouterr().out
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["code"] == "wrong-role"
     assert main(["why", "0" * 32, "--node", node, "--token", str(token)]) == 4
     body = ["--subject", WINDOW, "--officer", OFFICER, "--field", "reason=x"]
     assert main(["act", "party.suspend", *body, *command[2:]]) == 3
     assert "shouxin why " in capsys.readouterr().err
+
+
+def test_an_auditor_lists_what_was_refused_and_a_caller_their_own(town: Town) -> None:
+    asked = {"kind": "party.suspend", "subject": WINDOW, "body": {"reason": "x"}}
+    numbers = [town.post("/v1/acts", asked, town.window_token).json()["request"] for _ in range(3)]
+    asked["officer"] = OFFICER
+    others = town.post("/v1/acts", asked, town.operator_token).json()["request"]
+
+    def listed(query: str, token: str) -> list[str]:
+        found, after = [], ""
+        while True:
+            answer = town.call("GET", f"/v1/refusals?rows=2{query}{after}", token=token).json()
+            found += [row["request"] for row in answer["refusals"]]
+            if answer["next"] is None:
+                return found
+            after = f"&after={answer['next']}"
+
+    every = listed("", town.auditor_token)
+    assert len(set(every)) == len(every) >= 4
+    assert {*numbers, others} <= set(every)
+    mine = listed("", town.window_token)
+    assert set(numbers) <= set(mine)
+    assert others not in mine
+    assert listed(f"&party={OFFICER}", town.auditor_token) == mine
+    answer = town.call("GET", "/v1/refusals?party=510000", token=town.window_token)
+    assert (answer.status, answer.json()["code"]) == (403, "wrong-party")
+    for after in ("x", "1", "1,00"):
+        answer = town.call("GET", f"/v1/refusals?after={after}", token=town.auditor_token)
+        assert (answer.status, answer.json()["code"]) == (400, "bad-field")
 
 
 def test_a_check_that_says_no_and_a_statement_that_is_refused_have_a_number(town: Town) -> None:

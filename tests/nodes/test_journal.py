@@ -186,6 +186,23 @@ def test_what_cannot_be_written_now_is_kept_and_told_once_it_can(made: Made) -> 
     assert made.counts() == (1, 1)
 
 
+def test_a_refusal_is_found_while_it_is_being_written_and_written_again_stands_once(
+    made: Made,
+) -> None:
+    request = made.refuse(code="late")
+    assert request is not None
+
+    async def twice(work: Callable[[], None]) -> None:
+        assert made.journal.pending(request) is not None
+        work()
+        work()
+
+    made.write = twice
+    made.flush()
+    assert made.journal.pending(request) is None
+    assert made.counts()[0] == 1
+
+
 def test_what_is_noted_is_written_by_itself_and_at_the_end(engine: Engine) -> None:
     made, written = Made(engine, flush_ms=1), asyncio.Event()
 
@@ -200,11 +217,15 @@ def test_what_is_noted_is_written_by_itself_and_at_the_end(engine: Engine) -> No
         made.refuse()
         async with asyncio.timeout(10):
             await written.wait()
+        await made.journal.settled()
         made.journal.look(PARTY, "window", CASE, "timeline")
+        await made.journal.settled()
+        assert made.counts() == (1, 1)
+        made.journal.look(PARTY, "window", OTHER, "timeline")
         await made.journal.stop()
 
     asyncio.run(story())
-    assert made.counts() == (1, 1)
+    assert made.counts() == (1, 2)
 
 
 def test_limits_are_at_least_one() -> None:

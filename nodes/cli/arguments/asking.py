@@ -129,7 +129,14 @@ def add_why(commands: Commands) -> None:
         "looking:why",
         "say why an attempt was refused, by the number that the refusal gave",
     )
-    why.add_argument("request", metavar="REQUEST-ID")
+    why.add_argument(
+        "request",
+        nargs="?",
+        metavar="REQUEST-ID",
+        help="left out, the latest refusals are listed: one's own, or to an auditor everyone's",
+    )
+    why.add_argument("--party", default="", help="of the list: only what was refused to this one")
+    why.add_argument("--rows", type=int, default=20, help="of the list, at most (default: 20)")
     add_json(why)
     add_language(why)
     add_caller(why)
