@@ -1,4 +1,4 @@
-"""Three real regions with vaults, and what tests ask of them."""
+"""Two real regions with vaults, and what tests ask of them."""
 
 import asyncio
 from contextlib import suppress
@@ -10,7 +10,7 @@ from ledger.errors import LedgerError, NotFoundError
 from nodes.client import Acted, Client, Patience
 from tests.nodes.live import Live
 
-GIVER, TAKER, STRANGER = "510000", "500000", "520000"
+GIVER, TAKER = "510000", "500000"
 PAPER = "户口簿第一页".encode() * 400
 WHY = {"basis": "个人信息保护法第四十七条", "reason": "当事人申请删除"}
 
