@@ -8,7 +8,7 @@ Source: mechanisms 9, 46, 47, 61, 62, 63, 64.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -79,6 +79,10 @@ class Line:
     lent: int = 0
     idle: int = 0
 
+    def fields(self) -> dict[str, int]:
+        """Return every count by its name."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
 
 COLUMNS: Final = tuple(it.name for it in fields(Line))
 
@@ -137,6 +141,20 @@ class Promises(NamedTuple):
     halts: Sequence[Halt] = ()
 
 
+class Lent(NamedTuple):
+    """Grants of one region and one term.
+
+    Args:
+        term: The first and the last day, with a comma between them.
+        used: How many of them something was decided under in the month.
+    """
+
+    region: str
+    term: str
+    number: int
+    used: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tallied:
     """All that a month's figures are made from.
@@ -146,9 +164,7 @@ class Tallied:
         monthly: Sums over the days of the month of the figures in ``MONTHLY``.
         owed: Likewise of those in ``OWED``, over its days that are over.
         promises: Every promise that may have fallen due in the month.
-        lent: Grants on offer when it ended, with the first and the last day of their terms.
-        accepted: Those that are accepted.
-        used: Those under which something was decided in it.
+        lent: Grants on offer and accepted when it ended.
         claimed: Codes claimed when it ended, by unit.
         listed: Codes on lists, likewise.
     """
@@ -157,9 +173,7 @@ class Tallied:
     monthly: Sequence[Sum]
     owed: Sequence[Sum]
     promises: Iterable[Promises]
-    lent: Iterable[tuple[str, str]]
-    accepted: frozenset[str]
-    used: frozenset[str]
+    lent: Iterable[Lent]
     claimed: Iterable[tuple[str, str]]
     listed: Iterable[tuple[str, str]]
 
@@ -183,8 +197,8 @@ class WorkLedger:
     @property
     def total(self) -> Line:
         """The sums of all lines."""
-        rows = [asdict(line) for line in self.lines.values()]
-        return Line(**{name: sum(row[name] for row in rows) for name in COLUMNS})
+        lines = self.lines.values()
+        return Line(**{name: sum(getattr(it, name) for it in lines) for name in COLUMNS})
 
     def document(self) -> dict[str, Any]:
         """Return the ledger as it is published; only counts, names and days stand in it."""
@@ -195,13 +209,14 @@ class WorkLedger:
             "as_of": day_text(self.as_of_day),
             "known": dict(self.known),
             "provisional": self.provisional,
-            "units": {unit: asdict(line) for unit, line in sorted(self.lines.items())},
-            "total": asdict(self.total),
+            "units": {unit: line.fields() for unit, line in sorted(self.lines.items())},
+            "total": self.total.fields(),
         }
 
-    def digest(self) -> bytes:
-        """Return the SHA-256 of the document in deterministic CBOR."""
-        return sha256(encode(self.document())).digest()
+
+def digest_of(document: Mapping[str, Any]) -> bytes:
+    """Return the SHA-256 of a document in deterministic CBOR."""
+    return sha256(encode(document)).digest()
 
 
 def lookback_day(month: Month, promised: int, last_day: LastDay) -> int:
@@ -233,11 +248,11 @@ def work_ledger(month: Month, as_of_day: int, calendar: Calendar, given: Tallied
         made.add(it.unit, _OWED[it.figure], it.number)
     provisional = _add_promises(made, month, as_of_day, calendar, given.promises)
     at_day = min(month.last, as_of_day)
-    for grant, term in given.lent:
+    for region, term, number, used in given.lent:
         low, high = map(int, term.split(","))
-        if grant in given.accepted and low <= at_day <= high:
-            made.add(region_of(grant), "lent", 1)
-            made.add(region_of(grant), "idle", grant not in given.used)
+        if low <= at_day <= high:
+            made.add(region, "lent", number)
+            made.add(region, "idle", number - used)
     claimed = set()
     for unit, code in given.claimed:
         claimed.add((region_of(unit), code))

@@ -31,6 +31,8 @@ from ledger.tiles import (
     read_nodes,
     tile_path,
 )
+from loadtests.crowd import Crowd
+from loadtests.crowded import crowded
 from loadtests.figure import Figure
 from loadtests.floors import (
     Blast,
@@ -305,6 +307,14 @@ def tile_width(level: int, tile: int, size: int) -> int:
     return min((size >> (8 * level)) - tile * TILE_WIDTH, TILE_WIDTH)
 
 
+def crowding(empty: Stage, full: Stage, desk: Desk, cases: int, grants: int) -> Iterator[Figure]:
+    """Measure a node whose database holds a province's grants and cases, beside an empty one."""
+    size = int(full.call(desk.region, "GET", "/v1/status")["size"])
+    now_s = int(time.time())  # noqa: TID251 - the load comes from outside, on the world's own clock
+    crowd = Crowd(desk=desk, grants=grants, cases=cases, size=size, now_s=now_s)
+    return crowded(empty, full, (make_desk(empty, desk.region), desk), crowd)
+
+
 def _show(figures: Sequence[Figure]) -> None:
     table = Table(title="Shouxin bench", title_justify="left")
     for name in ("figure", "value", "unit", "target", "", "x floors"):
@@ -322,7 +332,13 @@ def _show(figures: Sequence[Figure]) -> None:
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000, help="size the log is grown to")
+    parser.add_argument("--grants", type=int, default=100_000, help="live grants of the crowd")
+    parser.add_argument("--cases", type=int, default=100_000, help="cases of the crowd")
+    parser.add_argument("--full", action="store_true", help="a crowd of a million cases")
+    parser.add_argument("--only", choices=["crowd"], help="only these rows; writes no file")
     arguments = parser.parse_args()
+    if arguments.full:
+        arguments.cases = 1_000_000
     figures: list[Figure] = []
 
     def take(more: Callable[[], Iterator[Figure]]) -> None:
@@ -338,22 +354,29 @@ def _main() -> None:
         ),
         Figure("floor: one small durable transaction", floors.fsync_ms, "ms"),
     ]
-    take(sealing)
-    take(joining)
+    whole = arguments.only is None
+    if whole:
+        take(sealing)
+        take(joining)
     with tempfile.TemporaryDirectory() as folder:
         with Stage(Path(folder) / "one", FIVE[:1], BASE_PORT) as stage:
             desk = make_desk(stage, FIVE[0])
-            take(lambda: emptiness(stage, FIVE[0], floors))
-            take(lambda: parsing(floors, desk))
-            take(lambda: ingest(floors, stage, desk, 10_000))
-            take(lambda: checking(stage, desk))
+            if whole:
+                take(lambda: emptiness(stage, FIVE[0], floors))
+                take(lambda: parsing(floors, desk))
+                take(lambda: ingest(floors, stage, desk, 10_000))
+                take(lambda: checking(stage, desk))
             take(lambda: growth(stage, desk, 1_000_000, arguments.entries))
-        with Stage(Path(folder) / "five", FIVE, BASE_PORT + 100) as stage:
-            take(lambda: latency(stage, floors))
+            with Stage(Path(folder) / "empty", FIVE[:1], BASE_PORT + 50) as empty:
+                take(lambda: crowding(empty, stage, desk, arguments.cases, arguments.grants))
+        if whole:
+            with Stage(Path(folder) / "five", FIVE, BASE_PORT + 100) as stage:
+                take(lambda: latency(stage, floors))
     _show(figures)
-    OUTPUT.parent.mkdir(exist_ok=True)
-    rows = [{**asdict(figure), "met": figure.met} for figure in figures]
-    OUTPUT.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    if whole:
+        OUTPUT.parent.mkdir(exist_ok=True)
+        rows = [{**asdict(figure), "met": figure.met} for figure in figures]
+        OUTPUT.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     sys.exit(0 if all(figure.met is not False for figure in figures) else 1)
 
 

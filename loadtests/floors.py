@@ -193,9 +193,9 @@ async def blast(
 
 
 async def paced(
-    port: int, request: bytes, *, rate: float, seconds: float, connections: int = 32
+    port: int, *requests: bytes, rate: float, seconds: float, connections: int = 32
 ) -> Blast:
-    """Send at a fixed rate with intended start times, so that a slow answer cannot hide the next.
+    """Send requests in turn, each at its time, so that a slow answer cannot hide the next.
 
     Each request's latency counts from when it should have started.
     """
@@ -211,6 +211,7 @@ async def paced(
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while next_at < total:
             intended = begin + next_at / rate
+            request = requests[next_at % len(requests)]
             next_at += 1
             delay = intended - loop.time()
             if delay > 0:

@@ -56,11 +56,7 @@ class Stage:
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
 
     def port(self, region: str) -> int:
         """Return the public port of a region's node."""
@@ -75,6 +71,12 @@ class Stage:
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
+
+    def stop(self, region: str) -> None:
+        """Stop a region's node, and wait until it has."""
+        process = self.processes.pop(region)
+        process.send_signal(signal.SIGTERM)
+        _end(process)
 
     def wait(self, region: str) -> None:
         """Wait until a region's node answers.
@@ -188,6 +190,14 @@ class Stage:
         done = subprocess.run([*_command(), *arguments], capture_output=True, check=False)
         if done.returncode != 0:
             raise StageError(f"shouxin {' '.join(arguments)}: {done.stderr.decode()[:800]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _command() -> list[str]:

@@ -138,14 +138,15 @@ def gather(
     grants = []
     for name in listed:
         view = sight(service, snapshot, name[:6])
-        grant, acceptance, used = read(
-            [
-                (view.origin, name, view.size),
-                (own, name, INDEX_PAST_ALL),
-                (own, quota_object(service.region, name), INDEX_PAST_ALL),
-            ]
-        )
         is_foreign = view.origin != own
+        offered = [(view.origin, name, view.size)] if is_foreign else []
+        # Inside one region both sides stand in one row.
+        rows = read([*offered, (own, name, INDEX_PAST_ALL)])
+        grant, acceptance = rows[0], rows[-1]
+        used = None
+        if grant is not None and "quota" in grant.state:
+            counted = quota_object(service.region, name)
+            [used] = read([(own, counted, INDEX_PAST_ALL)])
         grants.append(
             GrantFacts(
                 grant=grant, acceptance=acceptance, used=used, view=view if is_foreign else None

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import Connection
 
 from authz.calendar import day_named, day_of
-from authz.work_ledger import Month, WorkLedger, month_named, work_ledger
+from authz.work_ledger import Month, WorkLedger, digest_of, month_named, work_ledger
 from ledger.errors import MalformedError, NotFoundError, UnavailableError
 from ledger.names import check_party
 from nodes.api.consistency import NAMES, judged_size, reach
@@ -41,19 +41,18 @@ async def work_ledger_of(request: web.Request) -> web.Response:
     known = _known(service, request.query["known"]) if "known" in request.query else None
     await reach(service, request, partial(judged_size, service))
 
-    def read(connection: Connection) -> WorkLedger:
-        return _read(service, connection, known, month, as_of_day)
+    def read(connection: Connection) -> tuple[dict[str, Any], bytes]:
+        document = _read(service, connection, known, month, as_of_day).document()
+        return document, digest_of(document)
 
-    found = await service.readers.run(read)
-    document = found.document()
-    digest = found.digest()
+    document, digest = await service.readers.run(read)
     if unit is not None:
         document["units"] = {
             name: line
             for name, line in document["units"].items()
             if name == unit or name.startswith(f"{unit}/")
         }
-    return json_response({**document, "digest": digest})
+    return json_response({**document, "digest": digest.hex()})
 
 
 def _read(

@@ -1,6 +1,6 @@
 """What judging entries leads to: rows to be written, and what other parts of the core act upon."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from authz.tally import Tally
@@ -75,8 +75,7 @@ class Effects:
             written.append(PutFindings(tuple(self.findings)))
         if self.uses:
             written.append(PutUses(tuple(self.uses)))
-        if self.tallies:
-            written.append(PutTallies(state.origin, self._tallied()))
+        written += self.tallied(state.origin)
         written += self.evidence
         grown = state.objects.take()
         if grown is not None:
@@ -84,9 +83,12 @@ class Effects:
         written.append(AdvanceProjection(state.origin, state.size, state.encode()))
         return tuple(written)
 
-    def _tallied(self) -> tuple[TallyRow, ...]:
-        return tuple(
+    def tallied(self, origin: str) -> Iterator[PutTallies]:
+        """Give the write of what was counted, where anything was."""
+        rows = tuple(
             TallyRow(at, figure, day, unit, detail, number, total)
             for (_, figure, day, unit, detail), (at, number, total) in self.tallies.items()
             if number or total
         )
+        if rows:
+            yield PutTallies(origin, rows)

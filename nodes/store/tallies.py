@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, bindparam, func, inspect, or_, select
 
-from authz.tally import OVER, PROMISED
-from authz.work_ledger import Sum
+from authz.tally import OVER, PROMISED, Figure
+from authz.work_ledger import Lent, Sum
 from ledger.errors import UnavailableError
 from nodes.core.ready import PutTallies
 from nodes.store import schema
@@ -19,6 +19,7 @@ from nodes.store.entries import LogIDs
 from nodes.store.notes import put_memory
 
 UNTALLIED: Final = "untallied"
+REGION_CHARS: Final = 6
 
 _tallies = schema.tallies.c
 
@@ -119,6 +120,34 @@ class Sums:
         )
         for day, unit, detail, count in self._connection.execute(query):
             yield day, Sum(figure, unit, detail, int(count))
+
+    def lent(self, low: int, high: int) -> list[Lent]:
+        """Return the grants that stood on a day, and whether any was used since another one.
+
+        They are told apart in the database: there may be a hundred thousand.
+        """
+        added = func.sum(_tallies.number)
+        region = func.substr(_tallies.unit, 1, REGION_CHARS).label("region")
+        offered, accepted, used = (
+            select(*columns, added.label("added"))
+            .where(*self._days(figure, first, high))
+            .group_by(*columns)
+            .having(added > 0)
+            .subquery()
+            for figure, first, columns in (
+                (Figure.LENT, 0, (_tallies.unit, region, _tallies.detail)),
+                (Figure.ACCEPTED, 0, (_tallies.unit,)),
+                (Figure.GRANT_DECIDED, low, (_tallies.unit,)),
+            )
+        )
+        query = (
+            select(offered.c.region, offered.c.detail, func.count(), func.count(used.c.unit))
+            .join(accepted, accepted.c.unit == offered.c.unit)
+            .outerjoin(used, used.c.unit == offered.c.unit)
+            .group_by(offered.c.region, offered.c.detail)
+            .order_by(offered.c.region, offered.c.detail)
+        )
+        return [Lent(*row) for row in self._connection.execute(query)]
 
     def _days(self, figure: str, low: int, high: int) -> Sequence[ColumnElement[bool]]:
         days = _tallies.day.between(low, high)

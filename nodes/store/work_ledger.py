@@ -60,18 +60,13 @@ def load_tallied(  # noqa: PLR0917 - a connection, and what is asked
 ) -> Tallied:
     """Return the sums that a month's figures are made from."""
     sums = Sums(connection, ids, known)
-    ever = (0, month.last)
     days = (month.first, month.last)
-    used = sums.by_unit((Figure.GRANT_DECIDED,), *days)
-    accepted = sums.by_unit((Figure.ACCEPTED,), *ever)
     return Tallied(
         known=known,
         monthly=tuple(sums.by_unit(MONTHLY, *days)),
         owed=tuple(sums.by_unit(OWED, month.first, min(month.last, as_of_day - 1))),
         promises=_promises(connection, ids, sums, known, month, calendar),
-        lent=((it.unit, it.detail) for it in sums.by_detail(Figure.LENT, *ever) if it.number > 0),
-        accepted=frozenset(it.unit for it in accepted if it.number > 0),
-        used=frozenset(it.unit for it in used if it.number > 0),
+        lent=sums.lent(month.first, month.last),
         claimed=_held(sums, Figure.CLAIMED, month),
         listed=_held(sums, Figure.LISTED, month),
     )

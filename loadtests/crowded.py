@@ -1,0 +1,159 @@
+"""What 100,000 live grants and up to a million cases in the database cost: rows of ``make bench``.
+
+Two nodes run side by side, one with nothing but its own acts and one in whose database a crowd was
+put (``loadtests.crowd``), and take turns, since the machine's speed drifts.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from authz.calendar import day_of, day_text
+from ledger.encoding import encode
+from ledger.statement import Act, Statement, sign_statement
+from loadtests.crowd import Crowd, fill
+from loadtests.figure import Figure
+from loadtests.floors import Blast, blast, paced, request_bytes
+from loadtests.stage import Desk, Stage, StageError
+
+BATCH: Final = 100
+TURNS: Final = 6
+TURN_STATEMENTS: Final = 2_000
+CHECKS: Final = 4_000
+CHECKS_KNOWN: Final = 200
+"""Questions that the windows of a few halls ask again and again between two commits."""
+CHECK_CONNECTIONS: Final = 16
+PACED_S: Final = 5
+TRACED_ACTS: Final = 40
+NUMBERS_FROM: Final = 5_000_000
+
+
+def crowded(empty: Stage, full: Stage, desks: tuple[Desk, Desk], crowd: Crowd) -> Iterator[Figure]:
+    """Fill a stopped node's database, start it again, and measure it beside an empty one."""
+    region = crowd.desk.region
+    full.stop(region)
+    begin = time.perf_counter()
+    fill(full.folder / region / "data" / "node.db", crowd)
+    yield Figure("crowd: live grants", crowd.grants, "")
+    yield Figure("crowd: cases", crowd.cases, "")
+    yield Figure("crowd: time to fill the database", time.perf_counter() - begin, "s")
+    full.start(region)
+    full.wait(region)
+    yield from _ingested(empty, full, desks)
+    yield from _checked(full, crowd)
+    yield from _traced(full, crowd.desk)
+    yield from _month(full, crowd)
+    yield Figure("crowd: node memory", full.memory_bytes(region) / 2**20, "MiB", 250.0)
+    yield Figure("crowd: database", full.database_bytes(region) / 2**20, "MiB")
+
+
+def _ingested(empty: Stage, full: Stage, desks: tuple[Desk, Desk]) -> Iterator[Figure]:
+    """Give the rate of batch ingest by CPU against that of the empty node, turn by turn."""
+    spent: tuple[list[float], list[float]] = ([], [])
+    for turn in range(TURNS + 1):
+        for stage, desk, costs in zip((empty, full), desks, spent, strict=True):
+            first = NUMBERS_FROM + turn * TURN_STATEMENTS
+            now_s = int(time.time())  # noqa: TID251 - the load comes from outside
+            made = [desk.open_case(f"c-{first + at}", now_s) for at in range(TURN_STATEMENTS)]
+            before = stage.cpu_s(desk.region)
+            _sent(stage, desk, made)
+            costs.append((stage.cpu_s(desk.region) - before) * 1e6 / TURN_STATEMENTS)
+    # The first turn warms code and caches.
+    alone, crowded_ = (statistics.median(costs[1:]) for costs in spent)
+    yield Figure("crowd: batch ingest, CPU a statement", crowded_, "us", floors=alone)
+    yield Figure("crowd: rate of batch ingest", alone / crowded_, "of empty", 0.9, least=True)
+
+
+def _sent(stage: Stage, desk: Desk, statements: Sequence[Statement]) -> None:
+    token = stage.tokens[desk.region]
+    requests = [
+        request_bytes(
+            "POST",
+            "/v1/ingest",
+            token=token,
+            body=encode([made.entry for made in statements[at : at + BATCH]]),
+            content_type="application/cbor",
+        )
+        for at in range(0, len(statements), BATCH)
+    ]
+    _answered(asyncio.run(blast(stage.port(desk.region), [requests])), 200)
+
+
+def _answered(result: Blast, status: int) -> Blast:
+    if set(result.statuses) != {status}:
+        raise StageError(f"the load was not answered as it should be: {result.statuses}")
+    return result
+
+
+def _checked(stage: Stage, crowd: Crowd) -> Iterator[Figure]:
+    """Measure ``check`` over grants spread over all of them, against an empty handler.
+
+    Most questions were asked before since the last commit, and are answered from what was gathered
+    then; the row of those that were not tells what gathering costs.
+    """
+    region = crowd.desk.region
+    port, token = stage.port(region), stage.tokens[region]
+    empty = request_bytes("GET", "/v1/ping")
+    numbers = [at * 7_919 % crowd.grants for at in range(CHECKS)]
+    checks = [
+        request_bytes(
+            "GET",
+            f"/v1/check?window={crowd.window(it)}&right=intake&item={crowd.item(it)}",
+            token=token,
+        )
+        for it in numbers
+    ]
+    answer = stage.call(region, "GET", checks[1].split()[1].decode())
+    if answer["code"] != "allowed" and answer["grant"] is None:
+        raise StageError(f"a grant of the crowd is not live: {answer}")
+
+    def rate_of(requests: Sequence[bytes], status: int) -> float:
+        shares = [list(requests[at::CHECK_CONNECTIONS]) for at in range(CHECK_CONNECTIONS)]
+        return _answered(asyncio.run(blast(port, shares)), status).rate
+
+    first = rate_of(checks, 200)
+    known = checks[:CHECKS_KNOWN]
+    repeated = known * (CHECKS // CHECKS_KNOWN)
+    turns = [(rate_of([empty] * CHECKS, 204), rate_of(repeated, 200)) for _ in range(3)]
+    h, rate = (statistics.median(it) for it in zip(*turns, strict=True))
+    yield Figure("crowd: check over HTTP", rate / h, "H", 0.4, least=True, floors=1.0)
+    yield Figure("crowd: check, each question for the first time", first / h, "H")
+    half = asyncio.run(paced(port, *known, rate=rate / 2, seconds=PACED_S))
+    yield Figure("crowd: check at half load, p50", _answered(half, 200).quantile_ms(0.5), "ms")
+    yield Figure("crowd: check at half load, p99", half.quantile_ms(0.99), "ms", 5.0)
+
+
+def _traced(stage: Stage, desk: Desk) -> Iterator[Figure]:
+    """Measure the trace of a case of forty acts, all of them signed and taken in."""
+    now_s = int(time.time())  # noqa: TID251 - as above
+    made = [desk.open_case("traced", now_s)]
+    for number in range(1, TRACED_ACTS):
+        act = Act("case.note", 1, made[-1].leaf, (), {"remark": f"{number}"})
+        made.append(sign_statement(desk.key, desk.officer, made[0].subject, now_s, act))
+    _sent(stage, desk, made)
+    took, told = _asked(stage, desk.region, f"/v1/cases/{made[0].subject}", 20)
+    if len(told["lines"]) != TRACED_ACTS:
+        raise StageError(f"the trace has {len(told['lines'])} lines")
+    yield Figure("crowd: trace of a case of 40 acts, p50", took, "ms", 50.0)
+
+
+def _month(stage: Stage, crowd: Crowd) -> Iterator[Figure]:
+    """Measure the work ledger of the last whole month."""
+    month = day_text(day_of(crowd.now_s) - 31)[:7]
+    took, told = _asked(stage, crowd.desk.region, f"/v1/workledger?month={month}", 5)
+    if told["total"]["decided"] < crowd.cases // 20:
+        raise StageError(f"the work ledger does not count the crowd: {told['total']}")
+    yield Figure("crowd: work ledger of a month, p50", took / 1e3, "s", 2.0)
+
+
+def _asked(stage: Stage, region: str, path: str, times: int) -> tuple[float, dict[str, Any]]:
+    """Return how many milliseconds an answer takes, the median of some, and the last one."""
+    took: list[float] = []
+    told: dict[str, Any] = {}
+    for _ in range(times):
+        begin = time.perf_counter()
+        told = stage.call(region, "GET", path)
+        took.append((time.perf_counter() - begin) * 1e3)
+    return statistics.median(took), told

@@ -1,0 +1,56 @@
+"""The crowd that a database is filled with is counted as real acts are."""
+
+from pathlib import Path
+
+from authz.calendar import Calendar, day_of, day_text
+from authz.work_ledger import month_named, work_ledger
+from ledger.keys import SigningKey
+from loadtests.crowd import Crowd, fill
+from loadtests.stage import Desk
+from nodes.store.engine import open_sqlite
+from nodes.store.entries import LogIDs
+from nodes.store.facts import newest
+from nodes.store.lent import is_lent
+from nodes.store.work_ledger import load_tallied
+
+NOW_S = 1_800_000_000
+ORIGIN = "n/510000"
+DESK = Desk(
+    region="510000",
+    origin=ORIGIN,
+    window="510000/window/one",
+    officer="510000/officer/one",
+    key=SigningKey(bytes(32)),
+    item="510000/item/one",
+    department="510000/department/one",
+    grant="510000/grant/one",
+    acceptance_index=18,
+    acceptance_leaf=bytes(32),
+)
+
+
+def test_a_crowd_of_any_number_is_lent_and_counted(tmp_path: Path) -> None:
+    crowd = Crowd(desk=DESK, grants=100, cases=730, size=1_000, now_s=NOW_S)
+    fill(tmp_path / "node.db", crowd)
+    engine = open_sqlite(tmp_path / "node.db")
+    with engine.connect() as connection:
+        ids = LogIDs()
+        assert is_lent(connection, [crowd.item(0)], NOW_S)
+        month = month_named(day_text(day_of(NOW_S) - 31)[:7])
+        known = {ORIGIN: crowd.size}
+        tallied = load_tallied(connection, ids, known, month, day_of(NOW_S), Calendar())
+        told = work_ledger(month, day_of(NOW_S), Calendar(), tallied)
+        days = month.last - month.first + 1
+        assert told.total.taken_in == 2 * days
+        assert told.total.decided > days
+        assert 0 < told.total.overdue < told.total.due
+        assert (told.total.lent, told.total.idle) == (100, 100 - _used(tallied.lent))
+        [row] = newest(connection, ids, [(ORIGIN, "510000/case/s00000002", 1_000)])
+        assert row is not None
+        assert row.state["stage"] == "delivered"
+    engine.dispose()
+
+
+def _used(lent: object) -> int:
+    assert isinstance(lent, list)
+    return sum(it.used for it in lent)
