@@ -15,12 +15,12 @@ from nodes.api.clocks import BlockTimes, fresh_below, timing
 from nodes.api.context import Service
 from nodes.ports import UseRow
 from nodes.store.entries import LogIDs, load_entries
-from nodes.store.facts import between, load_changes, load_mentions, load_voids, newest
+from nodes.store.facts import between, load_changes, load_mentions, load_some_voids, newest
 from nodes.store.findings import load_findings_of, load_uses, seen_by
 from nodes.store.notes import load_newest_note
 
-VOIDS_MAX: Final = 100
-"""Void acts that a timeline shows. Anyone may write a case's name into such, however often."""
+VOIDS_MAX: Final = 20
+"""Void acts of one log that a timeline shows. Anyone may write a case's name into such."""
 
 # How the uses of one entry stand together: the worst of them.
 _WORST: Final = ("unauthorised", "unproven", "open", "confirmed-late", "confirmed")
@@ -34,7 +34,7 @@ def tell(service: Service, connection: Connection, case: str) -> Trace:
     """
     ids = LogIDs()
     told = story(connection, ids, case)
-    for at in load_voids(connection, ids, case, rows_max=VOIDS_MAX):
+    for at in load_some_voids(connection, ids, case, VOIDS_MAX):
         told[Place(*at)] = read(connection, ids, *at)
     if not told:
         raise NotFoundError(f"nothing is recorded here about {case}", code="unknown-object")

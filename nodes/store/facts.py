@@ -40,6 +40,14 @@ _LEAF: Final = Prepared(
     ),
     ("object", "log", "leaf"),
 )
+_voids = schema.voids.c
+_VOIDS: Final = Prepared(
+    select(_voids.index)
+    .where(_voids.object == bindparam("object"), _voids.log_id == bindparam("log"))
+    .order_by(_voids.index)
+    .limit(bindparam("rows")),
+    ("object", "log", "rows"),
+)
 _BETWEEN: Final = Prepared(
     select(_facts.index, _facts.leaf, _facts.state)
     .where(
@@ -158,11 +166,23 @@ def load_mentions(connection: Connection, ids: LogIDs, object_: str) -> list[tup
     return _load(connection, ids, _places(schema.mentions, object_))
 
 
-def load_voids(
-    connection: Connection, ids: LogIDs, object_: str, *, rows_max: int | None = None
+def load_voids(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
+    """Return (origin, index) of every void entry that names an object, by key."""
+    return _load(connection, ids, _places(schema.voids, object_))
+
+
+def load_some_voids(
+    connection: Connection, ids: LogIDs, object_: str, rows_max: int
 ) -> list[tuple[str, int]]:
-    """Return (origin, index) of the void entries that name an object, by key; None: of all."""
-    return _load(connection, ids, _places(schema.voids, object_).limit(rows_max))
+    """Return (origin, index) of void entries that name an object: of each log the first ones.
+
+    So a log that is full of them hides nothing of another.
+    """
+    return [
+        (ids.origin(connection, log_id), row[0])
+        for log_id in ids.every(connection)
+        for row in _VOIDS.run(connection, (object_, log_id, rows_max)).fetchall()
+    ]
 
 
 def load_names(connection: Connection, prefix: str) -> list[str]:
