@@ -27,7 +27,8 @@ from ledger.salvage import SALVAGE_KIND, as_judged, decode_salvage
 from ledger.statement import ROLE_VIEW
 from ledger.suites import CheckSM2, no_sm2
 
-_NAMES: Final = frozenset({FieldType.PARTY, FieldType.OBJECT, FieldType.PARTIES})
+_NAMES: Final = frozenset({FieldType.PARTY, FieldType.OBJECT, FieldType.PARTIES, FieldType.CODES})
+"""Types of fields that may name parties or objects; a list of codes names items and scenarios."""
 
 
 class Reader(Protocol):
@@ -71,9 +72,13 @@ def wanted(case: str, reader: Reader, kinds: Kinds, also: Iterable[Place] = ()) 
             if name in names:
                 continue
             names.add(name)
-            # Other cases are not this one's business, and a busy seal or window has many entries
-            # that only mention it: of these the life alone is wanted.
-            if "/case/" not in name:
+            # Other cases are not this one's business, and a busy seal has many entries that only
+            # mention it: of these the life alone is wanted. What was published or attested of a
+            # window, and to what an officer was appointed, stands in their own rows.
+            of_type = name.split("/")[1]
+            if of_type in _WHOLE:
+                fresh += reader.trail(name)
+            elif of_type != "case":
                 fresh += [it for it in reader.trail(name) if _is_about(reader, it, name)]
     first = {Place(origin, 0) for origin in {place.origin for place in found}}
     return sorted(found | {place for place in first if reader.statement(place) is not None})
@@ -126,6 +131,10 @@ def counted(
 def _at(place: Place) -> tuple[str, int, int]:
     """Return what puts the places of one region in order: its logs go on from one another."""
     return region_of_origin(place.origin), number_of_origin(place.origin), place.index
+
+
+_WHOLE: Final = frozenset({"officer", "window"})
+"""Types of parties of which every entry is wanted that changed their row."""
 
 
 def _is_about(reader: Reader, place: Place, name: str) -> bool:

@@ -17,6 +17,8 @@ from ledger.errors import MalformedError
 from ledger.kind import Flag
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WINDOWS_MAX: Final = 16
+"""That one publication of hours is for: whoever proves an act at one of them shows them all."""
 _DAY_MINUTES: Final = 1_440
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from authz import party, training
-from authz.hours import DAYS, hours_of
+from authz.hours import DAYS, WINDOWS_MAX, hours_of
 from authz.party import GRANT
 from authz.records import NEW, Life, Row, Side, Signer, Step
 from authz.representative import appointed, relieved
@@ -159,6 +159,8 @@ def _hours_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
 def _check_hours(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
     """Check that a hall publishes the hours of its own windows, which have them from here on."""
     body = acting.act.body
+    if len(body["windows"]) > WINDOWS_MAX:
+        raise MalformedError(f"hours are published for {WINDOWS_MAX} windows", code="bad-field")
     hours = [*hours_of(body), acting.statement.subject]
     rows = {it.object: it for it in _check_no_hours(acting, before, before)}
     for name in body["windows"]:

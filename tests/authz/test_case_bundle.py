@@ -61,7 +61,9 @@ class Reader:
     def trail(self, name: str) -> Iterable[Place]:
         for origin, log in self.logs.items():
             for index, made in enumerate(log.statements):
-                if made.subject == name:
+                judgement = self.judgements.get((origin, index))
+                changed = () if judgement is None else judgement.changes
+                if made.subject == name or any(it.object == name for it in changed):
                     yield Place(origin, index)
 
     def mentions(self, name: str) -> Iterable[Place]:

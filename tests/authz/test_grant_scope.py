@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from authz.hours import is_within
+from authz.hours import WINDOWS_MAX, is_within
 from ledger.kind import Judgement
 from tests.authz.refusals import refused
+from tests.authz.test_case_bundle import bundle_of, judged
 from tests.authz.test_decision import ask
 from tests.authz.world import (
     ALL_RIGHTS,
@@ -43,9 +44,9 @@ MONDAY_S = 1_793_548_800
 """2026-11-02, 00:00 in Beijing."""
 
 
-def published() -> World:
+def published(world: World) -> World:
     """Everybody, an item with two scenarios, a second item, and one of another department."""
-    world = World().enrol()
+    world.enrol()
     world.do("item.publish", HEAD, ITEM, ITEM_BODY)
     world.do("item.publish", HEAD, ITEM_2, ITEM_BODY | {"code": "000500000002"})
     world.do("item.publish", OUTSIDER, OTHERS, ITEM_BODY | {"department": HEALTH})
@@ -55,7 +56,7 @@ def published() -> World:
     return world
 
 
-PUBLISHED = published()
+PUBLISHED = published(World())
 NOTICE = {"grant": GRANT, "window": WINDOW}
 
 
@@ -316,11 +317,13 @@ def test_the_newest_hours_count_and_only_for_the_windows_that_they_name() -> Non
         {"opens": "x1:00"},
         {"closes": "09:00"},
         {"days": []},
+        {"windows": [f"510000/window/x{at:02}" for at in range(WINDOWS_MAX + 1)]},
     ],
 )
 def test_hours_are_days_and_times_of_a_day(change: dict[str, Any]) -> None:
-    with refused("bad-field"):
-        PUBLISHED.copy().do("grant.offer", HEAD, GRANT, GRANT_BODY | HOURS | change)
+    if "windows" not in change:
+        with refused("bad-field"):
+            PUBLISHED.copy().do("grant.offer", HEAD, GRANT, GRANT_BODY | HOURS | change)
     with refused("bad-field"):
         PUBLISHED.copy().do("hours.publish", CHIEF, RECORD, PUBLISHED_HOURS | change)
 
@@ -397,3 +400,24 @@ def test_a_window_s_own_grant_that_has_ended_does_not_hide_its_hall_s() -> None:
     world.do("grant.accept", CHIEF, hall, {"window": HALL, "item": ITEM})
     world.do("grant.revoke", HEAD, GRANT, WHY)
     assert ask(world, "intake").grant == hall
+
+
+def test_the_evidence_of_a_case_shows_all_that_its_grant_is_for() -> None:
+    world = published(World(real_views=True))
+    world.do("device.enrol", CHIEF, DEVICE, DEVICE_BODY)
+    terms = {"also": [ITEM_2], "scenarios": [SCENARIO], "window": DEVICE, "rights": CLERICAL}
+    world.do("grant.offer", HEAD, GRANT, GRANT_BODY | terms)
+    answer = {"window": DEVICE, "item": ITEM, "also": [ITEM_2]}
+    world.do("grant.accept", CHIEF, GRANT, answer)
+    world.do("party.enrol", SICHUAN, MACHINE, officer(WINDOW, MACHINE, ["receive"], device=DEVICE))
+    world.do("case.open", MACHINE, CASE, OPEN_BODY | BY_DEVICE | {"scenario": SCENARIO})
+    told = judged(bundle_of(world))
+    assert [line.kind for line in told.lines] == ["case.open"]
+    assert told.findings == ()
+
+
+def test_the_evidence_of_a_case_shows_what_its_window_is_equipped_for() -> None:
+    world = lent(world=published(World(real_views=True)), equipment=["video"])
+    world.do("readiness.attest", CHIEF, "510000/readiness/w3", READY)
+    world.do("case.open", CLERK, CASE, OPEN_BODY)
+    assert judged(bundle_of(world)).findings == ()

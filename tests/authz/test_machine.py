@@ -1,4 +1,6 @@
-"""Random legal and illegal acts on a case and its branches, against a slow model of sets and names.
+"""Random legal and illegal acts on a case, its branches and the grant it was opened under.
+
+They are taken on both sides: by the rules, and by a slow model of sets and names.
 
 The model knows no row, no log and no view: only who holds what, what is offered to whom, and what
 is open. The judge and it never disagree on whether an act stands; with one of some checks taken
@@ -35,6 +37,7 @@ from tests.authz.world import (
     CLERK_2,
     DECIDE_BODY,
     DECIDER,
+    GRANT,
     HEAD,
     HRSS,
     HRSS_CQ,
@@ -75,6 +78,8 @@ class Model:
 
     held: dict[str, Held] = field(default_factory=lambda: {CASE: Held(WINDOW)})
     stage: str = "working"
+    lent: bool = True
+    """Whether the grant of the window is on offer, not suspended."""
     branches: dict[str, str] = field(default_factory=dict)
     papers: dict[str, str] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
@@ -91,6 +96,8 @@ class Model:
         if kind.startswith("handoff."):
             return self.moves(kind, who, name, unit)
         area = kind.split(".")[0]
+        if area == "grant":
+            return who == HEAD and self.lent == (kind == "grant.suspend")
         if area == "case":
             return self.on_case(kind, who)
         if area == "branch":
@@ -99,9 +106,12 @@ class Model:
         if kind in {"tolerance.accept", "part.ask"}:
             own = name[:6] == who[:6] and name not in self.used
             # The window has the grant, the department its own competence; a part is asked by any.
-            may = kind == "part.ask" or who in {CLERK, HEAD, DECIDER}
+            may = kind == "part.ask" or who in {HEAD, DECIDER} or self.uses_grant(who)
             return own and may and self.whole(who) and self.stage == "working"
         return opened.get(name) == UNITS[who]
+
+    def uses_grant(self, who: str) -> bool:
+        return who == CLERK and self.lent
 
     def free(self, who: str, name: str) -> bool:
         """Whether ``who`` sits where the object is held, and it is not offered."""
@@ -138,7 +148,7 @@ class Model:
                 return own and self.stage == "working" and not self.is_split and not self.parts
             case "case.deliver" | "case.withdraw":
                 # The window has the grant, the department its own competence.
-                may = who in {CLERK, HEAD}
+                may = who == HEAD or self.uses_grant(who)
                 if kind == "case.withdraw":
                     return may and self.stage == "working"
                 return may and self.stage == "decided" and not self.papers
@@ -175,6 +185,8 @@ class Model:
                 self.held[name] = Held(it.offered, arrived=is_here)
             case "handoff.cancel":
                 self.held[name].offered, self.held[name].answer = None, ""
+            case "grant.suspend" | "grant.resume":
+                self.lent = kind == "grant.resume"
             case "case.decide":
                 self.stage = "decided"
             case "case.deliver":
@@ -223,6 +235,7 @@ def _steps() -> tuple[Step, ...]:
             for it in ("tolerance.accept", "tolerance.settle")
         ]
         made += [(it, who, name, "") for name in PARTS for it in ("part.ask", "part.withdraw")]
+        made += [(it, who, GRANT, "") for it in ("grant.suspend", "grant.resume")]
         assert unit
     made += [("handoff.release", it, name, "") for it in REGIONS for name in (CASE, *BRANCHES)]
     return tuple(dict.fromkeys(made))
@@ -241,6 +254,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "tolerance.settle": SETTLED,
     "part.ask": PART_BODY,
     "part.withdraw": WHY,
+    "grant.suspend": WHY,
+    "grant.resume": WHY,
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.authz.refusals import refused
+from tests.authz.test_case_bundle import bundle_of, judged
 from tests.authz.test_decision import ask
 from tests.authz.world import (
     CASE,
@@ -18,6 +19,7 @@ from tests.authz.world import (
     OUTSIDER,
     TIBET,
     UNTIL_S,
+    WINDOW,
     World,
     officer,
 )
@@ -36,9 +38,8 @@ BODY = {
 WHY = {"reason": "轮岗"}
 
 
-def at_window() -> World:
+def at_window(world: World) -> World:
     """The case has come to a window of the department that decides."""
-    world = World().enrol().lend()
     world.do("party.enrol", TIBET, HALL_TB, {"name": "拉萨市政务服务大厅"})
     place = {"name": "人社窗口", "hall": HALL_TB, "department": HRSS}
     world.do("party.enrol", TIBET, WINDOW_TB, place)
@@ -47,7 +48,7 @@ def at_window() -> World:
     return world.open().hand_over(CLERK, WINDOW_TB, CHIEF_REP)
 
 
-AT_WINDOW = at_window()
+AT_WINDOW = at_window(World().enrol().lend())
 APPOINTED = AT_WINDOW.copy()
 APPOINTED.do("representative.appoint", HEAD, APPOINTMENT, BODY)
 
@@ -132,3 +133,16 @@ def test_a_representative_does_not_decide_on_what_another_place_owns() -> None:
     world = APPOINTED.copy()
     lent = ask(world, "decide", window="510000/window/w3", officer=CLERK)
     assert lent.code == "decision-stays"
+
+
+def test_the_evidence_of_a_case_shows_who_was_appointed_and_the_hours_that_were_kept() -> None:
+    """What stands in rows of officers and windows is proven by the records that put it there."""
+    world = World(real_views=True).enrol().lend()
+    hours = {"version": 1, "windows": [WINDOW], "days": ["sun"], "opens": "00:00"}
+    world.do("hours.publish", CHIEF, "510000/hours/centre", hours | {"closes": "00:01"})
+    world = at_window(world)
+    world.do("representative.appoint", HEAD, APPOINTMENT, BODY)
+    world.do("case.decide", CHIEF_REP, CASE, DECIDE_BODY)
+    told = judged(bundle_of(world))
+    assert [line.kind for line in told.lines][-1] == "case.decide"
+    assert told.findings == ()
