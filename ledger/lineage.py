@@ -77,3 +77,9 @@ def has_number_of(origin: str, name: str) -> bool:
     if number == 1 or parts.type in _UNNUMBERED or parts.region != region_of_origin(origin):
         return True
     return parts.number.startswith(f"{number}-")
+
+
+def numbered(origin: str, number: str) -> str:
+    """Return a number as this log may give it out; see ``has_number_of``."""
+    log = number_of_origin(origin)
+    return number if log == 1 else f"{log}-{number}"

@@ -24,7 +24,7 @@ from ledger.errors import (
     MalformedError,
     RefusedError,
 )
-from ledger.names import number_of_origin
+from ledger.lineage import numbered
 from ledger.payload import X25519, Holder, Payload, Place, seal_payload, wrap_key
 from ledger.schema import names_citizen
 from ledger.suites import SM2_SM3
@@ -38,6 +38,7 @@ from nodes.core.ready import Compose
 from nodes.store import vault as store
 
 NAME_CHARS_MAX: Final = 200
+NUMBER_BYTES: Final = 16
 REWRAPPED_ROWS: Final = 1_000
 
 _UNKNOWN: Final = "unknown-outcome"
@@ -102,7 +103,7 @@ async def put(
     room = service.vault
     salt = randomness(SALT_BYTES) if salt is None else salt
     place = Place(
-        payload=f"{service.region}/{PAYLOAD.subject}/{new_number(service.origin)}",
+        payload=f"{service.region}/{PAYLOAD.subject}/{_new_number(service)}",
         case=case,
         commitment=commit(salt, content),
     )
@@ -192,7 +193,7 @@ async def shred(
             body = {"case": case, "basis": basis, "reason": reason}
             if tombstone is not None:
                 body["tombstone"] = tombstone
-            name = f"{service.region}/{TOMBSTONE.subject}/{new_number(service.origin)}"
+            name = f"{service.region}/{TOMBSTONE.subject}/{_new_number(service)}"
             try:
                 index = await _record(service, "vault.shred", issuer, name, body)
             except LedgerError as error:
@@ -363,7 +364,7 @@ async def share(service: Service, paper: store.PayloadRow, holder: Holder, publi
             "wrap": wrap,
         }
         # Named by what it is, so that one whose answer was lost is not told of twice.
-        name = f"{service.region}/{KEY_SHARE.subject}/{_numbered(service.origin, wrap.hex()[:32])}"
+        name = f"{service.region}/{KEY_SHARE.subject}/{numbered(service.origin, wrap.hex()[:32])}"
         index = await service.readers.run(lambda it: sight.index_of(service, it, name))
         if index is None:
             index = await _record(service, "vault.share", service.region, name, body)
@@ -371,14 +372,8 @@ async def share(service: Service, paper: store.PayloadRow, holder: Holder, publi
     return row.wrapped
 
 
-def new_number(origin: str) -> str:
-    """Return a number that our log has not given out."""
-    return _numbered(origin, randomness(16).hex())
-
-
-def _numbered(origin: str, number: str) -> str:
-    log = number_of_origin(origin)
-    return number if log == 1 else f"{log}-{number}"
+def _new_number(service: Service) -> str:
+    return numbered(service.origin, randomness(NUMBER_BYTES).hex())
 
 
 async def _record(

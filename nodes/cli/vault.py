@@ -3,18 +3,22 @@
 import argparse
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from authz.tables.vault import RETENTION
 from ledger.commitment import SALT_BYTES
 from ledger.commitment import commit as commitment_to
 from ledger.errors import MalformedError
+from ledger.lineage import numbered
 from nodes.adapters.random import randomness
 from nodes.cli.caller import ask
 from nodes.cli.show import print_json
 from nodes.client import Client
 from nodes.files import read_bounded, write_durably
 
-_NAME_CHARS_MAX = 100
+NUMBER_BYTES: Final = 16
+
+_NAME_CHARS_MAX: Final = 100
 _unsafe = re.compile(r"[^\w.()（）-]+").sub
 
 
@@ -84,6 +88,22 @@ def shred(given: argparse.Namespace) -> int:
             officer=given.officer,
             tombstone=given.tombstone,
         )
+
+    print_json(ask(given, question))
+    return 0
+
+
+def keep(given: argparse.Namespace) -> int:
+    """Record why the region keeps what another one has shredded."""
+
+    async def question(client: Client) -> dict[str, Any]:
+        told = await client.status()
+        number = numbered(told["origin"], randomness(NUMBER_BYTES).hex())
+        subject = f"{told['region']}/{RETENTION.subject}/{number}"
+        names = ("case", "tombstone", "basis", "reason")
+        body = {name: getattr(given, name) for name in names}
+        acted = await client.act("vault.keep", subject, body, officer=given.officer)
+        return {"case": given.case, "retention": subject, "index": acted.index}
 
     print_json(ask(given, question))
     return 0

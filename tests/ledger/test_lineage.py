@@ -16,7 +16,7 @@ from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.judge import check_citations
 from ledger.keys import key_thumbprint
 from ledger.kind import Fact, Need, ViewFact
-from ledger.lineage import ancestors, before, has_number_of, heir_of, is_one_log, living
+from ledger.lineage import ancestors, before, has_number_of, heir_of, is_one_log, living, numbered
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster import Closing, Member, Pin
 from ledger.salvage import Salvage, as_judged, check_lost, decode_salvage
@@ -332,3 +332,9 @@ def test_the_vector_is_read_as_it_was_made() -> None:
     keys = {key_thumbprint(public): public}
     found = check_lost(lost, heir, closed.closed, lambda _origin: keys, lambda *_at: None)
     assert (found.origin, found.index) == (vector["origin"], vector["size"])
+
+
+def test_a_number_made_for_a_log_is_one_that_it_may_give_out() -> None:
+    for origin, number in (("n.example/510000", "7"), ("n.example/510000/2", "2-7")):
+        assert numbered(origin, "7") == number
+        assert has_number_of(origin, f"510000/payload/{numbered(origin, '7')}")

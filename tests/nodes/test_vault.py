@@ -414,8 +414,10 @@ def test_the_other_holders_see_the_tombstone_and_say_why_not_or_shred_too(town: 
     assert code_of(asked(town, TAKER, GIVER, *ask)) == "shredded"
     ask = ("shouxin/vault-ask/v1", theirs, "x25519", town.ask(GIVER, "vault")["version"])
     assert code_of(asked(town, GIVER, TAKER, *ask)) == "unanswered-tombstone"
-    keep = {"case": case, "tombstone": tomb, **WHY}
-    town.act(THEIR_HEAD, "vault.keep", f"{TAKER}/retention/1", keep)
+    node = str(town.live.founded.configs[TAKER].parent)
+    why = ("--basis", WHY["basis"], "--reason", WHY["reason"])
+    assert main(["vault", "keep", case, "--tombstone", tomb, *why, "--node", node]) == 0
+    assert main(["vault", "keep", case, "--tombstone", tomb, *why, "--node", node]) == 3
     assert town.ask(TAKER, "vault")["unanswered"] == []
     assert town.ask(THEIR_HEAD, "read_from_vault", paper)["content"] == PAPER
     town.ask(THEIR_HEAD, "shred", case, officer=THEIR_HEAD, tombstone=tomb, **WHY)

@@ -59,6 +59,15 @@ def add_vault(commands: Commands) -> None:
     shred.add_argument("--tombstone", metavar="OBJECT", help="of another region; answered by this")
     shred.add_argument("--officer", help="in whose name; left out, the region itself acts")
     add_caller(shred)
+    keep = command(
+        parts, "keep", "vault:keep", "record why the region keeps what another one has shredded"
+    )
+    keep.add_argument("case", metavar="CASE")
+    keep.add_argument("--tombstone", required=True, metavar="OBJECT", help="of the other region")
+    keep.add_argument("--reason", required=True, help="public; no citizen is named in it")
+    keep.add_argument("--basis", required=True, help="in law")
+    keep.add_argument("--officer", help="in whose name; left out, the region itself acts")
+    add_caller(keep)
     rotate = command(
         parts, "rotate", "vault:rotate", "publish the vault's next key, and destroy the old one"
     )
