@@ -18,7 +18,7 @@ HEADER_ROWS_MAX: Final = 10
 """Of titles and remarks above the header."""
 NAME_CHARS_MAX: Final = 200
 
-FIELDS: Final = ("department", "name", "code", "area", "department_code", "type")
+FIELDS: Final = ("department", "name", "code", "area", "department_code", "local_code", "type")
 
 _NEEDED: Final = ("department", "name", "code")
 
@@ -56,6 +56,11 @@ _HEADS: Final[Mapping[str, str]] = MappingProxyType(
         "实施主体编码": "department_code",
         "统一社会信用代码": "department_code",
         "departmentcode": "department_code",
+        "地方编码": "local_code",
+        "本地编码": "local_code",
+        "省级编码": "local_code",
+        "地方事项编码": "local_code",
+        "localcode": "local_code",
         "事项类型": "type",
         "类型": "type",
         "事项类别": "type",
@@ -72,6 +77,7 @@ class ListedItem:
         row: Its number in the list, from 1.
         area: Empty where the list has none.
         department_code: USCC of the department; empty where the list has none.
+        local_code: The province's own, where the list has it beside the national one.
         type: As the list says it; empty where it does not.
     """
 
@@ -81,6 +87,7 @@ class ListedItem:
     code: ItemCode
     area: str = ""
     department_code: str = ""
+    local_code: str = ""
     type: str = ""
 
 
@@ -221,7 +228,7 @@ def _item(number: int, given: Mapping[str, str]) -> ListedItem:
             raise _UntakenError(Untaken(number, name, "too-long", why))
     squeezed = {
         name: given.get(name, "").replace(" ", "").lstrip("'").upper()
-        for name in ("code", "area", "department_code")
+        for name in ("code", "area", "department_code", "local_code")
     }
     at = "code"
     try:
@@ -236,6 +243,9 @@ def _item(number: int, given: Mapping[str, str]) -> ListedItem:
                 raise MalformedError(
                     f"the item's code names {code.uscc} as the department", code="other-department"
                 )
+        at = "local_code"
+        if squeezed["local_code"]:
+            parse_item_code(squeezed["local_code"])
     except LedgerError as error:
         raise _UntakenError(Untaken(number, at, error.code, str(error))) from error
     return ListedItem(
@@ -245,5 +255,6 @@ def _item(number: int, given: Mapping[str, str]) -> ListedItem:
         code=code,
         area=squeezed["area"],
         department_code=squeezed["department_code"],
+        local_code=squeezed["local_code"],
         type=given.get("type", ""),
     )

@@ -23,6 +23,7 @@ COLUMNS_MAX: Final = 1_000
 ROWS_MAX: Final = 1_000_000
 
 _MAIN: Final = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_DELIMITERS: Final = "\t,;"
 _SHEET: Final = "xl/worksheets/sheet1.xml"
 _STRINGS: Final = "xl/sharedStrings.xml"
 _NO_SHEET: Final = (
@@ -55,8 +56,9 @@ def read_rows(path: Path) -> list[list[str]]:
 
 
 def _text_rows(text: str) -> list[list[str]]:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max("\t,;", key=first.count)
+    # Above the header there may be titles, which have no delimiter.
+    first = next((line for line in text.splitlines() if any(it in line for it in _DELIMITERS)), "")
+    delimiter = max(_DELIMITERS, key=first.count)
     try:
         # Not split by hand: a quoted cell may hold line ends.
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))

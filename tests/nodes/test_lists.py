@@ -50,6 +50,8 @@ def test_text_tables_are_read_with_the_delimiter_they_have(tmp_path: Path) -> No
         path = tmp_path / "list.csv"
         path.write_bytes(text.getvalue().encode("gbk"))
         assert read_rows(path) == rows
+        path.write_bytes(f"某县清单\n{text.getvalue()}".encode("gbk"))
+        assert read_rows(path) == [["某县清单"], *rows]
 
 
 @pytest.mark.parametrize(
