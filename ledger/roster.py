@@ -7,6 +7,7 @@ version takes effect in a log is not decided here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -33,6 +34,9 @@ _KEY_NAMES: Final = ("log", "witness", "mirror", "receipt", "issuer", "governanc
 _POST_QUANTUM_NAMES: Final = ("log_pq", "witness_pq", "mirror_pq")
 _MAPS: Final = ("members", "pins", "closed")
 _OPTIONAL_NAMES: Final = (*_POST_QUANTUM_NAMES, "log_sm2")
+# Two for each log, asked for with each note.
+_verifier_key = lru_cache(maxsize=1_024)(VerifierKey)
+
 _EMPTY: Final[Mapping[bytes, "tuple[Cosigner, ...]"]] = MappingProxyType({})
 
 Cosigner = tuple[str, str, bytes]
@@ -250,6 +254,7 @@ class Roster:
     suites: tuple[str, ...] = ()
     _regions: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _witnesses: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _quorums: Mapping[str, int] = field(init=False, repr=False, compare=False)
     _lines: Mapping[tuple[str, str], Mapping[bytes, tuple[Cosigner, ...]]] = field(
         init=False, repr=False, compare=False
     )
@@ -354,6 +359,11 @@ class Roster:
         object.__setattr__(self, "_regions", MappingProxyType(regions))
         object.__setattr__(self, "_witnesses", MappingProxyType(witnesses))
         object.__setattr__(self, "_lines", MappingProxyType(lines))
+        quorums = {
+            origin: policy.quorum(len(listed), self.faulty_max(origin))
+            for origin, listed in witnesses.items()
+        }
+        object.__setattr__(self, "_quorums", MappingProxyType(quorums))
 
     def _check_quorum(self, region: str, member: Member) -> None:
         count = len(self._witnesses[member.origin])
@@ -420,7 +430,8 @@ class Roster:
 
         A log without witnesses has a quorum of one, of none who could sign it; it is never reached.
         """
-        return policy.quorum(len(self.witnesses_of(origin)), self.faulty_max(origin))
+        self.region_of_origin(origin)
+        return self._quorums[origin]
 
     def witness_keys(self, origin: str) -> Mapping[bytes, tuple[Cosigner, ...]]:
         """Return who may sign witness lines for the log, by key id."""
@@ -432,14 +443,15 @@ class Roster:
 
     def log_key(self, origin: str) -> VerifierKey:
         """Return the key that signs the log's notes."""
-        return VerifierKey(origin, ED25519, self.member(self.region_of_origin(origin)).keys.log)
+        public = self.member(self.region_of_origin(origin)).keys.log
+        return _verifier_key(origin, ED25519, public)
 
     def log_keys(self, origin: str) -> tuple[VerifierKey, ...]:
         """Return every key that signs the log's notes: Ed25519, then ML-DSA-44 where it has one."""
         public = self.member(self.region_of_origin(origin)).keys.log_pq
         if public is None:
             return (self.log_key(origin),)
-        return (self.log_key(origin), VerifierKey(origin, POST_QUANTUM_COSIGNATURE, public))
+        return (self.log_key(origin), _verifier_key(origin, POST_QUANTUM_COSIGNATURE, public))
 
     def post_quantum_key(self, region: str, role: Role) -> VerifierKey | None:
         """Return the ML-DSA-44 key of a region's witness or mirror; None where it has none."""

@@ -62,10 +62,10 @@ from nodes.core.sight import Sight
 from nodes.core.views import Shelf, counted, due_for_uses
 from nodes.core.withheld import Withheld
 from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
-from nodes.snapshot import KnownNote, LogStatus, Snapshot, State
+from nodes.snapshot import LogStatus, Snapshot, State, known_note, log_status
 from nodes.store import closings, entries, notes, peers
 from nodes.store.apply import apply
-from nodes.store.engine import WRITER, check_undone, driver_errors, trouble
+from nodes.store.engine import Writing, check_undone, driver_errors, trouble
 from nodes.store.entries import LogIDs
 from nodes.store.reader import StoreReader
 from nodes.store.upgrades import upgrade
@@ -181,6 +181,7 @@ class Node:
         self._wrote = False
         self._commit = 0
         self._stored: dict[str, int] = {}
+        self._writing = Writing(ports.engine)
         self._errors = driver_errors(ports.engine)
         self.snapshot = Snapshot()
 
@@ -436,8 +437,7 @@ class Node:
         """
         held = self._held
         try:
-            with self._ports.engine.connect() as plain:
-                connection = plain.execution_options(**{WRITER: True})
+            with self._writing.connect() as connection:
                 if not self._is_loaded or self._is_to_close:
                     self._load(connection, now_ms)
                     if self._is_to_close:
@@ -788,15 +788,15 @@ class Node:
         logs: dict[str, LogStatus] = {}
         for origin, size in self._stored.items():
             row = rows.get(origin)
-            logs[origin] = LogStatus(
-                stored_size=size,
-                judged_size=self._judged_size(origin),
-                witnessed_size=0 if row is None else row.witnessed_size,
-                mirrored_size=0 if row is None else row.mirrored_size,
-                heard_ms=0 if row is None else row.heard_ms,
+            logs[origin] = log_status(
+                size,
+                self._judged_size(origin),
+                0 if row is None else row.witnessed_size,
+                0 if row is None else row.mirrored_size,
+                0 if row is None else row.heard_ms,
             )
         known = {
-            origin: KnownNote(size=note.size, root=note.root, fresh_at_s=note.fresh_at_s)
+            origin: known_note(note.size, note.root, note.fresh_at_s)
             for origin in network.known
             if (note := self._shelf.get(origin)) is not None
         }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from ledger.hashing import EMPTY_ROOT
@@ -14,7 +15,7 @@ from nodes.core.network import PeerHealth
 State = Literal["serving", "behind-fence", "behind-witnesses", "rebuilding", "standby"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LogStatus:
     """How far a log has come here. Sizes are numbers of entries."""
 
@@ -25,13 +26,18 @@ class LogStatus:
     heard_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class KnownNote:
     """A note of another log with a quorum of mirror lines, beside the log."""
 
     size: int
     root: bytes
     fresh_at_s: int
+
+
+# From one step to the next most of them are the same, and finding one costs less than making it.
+log_status = lru_cache(maxsize=256)(LogStatus)
+known_note = lru_cache(maxsize=256)(KnownNote)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

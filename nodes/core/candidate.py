@@ -129,7 +129,8 @@ class Round:
             *line_signatures(rosters, origin, _in_order(self.mirror), "mirror"),
             *(self.foreign[name] for name in sorted(self.foreign)),
         )
-        return Note.decode(self.head.note).with_signatures(*lines[: SIGNATURES_MAX - 1]).encode()
+        # The head's note ends in the log's own line, and more lines simply follow.
+        return self.head.note + b"".join(line.encode() for line in lines[: SIGNATURES_MAX - 1])
 
     def second_note(self) -> bytes:
         """Return the note with the log's own lines and all ML-DSA-44 lines; empty without any."""

@@ -154,7 +154,7 @@ class FinishedNotes:
         size, witness = self._witnessed.get(origin, (0, ()))
         if size == known.size:
             lines = (*line_signatures(rosters, origin, witness, "witness"), *lines)
-        note = Note.decode(known.note).with_signatures(*lines).encode()
+        note = known.note + b"".join(line.encode() for line in lines)
         return PutNote(origin, known.size, note, finished=True)
 
     def _merge(self, head: SignedHead, lines: Iterable[GoodLine]) -> bool:

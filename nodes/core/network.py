@@ -11,6 +11,7 @@ object is thrown away and made again from the store.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from typing import Final
 
@@ -107,6 +108,10 @@ class PeerHealth:
     claimed_size: int
     failures: int
     trouble: str
+
+
+# Most peers are as they were a step before, and finding that costs less than saying it anew.
+_peer_health = lru_cache(maxsize=256)(PeerHealth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +277,7 @@ class Network:
     def health(self) -> dict[str, PeerHealth]:
         """Return how each peer that witnesses our log looks from here."""
         return {
-            peer: PeerHealth(
+            peer: _peer_health(
                 item.believed, item.next_entry, item.claimed, item.failures, item.trouble
             )
             for peer, item in self.candidate.submissions.items()

@@ -66,6 +66,9 @@ class Watch:
         self._own_size = own_size
         self._past: dict[tuple[Role, bytes, str], _Past] = {}
         """By role, key id and log: a region's new key is not held to what its old one signed."""
+        self._known_ours: dict[str, Checkpoint] = {}
+        """By log, the head that was last found to be of the tree that we hold: all its witnesses
+        and mirrors sign the same one."""
         self._queue: list[tuple[Role, Checkpoint, tuple[GoodLine, ...]]] = []
 
     def note(self, role: Role, head: Checkpoint, lines: Iterable[GoodLine]) -> None:
@@ -155,6 +158,8 @@ class Watch:
 
     def _is_ours(self, head: Checkpoint, reader: LogReader) -> bool | None:
         heads = self._heads
+        if self._known_ours.get(head.origin) == head:
+            return True
         row = heads.row(head.origin)
         if row is not None and (row.witnessed_size, row.witnessed_root) == (head.size, head.root):
             return True
@@ -162,6 +167,9 @@ class Watch:
         if head.size > held:
             return None
         try:
-            return root_at(head.size, node_reader(reader, head.origin)) == head.root
+            is_ours = root_at(head.size, node_reader(reader, head.origin)) == head.root
         except LedgerError:
             return None
+        if is_ours:
+            self._known_ours[head.origin] = head
+        return is_ours

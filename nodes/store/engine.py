@@ -5,7 +5,8 @@ the driver. Whoever owns the write connection is the single writer: SQLite sees 
 PostgreSQL with an election. What the two databases do differently is decided here and nowhere else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -111,6 +112,47 @@ def open_sqlite(path: Path | None) -> Engine:
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+class Writing:
+    """The connection of the one that writes.
+
+    On SQLite it is kept from one use to the next, since taking it from the pool and giving it back
+    costs as much as a small step. A server's goes back each time: it may be another one by then.
+
+    Invariant: between two uses no transaction is open on it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # In memory all share one connection: whoever else writes must find it free.
+        self._keeps = isinstance(engine.pool, QueuePool) and engine.dialect.name != _POSTGRESQL
+        self._kept: Connection | None = None
+        if self._keeps:
+            # The last connection that closes is what leaves the database whole in one file.
+            event.listen(engine, "engine_disposed", self._let_go)
+
+    def _let_go(self, _engine: Engine) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.detach()
+            kept.close()
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Give the connection for one use; one that ends in an error is its last."""
+        connection, self._kept = self._kept, None
+        if connection is None:
+            connection = self._engine.connect().execution_options(**{WRITER: True})
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if self._keeps and not connection.in_transaction():
+            self._kept = connection
+        else:
+            connection.close()
 
 
 def create_schema(engine: Engine) -> None:

@@ -462,11 +462,12 @@ def test_a_database_that_may_not_grow_is_said_and_left_behind(tmp_path: Path) ->
         town = Town(station_)
         pages = [1]
 
-        def limit(raw: Any, *_: object) -> None:
+        def limit(connection: Any) -> None:
+            raw = connection.connection.driver_connection
             raw.execute(f"PRAGMA max_page_count={pages[0]}")
 
         # The smallest limit that SQLite takes is the present size.
-        event.listen(station_.nodes[HERE].service.readers._engine, "checkout", limit)
+        event.listen(station_.nodes[HERE].service.readers._engine, "begin", limit)
         for _ in range(3):
             town.act()
         # What is short may still find room on pages that are there.

@@ -261,8 +261,10 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
 
 def _limit_pages(town: Town, pages: int) -> None:
     """Let the database grow no further than it is, or to so many pages."""
+    engine = town.houses[A].engine
+    engine.dispose()
     # The pool has one connection, so it is the one that the node gets next.
-    with town.houses[A].engine.connect() as connection:
+    with engine.connect() as connection:
         raw = connection.connection.driver_connection
         assert raw is not None
         (present,) = raw.execute("PRAGMA page_count").fetchone()

@@ -30,7 +30,7 @@ from nodes.core.ready import (
 from nodes.core.settlement import WITHDRAWN
 from nodes.store import entries, facts, findings, notes, schema, ties
 from nodes.store.apply import apply
-from nodes.store.engine import Prepared, create_schema, open_sqlite
+from nodes.store.engine import Prepared, Writing, create_schema, open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.reader import StoreReader
 
@@ -51,6 +51,35 @@ def appended(
     update = extend_tiles(start, edge, leaves)
     write = AppendEntries(origin, start, tuple(new), tuple(leaves), update.tiles)
     return write, update.edge
+
+
+def test_the_writer_keeps_its_connection_until_a_use_fails(tmp_path: Path) -> None:
+    """And leaves nothing open on it, or others would find the database locked."""
+    engine = open_sqlite(tmp_path / "node.sqlite")
+    create_schema(engine)
+    writing = Writing(engine)
+    with writing.connect() as first, first.begin():
+        notes.put_memory(first, "a", b"1")
+    with writing.connect() as second:
+        second.begin()  # and never ended
+        notes.put_memory(second, "b", b"2")
+    assert second is first
+
+    def fail() -> None:
+        with writing.connect() as third, third.begin():
+            assert third is not second
+            notes.put_memory(third, "c", b"3")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with writing.connect() as fourth, fourth.begin():
+        notes.put_memory(fourth, "d", b"4")
+    with engine.begin() as other:
+        notes.put_memory(other, "e", b"5")
+        assert dict(notes.load_memory(other)) == {"a": b"1", "d": b"4", "e": b"5"}
+    engine.dispose()
+    assert not (tmp_path / "node.sqlite-wal").exists()
 
 
 @settings(max_examples=20)
