@@ -178,6 +178,8 @@ class Node:
         """Whether new approvals may make the next version whole."""
         self._asking_until_ms: int | None = None
         self._held: tuple[Asked, ...] = ()
+        self._within_sight: Shelf | None = None
+        """What the memory before a version relied on; committed, and not taken over yet."""
         self._wrote = False
         self._commit = 0
         self._stored: dict[str, int] = {}
@@ -288,12 +290,34 @@ class Node:
             rosters.newest.closed,
         )
         self._shelf = Shelf()
+        self._take_over(reader)
         self._settlement = Settlement(self._own, rosters.newest.closed)
         self._settlement_is_new = True
         self._withheld = Withheld(rosters.newest.constants.staleness_s, tuple(self._stored))
         self._wanted_fresh: dict[str, int] = {}
         self._published = self._load_published(connection)
         self._take_own(reader, now_ms)
+
+    def _take_over(self, reader: StoreReader) -> None:
+        """Keep within sight what was there before a version came.
+
+        A note that is newer, but not judged or not stored yet, must not take its place: what people
+        were told a moment ago they may rely on.
+        """
+        before = self._within_sight
+        if self._is_to_close:
+            return  # all of this is done again once that is done
+        self._within_sight = None
+        for origin, known in {} if before is None else before.notes.items():
+            viewed = self._follower.states.get(origin)
+            if viewed is None or not self._shelf.is_better(origin, known, viewed.size):
+                continue
+            whole = counted(known, viewed, self._projection)
+            if (
+                whole is not None
+                and self._projection.root(origin, known.size, reader) == known.root
+            ):
+                self._shelf.put(origin, whole)
 
     def _close_logs(self, connection: Connection, now_ms: int) -> None:
         """Take over what a new version of the roster closes, before anything else is done.
@@ -459,7 +483,7 @@ class Node:
         except self._errors as error:
             # Rolled back: nothing of this step is on disk.
             self._is_loaded = False
-            self._held = ()
+            self._held, self._within_sight = (), None
             return self._unavailable((*held, *events), error, now_ms)
         except ConflictError as error:
             # Memory says one thing and the store another, and we cannot tell which is right.
@@ -472,6 +496,7 @@ class Node:
             # Another version is known, or in force in some log: who signs, who counts and who is
             # asked is all made anew from the store, in the next step.
             self._is_loaded = False
+            self._within_sight = self._shelf
             return replace(outbox, wake_at_ms=now_ms)
         return outbox
 
@@ -797,8 +822,7 @@ class Node:
             )
         known = {
             origin: known_note(note.size, note.root, note.fresh_at_s)
-            for origin in network.known
-            if (note := self._shelf.get(origin)) is not None
+            for origin, note in self._shelf.notes.items()
         }
         checkpoint = None if published is None else published.checkpoint
         return Snapshot(

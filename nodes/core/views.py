@@ -23,6 +23,11 @@ class Shelf:
 
     _notes: dict[str, Known] = field(default_factory=dict)
 
+    @property
+    def notes(self) -> Mapping[str, Known]:
+        """By origin."""
+        return self._notes
+
     def get(self, origin: str) -> Known | None:
         """Return the note to record of a log; None before there is one."""
         return self._notes.get(origin)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from ledger.errors import UnavailableError
 from ledger.names import origin_for
@@ -14,6 +15,8 @@ from nodes.core.log_state import LogState
 from nodes.core.ready import PeerCalled, PeerReply
 from nodes.core.rosters import own_keys
 from nodes.ports import RoleKeys
+from nodes.store.entries import LogIDs
+from nodes.store.schema import notes
 from tests.nodes import neighbours
 from tests.nodes.town import House, Town
 
@@ -220,6 +223,25 @@ def test_a_region_leaves_and_the_rest_goes_on() -> None:
     assert caught.value.code == "log-closed"
     town.kill(E)
     check_all_at(town, 2, A, B, C, D)
+
+
+def test_what_was_within_sight_before_a_version_came_stays_within_sight() -> None:
+    """A window that was told of an act by another region relies on it in the next moment."""
+    town = town_of(A, B, C)
+    signed = sign(following(town))
+    town.act(B, "party.enrol", f"{B}/hall/told", {"name": "大厅"})
+    town.rounds()
+    origin, node = town.origin(B), town.node(A)
+    before = node.snapshot.known[origin]
+    assert before.size == town.node(B).snapshot.size
+    # The store has such a note a little later, so the memory made from it may lack it.
+    with town.houses[A].engine.begin() as connection:
+        connection.execute(delete(notes).where(notes.c.log_id == LogIDs().find(connection, origin)))
+    town.cut = {A}
+    assert tell(town, A, signed).status == 204
+    town.step(A)
+    assert node._rosters.newest.version == 2
+    assert node.snapshot.known[origin] == before
 
 
 def test_versions_follow_one_another() -> None:

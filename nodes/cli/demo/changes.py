@@ -78,6 +78,8 @@ async def _approve(world: World, office: Office, version: int) -> None:
     deadline_s = time.monotonic() + SEEN_S
     client = await office.client()
     while time.monotonic() < deadline_s:
+        if (await client.roster())["newest"] >= version:
+            return  # the others were enough, and sooner
         coming = await client.next_roster()
         if any(said["proposals"] for said in coming["said"].values()):
             break
