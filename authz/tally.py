@@ -7,8 +7,9 @@ over the entries below a size are the same for every node, in whatever batches i
 Source: docs/method.md, version 1; mechanisms 9, 46, 47, 61, 62, 64.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from authz.calendar import TERM_DAYS_MAX, day_of
@@ -96,7 +97,7 @@ class Doing(NamedTuple):
     is_late: bool
 
 
-_Of = Callable[[Doing], Iterator[Tally]]
+_Of = Callable[[Doing], Iterable[Tally]]
 
 
 def tallies(  # noqa: PLR0917 - an act, and what it changed
@@ -111,10 +112,11 @@ def tallies(  # noqa: PLR0917 - an act, and what it changed
     of = _OF.get(kind)
     if of is None:
         return ()
-    is_late = any(flag.code == "late" for flag in flags)
+    is_late = bool(flags) and any(flag.code == "late" for flag in flags)
     return tuple(of(Doing(kind, subject, day_of(time_s), before, after, is_late)))
 
 
+@lru_cache(maxsize=256)
 def term_figure(family: str, promised: int) -> str:
     """Return the figure of the promises of so many working days."""
     return f"{family}{min(promised, TERM_DAYS_MAX):0{TERM_DIGITS}}"
@@ -122,60 +124,68 @@ def term_figure(family: str, promised: int) -> str:
 
 # ---- cases --------------------------------------------------------------------------------------
 
-_PLAIN: Final[Mapping[str, Figure]] = {
-    CaseEvent.NOTICE: Figure.NOTICES,
-    CaseEvent.SUPPLEMENT: Figure.SUPPLEMENTS,
-    CaseEvent.VERIFY: Figure.VERIFIED,
-    CaseEvent.DELIVER: Figure.DELIVERED,
-    CaseEvent.WITHDRAW: Figure.WITHDRAWN,
+# Looked up once: these are asked for with every act on a case.
+_TAKEN_IN: Final = Figure.TAKEN_IN.value
+_DECIDED: Final = Figure.DECIDED.value
+_REFUSED: Final = Figure.REFUSED.value
+_GRANT_DECIDED: Final = Figure.GRANT_DECIDED.value
+_PLAIN: Final[Mapping[str, str]] = {
+    CaseEvent.NOTICE.value: Figure.NOTICES.value,
+    CaseEvent.SUPPLEMENT.value: Figure.SUPPLEMENTS.value,
+    CaseEvent.VERIFY.value: Figure.VERIFIED.value,
+    CaseEvent.DELIVER.value: Figure.DELIVERED.value,
+    CaseEvent.WITHDRAW.value: Figure.WITHDRAWN.value,
 }
 
 
-def _opened(it: Doing) -> Iterator[Tally]:
-    yield Tally(Figure.TAKEN_IN, it.day, it.after["unit"])
-    yield from _promised(it.after, 1)
+# These run for every act on a case, so they make lists and no generators.
 
 
-def _done(it: Doing) -> Iterator[Tally]:
-    yield Tally(_PLAIN[it.kind], it.day, it.after["unit"])
-    if it.before.get("term") != it.after.get("term"):
-        yield from _promised(it.before, -1)
-        yield from _promised(it.after, 1)
-    if it.kind == CaseEvent.WITHDRAW:
-        yield from _over(it)
-
-
-def _decided(it: Doing) -> Iterator[Tally]:
+def _opened(it: Doing) -> list[Tally]:
     row = it.after
+    return [Tally(_TAKEN_IN, it.day, row["unit"]), *_promised(row, 1)]
+
+
+def _done(it: Doing) -> list[Tally]:
+    before, row = it.before, it.after
+    found = [Tally(_PLAIN[it.kind], it.day, row["unit"])]
+    if before.get("term") != row.get("term"):
+        found += (*_promised(before, -1), *_promised(row, 1))
+    if it.kind == CaseEvent.WITHDRAW:
+        found += _over(it)
+    return found
+
+
+def _decided(it: Doing) -> list[Tally]:
+    row, day = it.after, it.day
     term = row.get("term")
-    waited = 0 if term is None else it.day - term[1]
-    yield Tally(Figure.DECIDED, it.day, row["dept"], row["item"], total=waited)
+    waited = 0 if term is None else day - term[1]
+    found = [Tally(_DECIDED, day, row["dept"], row["item"], 1, waited), *_over(it)]
     if row["result"] == "refused":
-        yield Tally(Figure.REFUSED, it.day, row["dept"])
+        found.append(Tally(_REFUSED, day, row["dept"]))
     if "grant" in row:
-        yield Tally(Figure.GRANT_DECIDED, it.day, row["grant"])
-    yield from _over(it)
+        found.append(Tally(_GRANT_DECIDED, day, row["grant"]))
+    return found
 
 
-def _promised(row: Row, count: int) -> Iterator[Tally]:
+def _promised(row: Row, count: int) -> tuple[Tally, ...]:
     term = row.get("term")
     if term is None or term[0] is None:
-        return
-    figure = term_figure(PROMISED, term[0])
-    yield Tally(figure, term[-1], row["dept"], spelled(term), count)
+        return ()
+    return (Tally(term_figure(PROMISED, term[0]), term[-1], row["dept"], _spelled(term), count),)
 
 
-def _over(it: Doing) -> Iterator[Tally]:
+def _over(it: Doing) -> tuple[Tally, ...]:
     term = it.after.get("term")
     if term is None or term[0] is None:
-        return
-    figure = term_figure(OVER, term[0])
-    yield Tally(figure, term[-1], it.after["dept"], f"{spelled(term)};{it.day}")
+        return ()
+    detail = f"{_spelled(term)};{it.day}"
+    return (Tally(term_figure(OVER, term[0]), term[-1], it.after["dept"], detail),)
 
 
-def spelled(term: list[int | None]) -> str:
+def _spelled(term: list[int | None]) -> str:
     """Return a term's days but for the last one, by which it is filed."""
-    return ",".join(map(str, term[1:-1]))
+    return "" if len(term) == 2 else ",".join(map(str, term[1:-1]))
 
 
 def _returned(it: Doing) -> Iterator[Tally]:
@@ -260,10 +270,10 @@ def _listed(it: Doing) -> Iterator[Tally]:
 
 
 _OF: Final[Mapping[str, _Of]] = {
-    CaseEvent.OPEN: _opened,
+    CaseEvent.OPEN.value: _opened,
     **dict.fromkeys(_PLAIN, _done),
-    CaseEvent.DECIDE: _decided,
-    CustodyEvent.DECLINE: _returned,
+    CaseEvent.DECIDE.value: _decided,
+    CustodyEvent.DECLINE.value: _returned,
     "procedure.start": _halted,
     "procedure.end": _halted,
     "evaluation.rate": _rated,

@@ -86,7 +86,8 @@ class Effects:
     def tallied(self, origin: str) -> Iterator[PutTallies]:
         """Give the write of what was counted, where anything was."""
         rows = tuple(
-            TallyRow(at, figure, day, unit, detail, number, total)
+            # Text and no member of an enumeration: drivers tell the two apart.
+            TallyRow(at, str(figure), day, unit, detail, number, total)
             for (_, figure, day, unit, detail), (at, number, total) in self.tallies.items()
             if number or total
         )

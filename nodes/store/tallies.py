@@ -151,7 +151,7 @@ class Sums:
 
     def _days(self, figure: str, low: int, high: int) -> Sequence[ColumnElement[bool]]:
         days = _tallies.day.between(low, high)
-        return (_tallies.figure == figure, days, self._below)
+        return (_tallies.figure == str(figure), days, self._below)
 
 
 def promised_days(connection: Connection) -> list[int]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, RootTransaction, select
 
+from authz.tally import Figure, tallies
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
 from ledger.errors import FatalError, MalformedError, UnavailableError
@@ -28,6 +29,7 @@ from nodes.adapters.fence_file import FileFence, SharedFence
 from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.fsck import check_folder
 from nodes.cli.repair import repair_folder
+from nodes.core.effects import Effects
 from nodes.core.ready import PutMemory
 from nodes.node import Node
 from nodes.ports import FenceMark
@@ -45,6 +47,7 @@ from nodes.store.engine import (
 )
 from nodes.store.entries import LogIDs
 from nodes.store.postgresql import LostCommitError, LostSessionError
+from nodes.store.tallies import Sums, promised_days
 from tests.nodes.postgres import Cluster
 from tests.nodes.postgres import cluster as running_cluster
 from tests.nodes.stage import HERE, THERE, Station, open_desk, station
@@ -120,6 +123,45 @@ def test_one_process_writes_until_it_closes(pair: tuple[Store, Store]) -> None:
     assert won(second)
     write(second, "b")
     assert names(second) == {"a", "b"}
+
+
+def test_the_sums_of_a_work_ledger_are_those_of_sqlite(
+    pair: tuple[Store, Store], tmp_path: Path
+) -> None:
+    """The same acts counted by both: by unit, by detail, by day, and the grants that were used."""
+    effects = Effects()
+    grant = {"st": "offered", "ans": "accepted", "from": 0, "until": 10**9}
+    for at in range(40):
+        used = {"dept": "5/d", "item": "5/i", "grant": f"5/grant/{at % 3}", "unit": "5/w"}
+        used |= {"term": [5, at // 10], "result": "granted"}
+        day_s = at // 10 * 86_400
+        for kind in ("case.open", "case.decide"):
+            effects.tally(at, at, tallies(kind, "5/case/c", day_s, {}, used, ()))
+        lent = tallies("grant.offer", f"5/grant/{at % 8}", 0, {}, grant, ())
+        effects.tally(0, 1, lent if at < 8 else ())
+    told = []
+    assert won(pair[0])
+    file = open_store(tmp_path / "node.db")
+    create_schema(file.writing)
+    for store in (pair[0], file):
+        ids = LogIDs()
+        with writing(store) as connection:
+            apply(connection, ids, effects.tallied("n/5"))
+        with store.reading.connect() as connection:
+            sums = Sums(connection, ids, {"n/5": 30})
+            told.append(
+                (
+                    promised_days(connection),
+                    sorted(sums.by_unit(Figure, 0, 9)),
+                    sorted(sums.by_detail("promised/0005", 0, 9)),
+                    sorted(sums.by_day("over/0005", 0, 9)),
+                    sums.lent(0, 9),
+                )
+            )
+    file.close()
+    assert told[0] == told[1]
+    assert [(it.number, it.used) for it in told[0][4]] == [(8, 3)]
+    assert sum(it.number for it in told[0][1] if it.figure == Figure.DECIDED) == 30
 
 
 def test_who_never_won_cannot_write(pair: tuple[Store, Store]) -> None:
