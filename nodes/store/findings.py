@@ -1,9 +1,10 @@
 """Findings, uses of foreign facts and how they stand, and when entries were seen."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, literal_column, select
 
 from ledger import encoding
 from nodes.core.ready import FindingRow, PutEvidence
@@ -49,9 +50,8 @@ _WITHDRAW: Final = Prepared(
     ("log", "index", "code", "subject"),
 )
 # Literal states, not parameters: only so does the planner see that the partial index serves.
-_UNSETTLED: Final = _uses.status.in_(
-    [bindparam(None, status, literal_execute=True) for status in schema.UNSETTLED]
-)
+_UNSETTLED: Final = _uses.status.in_([literal_column(f"'{it}'") for it in schema.UNSETTLED])
+_UNSETTLED_NAMES: Final = ("log", "fact", "low", "high", "rows")
 
 
 def put_findings(connection: Connection, ids: LogIDs, rows: Sequence[FindingRow]) -> None:
@@ -150,18 +150,36 @@ def load_unsettled(
         high: Past the largest; None for no bound.
         rows_max: None for all.
     """
-    query = select(schema.uses).where(_UNSETTLED, _uses.index >= low)
-    if origin is not None:
-        query = query.where(_uses.log_id == (ids.find(connection, origin) or 0))
-    elif fact_origin is not None:
+    given = (
+        None if origin is None else ids.find(connection, origin) or 0,
+        fact_origin,
+        low,
+        high,
+        rows_max,
+    )
+    names = tuple(
+        name for name, value in zip(_UNSETTLED_NAMES, given, strict=True) if value is not None
+    )
+    values = [value for value in given if value is not None]
+    found = _unsettled(names).run(connection, values).fetchall()
+    return [_use(connection, ids, row) for row in found]
+
+
+@cache
+def _unsettled(names: tuple[str, ...]) -> Prepared:
+    """Return the query for unsettled uses that is bounded by these of its parameters."""
+    query = select(schema.uses).where(_UNSETTLED, _uses.index >= bindparam("low"))
+    if "log" in names:
+        query = query.where(_uses.log_id == bindparam("log"))
+    elif "fact" in names:
         # Named one by one, the logs lead into the small index of what is unsettled.
-        query = query.where(_uses.log_id.in_(ids.every(connection)))
-    if fact_origin is not None:
-        query = query.where(_uses.fact_origin == fact_origin)
-    if high is not None:
-        query = query.where(_uses.index < high)
+        query = query.where(_uses.log_id.in_(select(schema.logs.c.log_id)))
+    if "fact" in names:
+        query = query.where(_uses.fact_origin == bindparam("fact"))
+    if "high" in names:
+        query = query.where(_uses.index < bindparam("high"))
     query = query.order_by(_uses.log_id, _uses.index, _uses.fact_origin, _uses.fact_object)
-    return _use_rows(connection, ids, query.limit(rows_max))
+    return Prepared(query.limit(bindparam("rows") if "rows" in names else None), names)
 
 
 def put_evidence(connection: Connection, ids: LogIDs, rows: Sequence[PutEvidence]) -> None:
@@ -193,10 +211,6 @@ def _finding(connection: Connection, ids: LogIDs, row: Sequence[Any]) -> Finding
         detail=detail,
         evidence=tuple((pair[0], pair[1]) for pair in encoding.decode(bytes(evidence))),
     )
-
-
-def _use_rows(connection: Connection, ids: LogIDs, query: Executable) -> list[UseRow]:
-    return [_use(connection, ids, row) for row in connection.execute(query)]
 
 
 def _use(connection: Connection, ids: LogIDs, row: Sequence[Any]) -> UseRow:
