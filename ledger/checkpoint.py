@@ -9,7 +9,8 @@ done here.
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Final, Self
+from functools import lru_cache
+from typing import Final
 
 from ledger.errors import MalformedError
 from ledger.hashing import EMPTY_ROOT, HASH_BYTES
@@ -19,6 +20,10 @@ TIME_S_MAX: Final = 2**63 - 1
 
 # One length octet stands before the origin in ``subtree_message``; no log needs a longer name.
 ORIGIN_BYTES_MAX: Final = 255
+
+CACHED_MAX: Final = 1_024
+CACHED_BYTES_MAX: Final = 512
+"""What is longer is read anew each time, so that nobody can fill memory."""
 
 _SUBTREE_LABEL: Final = b"subtree/v1\n\0"
 
@@ -54,26 +59,33 @@ class Checkpoint:
         return self.encode()
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
+    def decode(cls, data: bytes) -> "Checkpoint":
         """Read the text of a checkpoint note.
 
         Raises:
             MalformedError: ``extension-line`` for a fourth line, else ``malformed``.
         """
-        lines = data.split(b"\n", 4)
-        if len(lines) > 4 or (len(lines) == 4 and lines[3]):
-            raise MalformedError("checkpoint has an extension line", code="extension-line")
-        try:
-            first, second, third, _ = lines
-            origin, size, root = first.decode(), int(second), base64.b64decode(third)
-        except (ValueError, binascii.Error) as error:
-            raise MalformedError("checkpoint is not three lines of text") from error
-        checkpoint = cls(origin, size, root)
-        # int() takes "+5" and "0_5", and b64decode() takes stray bits. Rather than guard
-        # against each, accept only the one spelling that we would write ourselves.
-        if checkpoint.encode() != data:
-            raise MalformedError("checkpoint is not in its one canonical form")
-        return checkpoint
+        return _known(data) if len(data) <= CACHED_BYTES_MAX else _read(data)
+
+
+def _read(data: bytes) -> Checkpoint:
+    lines = data.split(b"\n", 4)
+    if len(lines) > 4 or (len(lines) == 4 and lines[3]):
+        raise MalformedError("checkpoint has an extension line", code="extension-line")
+    try:
+        first, second, third, _ = lines
+        origin, size, root = first.decode(), int(second), base64.b64decode(third)
+    except (ValueError, binascii.Error) as error:
+        raise MalformedError("checkpoint is not three lines of text") from error
+    checkpoint = Checkpoint(origin, size, root)
+    # int() takes "+5" and "0_5", and b64decode() takes stray bits. Rather than guard
+    # against each, accept only the one spelling that we would write ourselves.
+    if checkpoint.encode() != data:
+        raise MalformedError("checkpoint is not in its one canonical form")
+    return checkpoint
+
+
+_known = lru_cache(maxsize=CACHED_MAX)(_read)
 
 
 def cosignature_message(time_s: int, checkpoint_text: bytes) -> bytes:

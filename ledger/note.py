@@ -9,6 +9,7 @@ import binascii
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Self
 
 from ledger.checkpoint import TIME_S_MAX, Checkpoint, cosignature_message, subtree_message
@@ -41,6 +42,13 @@ _PUBLIC_BYTES_OF: Final = {
 # Em dash (U+2014) and a space.
 _LINE_HEAD: Final = "\u2014 ".encode()
 
+CACHED_MAX: Final = 2_048
+"""Of keys' names and ids, and of signature lines: the same few come again and again."""
+NOTES_CACHED_MAX: Final = 256
+LINE_CACHED_BYTES_MAX: Final = 1 << 12
+NOTE_CACHED_BYTES_MAX: Final = 1 << 14
+"""What is longer is read anew each time, so that nobody can fill memory."""
+
 _CONTROLS: Final = bytes(octet for octet in range(0x20) if octet != 0x0A)
 
 
@@ -72,24 +80,31 @@ class Signature:
         )
 
     @classmethod
-    def decode(cls, line: bytes) -> Self:
+    def decode(cls, line: bytes) -> "Signature":
         """Read one line, which ends in a line feed.
 
         Raises:
             MalformedError: It is no signature line, or is one in another spelling.
         """
-        if not line.startswith(_LINE_HEAD):
-            raise MalformedError("a signature line starts with an em dash and a space")
-        name, _, encoded = line[len(_LINE_HEAD) : -1].partition(b" ")
-        try:
-            blob = base64.b64decode(encoded)
-            signature = cls(name.decode(), blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:])
-        except (ValueError, binascii.Error) as error:
-            raise MalformedError("a signature line is not text and base64") from error
-        # b64decode() skips strange characters and ignores stray bits; spelling again does not.
-        if base64.b64encode(blob) != encoded or not line.endswith(b"\n"):
-            raise MalformedError("a signature line is not in its one canonical form")
-        return signature
+        return _known_line(line) if len(line) <= LINE_CACHED_BYTES_MAX else _read_line(line)
+
+
+def _read_line(line: bytes) -> Signature:
+    if not line.startswith(_LINE_HEAD):
+        raise MalformedError("a signature line starts with an em dash and a space")
+    name, _, encoded = line[len(_LINE_HEAD) : -1].partition(b" ")
+    try:
+        blob = base64.b64decode(encoded)
+        signature = Signature(name.decode(), blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:])
+    except (ValueError, binascii.Error) as error:
+        raise MalformedError("a signature line is not text and base64") from error
+    # b64decode() skips strange characters and ignores stray bits; spelling again does not.
+    if base64.b64encode(blob) != encoded or not line.endswith(b"\n"):
+        raise MalformedError("a signature line is not in its one canonical form")
+    return signature
+
+
+_known_line = lru_cache(maxsize=CACHED_MAX)(_read_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,29 +136,36 @@ class Note:
         return b"%b\n%b" % (self.text, lines)
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
+    def decode(cls, data: bytes) -> "Note":
         """Read a note. Its signatures are not checked.
 
         Raises:
             MalformedError: The bytes are no note; ``too-large`` beyond 1 MiB.
         """
-        if len(data) > NOTE_BYTES_MAX:
-            raise MalformedError(f"a note has at most 1 MiB, not {len(data)}", code="too-large")
-        # The text may hold blank lines, signature lines may not: so it is the last one that counts.
-        split = data.rfind(b"\n\n")
-        if split < 0:
-            raise MalformedError("a note has a blank line before its signatures")
-        lines = data[split + 2 :].splitlines(keepends=True)
-        # Counted before they are read, so that a note of short lines costs little.
-        if len(lines) > SIGNATURES_MAX:
-            raise MalformedError(f"a note has at most 100 signature lines, not {len(lines)}")
-        # splitlines() also ends a line at a carriage return, where a signature line does not: so
-        # each line must spell itself, and with them the note does.
-        return cls(data[: split + 1], tuple(Signature.decode(line) for line in lines))
+        return _known_note(data) if len(data) <= NOTE_CACHED_BYTES_MAX else _read_note(data)
 
     def with_signatures(self, *signatures: Signature) -> Self:
         """Return the note with more lines at its end."""
         return type(self)(self.text, (*self.signatures, *signatures))
+
+
+def _read_note(data: bytes) -> Note:
+    if len(data) > NOTE_BYTES_MAX:
+        raise MalformedError(f"a note has at most 1 MiB, not {len(data)}", code="too-large")
+    # The text may hold blank lines, signature lines may not: so it is the last one that counts.
+    split = data.rfind(b"\n\n")
+    if split < 0:
+        raise MalformedError("a note has a blank line before its signatures")
+    lines = data[split + 2 :].splitlines(keepends=True)
+    # Counted before they are read, so that a note of short lines costs little.
+    if len(lines) > SIGNATURES_MAX:
+        raise MalformedError(f"a note has at most 100 signature lines, not {len(lines)}")
+    # splitlines() also ends a line at a carriage return, where a signature line does not: so
+    # each line must spell itself, and with them the note does.
+    return Note(data[: split + 1], tuple(Signature.decode(line) for line in lines))
+
+
+_known_note = lru_cache(maxsize=NOTES_CACHED_MAX)(_read_note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +263,7 @@ class VerifiedSignature:
     time_s: int | None
 
 
+@lru_cache(maxsize=CACHED_MAX)
 def check_key_name(name: str) -> None:
     """Check that ``name`` may stand in a signature line or a vkey.
 
@@ -258,6 +281,7 @@ def check_key_name(name: str) -> None:
         raise MalformedError("a key name holds a space, a plus sign or a control character")
 
 
+@lru_cache(maxsize=CACHED_MAX)
 def key_id(name: str, kind: int, public: bytes) -> bytes:
     """Return the four bytes that name a key in signature lines.
 

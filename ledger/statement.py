@@ -163,6 +163,10 @@ def decode_statement(entry: bytes) -> UnverifiedStatement:
         MalformedError: The bytes or a field are not of the form.
         UnverifiedError: ``bad-algorithm``: the signature is neither EdDSA nor SM2 with SM3.
     """
+    return _read(entry)
+
+
+def _read(entry: bytes) -> UnverifiedStatement:
     if len(entry) > ENTRY_BYTES_MAX:
         raise MalformedError(f"an entry has at most {ENTRY_BYTES_MAX} bytes", code="too-large")
     protected, payload, signature = encoding.decode_statement_parts(entry)

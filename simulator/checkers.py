@@ -4,6 +4,7 @@ Nothing here asks a node what it believes, except to compare that with what is s
 raises ``BrokenError`` at the very event that broke it.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -95,8 +96,8 @@ class Checkers:
         self._rows: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._history: dict[tuple[str, str], int] = {}
         """Which of a liar's histories a machine holds."""
-        self._lines: dict[tuple[str, str, bytes], dict[tuple[int, bytes], int]] = {}
-        """By log, role and key: the heads that are signed, and when."""
+        self._dates: dict[tuple[str, str, bytes], list[tuple[int, int]]] = {}
+        """By log, role and key: sizes and times of an honest region's lines, both ascending."""
         self._signers: dict[tuple[str, str], dict[tuple[int, bytes], set[bytes]]] = {}
         """By log and role: each head, and by which keys it is signed."""
         self._quorate: dict[tuple[str, str], dict[int, set[bytes]]] = defaultdict(dict)
@@ -108,6 +109,10 @@ class Checkers:
         self._newest_note: dict[str, bytes] = {}
         self._log_ids: dict[str, dict[str, int]] = defaultdict(dict)
         self._seen: dict[tuple[str, str], int] = {}
+        self._compared: dict[str, tuple[int, int]] = {}
+        """By log, how much all had judged at the last two looks."""
+        self._uses_seen: dict[str, tuple[int, int]] = {}
+        """By region, how long its log was at the last two looks."""
         self._growing: dict[str, list[bytes]] = defaultdict(list)
         self._standing: dict[str, dict[str, dict[str, Standing]]] = defaultdict(dict)
 
@@ -419,7 +424,6 @@ class Checkers:
         what = f"a {role} line of {machine.region} on {checkpoint.origin}"
         self.reference.check_head(checkpoint.origin, checkpoint.size, checkpoint.root, what)
         size, head = checkpoint.size, (checkpoint.size, checkpoint.root)
-        given = self._lines.setdefault((checkpoint.origin, role, key_id), {})
         if machine.region not in self.liars:
             if region != machine.region:
                 raise BrokenError(f"{what} is signed by {region}")
@@ -428,15 +432,29 @@ class Checkers:
             held = self._rows.get((region, checkpoint.origin), (0, 0, 0))[0]
             if role == "mirror" and held < size:
                 raise BrokenError(f"{what} for {size} entries that it does not hold")
-            for (other_size, _), other_s in given.items():
-                # Answers may cross on the way, not on the signer's desk: dates go with sizes.
-                if (other_size - size) * (other_s - time_s) < 0:
-                    raise BrokenError(f"{what} went back from {other_size} to {size}")
-        given[head] = max(time_s, given.get(head, 0))
+            dates = self._dates.setdefault((checkpoint.origin, role, key_id), [])
+            self._check_order(dates, checkpoint, time_s, what)
         signers = self._signers.setdefault((checkpoint.origin, role), {}).setdefault(head, set())
         if key_id not in signers:
             signers.add(key_id)
             self._count_quorum(checkpoint, signers, role)
+
+    @staticmethod
+    def _check_order(
+        dates: list[tuple[int, int]], checkpoint: Checkpoint, time_s: int, what: str
+    ) -> None:
+        """Check that the dates of a key's lines go with sizes.
+
+        Answers may cross on the way, not on the signer's desk.
+        """
+        at = bisect_left(dates, (checkpoint.size, time_s))
+        if at < len(dates) and dates[at] == (checkpoint.size, time_s):
+            return
+        before = dates[at - 1] if at else (0, 0)
+        after = dates[at] if at < len(dates) else None
+        if before[1] > time_s or (after is not None and after[1] < time_s):
+            raise BrokenError(f"{what} went back: {time_s}, between {before} and {after}")
+        dates.insert(at, (checkpoint.size, time_s))
 
     def _signed_head(
         self, heads: Sequence[Checkpoint], line: bytes, role: str
@@ -527,19 +545,32 @@ class Checkers:
         if len(holders) > 1:
             raise BrokenError(f"{machine.region} sees two holders of {name}: {holders}")
 
-    def compare_projections(self) -> None:
-        """Check that all nodes made the same of the same entries, also of what settles later."""
+    def compare_projections(self, *, recent: bool = False) -> None:
+        """Check that all nodes made the same of the same entries, also of what settles later.
+
+        Args:
+            recent: Whether only what entries left that were not yet judged everywhere at the look
+                before the last; else everything.
+        """
         machines = list(self.sound())
         judged = {machine.region: self.sizes(machine, "projections") for machine in machines}
         for origin in self.reference.logs:
             # The one that has judged most of a log is what the others are compared with.
             best = max(machines, key=lambda one: judged[one.region].get(origin, 0))
+            before, last = self._compared.get(origin, (0, 0))
             for machine in machines:
                 if machine is not best:
-                    self._compare(origin, machine, best, judged)
+                    self._compare(origin, machine, best, judged, before if recent else 0)
+            least = min(judged[machine.region].get(origin, 0) for machine in machines)
+            self._compared[origin] = (last, least)
 
     def _compare(
-        self, origin: str, one: Machine, other: Machine, judged: Mapping[str, Mapping[str, int]]
+        self,
+        origin: str,
+        one: Machine,
+        other: Machine,
+        judged: Mapping[str, Mapping[str, int]],
+        low: int,
     ) -> None:
         size = judged[one.region].get(origin, 0)
         if size == 0 or not self._share_histories(one, other):
@@ -552,7 +583,7 @@ class Checkers:
             # A closed log is dated by what the log that follows it says.
             is_late = table in SETTLED_LATER or origin in self.reference.newest.closed
             if table in GROWING or (all_same if is_late else same):
-                rows = [self._projected(machine, table, origin, size) for machine in (one, other)]
+                rows = [self._projected(it, table, origin, low, size) for it in (one, other)]
                 if rows[0] != rows[1]:
                     differing = sorted(set(rows[0]) ^ set(rows[1]), key=repr)[:4]
                     raise BrokenError(
@@ -568,32 +599,37 @@ class Checkers:
         )
 
     def _projected(
-        self, machine: Machine, table: str, origin: str, size: int
+        self, machine: Machine, table: str, origin: str, low: int, size: int
     ) -> list[tuple[object, ...]]:
         columns, key = PROJECTIONS[table]
         names = ", ".join(f'"{name.strip()}"' for name in columns.format(low=key).split(","))
         rows = machine.disk.database.execute(
-            f'SELECT {names} FROM {table} WHERE log_id = ? AND "{key}" < ? '  # noqa: S608 - our own words
-            f"ORDER BY {names}",
-            (self.log_id(machine, origin), size),
+            f'SELECT {names} FROM {table} WHERE log_id = ? AND "{key}" >= ? '  # noqa: S608 - our own words
+            f'AND "{key}" < ? ORDER BY {names}',
+            (self.log_id(machine, origin), low, size),
         )
         return rows.fetchall()
 
-    def check_uses(self) -> None:
+    def check_uses(self, *, recent: bool = False) -> None:
         """Check the verdicts on uses of lent rights against the bytes that they rest on.
 
         A use is confirmed only where its view does not show the grant as revoked, is as fresh as
         its lines say, and was fresh enough when the use was seen.
+
+        Args:
+            recent: Whether only uses that were not there at the look before the last; else all.
         """
         for machine in self.sound():
+            before, last = self._uses_seen.get(machine.region, (0, 0))
             log = self.reference.logs[machine.origin]
             rows = machine.disk.database.execute(
                 "SELECT uses.fact_origin, fact_object, view_size, fresh_at_s, staleness_s, "
                 'seen_by_s, uses."index" FROM uses LEFT JOIN evidence ON evidence.log_id = '
                 'uses.log_id AND low <= uses."index" AND uses."index" < high '
-                "WHERE uses.log_id = ? AND status = 'confirmed'",
-                (self.log_id(machine, machine.origin),),
+                "WHERE uses.log_id = ? AND uses.\"index\" >= ? AND status = 'confirmed'",
+                (self.log_id(machine, machine.origin), before if recent else 0),
             )
+            self._uses_seen[machine.region] = (last, len(log.entries))
             for origin, name, size, fresh_s, staleness_s, seen_s, index in rows:
                 what = f"{machine.region} confirms its use {index} of {name}"
                 ended = self.reference.logs[origin].ended.get(name)

@@ -145,8 +145,8 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
         nonlocal next_compare
         if world.happened >= next_compare:
             next_compare = world.happened + plan.check_every
-            checkers.compare_projections()
-            checkers.check_uses()
+            checkers.compare_projections(recent=True)
+            checkers.check_uses(recent=True)
         return False
 
     simulation.measures.begin(plan.minutes)

@@ -1,21 +1,25 @@
 """How costly signatures are in a simulation: as in service, verified once for all, or declared.
 
-Every simulated node checks every signature by itself, as in service; what is shared is the answer
-to a pure question. With ``fast`` a signature is a keyed hash that anybody could make, which no
-report leaves unsaid: it is for planning, never for finding forgeries.
+Every simulated node reads every entry and checks every signature by itself, as in service; what is
+shared is the answer to a pure question. With ``fast`` a signature is a keyed hash that anybody
+could make, which no report leaves unsaid: it is for planning, never for finding forgeries.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
 from nacl.exceptions import BadSignatureError  # noqa: TID251 - what libsodium's door raises
 
-from ledger import keys
+from ledger import keys, statement
 
 MODES: Final = ("real", "shared", "fast")
 REMEMBERED_MAX: Final = 200_000
+READ_MAX: Final = 4_096
+"""Entries that are kept as read: nobody changes what a statement says, so all nodes may share it.
+"""
 
 
 def _mark(message: bytes, public: bytes) -> bytes:
@@ -43,6 +47,7 @@ def signing(mode: str) -> Iterator[None]:
     if mode not in MODES:
         raise ValueError(f"signatures are one of {', '.join(MODES)}, not {mode}")
     sign, check = keys._sign, keys._open  # noqa: SLF001 - the edge at which a world is exchanged
+    read = statement._read  # noqa: SLF001 - see above
     known: dict[tuple[bytes, bytes], bytes] = {}
 
     def shared(signed: bytes, pk: bytes) -> bytes:
@@ -57,7 +62,11 @@ def signing(mode: str) -> Iterator[None]:
         keys._open = shared  # noqa: SLF001 - see above
     elif mode == "fast":
         keys._sign, keys._open = _fast_sign, _fast_open  # noqa: SLF001 - see above
+    if mode != "real":
+        statement._read = lru_cache(maxsize=READ_MAX)(read)  # noqa: SLF001 - see above
     try:
         yield
     finally:
+        statement._read = read  # noqa: SLF001 - see above
+        keys._verify_once.cache_clear()  # noqa: SLF001 - what is held good here is so nowhere else
         keys._sign, keys._open = sign, check  # noqa: SLF001 - see above
