@@ -51,7 +51,6 @@ _WITHDRAW: Final = Prepared(
 )
 # Literal states, not parameters: only so does the planner see that the partial index serves.
 _UNSETTLED: Final = _uses.status.in_([literal_column(f"'{it}'") for it in schema.UNSETTLED])
-_UNSETTLED_NAMES: Final = ("log", "fact", "low", "high", "rows")
 
 
 def put_findings(connection: Connection, ids: LogIDs, rows: Sequence[FindingRow]) -> None:
@@ -150,35 +149,29 @@ def load_unsettled(
         high: Past the largest; None for no bound.
         rows_max: None for all.
     """
-    given = (
-        None if origin is None else ids.find(connection, origin) or 0,
-        fact_origin,
-        low,
-        high,
-        rows_max,
-    )
-    names = tuple(
-        name for name, value in zip(_UNSETTLED_NAMES, given, strict=True) if value is not None
-    )
-    values = [value for value in given if value is not None]
-    found = _unsettled(names).run(connection, values).fetchall()
-    return [_use(connection, ids, row) for row in found]
+    # Named one by one, the logs lead into the small index of what is unsettled.
+    logs = ids.every(connection) if origin is None else [ids.find(connection, origin) or 0]
+    given = {"fact": fact_origin, "low": low, "high": high, "rows": rows_max}
+    bounds = {name: value for name, value in given.items() if value is not None}
+    query = _unsettled(("log", *bounds))
+    return [
+        _use(connection, ids, row)
+        for log_id in logs
+        for row in query.run(connection, (log_id, *bounds.values())).fetchall()
+    ][:rows_max]
 
 
 @cache
 def _unsettled(names: tuple[str, ...]) -> Prepared:
     """Return the query for unsettled uses that is bounded by these of its parameters."""
-    query = select(schema.uses).where(_UNSETTLED, _uses.index >= bindparam("low"))
-    if "log" in names:
-        query = query.where(_uses.log_id == bindparam("log"))
-    elif "fact" in names:
-        # Named one by one, the logs lead into the small index of what is unsettled.
-        query = query.where(_uses.log_id.in_(select(schema.logs.c.log_id)))
+    query = select(schema.uses).where(
+        _UNSETTLED, _uses.log_id == bindparam("log"), _uses.index >= bindparam("low")
+    )
     if "fact" in names:
         query = query.where(_uses.fact_origin == bindparam("fact"))
     if "high" in names:
         query = query.where(_uses.index < bindparam("high"))
-    query = query.order_by(_uses.log_id, _uses.index, _uses.fact_origin, _uses.fact_object)
+    query = query.order_by(_uses.index, _uses.fact_origin, _uses.fact_object)
     return Prepared(query.limit(bindparam("rows") if "rows" in names else None), names)
 
 
