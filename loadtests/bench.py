@@ -46,6 +46,7 @@ from loadtests.floors import (
 )
 from loadtests.joining import joining
 from loadtests.sealing import sealing
+from loadtests.simulating import simulating
 from loadtests.stage import Desk, Stage, make_desk
 
 BASE_PORT: Final = 18_400
@@ -378,6 +379,7 @@ def _main() -> None:
     if whole:
         take(sealing)
         take(joining)
+        take(simulating)
     with tempfile.TemporaryDirectory() as folder:
         with Stage(Path(folder) / "one", FIVE[:1], BASE_PORT) as stage:
             desk = make_desk(stage, FIVE[0])

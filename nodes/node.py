@@ -184,6 +184,10 @@ class Node:
         self._commit = 0
         self._stored: dict[str, int] = {}
         self._writing = Writing(ports.engine)
+        self._sequenced_ms = 0
+        """When entries were last appended to our own log."""
+        self._is_paced = False
+        """Whether what is owed waits for acts to go along with."""
         self._errors = driver_errors(ports.engine)
         self.snapshot = Snapshot()
 
@@ -636,13 +640,16 @@ class Node:
         self, asked: Sequence[Asked], reader: StoreReader, now_ms: int
     ) -> tuple[Reply, ...]:
         """Take what is asked for, and what is owed, into our own log."""
-        sequencer, network = self._sequencer, self._network
+        settings, sequencer, network = self._settings, self._sequencer, self._network
         if not sequencer.head.size:
             chain = self._rosters.chain
             self._detail = succession.waits_for(chain, self._own, self._judged_size, reader)
             if self._detail:
                 waiting = UnavailableError(f"not yet: {self._detail}", code="inheriting")
                 return tuple(Reply(event.request_id, waiting) for event in asked)
+        self._is_paced = not asked and 0 <= now_ms - self._sequenced_ms < settings.limits.pace_ms
+        if self._is_paced:
+            return ()
         refused: list[Reply] = []
         taken: list[Register | Compose | Salvage | Report] = []
         for event in asked:
@@ -676,6 +683,7 @@ class Node:
             network.heads.convictions.unrecorded,
         )
         if batch.entries:
+            self._sequenced_ms = now_ms
             self._write(network.convicted(self._own, batch.effects.convictions))
             self._write(sequencer.writes(batch, now_ms))
             self._write(network.recorded(batch.recorded))
@@ -785,10 +793,14 @@ class Node:
         stored = {origin: size for origin, size in self._stored.items() if origin != self._own}
         due = [network_ms, self._follower.wake_at_ms()]
         if self._state == "serving" and self._own not in self._rosters.newest.closed:
+            again_ms = now_ms + CLOSING_MS
+            if self._is_paced:
+                again_ms = self._sequenced_ms + self._settings.limits.pace_ms
+                due.append(again_ms)
             closing_ms = self._sequencer.closing_at_ms(self._network.unrecorded())
             if closing_ms is not None:
                 # What is due already was kept from being done just now, and is tried again soon.
-                due.append(max(closing_ms, now_ms + CLOSING_MS))
+                due.append(max(closing_ms, again_ms))
             due.append(self._asking_until_ms)
         if self._follower.is_behind(stored) or self._withheld.is_behind:
             due.append(now_ms)

@@ -1,4 +1,4 @@
-"""``python -m simulator``: run scenarios, list them, explore, plan, compare two reports."""
+"""``python -m simulator``: run scenarios, list them, explore, plan, measure, compare reports."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from simulator import capacity, explore, report
+from simulator import capacity, explore, report, speed
 from simulator.plan import duration_s
 from simulator.run import Outcome, run
 from simulator.scenario import Scenario, load, names
@@ -33,6 +33,11 @@ def _arguments() -> argparse.Namespace:
     many.add_argument("--minutes", type=float, default=5.0, help="after which no more are begun")
     many.add_argument("--processes", type=int, default=0, help="0: one a core")
     many.add_argument("--corpus", type=Path, metavar="FILE", help="keep interesting seeds here")
+    fast = commands.add_parser("speed", help="how fast a scenario runs, as JSON")
+    fast.add_argument("scenario", nargs="?", default="southwest-five")
+    fast.add_argument("--warm", default="5m", help="left out at the beginning, such as 5m")
+    fast.add_argument("--lasts", default="2m", help="how long is measured, such as 2m")
+    fast.add_argument("--what-if", action="append", default=[], metavar="KEY=VALUE")
     two = commands.add_parser("compare", help="lay two reports side by side")
     two.add_argument("one", type=Path)
     two.add_argument("other", type=Path)
@@ -60,6 +65,14 @@ def _run(given: argparse.Namespace) -> int:
         page = report.write(outcome, scenario, given.report)
         sys.stdout.write(f"report: {page}\n")
     return 1 if outcome.broken or outcome.unmet else 0
+
+
+def _speed(given: argparse.Namespace) -> int:
+    minutes = f"minutes={duration_s(given.lasts) / 60:g}"
+    plan = load(given.scenario).plan.what_if(minutes, *given.what_if)
+    found = speed.measure(plan, duration_s(given.warm) / 60)
+    sys.stdout.write(json.dumps(found.to_map()) + "\n")
+    return 0
 
 
 def _watched(scenario: Scenario, work: "report.Work") -> Outcome:
@@ -118,6 +131,8 @@ def main() -> int:
                 return _list()
             case "plan":
                 return _plan(given)
+            case "speed":
+                return _speed(given)
             case "explore":
                 return explore.main(given)
             case _:

@@ -114,7 +114,7 @@ class Simulation:
             engine=machine.disk.engine,
             more_keys=lambda: tuple(map(role_keys, self.members.rings[machine.region][1:])),
         )
-        settings = nodes.Settings(region=machine.region, limits=Limits())
+        settings = nodes.Settings(region=machine.region, limits=Limits(pace_ms=self._pace_ms))
         kinds = lawless() if machine.lawless else KINDS
         try:
             chain = machine.chain or self.members.chain

@@ -17,6 +17,9 @@ class Limits:
         keys_cached_max: Signature keys that a verifier keeps.
         block_candidates_max: Candidates whose lines one block record takes.
         duties_max: Acts of the region's own that may wait to be done.
+        pace_ms: How long after its last entries a node may wait before it records what it owes
+            without being asked, so that one checkpoint covers more; 0: not at all. Who asks for an
+            act never waits for this, and what is owed goes along with it.
     """
 
     judged_entries_max: int = 1_024
@@ -26,11 +29,12 @@ class Limits:
     keys_cached_max: int = 8_192
     block_candidates_max: int = 64
     duties_max: int = 10_000
+    pace_ms: int = 0
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1")
+            if getattr(self, name) < (0 if name == "pace_ms" else 1):
+                raise ValueError(f"{name} is at least {0 if name == 'pace_ms' else 1}")
         if self.judged_chunk_entries_max > self.judged_entries_max:
             raise ValueError("a chunk is no more than judged_entries_max")
 

@@ -1,6 +1,7 @@
 """A holder that keeps a case after its offer was accepted: every node finds the same."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from ledger.kind import Fact, ViewFact
 from ledger.statement import Act, Citation, sign_statement
 from nodes.core.effects import Effects
+from nodes.core.limits import Limits, Settings
 from nodes.core.ready import FindingRow, PutEvidence, PutFacts
 from nodes.core.withheld import Withheld
 from nodes.store.apply import apply
@@ -267,3 +269,27 @@ def test_one_step_looks_at_no_more_than_a_page(
             found.append(len(load_findings(connection, ids)))
         # Of six answers the second was released, and its case is offered once more.
         assert found == [1, 3, 5, 5]
+
+
+def test_what_a_paced_node_owes_goes_along_with_the_next_act_or_when_its_time_is_up(
+    town: Town,
+) -> None:
+    grant = lend(town, E, B)
+    offered(town, grant)
+    town.node(B)._settings = Settings(region=B, limits=Limits(pace_ms=60_000))
+    enrol = partial(town.act, B, "party.enrol", body={"name": "部门"})
+    enrol(subject=f"{B}/department/one")
+    accept(town)
+    case = f"{B}/case/1"
+    held = town.fact(B, town.origin(B), case)
+    assert held.state["at"] == "offered"  # the acceptance is here, and nobody has asked since
+    enrol(subject=f"{B}/department/other")
+    assert town.fact(B, town.origin(B), case).state["at"] == "away"
+
+    offered(town, grant, "2")
+    enrol(subject=f"{B}/department/third")
+    accept(town, "2")
+    town.tick(45)
+    assert town.fact(B, town.origin(B), f"{B}/case/2").state["at"] == "offered"
+    town.tick(30)
+    assert town.fact(B, town.origin(B), f"{B}/case/2").state["at"] == "away"

@@ -97,8 +97,15 @@ class Story:
 
     def line_count(self) -> int:
         """How many lines the others hold that the region in question gave, by their tables."""
-        lines = self.simulation.checkers._lines
-        return sum(len(given) for (_, _, region), given in lines.items() if region == LOST)
+        roster, dates = self.simulation.roster, self.simulation.checkers._dates
+        keys = {
+            key_id
+            for origin in roster.origins
+            for of in (roster.witness_keys, roster.mirror_keys)
+            for key_id, owners in of(origin).items()
+            if any(region == LOST for region, _, _ in owners)
+        }
+        return sum(len(given) for (_, _, key_id), given in dates.items() if key_id in keys)
 
 
 @pytest.fixture(name="story")
