@@ -77,6 +77,8 @@ def test_a_region_that_takes_over_anothers_cases_is_no_heir_of_its_log() -> None
         (SECOND, "510000/case/2026-1", True),
         (SECOND, "540000/officer/o-1", True),
         (SECOND, "540000/token/0123", True),
+        (SECOND, "540000/vault-key/x25519", True),
+        (SECOND, "540000/payload/1", False),
         (SECOND, TIBET, True),
     ],
 )
