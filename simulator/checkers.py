@@ -226,8 +226,8 @@ class Checkers:
         assert node is not None
         seen = node.snapshot
         what = f"the snapshot of {machine.region}"
-        if machine.origin in self.reference.newest.closed and not seen.size:
-            return  # an heir that has not begun, or a node that has given up its log
+        if machine.origin in self._closed_to(machine):
+            return  # its log has been given up, and it knows
         log = self.reference.check_head(machine.origin, seen.size, seen.root, what)
         forgetful = machine.region in self.forgetful
         if seen.size != log.shown_size and seen.state == "serving" and not forgetful:
