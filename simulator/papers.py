@@ -134,12 +134,27 @@ class Papers:
             if machine.node.snapshot.size <= index:
                 self._waiting.append((region, index, entry))
                 continue
-            service = self._service(machine)
-            with machine.disk.engine.connect() as connection:
-                receipt = make_receipt(service, connection, index, decode_statement(entry).subject)
-            kept = Kept(machine.origin, index, entry, receipt)
-            self._kept.append(kept)
-            self._check_receipt(kept)
+            self._give_receipt(machine, index, entry)
+
+    def _give_receipt(self, machine: Machine, index: int, entry: bytes) -> None:
+        """Ask for the receipt of an act, and keep it."""
+        with machine.disk.engine.connect() as connection:
+            subject = decode_statement(entry).subject
+            receipt = make_receipt(self._service(machine), connection, index, subject)
+        kept = Kept(machine.origin, index, entry, receipt)
+        self._kept.append(kept)
+        self._check_receipt(kept)
+
+    def _ask_again(self) -> None:
+        """Ask for a newer receipt of an act that has one: it is over a larger tree."""
+        if not self._kept:
+            return
+        kept = self._random.choice(self._kept)
+        region = self._simulation.checkers.reference.region_of(kept.origin)
+        machine = self._simulation.machines[region]
+        is_well = any(it is machine for it in self._simulation.checkers.sound())
+        if is_well and machine.node is not None and machine.origin == kept.origin:
+            self._give_receipt(machine, kept.index, kept.entry)
 
     def _check_receipt(self, kept: Kept) -> None:
         """Check a receipt as its holder does, with the keys that the chain of rosters names."""
@@ -178,6 +193,7 @@ class Papers:
         """Ask a node for the proof of an object that people have dealt with."""
         self._world.after(self._every_ms, self._look)
         self._give_receipts()
+        self._ask_again()
         machines = [it for it in self._simulation.checkers.sound() if it.node is not None]
         if not self._names or not machines:
             return
