@@ -659,12 +659,7 @@ class Checkers:
     def _check_convicted(self) -> None:
         """Check that two histories of a log, once found out, are a finding with everybody."""
         machines = list(self.sound())
-        found = {
-            machine.region: machine.disk.database.execute(
-                "SELECT count(*) FROM findings WHERE code = 'equivocation'"
-            ).fetchone()[0]
-            for machine in machines
-        }
+        found = {machine.region: self._count_equivocations(machine) for machine in machines}
         if any(found.values()):
             self._world.count("two histories were found out")
             missing = [
@@ -762,7 +757,30 @@ class Checkers:
             if open_uses:
                 left.append(f"{machine.region} sees {open_uses} uses open")
             left += self._owed(machine, well)
-        return left
+        return left + self._not_found_out(machines)
+
+    def _not_found_out(self, machines: Sequence[Machine]) -> list[str]:
+        """Return which logs with two histories, both of them stored by honest nodes, stand unfound.
+
+        Each history was shown to a quorum, so some honest node has seen both.
+        """
+        unfound: list[str] = []
+        for origin in self.reference.branches:
+            shared = self.reference.shared_size(origin)
+            held = {
+                self._history.get((machine.region, origin))
+                for machine in machines
+                if self._rows.get((machine.region, origin), (0, 0, 0))[0] > shared
+            }
+            if len(held) > 1 and not any(self._count_equivocations(it) for it in machines):
+                unfound.append(f"nobody has found out the two histories of {origin}")
+        return unfound
+
+    @staticmethod
+    def _count_equivocations(machine: Machine) -> int:
+        query = "SELECT count(*) FROM findings WHERE code = 'equivocation'"
+        [count] = machine.disk.database.execute(query).fetchone()
+        return int(count)
 
     def _waits_for_liar(self, machine: Machine, machines: Sequence[Machine]) -> bool:
         """Say whether a machine lacks what others hold of a liar's log, or holds another history.

@@ -5,6 +5,7 @@ Measures only look. Nothing in a world depends on them, and they are the same fo
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 from simulator.machine import Machine
@@ -34,6 +35,7 @@ class Measures:
         self._world = world
         self._regions = tuple(regions)
         self.bucket_ms = 60_000
+        self._late_ms = 60_000
         self.lags_ms: dict[str, dict[str, list[int]]] = {
             word: {region: [] for region in self._regions} for word in WORDS
         }
@@ -49,8 +51,12 @@ class Measures:
         self._last: dict[str, tuple[int, int]] = {}
         self._accepted: Counter[str] = Counter()
 
-    def begin(self, minutes: float) -> None:
-        """Choose how wide the buckets of the series are."""
+    def begin(self, minutes: float, refresh_s: int) -> None:
+        """Choose how wide the buckets of the series are, and from when on an act is late.
+
+        A log is to be replicated within R (``refresh_s``) of what it accepts.
+        """
+        self._late_ms = refresh_s * 1_000
         self.bucket_ms = max(1_000, int(minutes * 60_000) // BUCKETS_MAX)
 
     # ---- samples --------------------------------------------------------------------------------
@@ -94,6 +100,7 @@ class Measures:
         for region, machine in machines.items():
             node = machine.node
             self._add("acts a second", region, self._accepted.pop(region, 0) * per_s)
+            self._add("deadlines missed", region, self._late(region))
             if node is None:
                 for name in ("backlog", "staleness"):
                     self._add(name, region, float("nan"))
@@ -103,6 +110,12 @@ class Measures:
             self._add("backlog", region, seen.size - seen.replicated_size + behind)
             fresh = [known.fresh_at_s for known in seen.known.values()]
             self._add("staleness", region, max((now_s - it for it in fresh), default=0))
+
+    def _late(self, region: str) -> int:
+        """Return how many acts wait for longer than they should to be replicated."""
+        accepted_by_ms = self._world.now_ms - self._late_ms
+        waiting = self._open["replicated", region]
+        return sum(1 for _ in takewhile(lambda it: it[1] < accepted_by_ms, waiting))
 
     def _add(self, name: str, region: str, value: float) -> None:
         of_name = self.series.setdefault(name, {it: [] for it in self._regions})
@@ -123,6 +136,7 @@ class Measures:
             found[f"acts {word}"] = sum(len(lags) for lags in self.lags_ms[word].values())
         found["staleness s max"] = self._greatest("staleness")
         found["backlog max"] = self._greatest("backlog")
+        found["deadlines missed max"] = self._greatest("deadlines missed")
         return found
 
     def _greatest(self, name: str) -> float:

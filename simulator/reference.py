@@ -241,6 +241,14 @@ class Reference:
         """Return every history of a log."""
         return self.branches.get(origin) or [self.logs[origin]]
 
+    def shared_size(self, origin: str) -> int:
+        """Return how many entries all histories of a log have in common."""
+        histories = self.histories(origin)
+        shared = min(len(log.entries) for log in histories)
+        while len({log.roots[shared] for log in histories}) > 1:
+            shared -= 1
+        return shared
+
     def check_head(self, origin: str, size: int, root: bytes, what: str) -> Log:
         """Check that (size, root) is a head that this log had."""
         histories = self.histories(origin)

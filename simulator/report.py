@@ -30,6 +30,11 @@ height:.8em;margin-right:.3em}.bad{color:#b3202c;font-weight:600}.good{color:#23
 _SERIES: Final = (
     ("acts a second", "Throughput 办理量", "acts a second, by region"),
     ("backlog", "Backlog 积压", "entries not replicated yet, or not judged yet, by region"),
+    (
+        "deadlines missed",
+        "Deadlines missed 超时",
+        "acts not replicated R after they were accepted, by region",
+    ),
     ("staleness", "Staleness 视图时效", "seconds: the age of the oldest note it relies on"),
 )
 

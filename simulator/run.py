@@ -149,7 +149,7 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
             checkers.check_uses(recent=True)
         return False
 
-    simulation.measures.begin(plan.minutes)
+    simulation.measures.begin(plan.minutes, plan.refresh_s)
     simulation.start_all()
     workload = Workload(simulation, plan)
     papers = Papers(simulation, plan)
