@@ -23,6 +23,7 @@ AT_ONCE = frozenset(
         "whoever receives a case may decide it",
         "what was final is forgotten at a restart",
         "a block forgets its number at a restart",
+        "a client skips the paths of a bundle",
     }
 )
 
