@@ -309,8 +309,10 @@ class Checkers:
             if other != machine.region and other not in self.liars | self.damaged
         )
         holders += len((self.liars | self.damaged) - {machine.region})
-        roster = self.reference.roster_of(origin)
-        needed = self.reference.quorum(roster, origin) - roster.faulty_max(origin)
+        rosters = self.reference.rosters_at(origin, replicated)
+        needed = max(
+            (self.reference.quorum(it, origin) - it.faulty_max(origin) for it in rosters), default=0
+        )
         if replicated and holders < needed:
             raise BrokenError(f"{origin} is replicated at {replicated} but held by {holders}")
 

@@ -319,14 +319,15 @@ class Reference:
             raise BrokenError(f"{what} names another version {version} than others know")
 
     def _check_view(self, log: Log, body: Mapping[str, object]) -> None:
-        note, lines = body["note"], body["lines"]
+        note, lines, before = body["note"], body["lines"], body.get("before", [])
         assert isinstance(note, bytes)
         assert isinstance(lines, list)
+        assert isinstance(before, list)  # by the version before, on the note of an epoch
         what = f"a view in {log.origin}"
         checkpoint = self.check_note(note, what)
         if len(Note.decode(note).signatures) != 1:
             raise BrokenError(f"{what} carries more than its log's own line")
-        found = self._check_quorum(checkpoint, lines, what)
+        found = self._check_quorum(checkpoint, [*dict.fromkeys((*lines, *before))], what)
         fresh_s = min(
             self._fresh_at(roster, checkpoint.origin, found)
             for roster in self.rosters_at(checkpoint.origin, checkpoint.size)

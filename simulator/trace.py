@@ -329,7 +329,8 @@ class Recorder:
         if act.kind == "log.view":
             checkpoint = _checkpoint(act.body["note"])
             head = (checkpoint.size, checkpoint.root)
-            quotes = (self._quote(checkpoint.origin, *head, act.body["lines"]),)
+            lines = dict.fromkeys((*act.body["lines"], *act.body.get("before", ())))
+            quotes = (self._quote(checkpoint.origin, *head, lines),)
         elif act.kind == "log.block":
             quotes = tuple(self._quote(_origin(region), *it) for it in act.body["lines"])
         version = 0
