@@ -38,7 +38,7 @@ def random_plan(seed: int) -> Plan:
     return load("small-world").plan.what_if(
         f"seed={seed}",
         f"regions={regions}",
-        f"minutes={random.choice((0.3, 0.4, 0.6)):g}",
+        f"minutes={random.choice((0.2, 0.3, 0.4)):g}",
         f"acts_per_minute={random.choice((40, 60, 90))}",
         f"careless={random.choice((0.0, 0.1)):g}",
         f"clocks_beyond={random.random() < 0.1}",

@@ -213,6 +213,7 @@ def _decided_anywhere() -> Any:
 
     def rule(acting: Any) -> Judgement:
         row = authz.case._advance(acting, authz.case.Event.NOTE)
+        row = {**row, "result": acting.act.body["result"]}
         return Judgement((Change(acting.statement.subject, row),))
 
     return replace(kind, rule=rule)

@@ -219,7 +219,7 @@ def test_a_report_is_a_page_of_its_own_with_the_figures_beside_it(
 ) -> None:
     page = report.write(outcome, load("small-world"), tmp_path)
     text = page.read_text()
-    assert text.count("<svg") == 5
+    assert text.count("<svg") == 6
     assert "http://" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
     assert "https://" not in text
     opened: list[str] = []
