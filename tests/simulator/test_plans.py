@@ -260,7 +260,7 @@ def test_two_reports_are_laid_side_by_side(
     told = capsys.readouterr().out
     assert "cases opened" in told
     assert "acts accepted" not in told
-    assert page.read_text().count("<svg") == 10
+    assert page.read_text().count("<svg") == 12
 
 
 def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
