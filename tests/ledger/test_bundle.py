@@ -184,7 +184,7 @@ def forged(issuer: str, signer: str) -> Bundle:
     )
     protected, payload, signature = encoding.decode_statement_parts(made.entry)
     broken = encoding.encode_statement_parts(protected, payload, flip(signature, 9))
-    log.statements.append(replace(made, entry=broken))
+    log.statements.append(made._replace(entry=broken))
     return replace(BUNDLE, logs={SICHUAN: proven(log, EXAMPLE.roster, (1,))})
 
 

@@ -132,7 +132,7 @@ def test_another_user_identifier_is_another_signature() -> None:
     r, s = decode_signature_value(sm2_key("officer").sign(read.signed, user_id=b"another"))
     with refused("bad-signature"):
         verify_statement(
-            replace(read, signature=r.to_bytes(32) + s.to_bytes(32)), KEY.public, CHECK
+            read._replace(signature=r.to_bytes(32) + s.to_bytes(32)), KEY.public, CHECK
         )
 
 

@@ -156,13 +156,14 @@ def test_in_a_bundle_too_the_roster_says_whether_sm2_counts() -> None:
     place = Place(made.origin(A), 9)
     row = {"live": True, "party": CLERK, "key": KEY.public, "suite": "sm2-sm3"}
     name = key_object_of_kid(A, good.kid)
-    nothing: Any = SimpleNamespace(logs={}, rosters=())
+    chain = SimpleNamespace(newest=SimpleNamespace(closed={}))
     for suites, check_ in ((("sm2-sm3",), contextlib.nullcontext()), ((), refused("signature"))):
-        replay = Replay(nothing, KINDS, CHECK)
-        replay._rows[place.origin, name] = [Fact(place.origin, name, 1, bytes(32), row)]
         rosters = (replace(made.roster, suites=suites),)
         epochs = Epochs(place.origin, rosters, (Epoch(1, 0, 0),))
-        log: Any = SimpleNamespace(issued={}, epochs=epochs)
+        log: Any = SimpleNamespace(issued={}, entries={}, epochs=epochs)
+        bundle: Any = SimpleNamespace(logs={place.origin: log}, rosters=(), chain=chain)
+        replay = Replay(bundle, KINDS, CHECK)
+        replay._rows[place.origin, name] = [Fact(place.origin, name, 1, bytes(32), row)]
         with check_:
             replay._check_signature(place, good, log)
 

@@ -1,7 +1,6 @@
 """The steps of the standard, each with its code: what holds, and every way in which it does not."""
 
 import json
-import time
 import zipfile
 from pathlib import Path
 
@@ -437,20 +436,21 @@ def test_one_turned_bit_in_the_real_signature_is_found(bit: int) -> None:
     assert found.verdict is Verdict.INVALID
 
 
-def test_a_signature_costs_little_more_than_its_two_verifications() -> None:
+def test_a_signature_by_people_who_are_known_costs_two_verifications() -> None:
+    """That of the seal and its own; the bench says how little comes on top."""
+    checked: list[bytes] = []
+
+    class Counted:
+        def check(self, public: bytes, message: bytes, signature: bytes, *, user_id: bytes) -> None:
+            checked.append(message)
+            SM2.check(public, message, signature, user_id=user_id)
+
     trust = Trust(TRUST.anchors, TRUST.others)
+    for _ in range(2):
+        checked.clear()
+        found = verify_signature(
+            SIGNED, sm2=Counted(), trust=trust, at_s=NOW_S + 60, original_digest=DIGEST
+        )
+        assert found.verdict is Verdict.UNPROVEN  # nobody gave a list of what is revoked
     signed = decode_signature(SIGNED)
-
-    def least(run: object) -> float:
-        times = []
-        for _ in range(40):
-            start = time.process_time_ns()
-            run()
-            times.append(time.process_time_ns() - start)
-        return min(times)
-
-    bare = least(
-        lambda: SM2.check(key("signer").public, signed.signed, signed.signature, user_id=USER_ID)
-    )
-    whole = least(lambda: report(SIGNED, trust=trust))
-    assert whole < 2.0 * 2 * bare  # the bench holds it to 1.5; a shared machine is noisy
+    assert sorted(checked) == sorted([signed.signed, signed.seal.signed])
