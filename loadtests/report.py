@@ -104,7 +104,10 @@ def plots_of(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         plots["load-closed"] = curves(
             "Closed loop: more clients, each sending when it has its answer",
             "acts/s, ms",
-            [f"{it['stage']['clients']} clients" for it in closed],
+            [
+                f"{n} client{'s' if n > 1 else ''}"
+                for n in (it["stage"]["clients"] for it in closed)
+            ],
             {
                 "acts a second": [it["acts_a_second"] for it in closed],
                 "accepted p50, ms": _line(closed, "accepted", "p50_ms"),
