@@ -657,12 +657,12 @@ class Node:
                 taken.append(event)
                 continue
             try:
-                frozen, memory = network.heads.freeze(event.origin)
+                frozen, writes = network.heads.freeze(event.origin, now_ms)
             except LedgerError as error:
                 refused.append(Reply(event.request_id, error))
             else:
                 # In one transaction with the report: either both are there, or neither.
-                self._write((memory,))
+                self._write(writes)
                 taken.append(Report(event.request_id, frozen))
         unrecorded = network.unrecorded()
         constants = self._rosters.newest.constants

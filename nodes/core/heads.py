@@ -579,10 +579,10 @@ class Heads:
         version = self.roster.version
         return frozenset(origin for origin, at in self._frozen.items() if at >= version)
 
-    def freeze(self, origin: str) -> tuple[Frozen, PutMemory]:
+    def freeze(self, origin: str, now_ms: int) -> tuple[Frozen, tuple[Write, ...]]:
         """Cosign a log no more, and return what we report of it.
 
-        Both are to be durable together, before the report is shown to anyone.
+        Report and writes are to be durable together, before the report is shown to anyone.
 
         Raises:
             NotFoundError: We do not witness that log.
@@ -593,20 +593,41 @@ class Heads:
             raise NotFoundError(f"we do not witness {origin[:80]!r}")
         self.check_may_sign()
         self.check_not_frozen(origin)
-        version = self._frozen[origin] = self.roster.version
+        version = self.roster.version
+        writes: list[Write] = [PutMemory(FROZEN + origin, version.to_bytes(8))]
         row = self._rows.get(origin)
         report = Frozen(origin, version, None, None)
         if row is not None and row.pending:
-            mirrored = self._held("mirror", row.mirrored) if row.mirrored else None
-            report = Frozen(origin, version, self._held("witness", row.pending), mirrored)
-        return report, PutMemory(FROZEN + origin, version.to_bytes(8))
+            mirrored = self._held("mirror", row.mirrored, now_ms, writes) if row.mirrored else None
+            witnessed = self._held("witness", row.pending, now_ms, writes)
+            report = Frozen(origin, version, witnessed, mirrored)
+        self._frozen[origin] = version
+        return report, tuple(writes)
 
-    def _held(self, role: Role, note: bytes) -> Held:
-        """Return a note with our last line in a role, if that is on this very note."""
+    def _held(self, role: Role, note: bytes, now_ms: int, writes: list[Write]) -> Held:
+        """Return a note with our last line in a role, if that is on this very note.
+
+        A line by a key that the version in force does not name is given again, by one that it
+        does: our keys may have changed since, and the freeze is read by that version.
+        """
         checkpoint = Checkpoint.decode(Note.decode(note).text)
-        last = self._lines.get((role, checkpoint.origin))
-        line = last[1] if last is not None and last[0] == checkpoint.size else None
-        return Held(checkpoint, note, line)
+        origin = checkpoint.origin
+        last = self._lines.get((role, origin))
+        if last is None or last[0] != checkpoint.size:
+            return Held(checkpoint, note, None)
+        roster = self.roster
+        keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+
+        def counts(line: bytes) -> bool:
+            named = keys.get(line[:KEY_ID_BYTES], ())
+            return any(region == self.region for region, _, _ in named)
+
+        if counts(last[1]):
+            return Held(checkpoint, note, last[1])
+        again, _ = self.sign(role, self._rows[origin], checkpoint, now_ms)
+        writes += again
+        lines = [it.line for it in again if isinstance(it, IssueLine) and counts(it.line)]
+        return Held(checkpoint, note, lines[0] if lines else None)
 
     def move(self, row: PeerRow) -> AdvancePeer:
         """Put ``row`` in place of what was there for its origin."""

@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
+from ledger.cosignature import line_key_id
 from ledger.errors import UnavailableError
 from ledger.names import origin_for
 from ledger.roster import Closing, Member, MemberKeys, Pin, Roster, sign_roster
 from nodes.core.exchange import ROSTERS, encode_rosters
 from nodes.core.log_state import LogState
-from nodes.core.ready import PeerCalled, PeerReply
+from nodes.core.ready import Freeze, PeerCalled, PeerReply
 from nodes.core.rosters import own_keys
+from nodes.core.succession import read_reports
 from nodes.ports import RoleKeys
 from nodes.store.entries import LogIDs
+from nodes.store.reader import StoreReader
 from nodes.store.schema import notes
 from tests.nodes import neighbours
 from tests.nodes.town import House, Town
@@ -184,6 +187,27 @@ def test_a_region_changes_its_keys_and_both_sign_for_a_time(names: tuple[str, ..
     change(town, following(town, members=dict(town.roster.members) | {B: member}))
     assert own_keys(town.chain.newest, B, (keys,)) == keys
     check_all_at(town, 2, A, B, C, D)
+
+
+def test_a_freeze_after_new_keys_came_gives_its_last_lines_again_by_those() -> None:
+    """The lost log has shown nothing since, so that our lines on it are by the old keys."""
+    town = town_of(A, B, C, D)
+    member, keys = rotated(B, "witness", "mirror")
+    node = town.node(B)
+    node._ports = replace(node._ports, more_keys=lambda: (keys,))
+    roster = following(town, members=dict(town.roster.members) | {B: member})
+    town.kill(C)
+    change(town, roster)
+    assert town.node(B).snapshot.version == 2
+    lost = town.origin(C)
+    town.ask(B, Freeze(7, lost))
+    with town.houses[B].engine.connect() as connection:
+        [report] = read_reports(town.chain.newest, lost, StoreReader(connection)).values()
+    for role, held in (("witness", report.witnessed), ("mirror", report.mirrored)):
+        assert held is not None
+        assert held.line is not None
+        name = f"{town.origin(B)}/{role}"
+        assert held.line[:4] == line_key_id(name, getattr(keys, role).public)
 
 
 def test_a_version_that_this_node_cannot_follow_is_said_and_stops_no_window() -> None:
