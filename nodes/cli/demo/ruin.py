@@ -130,7 +130,10 @@ async def _salvage(
     caller = await heir.client(home.receiver)
     brought = len(caller.outstanding)
     deadline_s = time.monotonic() + HEIR_S
-    while await caller.settle() and time.monotonic() < deadline_s and not caller.refused:
+    while await caller.settle() and time.monotonic() < deadline_s:
+        # The new node has not heard of every log yet; what it refuses for that is tried again.
+        if any(error.code != "stale-view" for error in caller.refused.values()):
+            break
         await heir.next_news()
     for error in list(caller.refused.values())[:3]:
         terminal.quote(f"{error.code}: {error}", "red")
