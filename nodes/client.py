@@ -321,8 +321,9 @@ class Client:
         if self._keys:
             found = await self._receipt(receipt, hash_leaf(entry))
             _check_place(found, place.origin, place.index)
-        await self._put(place, transparent_statement(entry, [receipt]))
+        # First, since whoever settles while this is written must not take it for a bare statement.
         self._unreceipted.discard(place)
+        await self._put(place, transparent_statement(entry, [receipt]))
 
     async def _settle_lost(self, place: Place, statement: bytes) -> None:
         try:
