@@ -16,7 +16,9 @@ from ledger.errors import MalformedError
 
 DEPTH_MAX: Final = 16
 BYTES_MAX: Final = 16 * 1024 * 1024
+KEPT_KEYS_MAX: Final = 64
 KEPT_KEY_CHARS_MAX: Final = 32
+"""Of a map whose order of keys is kept in mind."""
 SHORT_BYTES_MAX: Final = 4_096
 """Of a record, so that keeping the keys of its maps in mind takes little memory."""
 INTEGER_MAX: Final = 2**64 - 1
@@ -355,8 +357,12 @@ def _ordered(value: object, depth_left: int) -> object:
 def _in_order(mapping: Mapping[object, object]) -> Sequence[object]:
     """Return a map's keys in the order in which they are written."""
     keys = tuple(mapping)
-    # As above, only texts are looked up, and only short ones are kept.
-    if set(map(type, keys)) == _TEXTS and max(map(len, keys)) <= KEPT_KEY_CHARS_MAX:  # type: ignore[arg-type]
+    # As above, only texts are looked up, and only few and short ones are kept.
+    if (
+        len(keys) <= KEPT_KEYS_MAX
+        and set(map(type, keys)) == _TEXTS
+        and max(map(len, keys)) <= KEPT_KEY_CHARS_MAX  # type: ignore[arg-type]
+    ):
         return _texts_in_order(keys)
     return _sorted_keys(keys)
 

@@ -166,6 +166,7 @@ def decode_statement(entry: bytes) -> UnverifiedStatement:
     return _read(entry)
 
 
+# Apart, as the edge at which a world of many nodes in one process reads each entry once for all.
 def _read(entry: bytes) -> UnverifiedStatement:
     if len(entry) > ENTRY_BYTES_MAX:
         raise MalformedError(f"an entry has at most {ENTRY_BYTES_MAX} bytes", code="too-large")

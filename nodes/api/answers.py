@@ -18,9 +18,8 @@ from ledger.names import check_origin, check_subject, region_of, region_of_origi
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
 from nodes.api.entry_proofs import EntryProofs
-from nodes.api.journal import is_case
 from nodes.api.replies import json_response
-from nodes.api.requests import check_query, query_number
+from nodes.api.requests import check_query, is_case, query_number
 from nodes.api.scitt import locate
 from nodes.api.tokens import ANY, authorize
 from nodes.core.ready import FindingRow

@@ -23,7 +23,7 @@ from ledger.bundle_file import (
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
 from ledger.epochs import Epochs
-from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
+from ledger.errors import LedgerError, NotFoundError, UnavailableError
 from ledger.lineage import heir_of
 from ledger.map_tree import Node
 from ledger.map_tree import prove as prove_standing
@@ -45,9 +45,8 @@ from nodes.api.clocks import (
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service, nodes_of
 from nodes.api.entry_proofs import EntryProofs, wants_proofs
-from nodes.api.journal import is_case
 from nodes.api.replies import json_response, plain
-from nodes.api.requests import check_query
+from nodes.api.requests import check_case, check_query, is_case
 from nodes.api.timelines import story, tell
 from nodes.api.tokens import ANY, Caller, authorize
 from nodes.core.sight import INDEX_PAST_ALL
@@ -471,7 +470,5 @@ def case_named(request: web.Request) -> str:
         MalformedError: ``bad-field``: it is none.
     """
     name = request.match_info["id"]
-    check_object(name)
-    if not is_case(name):
-        raise MalformedError(f"not the name of a case: {name[:80]!r}", code="bad-field")
+    check_case(name)
     return name

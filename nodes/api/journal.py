@@ -37,11 +37,6 @@ Write = Callable[[Callable[[], None]], Awaitable[None]]
 _Key = tuple[str, int, str, str, str]
 
 
-def is_case(name: str) -> bool:
-    """Say whether an object is a case, and who looks at it is noted."""
-    return name[6:12] == "/case/"
-
-
 class Journal:
     """What waits to be written, and the task that writes it. All but writing is of the loop alone.
 

@@ -32,7 +32,7 @@ from nodes.api.context import SERVICE, Service
 from nodes.api.desk import Draft
 from nodes.api.public_papers import use_of
 from nodes.api.replies import json_response
-from nodes.api.requests import check_query, read_json, take
+from nodes.api.requests import check_case, check_query, read_json, take
 from nodes.api.timelines import tell
 from nodes.api.tokens import ANY, PEOPLE, Caller, Role, authorize, parse_hash
 from nodes.core.ready import Compose
@@ -269,9 +269,7 @@ def _check_given(service: Service, caller: Caller, given: Mapping[str, Any]) -> 
     if caller.party != given["officer"]:
         raise RefusedError(f"the token is not that of {given['officer']}", code="wrong-party")
     _check_own_seal(service, given["seal"])
-    check_object(given["case"])
-    if given["case"].split("/")[1] != "case":
-        raise MalformedError(f"not the name of a case: {given['case'][:80]!r}", code="bad-field")
+    check_case(given["case"])
     if given["kind"] not in PURPOSES or given["format"] not in FORMATS:
         raise MalformedError(
             f"kind is one of {', '.join(PURPOSES)}; format one of {', '.join(FORMATS)}",

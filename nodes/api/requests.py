@@ -8,6 +8,7 @@ from typing import Any, Final, Never
 from aiohttp import web
 
 from ledger.errors import MalformedError
+from ledger.names import check_object
 from nodes.api.problem import TooLargeError
 
 BODY_S_MAX: Final = 60
@@ -146,3 +147,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_number(text: str) -> Never:
     raise ValueError(f"not a whole number: {text}")
+
+
+def is_case(name: str) -> bool:
+    """Say whether an object is a case."""
+    return name[6:12] == "/case/"
+
+
+def check_case(name: str) -> None:
+    """Check that ``name`` is that of a case.
+
+    Raises:
+        MalformedError: ``bad-field``: it is none.
+    """
+    check_object(name)
+    if not is_case(name):
+        raise MalformedError(f"not the name of a case: {name[:80]!r}", code="bad-field")

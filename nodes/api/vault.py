@@ -6,6 +6,7 @@ people, and addresses stand in the journals of every machine on the way.
 
 import base64
 import binascii
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,8 +21,8 @@ from nodes.api import vault_sight as sight
 from nodes.api.acts import check_issuer
 from nodes.api.context import SERVICE, Service
 from nodes.api.replies import json_response
-from nodes.api.requests import check_query, read_json, take
-from nodes.api.tokens import ACTING, ANY, PEOPLE, Role, authorize
+from nodes.api.requests import check_case, check_query, read_json, take
+from nodes.api.tokens import ACTING, ANY, PEOPLE, Caller, Role, authorize
 from nodes.store import vault as store
 
 BODY_FRAME_BYTES: Final = 4_096
@@ -42,10 +43,8 @@ async def put(request: web.Request) -> web.Response:
         {"case": str, "name": str, "content": str},
         {"officer": str, "salt": str},
     )
-    issuer = given.get("officer", service.region)
-    check_party(issuer)
-    check_issuer(service, caller, issuer)
-    _check_case(given["case"])
+    issuer = _issuer(service, caller, given)
+    check_case(given["case"])
     kept = await vaulting.put(
         service,
         case=given["case"],
@@ -96,7 +95,7 @@ async def papers(request: web.Request) -> web.Response:
     caller = authorize(request, ANY)
     check_query(request)
     case = request.match_info["id"]
-    _check_case(case)
+    check_case(case)
 
     def look(connection: Connection) -> tuple[list[sight.Paper], list[dict[str, Any]]]:
         return sight.papers(connection, case), sight.all_tombstones(service, connection, case)
@@ -129,10 +128,8 @@ async def shred(request: web.Request) -> web.Response:
         {"case": str, "basis": str, "reason": str},
         {"officer": str, "tombstone": str},
     )
-    issuer = given.get("officer", service.region)
-    check_party(issuer)
-    check_issuer(service, caller, issuer)
-    _check_case(given["case"])
+    issuer = _issuer(service, caller, given)
+    check_case(given["case"])
     done = await vaulting.shred(
         service,
         case=given["case"],
@@ -188,10 +185,12 @@ async def _here(service: Service, wanted: list[str]) -> set[str]:
     return await room.run(store.held, wanted)
 
 
-def _check_case(name: str) -> None:
-    check_object(name)
-    if name.split("/")[1] != "case":
-        raise MalformedError(f"not the name of a case: {name[:80]!r}", code="bad-field")
+def _issuer(service: Service, caller: Caller, given: Mapping[str, Any]) -> str:
+    """Return in whose name a caller, who may, has the vault act: an officer's or the region's."""
+    issuer: str = given.get("officer", service.region)
+    check_party(issuer)
+    check_issuer(service, caller, issuer)
+    return issuer
 
 
 def _base64(text: str) -> bytes:

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from nodes.cli.arguments.common import Commands, add_caller, add_json, add_language, command
+from nodes.cli.arguments.common import (
+    Commands,
+    add_caller,
+    add_json,
+    add_question,
+    command,
+)
 
 
 def add_act(commands: Commands) -> None:
@@ -71,9 +77,7 @@ def add_seal(commands: Commands) -> None:
     verify.add_argument(
         "--signature", type=Path, metavar="FILE", help="the SES_Signature beside a PDF"
     )
-    add_json(verify)
-    add_language(verify)
-    add_caller(verify)
+    add_question(verify)
     make = command(
         parts, "make", "paper:make", "have a node make the keys of a seal, for trials alone"
     )

@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from nodes.cli.arguments.common import Commands, add_caller, add_json, add_language, command
+from nodes.cli.arguments.common import (
+    Commands,
+    add_caller,
+    add_json,
+    add_language,
+    add_question,
+    command,
+)
 
 
 def add_check(commands: Commands) -> None:
@@ -19,9 +26,7 @@ def add_check(commands: Commands) -> None:
     check.add_argument("--officer")
     check.add_argument("--device", help="the machine at the window by which it would be done")
     check.add_argument("--scenario", help="the item's scenario that the case is one of")
-    add_json(check)
-    add_language(check)
-    add_caller(check)
+    add_question(check)
 
 
 def add_sweeps(commands: Commands) -> None:
@@ -44,9 +49,7 @@ def add_sweeps(commands: Commands) -> None:
     )
     ungranted.add_argument("region", metavar="REGION")
     for made in (windows, lapsing, ungranted):
-        add_json(made)
-        add_language(made)
-        add_caller(made)
+        add_question(made)
 
 
 def add_work_ledger(commands: Commands) -> None:
@@ -92,9 +95,7 @@ def add_milestones(commands: Commands) -> None:
         "show what a region was to reach, by when, and what shows it (status 1: one is missed)",
     )
     milestones.add_argument("region", metavar="REGION")
-    add_json(milestones)
-    add_language(milestones)
-    add_caller(milestones)
+    add_question(milestones)
 
 
 def add_trace(commands: Commands) -> None:
@@ -116,9 +117,7 @@ def add_trace(commands: Commands) -> None:
     trace.add_argument(
         "--proofs", action="store_true", help="with --json: the proof of each line beside it"
     )
-    add_json(trace)
-    add_language(trace)
-    add_caller(trace)
+    add_question(trace)
 
 
 def add_why(commands: Commands) -> None:
@@ -137,9 +136,7 @@ def add_why(commands: Commands) -> None:
     )
     why.add_argument("--party", default="", help="of the list: only what was refused to this one")
     why.add_argument("--rows", type=int, default=20, help="of the list, at most (default: 20)")
-    add_json(why)
-    add_language(why)
-    add_caller(why)
+    add_question(why)
 
 
 def add_readers(commands: Commands) -> None:
@@ -152,9 +149,7 @@ def add_readers(commands: Commands) -> None:
     )
     readers.add_argument("case", metavar="CASE")
     readers.add_argument("--rows", type=int, default=100, help="at most so many (default: 100)")
-    add_json(readers)
-    add_language(readers)
-    add_caller(readers)
+    add_question(readers)
 
 
 def add_bundle(commands: Commands) -> None:
@@ -177,9 +172,7 @@ def add_findings(commands: Commands) -> None:
     )
     findings.add_argument("--origin", metavar="LOG", help="only of this log (default: all)")
     findings.add_argument("--rows", type=int, default=100, help="at most so many (default: 100)")
-    add_json(findings)
-    add_language(findings)
-    add_caller(findings)
+    add_question(findings)
     evidence = command(
         commands,
         "evidence",

@@ -47,3 +47,10 @@ def add_json(made: argparse.ArgumentParser) -> None:
 def add_language(made: argparse.ArgumentParser) -> None:
     """Offer both languages."""
     made.add_argument("--lang", choices=["zh", "en"], default="en")
+
+
+def add_question(made: argparse.ArgumentParser) -> None:
+    """Offer what every question to a node takes: the form of the answer, the language, the node."""
+    add_json(made)
+    add_language(made)
+    add_caller(made)
