@@ -29,15 +29,17 @@ from ledger.roster_chain import RosterChain
 from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from ledger.tiles import frontier_from_edge
 from nodes.core import succession
+from nodes.core.batch import Means, Report
 from nodes.core.candidate import ForeignWitness, Quorums
+from nodes.core.copies import read_edge
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.effects import Effects
 from nodes.core.follower import Follower
-from nodes.core.heads import SignedHead, open_head, read_edge, second_note, sign_head
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
 from nodes.core.log_state import LogState
 from nodes.core.network import Network
+from nodes.core.notes import SignedHead, open_head, second_note, sign_head
 from nodes.core.projection import Projection
 from nodes.core.ready import (
     AppendEntries,
@@ -56,7 +58,7 @@ from nodes.core.ready import (
 )
 from nodes.core.recovery import REBUILDING, check_all, decide_start
 from nodes.core.rosters import Rosters, are_named, memory_name, own_keys, recalled
-from nodes.core.sequencer import HELD, Head, Means, Report, Sequencer
+from nodes.core.sequencer import HELD, Head, Sequencer
 from nodes.core.settlement import Settlement
 from nodes.core.sight import Sight
 from nodes.core.views import Shelf, counted, due_for_uses

@@ -31,7 +31,7 @@ from ledger.tiles import (
 from ledger.tree import Frontier
 from ledger.views import decode_block
 from nodes.client import Client
-from nodes.core.heads import check_log
+from nodes.core.notes import check_log
 from nodes.core.rosters import recalled
 from nodes.store import schema
 from nodes.store.engine import WRITER, open_store

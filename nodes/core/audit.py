@@ -21,8 +21,10 @@ from ledger.encoding import decode, encode
 from ledger.errors import LedgerError, MalformedError
 from ledger.roster import Role
 from ledger.views import collect_lines
+from nodes.core.copies import LogReader
 from nodes.core.exchange import NEWEST, GivenRow, decode_given, lines_path, origin_hash
-from nodes.core.heads import Heads, LogReader, good_lines, open_head
+from nodes.core.heads import Heads
+from nodes.core.notes import good_lines, open_head
 from nodes.core.ready import PutMemory, Write
 from nodes.core.watch import Watch
 

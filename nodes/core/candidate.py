@@ -16,7 +16,7 @@ from ledger.note import SIGNATURES_MAX, Note, Signature, VerifierKey
 from ledger.roster import Role, Roster
 from ledger.views import BlockLines, GoodLine, fresh_at
 from nodes.core.exchange import decode_lines
-from nodes.core.heads import (
+from nodes.core.notes import (
     ROLE_LINES_MAX,
     LineKey,
     SignedHead,

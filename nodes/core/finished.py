@@ -10,11 +10,11 @@ from ledger.checkpoint import TIME_S_MAX, Checkpoint
 from ledger.errors import LedgerError
 from ledger.note import Note
 from ledger.views import GoodLine, fresh_at
-from nodes.core.heads import (
-    Heads,
+from nodes.core.copies import LogReader
+from nodes.core.heads import Heads
+from nodes.core.notes import (
     Known,
     LineKey,
-    LogReader,
     SignedHead,
     good_lines,
     head_of,

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodes.core.effects import Effects
-from nodes.core.heads import SignedHead
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
+from nodes.core.notes import SignedHead
 from nodes.core.projection import Projection, Wait
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.ports import Reader

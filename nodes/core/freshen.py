@@ -14,10 +14,12 @@ from ledger.errors import LedgerError, MalformedError
 from ledger.note import Note
 from ledger.roster import Role
 from ledger.views import GoodLine
+from nodes.core.copies import LogReader
 from nodes.core.exchange import LINES, NEWEST, decode_lines, decode_size, origin_hash
 from nodes.core.finished import FinishedNotes
-from nodes.core.heads import Heads, LogReader, SignedHead, good_lines, open_head, region_lines
+from nodes.core.heads import Heads
 from nodes.core.mirror import Mirror
+from nodes.core.notes import SignedHead, good_lines, open_head, region_lines
 from nodes.core.ready import Write
 from nodes.core.submission import Gained, Outgoing, SendingLimits, Submission, backoff_ms
 from nodes.core.watch import Watch

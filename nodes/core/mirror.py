@@ -33,6 +33,7 @@ from ledger.tiles import (
     extend_tiles,
     parse_tile_path,
 )
+from nodes.core.copies import LogReader, node_reader
 from nodes.core.exchange import (
     GIVEN_ROWS_MAX,
     MIRROR,
@@ -47,7 +48,8 @@ from nodes.core.exchange import (
     encode_size,
     origin_hash,
 )
-from nodes.core.heads import Heads, LogReader, node_reader, open_head
+from nodes.core.heads import Heads
+from nodes.core.notes import open_head
 from nodes.core.ready import AppendEntries, PeerCalled, PeerReply, PeerRow, Ready, Reply, Write
 from nodes.core.witness import refusal
 

@@ -23,6 +23,7 @@ from nodes.core import recovery
 from nodes.core.audit import Audit, Page
 from nodes.core.candidate import Candidate, ForeignWitness, Quorums
 from nodes.core.catchup import CatchUp, Pull
+from nodes.core.copies import LogReader
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -37,8 +38,9 @@ from nodes.core.exchange import (
 )
 from nodes.core.finished import FinishedNotes
 from nodes.core.freshen import Freshen, Question
-from nodes.core.heads import Heads, Known, LogReader, SignedHead, open_head
+from nodes.core.heads import Heads
 from nodes.core.mirror import Mirror
+from nodes.core.notes import Known, SignedHead, open_head
 from nodes.core.ready import (
     PeerAnswered,
     PeerCalled,

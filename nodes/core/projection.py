@@ -28,17 +28,7 @@ from ledger.errors import ConflictError, LedgerError, MalformedError, RefusedErr
 from ledger.frozen import FROZEN_KIND, Frozen, decode_frozen
 from ledger.judge import SIGNER, judge, kind_of, wants
 from ledger.keys import key_thumbprint
-from ledger.kind import (
-    Acting,
-    Draft,
-    Fact,
-    Judgement,
-    Kind,
-    Kinds,
-    Need,
-    Severity,
-    ViewFact,
-)
+from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Kinds, Need, Severity, ViewFact
 from ledger.lineage import before, living
 from ledger.map_tree import Child, Load, Node, ObjectMap
 from ledger.object_map import EMPTY_MAP_ROOT, is_object
@@ -46,12 +36,7 @@ from ledger.proofs import root_at
 from ledger.roster import Roster
 from ledger.roster_acts import ROSTER_KINDS
 from ledger.roster_chain import check_successor
-from ledger.salvage import (
-    SALVAGE_KIND,
-    check_salvage,
-    salvage_mark,
-    salvaged_object,
-)
+from ledger.salvage import SALVAGE_KIND, check_salvage, salvage_mark, salvaged_object
 from ledger.statement import (
     ROLE_VIEW,
     Statement,
@@ -80,8 +65,8 @@ from ledger.views import (
     fresh_at,
 )
 from nodes.core.effects import Effects
-from nodes.core.heads import SignedHead
 from nodes.core.log_state import LogState
+from nodes.core.notes import SignedHead
 from nodes.core.ready import FindingRow, PutEvidence
 from nodes.core.roster_judge import RosterJudge, assemble
 from nodes.core.rosters import RULES_KNOWN, Rosters

@@ -25,8 +25,9 @@ from ledger.tiles import (
     split_hashes,
     tile_path,
 )
+from nodes.core.copies import Copy, LogReader, node_reader, read_edge
 from nodes.core.exchange import MIRROR, NEWEST, origin_hash
-from nodes.core.heads import Copy, LogReader, node_reader, open_head, read_edge
+from nodes.core.notes import open_head
 from nodes.core.ready import AppendEntries, Write
 from nodes.core.rosters import Rosters
 from nodes.core.submission import SendingLimits, backoff_ms

@@ -13,6 +13,7 @@ from ledger.note import Signature
 from ledger.proofs import prove_consistency, prove_subtree_consistency
 from ledger.roster import Role
 from ledger.tiles import TILE_WIDTH
+from nodes.core.copies import LogReader, node_reader
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -24,7 +25,7 @@ from nodes.core.exchange import (
     encode_add_checkpoint,
     package_end,
 )
-from nodes.core.heads import LogReader, SignedHead, node_reader
+from nodes.core.notes import SignedHead
 
 Stage = Literal["checkpoint", "entries", "done"]
 

@@ -17,7 +17,7 @@ from ledger.lineage import ancestors, before
 from ledger.roster import Closing, Roster
 from ledger.roster_chain import RosterChain
 from ledger.statement import decode_statement
-from nodes.core.heads import SignedHead
+from nodes.core.notes import SignedHead
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.ports import Reader
 

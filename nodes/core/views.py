@@ -7,8 +7,8 @@ from ledger.kind import ViewFact
 from ledger.note import Note
 from ledger.roster import Constants
 from ledger.views import GoodLine, fresh_at
-from nodes.core.heads import Known, LineKey, line_key, lines_of
 from nodes.core.log_state import LogState
+from nodes.core.notes import Known, LineKey, line_key, lines_of
 from nodes.core.projection import Projection
 from nodes.core.settlement import Wanted
 

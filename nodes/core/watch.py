@@ -18,7 +18,9 @@ from ledger.note import KEY_ID_BYTES, Signature
 from ledger.proofs import prove_roots, root_at
 from ledger.roster import Role
 from ledger.views import GoodLine
-from nodes.core.heads import Heads, LogReader, line_bytes, node_reader
+from nodes.core.copies import LogReader, node_reader
+from nodes.core.heads import Heads
+from nodes.core.notes import line_bytes
 from nodes.core.ready import Write
 
 QUEUED_MAX: Final = 4_096

@@ -25,7 +25,8 @@ from nodes.core.exchange import (
     encode_size,
     split_add_checkpoint,
 )
-from nodes.core.heads import Heads, check_log
+from nodes.core.heads import Heads
+from nodes.core.notes import check_log
 from nodes.core.ready import PeerCalled, PeerReply, PeerRow, Ready, Reply, Write
 
 _EMPTY_LINE = b"\n0\n"

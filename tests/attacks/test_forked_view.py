@@ -6,6 +6,7 @@ from ledger.cosignature import sign_line
 from ledger.names import mirror_name
 from ledger.note import Note
 from ledger.proofs import prove_subtree_consistency
+from nodes.core.copies import node_reader
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -14,7 +15,6 @@ from nodes.core.exchange import (
     Upload,
     encode_add_checkpoint,
 )
-from nodes.core.heads import node_reader
 from nodes.core.ready import PeerCalled, PeerReply
 from tests.nodes.neighbours import REGIONS, Log, LogReader, key
 from tests.nodes.town import Town

@@ -1,7 +1,7 @@
 """A mirror that keeps forgetting what it was sent is asked again ever more slowly."""
 
 from nodes.core.exchange import MirrorInfo
-from nodes.core.heads import SignedHead
+from nodes.core.notes import SignedHead
 from nodes.core.submission import SendingLimits, Submission
 from tests.nodes.neighbours import START_MS, Log, LogReader
 

@@ -16,8 +16,8 @@ from ledger.roster import Constants, Member, MemberKeys, Roster
 from ledger.roster_chain import RosterChain
 from ledger.tiles import extend_tiles, frontier_from_edge
 from nodes.core.candidate import ForeignWitness
-from nodes.core.heads import second_note, sign_head
 from nodes.core.network import Network, NetworkState
+from nodes.core.notes import second_note, sign_head
 from nodes.core.ready import (
     AppendEntries,
     PeerAnswered,

@@ -28,7 +28,7 @@ from nodes.core.exchange import (
     Upload,
     encode_lines,
 )
-from nodes.core.heads import open_head
+from nodes.core.notes import open_head
 from nodes.core.ready import PeerAnswered, PeerRequest, Ready, Tick
 from nodes.core.submission import SendingLimits, backoff_ms
 from nodes.store.entries import LogIDs

@@ -13,8 +13,9 @@ from ledger.errors import UnavailableError
 from ledger.proofs import prove_consistency, root_at
 from ledger.statement import Act, sign_statement
 from ledger.tiles import decode_entry_bundle, encode_entry_bundle, read_nodes
+from nodes.core.copies import node_reader
 from nodes.core.exchange import MIRROR, encode_add_checkpoint, origin_hash
-from nodes.core.heads import SignedHead, node_reader
+from nodes.core.notes import SignedHead
 from nodes.core.ready import (
     PeerAnswered,
     PeerCalled,

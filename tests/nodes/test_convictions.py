@@ -23,6 +23,7 @@ from ledger.proofs import prove_consistency, prove_subtree_consistency
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.views import GoodLine, view_body
 from nodes.core.audit import Page
+from nodes.core.copies import node_reader
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -33,7 +34,6 @@ from nodes.core.exchange import (
     encode_add_checkpoint,
     encode_given,
 )
-from nodes.core.heads import node_reader
 from nodes.core.ready import IssueLine, PeerCalled, PeerReply
 from nodes.store.peers import issue, load_lines
 from nodes.store.reader import StoreReader

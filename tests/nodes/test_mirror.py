@@ -11,6 +11,7 @@ from ledger.hashing import hash_leaf
 from ledger.note import Note
 from ledger.proofs import prove_consistency
 from ledger.tiles import decode_entry_bundle, entries_path, extend_tiles, tile_path
+from nodes.core.copies import node_reader
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -25,7 +26,7 @@ from nodes.core.exchange import (
     encode_add_checkpoint,
     origin_hash,
 )
-from nodes.core.heads import node_reader, open_head
+from nodes.core.notes import open_head
 from nodes.core.ready import PeerCalled, PeerReply
 from nodes.core.submission import SendingLimits, packages
 from nodes.store.peers import load_lines

@@ -24,7 +24,7 @@ from nodes.cli import main
 from nodes.config import load_config
 from nodes.core.candidate import Quorums, Round
 from nodes.core.exchange import ADD_CHECKPOINT, encode_add_checkpoint, origin_hash
-from nodes.core.heads import SignedHead, check_log, open_head
+from nodes.core.notes import SignedHead, check_log, open_head
 from nodes.core.ready import PeerCalled, PeerReply
 from nodes.store import notes, second_notes
 from nodes.store.entries import LogIDs

@@ -13,8 +13,8 @@ from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.note import Note, sign_ed25519
 from ledger.proofs import check_consistency, prove_consistency
 from nodes.core.convictions import CONVICTED, Convicted
+from nodes.core.copies import node_reader
 from nodes.core.exchange import ADD_CHECKPOINT, decode_lines, encode_add_checkpoint
-from nodes.core.heads import node_reader
 from nodes.core.ready import (
     AdvancePeer,
     IssueLine,

@@ -38,7 +38,7 @@ from nodes.cli.caller import load_folder
 from nodes.client import Client
 from nodes.config import Config
 from nodes.core.exchange import FINISHED, GivenRow
-from nodes.core.heads import SignedHead, sign_head
+from nodes.core.notes import SignedHead, sign_head
 from nodes.core.ready import PeerRequest
 from nodes.core.submission import SendingLimits, Submission
 from nodes.store.reader import StoreReader
