@@ -35,6 +35,7 @@ from nodes.core.copies import read_edge
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.effects import Effects
 from nodes.core.follower import Follower
+from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
 from nodes.core.log_state import LogState
@@ -249,7 +250,7 @@ class Node:
         }
         self._sight = Sight(settings.limits.facts_cached_max)
         self._projection = Projection(
-            rosters, self._kinds, self._sight, self._state_of, sm2=self._ports.sm2
+            Ground(rosters, self._kinds, self._sight, self._state_of, sm2=self._ports.sm2)
         )
         self._follower = Follower(self._projection, settings.limits)
         for origin, (size, state) in notes.load_projections(connection).items():
@@ -321,7 +322,7 @@ class Node:
             whole = counted(known, viewed, self._projection)
             if (
                 whole is not None
-                and self._projection.root(origin, known.size, reader) == known.root
+                and self._projection.ground.root(origin, known.size, reader) == known.root
             ):
                 self._shelf.put(origin, whole)
 
@@ -383,7 +384,7 @@ class Node:
         if counting is None:
             return Quorums((self._rosters.at(state.version),), is_epoch=False)
         roster = self._rosters.at(counting.version)
-        before = self._projection.before_of(self._own, counting)
+        before = self._projection.ground.before_of(self._own, counting)
         rosters = (roster,) if before is None else (before, roster)
         return Quorums(rosters, is_epoch=counting.before is not None)
 
@@ -570,7 +571,7 @@ class Node:
         """Keep the versions that this step has learnt, or that its approvals make whole."""
         if self._is_on_roster:
             self._is_on_roster = False
-            signed = self._projection.assembled(reader)
+            signed = self._projection.words.assembled(reader)
             if signed:
                 self._rosters.learn(signed)
         learnt = self._rosters.learnt
@@ -623,7 +624,7 @@ class Node:
                 continue
             whole = counted(known, viewed, self._projection)
             # A log that lies may have shown others a tree that is not the one we hold.
-            root = self._projection.root(origin, known.size, reader)
+            root = self._projection.ground.root(origin, known.size, reader)
             if whole is not None and root == known.root:
                 self._shelf.put(origin, whole)
         lacking = {

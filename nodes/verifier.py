@@ -16,8 +16,8 @@ from ledger.statement import (
     verify_statement,
 )
 from ledger.suites import SM2_SM3, CheckSM2, no_sm2
+from nodes.core.acts import key_object
 from nodes.core.limits import Limits
-from nodes.core.projection import key_object
 from nodes.core.sight import INDEX_PAST_ALL, Generations
 from nodes.store import facts
 from nodes.store.entries import LogIDs

@@ -10,8 +10,9 @@ from nodes.core.effects import Effects
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
 from nodes.core.notes import SignedHead
-from nodes.core.projection import Projection, Wait
+from nodes.core.projection import Projection
 from nodes.core.sight import INDEX_PAST_ALL
+from nodes.core.waiting import Wait
 from nodes.ports import Reader
 
 
@@ -107,7 +108,7 @@ class Follower:
 
     def wake_at_ms(self) -> int | None:
         """Return when our clock allows a line that a log waits for; None if none does."""
-        delta_s = self._projection.delta_s
+        delta_s = self._projection.ground.delta_s
         due = [(wait.until_s - delta_s) * 1000 for wait in self._waits.values() if wait.until_s]
         return min(due, default=None)
 
@@ -130,7 +131,7 @@ class Follower:
         if wait is None:
             return False
         if wait.until_s:
-            still = now_s + self._projection.delta_s < wait.until_s
+            still = now_s + self._projection.ground.delta_s < wait.until_s
         else:
             still = wait.origin is not None and self.judged_size(wait.origin) < wait.size
         if not still:

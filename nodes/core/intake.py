@@ -11,9 +11,10 @@ from ledger.roster_acts import ROSTER_KINDS
 from ledger.salvage import SALVAGE_KIND, as_judged, decode_salvage
 from ledger.salvage import Salvage as Lost
 from ledger.statement import ROLE_VIEW, Act, Citation, Statement, sign_statement
+from nodes.core.acts import Verdict, key_object
 from nodes.core.duties import SETTLED_CODES, Duty
 from nodes.core.own_entries import OwnEntries
-from nodes.core.projection import LOG_KINDS, Verdict, key_object
+from nodes.core.own_words import LOG_KINDS
 from nodes.core.ready import Compose, Registered, Salvage
 from nodes.ports import Signer
 
@@ -35,7 +36,7 @@ class Intake(OwnEntries):
         try:
             if statement.act.kind in LOG_KINDS or statement.act.kind == SALVAGE_KIND:  # (1)
                 raise RefusedError("only the log itself records this", code="not-entitled")
-            self._projection.public_of(self._roster, self._origin, statement, self._reader)
+            self._projection.acts.public_of(self._roster, self._origin, statement, self._reader)
             self._check_time(statement.time_s)  # (2)
             return self._admit(statement)
         except LedgerError as error:
@@ -54,7 +55,7 @@ class Intake(OwnEntries):
             self._check_time(statement.time_s)
         self.open_block()
         index = self._state.size
-        self._projection.take(
+        self._projection.acts.take(
             self._state, as_judged(statement), index, verdict, self._batch.effects
         )
         self._append(statement)
@@ -62,9 +63,10 @@ class Intake(OwnEntries):
 
     def _judge(self, statement: Statement, index: int) -> Verdict:
         """Judge an act, or one that is salvaged."""
+        acts = self._projection.acts
         if statement.act.kind == SALVAGE_KIND:
-            return self._projection.judge_salvage(self._state, statement, index, self._reader)[1]
-        return self._projection.judge_act(self._state, statement, index, self._reader)
+            return acts.judge_salvage(self._state, statement, index, self._reader)[1]
+        return acts.judge_act(self._state, statement, index, self._reader)
 
     def _check_time(self, time_s: int) -> None:
         if time_s > self._batch.now_s + self._delta_s:
@@ -81,7 +83,7 @@ class Intake(OwnEntries):
         bounds = dict.fromkeys(verdict.views, self._staleness_s)
         for use in verdict.judgement.uses:
             fact = verdict.facts[use.need]
-            view = None if fact is None else self._projection.view_over(fact, verdict.views)
+            view = None if fact is None else self._projection.acts.view_over(fact, verdict.views)
             if view is not None:
                 bounds[view.origin] = min(bounds[view.origin], use.staleness_s)
         for origin, staleness_s in bounds.items():
@@ -123,7 +125,7 @@ class Intake(OwnEntries):
     def _compose(
         self, name: str, version: int, issuer: str, subject: str, body: Mapping[str, Any]
     ) -> Registered:
-        kind = kind_of(self._means.projection.kinds, name, version)
+        kind = kind_of(self._means.projection.ground.kinds, name, version)
         key = self._signer(issuer)
         draft = Draft(
             kind=name,
@@ -147,7 +149,7 @@ class Intake(OwnEntries):
             if need.origin is not None:
                 needed.setdefault(need.origin, []).append(need.object)
         views = {origin: self.view_for(origin, objects) for origin, objects in needed.items()}
-        facts = self._projection.resolve(self._origin, needs, views, self._reader)
+        facts = self._projection.acts.resolve(self._origin, needs, views, self._reader)
         citations = [
             Citation(ROLE_VIEW, view.origin, view.index, view.leaf) for view in views.values()
         ]
@@ -171,12 +173,12 @@ class Intake(OwnEntries):
 
     def _salvage(self, lost: Lost) -> Registered:
         inner = lost.inner
-        known = self._projection.salvaged(self._origin, inner.leaf, self._reader)
+        known = self._projection.acts.salvaged(self._origin, inner.leaf, self._reader)
         if known is not None and known.origin == self._origin:
             return Registered(known.index, None, b"")
         if known is not None:
             raise RefusedError(f"salvaged as {known.origin} {known.index}", code="not-lost")
-        kind = kind_of(self._means.projection.kinds, inner.act.kind, inner.act.version)
+        kind = kind_of(self._means.projection.ground.kinds, inner.act.kind, inner.act.version)
         draft = Draft(
             kind=kind.name,
             version=kind.version,

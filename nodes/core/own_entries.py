@@ -63,7 +63,7 @@ class OwnEntries:
         self._region = means.region
         self._origin = means.origin
         self._projection = means.projection
-        self._roster = means.projection.roster_of(batch.state)
+        self._roster = means.projection.ground.roster_of(batch.state)
         self._keys = means.keys_of(self._roster)
         self._sight = means.sight
         self._delta_s = self._roster.constants.delta_s
@@ -105,17 +105,17 @@ class OwnEntries:
         view = ViewFact(
             self._state.size, statement.leaf, origin, known.size, known.root, known.fresh_at_s
         )
-        self._projection.take_view(self._state, view, self._batch.effects)
+        self._projection.words.take_view(self._state, view, self._batch.effects)
         self._base_s = max(self._base_s, known.fresh_at_s)
         self._append(statement)
 
     def _view_body(self, origin: str, known: Known) -> dict[str, Any]:
         """Return the body of a view, by the versions that count in the viewed log at that size."""
-        viewed = self._projection.state_of(origin)
+        viewed = self._projection.ground.state_of(origin)
         counting = None if viewed is None else viewed.counting(known.size)
         assert counting is not None  # the shelf takes no note of which nothing counts
-        roster = self._projection.rosters.at(counting.version)
-        before = self._projection.before_of(origin, counting)
+        roster = self._projection.ground.rosters.at(counting.version)
+        before = self._projection.ground.before_of(origin, counting)
         lines = lines_of(roster, origin, known.lines)
         if before is None:
             return view_body(known.note, roster, lines)
@@ -139,17 +139,19 @@ class OwnEntries:
 
     def append_genesis(self) -> None:
         """Write entry 0."""
-        chain = self._projection.rosters.chain
+        chain = self._projection.ground.rosters.chain
         body = genesis_body(chain.signed[self._roster.version - 1], self._roster.rules)
         effects = self._batch.effects
         if before(self._roster.closed, self._origin) is None:
             statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
-            self._projection.take_genesis(self._state, statement, effects)
+            self._projection.words.take_genesis(self._state, statement, effects)
         else:
             body = opening_body(body, self._roster, chain, self._origin, self._reader)
             statement = self._own_word(self._origin, Act(CONTINUES_KIND, 1, None, (), body))
             now_s = self._batch.now_s
-            self._projection.judge_continues(self._state, statement, now_s, effects, self._reader)
+            self._projection.words.judge_continues(
+                self._state, statement, now_s, effects, self._reader
+            )
         self._append(statement)
 
     def say_on_roster(self, kind: str, subject: str, body: Mapping[str, Any]) -> Registered:
@@ -167,18 +169,18 @@ class OwnEntries:
         statement = self._own_word(
             subject, Act(kind, 1, None if own is None else own.leaf, (), body)
         )
-        row = self._projection.judge_roster_act(self._state, statement, self._reader)
+        row = self._projection.words.judge_roster_act(self._state, statement, self._reader)
         self.open_block()
         index = self._state.size
         if kind == PROPOSE_KIND:
-            row = self._projection.judge_roster_act(self._state, statement, self._reader)
-        self._projection.take_roster_act(self._state, statement, row, self._batch.effects)
+            row = self._projection.words.judge_roster_act(self._state, statement, self._reader)
+        self._projection.words.take_roster_act(self._state, statement, row, self._batch.effects)
         self._append(statement)
         return Registered(index, None, statement.entry)
 
     def append_epoch(self, signed: bytes) -> None:
         """Let the next version of the roster rule from here on."""
-        roster = self._projection.rosters.at(self._roster.version + 1)
+        roster = self._projection.ground.rosters.at(self._roster.version + 1)
         issuer = self._means.keys_of(roster).issuer
         self.open_block()
         own = self._sight.newest(self._reader, self._origin, self._origin)
@@ -187,7 +189,7 @@ class OwnEntries:
         statement = sign_statement(
             cast("SigningKey", issuer), self._region, self._origin, time_s, act
         )
-        self._projection.take_epoch(self._state, statement, roster, self._batch.effects)
+        self._projection.words.take_epoch(self._state, statement, roster, self._batch.effects)
         self._append(statement)
 
     def append_frozen(self, frozen: Frozen) -> Registered:
@@ -198,7 +200,7 @@ class OwnEntries:
         statement = self._own_word(region, act)
         self.open_block()
         index = self._state.size
-        self._projection.take_frozen(self._state, statement, frozen, self._batch.effects)
+        self._projection.words.take_frozen(self._state, statement, frozen, self._batch.effects)
         self._append(statement)
         return Registered(index, None, statement.entry)
 
@@ -207,7 +209,7 @@ class OwnEntries:
         act = Act(EVIDENCE_KIND, 1, None, (), evidence_body(evidence))
         statement = self._own_word(conviction.subject, act)
         self.open_block()
-        self._projection.take_evidence(
+        self._projection.words.take_evidence(
             self._state, statement.leaf, evidence, conviction, self._batch.effects
         )
         self._append(statement)
@@ -228,15 +230,17 @@ class OwnEntries:
             note=sha256(checkpoint.text()).digest(),
             roster=self._roster.version,
             rules=self._roster.rules,
-            map_root=self._projection.map_root(self._state, self._reader),
+            map_root=self._projection.ground.map_root(self._state, self._reader),
             lines=self._lines,
         )
         act = Act(BLOCK_KIND, 1, None if own is None else own.leaf, (), block_body(block))
         statement = self._own_word(self._origin, act)
         counts: list[Count] = []
         for item in block.lines:
-            self._projection.add_count(self._state, item, counts, _own_count)
-        self._projection.take_block(self._state, statement, block, counts, self._batch.effects)
+            self._projection.blocks.add_count(self._state, item, counts, _own_count)
+        self._projection.blocks.take_block(
+            self._state, statement, block, counts, self._batch.effects
+        )
         self._batch.recorded = tuple(item.size for item in block.lines)
         self._append(statement, is_block=True)
 
@@ -281,7 +285,7 @@ class OwnEntries:
             for version in (counting.version, counting.before):
                 if version is None:
                     continue
-                roster = self._projection.rosters.at(version)
+                roster = self._projection.ground.rosters.at(version)
                 if not roster.witnesses_of(self._origin):
                     continue
                 keys = roster.mirror_keys(self._origin)

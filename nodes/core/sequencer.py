@@ -14,12 +14,12 @@ from ledger.equivocation import Conviction, Equivocation
 from ledger.tiles import Tile, TileEdge, extend_tiles
 from ledger.tree import Frontier
 from ledger.views import BlockLines
+from nodes.core.acts import key_object
 from nodes.core.batch import Batch, Means, Report
 from nodes.core.duties import Duties
 from nodes.core.intake import Intake
 from nodes.core.log_state import LogState
 from nodes.core.notes import SignedHead, second_note, sign_head
-from nodes.core.projection import key_object
 from nodes.core.ready import (
     AppendEntries,
     Compose,
@@ -149,7 +149,7 @@ class Sequencer:
 
         The next one waits until the quorums of the one before stand in the log.
         """
-        rosters, version = self._means.projection.rosters, self.state.version
+        rosters, version = self._means.projection.ground.rosters, self.state.version
         if version >= rosters.newest.version or self.state.open_epoch is not None:
             return b""
         is_ours = self._origin in rosters.at(version + 1).origins
@@ -163,7 +163,7 @@ class Sequencer:
 
         Only an operator can mend it: with a newer program, or with the keys.
         """
-        rosters, version = self._means.projection.rosters, self.state.version
+        rosters, version = self._means.projection.ground.rosters, self.state.version
         if version >= rosters.newest.version:
             return ""
         roster = rosters.at(version + 1)
@@ -215,7 +215,7 @@ class Sequencer:
         return due_ms if self.is_closing_due(unrecorded, due_ms) else None
 
     def _refresh_ms(self) -> int:
-        return self._means.projection.roster_of(self.state).constants.refresh_s * 1000
+        return self._means.projection.ground.roster_of(self.state).constants.refresh_s * 1000
 
     def writes(self, batch: Batch, now_ms: int) -> tuple[Write, ...]:
         """Grow the tree by the batch, sign the checkpoint, and return everything to commit."""
@@ -227,7 +227,7 @@ class Sequencer:
         root = frontier.root()
         checkpoint = Checkpoint(self._origin, update.size, root)
         projection = self._means.projection
-        keys = self._means.keys_of(projection.roster_of(self.state))
+        keys = self._means.keys_of(projection.ground.roster_of(self.state))
         head = sign_head(checkpoint, keys.log, keys.log_pq)
         assert batch.state.size == update.size
         held = self.held_size
@@ -239,7 +239,7 @@ class Sequencer:
                 PutNote(self._origin, update.size, head.note, finished=False),
                 *second_note(head),
             )
-        self._means.projection.remember_root(self._origin, update.size, root)
+        self._means.projection.ground.remember_root(self._origin, update.size, root)
         self.grown_ms = now_ms
         tiles: Mapping[Tile, bytes] = update.tiles
         appended = AppendEntries(

@@ -72,8 +72,8 @@ def counted(known: Known, viewed: LogState, projection: Projection) -> Known | N
     counting = viewed.counting(known.size)
     if counting is None:
         return None
-    roster = projection.rosters.at(counting.version)
-    before = projection.before_of(origin, counting)
+    roster = projection.ground.rosters.at(counting.version)
+    before = projection.ground.before_of(origin, counting)
     lines: dict[LineKey, GoodLine] = {}
     fresh: list[int] = []
     for version in (roster, before):

@@ -18,15 +18,15 @@ def test_a_false_map_is_found_by_every_other_node_and_its_record_proves_no_time(
     town.start()
     town.act(A, "basis.publish", f"{A}/basis/1", BASIS)
     town.rounds()
-    projection = town.node(A)._projection
-    honest = projection.map_root
+    ground = town.node(A)._projection.ground
+    honest = ground.map_root
 
     def false(*given: Any) -> bytes:
         honest(*given)
         return bytes(31) + b"\x01"
 
     with monkeypatch.context() as patch:
-        patch.setattr(projection, "map_root", false)
+        patch.setattr(ground, "map_root", false)
         index = town.act(A, "basis.publish", f"{A}/basis/2", BASIS)
     town.act(A, "basis.publish", f"{A}/basis/3", BASIS)
     town.rounds()

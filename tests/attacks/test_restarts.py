@@ -1,5 +1,6 @@
 """What a node remembers of a hostile log is the same before a restart and after it."""
 
+from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.projection import Projection
 from nodes.core.rosters import Rosters
@@ -13,6 +14,6 @@ def test_bytes_that_are_no_statement_have_no_declared_time_before_or_after() -> 
     log.block((log.seen(1, {B: NOW_S, C: NOW_S}),))
     judge = judged(log)
     kept = judge.follower.states[log.origin]
-    fresh = Projection(Rosters(CHAIN), KINDS, Sight(100), lambda _origin: None)
+    fresh = Projection(Ground(Rosters(CHAIN), KINDS, Sight(100), lambda _origin: None))
     loaded = fresh.load_state(log.origin, kept.size, kept.encode(), judge.reader)
     assert loaded.times == kept.times

@@ -26,6 +26,7 @@ from ledger.statement import Act, Statement, sign_statement
 from ledger.tiles import extend_tiles
 from ledger.views import view_body
 from nodes.core.follower import Follower
+from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
@@ -142,7 +143,7 @@ def judge(
     def state_of(origin: str) -> LogState | None:
         return follower.states.get(origin)
 
-    projection = Projection(Rosters(chain), KINDS, sight, state_of)
+    projection = Projection(Ground(Rosters(chain), KINDS, sight, state_of))
     follower = Follower(projection, Limits(judged_chunk_entries_max=chunk))
     found: set[FindingRow] = set()
     stored: dict[str, int] = {}

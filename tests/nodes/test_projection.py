@@ -26,6 +26,7 @@ from ledger.tiles import TileEdge, extend_tiles
 from ledger.tree import Frontier
 from ledger.views import Block, BlockLines, block_body
 from nodes.core.follower import Follower
+from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
@@ -150,7 +151,7 @@ class Judge:
         self.stored: dict[str, int] = {}
         self.edges: dict[str, TileEdge] = {}
         self.follower: Follower
-        projection = Projection(Rosters(CHAIN), kinds, self.sight, self.state_of)
+        projection = Projection(Ground(Rosters(CHAIN), kinds, self.sight, self.state_of))
         limits = Limits(judged_chunk_entries_max=chunk)
         self.follower = Follower(projection, limits)
         self.seen: list[tuple[int, int, int]] = []
@@ -542,7 +543,7 @@ def test_a_state_loaded_from_the_store_is_the_one_that_was_saved() -> None:
     judge = judged(*CROSSED)
     for writer in CROSSED:
         kept = judge.follower.states[writer.origin]
-        fresh = Projection(Rosters(CHAIN), KINDS, Sight(100), lambda _origin: None)
+        fresh = Projection(Ground(Rosters(CHAIN), KINDS, Sight(100), lambda _origin: None))
         loaded = fresh.load_state(writer.origin, kept.size, kept.encode(), judge.reader)
         assert loaded.encode() == kept.encode()
         assert loaded.views == kept.views

@@ -99,7 +99,7 @@ def pinned(town: Town, **changes: Any) -> Roster:
 def root(town: Town, region: str, size: int) -> bytes:
     node = town.node(region)
     with town.houses[region].engine.connect() as connection:
-        return node._projection.root(town.origin(region), size, StoreReader(connection))
+        return node._projection.ground.root(town.origin(region), size, StoreReader(connection))
 
 
 def test_q_m_approvals_of_a_proposal_bring_it_into_force_everywhere() -> None:

@@ -436,9 +436,9 @@ def judged(town: Burnt, made: Statement, *, is_first: bool = False) -> str:
             if made.act.kind == CONTINUES_KIND:
                 state = projection.new_state(town.new) if is_first else state
                 now_s = town.clock.ms // 1000
-                projection.judge_continues(state, made, now_s, Effects(), reader)
+                projection.words.judge_continues(state, made, now_s, Effects(), reader)
             else:
-                projection.judge_salvage(state, made, state.size, reader)
+                projection.acts.judge_salvage(state, made, state.size, reader)
         except LedgerError as error:
             return error.code
     return ""

@@ -28,6 +28,7 @@ from nodes.api.serve import _open_keys
 from nodes.cli import verify
 from nodes.cli.verify import check
 from nodes.config import load_config
+from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.projection import Projection
 from nodes.core.rosters import Rosters
@@ -140,14 +141,14 @@ def test_an_entry_of_a_suite_that_the_roster_does_not_name_any_more_is_refused()
         roster = replace(made.roster, suites=suites)
         signed = sign_roster(roster, {A: neighbours.key(A, "governance")}).encode()
         rosters = Rosters(RosterChain.check([signed]))
-        projection = Projection(rosters, KINDS, Sight(10), lambda _: None, sm2=CHECK)
+        projection = Projection(Ground(rosters, KINDS, Sight(10), lambda _: None, sm2=CHECK))
         with made.houses[A].engine.connect() as connection:
             reader = StoreReader(connection)
             if code is None:
-                projection.check_signature(roster, made.origin(A), good, reader)
+                projection.acts.check_signature(roster, made.origin(A), good, reader)
                 continue
             with refused(code):
-                projection.check_signature(roster, made.origin(A), good, reader)
+                projection.acts.check_signature(roster, made.origin(A), good, reader)
 
 
 def test_in_a_bundle_too_the_roster_says_whether_sm2_counts() -> None:
@@ -227,10 +228,10 @@ def test_a_node_whose_sm2_stops_answering_stops_and_calls_nothing_a_forgery() ->
 
     check: CheckSM2 = gone
     node = made.node(B)
-    node._projection._sm2 = check
+    node._projection.ground._sm2 = check
     with pytest.raises(FatalError):
         made.rounds()
-    node._projection._sm2 = CHECK
+    node._projection.ground._sm2 = CHECK
     made.rounds()
     assert made.findings(B) == []
 

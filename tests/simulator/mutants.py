@@ -26,6 +26,7 @@ from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from nodes import node as nodes
 from nodes.core import (
+    acts,
     candidate,
     duties,
     heads,
@@ -141,7 +142,7 @@ def _release_forgotten(patch: Patch) -> None:
 
 
 def _depends_on_who_judges(patch: Patch) -> None:
-    take = projection.Projection.take
+    take = acts.Acts.take
     made = count()
 
     def careless(self: Any, state: Any, *given: Any) -> None:
@@ -150,7 +151,7 @@ def _depends_on_who_judges(patch: Patch) -> None:
             _statement, index, _verdict, effects = given
             effects.mentions.append((state.origin, f"{state.origin[-6:]}/case/none", index))
 
-    patch.setattr(projection.Projection, "take", careless)
+    patch.setattr(acts.Acts, "take", careless)
 
 
 def _consistency_unchecked(patch: Patch) -> None:

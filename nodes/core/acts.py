@@ -1,0 +1,378 @@
+"""Acts by the table of kinds: what they cite, whether they stand, and what they change."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from authz.tally import NOBODY, tallies
+from authz.ties import fields_followed, ties_of
+from ledger.errors import RefusedError, UnverifiedError
+from ledger.judge import SIGNER, judge, kind_of, wants
+from ledger.keys import key_thumbprint
+from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Need, Severity, ViewFact
+from ledger.lineage import living
+from ledger.roster import Roster
+from ledger.salvage import check_salvage, salvage_mark, salvaged_object
+from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement, verify_statement
+from nodes.core.effects import Effects
+from nodes.core.ground import Ground
+from nodes.core.log_state import LogState
+from nodes.core.ready import FindingRow
+from nodes.ports import Reader, UseRow
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An act that stands: what it changes, and what it was judged by."""
+
+    kind: Kind
+    judgement: Judgement
+    facts: dict[str, Fact | None]
+    views: dict[str, ViewFact]
+    own: Fact | None
+
+
+class Acts:
+    """Judges acts, as they would stand in a log, and takes in those that do.
+
+    Args:
+        ground: What they are judged by.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._followed = fields_followed(ground.kinds)
+
+    def check_signature(
+        self, roster: Roster, origin: str, unverified: UnverifiedStatement, reader: Reader
+    ) -> None:
+        """Check that the issuer's key, as this log knows it, signed a statement.
+
+        Raises:
+            UnverifiedError: ``unknown-key``, ``bad-algorithm`` or ``bad-signature``.
+            RefusedError: ``suite-not-named``.
+        """
+        verify_statement(
+            unverified,
+            self.public_of(roster, origin, unverified, reader),
+            self._ground.sm2_of(roster),
+        )
+
+    def public_of(
+        self,
+        roster: Roster,
+        origin: str,
+        statement: UnverifiedStatement | Statement,
+        reader: Reader,
+    ) -> bytes:
+        """Return the key that the issuer signs by in a log: the region's, or an enrolled officer's.
+
+        Raises:
+            UnverifiedError: ``unknown-key``.
+        """
+        region = roster.region_of_origin(origin)
+        issuer, kid = statement.issuer, statement.kid
+        if issuer == region:
+            public = roster.members[region].keys.issuer
+            if key_thumbprint(public) != kid:
+                raise UnverifiedError("not the region's issuer key", code="unknown-key")
+            return public
+        fact = self._ground.sight.newest(reader, origin, key_object(region, kid))
+        if fact is None or not fact.live or fact.state.get("party") != issuer:
+            raise UnverifiedError(f"no live key of {issuer} here", code="unknown-key")
+        found: bytes = fact.state["key"]
+        return found
+
+    def judge_act(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        reader: Reader,
+        *,
+        is_salvaged: bool = False,
+    ) -> Verdict:
+        """Judge an act by the table of kinds, as it would stand at ``index``.
+
+        Raises:
+            LedgerError: The act is void, or may not be appended.
+        """
+        act = statement.act
+        kind = kind_of(self._ground.kinds, act.kind, act.version)
+        origin, roster = state.origin, self._ground.roster_of(state)
+        region = roster.region_of_origin(origin)
+        own = self._ground.sight.newest(reader, origin, statement.subject)
+        draft = Draft(
+            kind=act.kind,
+            version=act.version,
+            issuer=statement.issuer,
+            subject=statement.subject,
+            time_s=statement.time_s,
+            body=act.body,
+        )
+        try:
+            needs = wants(kind, draft, own, region, roster)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _unjudgeable(kind, error) from error
+        views = self._views(state, statement, index, reader) if act.citations else {}
+        facts = self.resolve(origin, needs, views, reader)
+        if act.citations:
+            self._check_leaves(origin, statement, index, facts, reader)
+        acting = Acting(
+            statement=statement,
+            origin=origin,
+            region=region,
+            index=index,
+            roster=roster,
+            own=own,
+            signer=facts.get(SIGNER),
+            facts=facts,
+            views=views,
+            is_salvaged=is_salvaged,
+        )
+        try:
+            return Verdict(kind, judge(kind, acting, needs), facts, views, own)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _unjudgeable(kind, error) from error
+
+    def judge_salvage(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        reader: Reader,
+    ) -> tuple[Statement | UnverifiedStatement, Verdict]:
+        """Judge an act that a closed log lost, as it would stand at ``index`` of its successor.
+
+        What ``check_salvage`` says; then as any act, in its new place.
+
+        Returns:
+            The act as it is judged, and what it changes.
+
+        Raises:
+            LedgerError: The act is void, or may not be appended.
+        """
+        origin, roster = state.origin, self._ground.roster_of(state)
+        judged = check_salvage(
+            statement,
+            origin,
+            index,
+            roster,
+            self._ground.rosters.chain,
+            public_of=lambda inner: self.public_of(roster, origin, inner, reader),
+            newest=lambda name: self._ground.sight.newest(reader, origin, name),
+            leaf_at=lambda old, at: reader.leaves([(old, at)])[0],
+            sm2=self._ground.sm2_of(roster),
+        )
+        verdict = self.judge_act(state, judged, index, reader, is_salvaged=True)
+        changes = (*verdict.judgement.changes, salvage_mark(origin, statement))
+        return judged, replace(verdict, judgement=replace(verdict.judgement, changes=changes))
+
+    def salvaged(self, origin: str, leaf: bytes, reader: Reader) -> Fact | None:
+        """Return the row that says that a lost act was salvaged; None: it was not."""
+        return self._ground.sight.newest(reader, origin, salvaged_object(origin, leaf))
+
+    def resolve(
+        self, origin: str, needs: Iterable[Need], views: dict[str, ViewFact], reader: Reader
+    ) -> dict[str, Fact | None]:
+        """Return the facts that needs name, each as of the view of its log."""
+        facts: dict[str, Fact | None] = {}
+        for need in needs:
+            if need.origin is None:
+                facts[need.name] = self._ground.sight.newest(reader, origin, need.object)
+            else:
+                view = views.get(need.origin)
+                facts[need.name] = (
+                    None
+                    if view is None
+                    else self._ground.sight.below(reader, need.origin, need.object, view.size)
+                )
+        return facts
+
+    def take(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        verdict: Verdict,
+        effects: Effects,
+    ) -> None:
+        """Carry out a verdict: new rows, uses, flags and mentions."""
+        origin, leaf, judgement = state.origin, statement.leaf, verdict.judgement
+        rows = {
+            change.object: Fact(origin, change.object, index, leaf, change.state)
+            for change in judgement.changes
+        }
+        if statement.subject not in rows:
+            # An act that changes nothing is still the one that the next act's ``previous`` names.
+            kept = {} if verdict.own is None else verdict.own.state
+            rows[statement.subject] = Fact(origin, statement.subject, index, leaf, kept)
+        effects.facts += rows.values()
+        self._ground.sight.add(rows.values())
+        staleness_s = self._ground.roster_of(state).constants.staleness_s
+        for use in judgement.uses:
+            fact = verdict.facts[use.need]
+            view = None if fact is None else self.view_over(fact, verdict.views)
+            if fact is None or view is None:
+                continue
+            effects.uses.append(
+                UseRow(
+                    origin=origin,
+                    index=index,
+                    fact_origin=fact.origin,
+                    fact_object=fact.object,
+                    fact_index=fact.index,
+                    view_size=view.size,
+                    fresh_at_s=view.fresh_at_s,
+                    staleness_s=min(use.staleness_s, staleness_s),
+                    status="open",
+                )
+            )
+        for flag in judgement.flags:
+            effects.findings.append(
+                FindingRow(
+                    origin=origin,
+                    index=index,
+                    code=flag.code,
+                    severity=Severity.FLAG.value,
+                    subject=statement.subject,
+                    detail=flag.detail,
+                    evidence=((origin, index),),
+                )
+            )
+        for mentioned in judgement.mentions:
+            if mentioned not in rows:
+                effects.mentions.append((origin, mentioned, index))
+        released = verdict.facts.get("release")
+        before = verdict.own if released is None else released
+        effects.tally(
+            state.published_size,
+            index,
+            tallies(
+                statement.act.kind,
+                statement.subject,
+                statement.time_s,
+                NOBODY if before is None else before.state,
+                rows[statement.subject].state,
+                judgement.flags,
+            ),
+        )
+        self.tie(state, statement, index, verdict.facts.get(SIGNER), effects, signed=True)
+        if statement.act.citations:
+            effects.noticed.append((index, statement))
+
+    def tie(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        signer: Fact | None,
+        effects: Effects,
+        *,
+        signed: bool,
+    ) -> None:
+        """Note what an act is found by."""
+        fields = self._followed.get((statement.act.kind, statement.act.version), ())
+        unit = None if signer is None else signer.state.get("unit")
+        effects.ties += [
+            (state.origin, name, index, statement.time_s)
+            for name in ties_of(statement, fields, unit, signed=signed)
+        ]
+
+    def view_over(self, fact: Fact, views: Mapping[str, ViewFact]) -> ViewFact | None:
+        """Return the view that shows a foreign fact: of its log, or of one that goes on from it.
+
+        None for a fact of the citing log.
+        """
+        closed = self._ground.rosters.newest.closed
+        return next(
+            (
+                view
+                for at, view in views.items()
+                if at in {fact.origin, living(closed, fact.origin)}
+            ),
+            None,
+        )
+
+    def _views(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        reader: Reader,
+    ) -> dict[str, ViewFact]:
+        """Return the views that an act cites, each found in this log below the act.
+
+        Raises:
+            RefusedError: ``void-citation``.
+        """
+        views: dict[str, ViewFact] = {}
+        for citation in statement.act.citations:
+            if citation.role != ROLE_VIEW:
+                continue
+            view = state.views.get(citation.origin)
+            if view is None or view.index != citation.index:
+                fact = None
+                if citation.origin != state.origin and citation.index < index:
+                    fact = self._ground.sight.below(
+                        reader, state.origin, citation.origin, citation.index + 1
+                    )
+                view = None
+                if fact is not None and fact.origin == state.origin and "fresh_at" in fact.state:
+                    view = view_of(fact)
+            if view is None or (view.index, view.leaf) != (citation.index, citation.leaf):
+                raise RefusedError(
+                    f"entry {citation.index} is no view of {citation.origin}", code="void-citation"
+                )
+            views[citation.origin] = view
+        return views
+
+    def _check_leaves(
+        self,
+        origin: str,
+        statement: Statement | UnverifiedStatement,
+        index: int,
+        facts: dict[str, Fact | None],
+        reader: Reader,
+    ) -> None:
+        """Check that each entry cited has the leaf hash that the citation says.
+
+        Raises:
+            RefusedError: ``void-citation``.
+        """
+        known = {
+            (fact.origin, fact.index): fact.leaf for fact in facts.values() if fact is not None
+        }
+        for citation in statement.act.citations:
+            if citation.role == ROLE_VIEW:
+                continue
+            at = (citation.origin, citation.index)
+            leaf = known.get(at)
+            if leaf is None:
+                if citation.origin == origin and citation.index >= index:
+                    continue  # refused by the judge, which says so better
+                (leaf,) = reader.leaves([at])
+                if leaf is None and citation.origin == origin:
+                    leaf = self._ground.sight.made_at(origin, citation.index)
+            if leaf != citation.leaf:
+                raise RefusedError(
+                    f"the leaf of {citation.origin} {citation.index} is another",
+                    code="void-citation",
+                )
+
+
+def _unjudgeable(kind: Kind, error: Exception) -> RefusedError:
+    """Refuse what a rule fails on; else one entry would stop every reader."""
+    return RefusedError(f"the rule of {kind.name} cannot judge this: {error!r}", code="unjudgeable")
+
+
+def key_object(region: str, kid: bytes) -> str:
+    """Return the name of the object that says whose key this is."""
+    return f"{region}/key/{kid.hex()[:32]}"
+
+
+def view_of(fact: Fact) -> ViewFact:
+    """Return the view that a row of a viewed log, in the viewing log, stands for."""
+    state = fact.state
+    return ViewFact(
+        fact.index, fact.leaf, fact.object, state["size"], state["root"], state["fresh_at"]
+    )
