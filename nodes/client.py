@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal, Self
 from urllib.parse import quote, urlencode
 
@@ -436,6 +436,36 @@ class Client:
         """Return which items of a region no live grant covers, a page of them."""
         asked = {"region": region, "rows": rows} | ({"after": after} if after else {})
         return await self._json("GET", f"/v1/ungranted?{urlencode(asked)}")
+
+    async def records(
+        self,
+        type_: str,
+        region: str,
+        which: Mapping[str, str | int] = MappingProxyType({}),
+        *,
+        after: str = "",
+        rows: int = 100,
+    ) -> dict[str, Any]:
+        """Return a region's records of a type as they stand, a page of them.
+
+        Args:
+            type_: Of the records.
+            region: That has numbered them.
+            which: ``state``, ``about``, ``overdue`` (1), ``older`` (days) and ``at`` (seconds).
+            after: What the page before gave as ``next``.
+            rows: Looked at for a page.
+        """
+        asked = {"region": region, "rows": rows, **which} | ({"after": after} if after else {})
+        return await self._json("GET", f"/v1/records/{quote(type_)}?{urlencode(asked)}")
+
+    async def gaps(
+        self, what: str, region: str, *, days: int = 0, after: str = "", rows: int = 100
+    ) -> dict[str, Any]:
+        """Return what a region lacks in one respect, a page of it."""
+        asked: dict[str, str | int] = {"region": region, "rows": rows}
+        asked |= {"days": days} if days else {}
+        asked |= {"after": after} if after else {}
+        return await self._json("GET", f"/v1/gaps/{quote(what)}?{urlencode(asked)}")
 
     async def milestones(self, region: str) -> dict[str, Any]:
         """Return a region's milestones, each with its count and the acts that show it."""

@@ -24,9 +24,9 @@ from nodes.api.clocks import timing
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
 from nodes.api.entry_proofs import EntryProofs, wants_proofs
+from nodes.api.pages import LOOKING, ROWS_DEFAULT
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query, parse_number, query_number
-from nodes.api.sweeps import LOOKING, ROWS_DEFAULT
 from nodes.api.timelines import Judged, read
 from nodes.api.tokens import authorize
 from nodes.core.sight import INDEX_PAST_ALL

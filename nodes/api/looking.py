@@ -13,10 +13,10 @@ from ledger.errors import MalformedError, NotFoundError, RefusedError
 from nodes.api.cases import case_named
 from nodes.api.context import SERVICE, Service
 from nodes.api.journal import REQUEST_BYTES
+from nodes.api.pages import LOOKING, ROWS_DEFAULT
 from nodes.api.problem import mend_of
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query, parse_number, query_number
-from nodes.api.sweeps import LOOKING, ROWS_DEFAULT
 from nodes.api.tokens import ANY, Caller, Role, authorize
 from nodes.core.sentences import SENTENCES
 from nodes.core.sight import INDEX_PAST_ALL

@@ -13,9 +13,9 @@ from ledger.statement import decode_statement
 from nodes.api.answers import as_of
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
+from nodes.api.pages import LOOKING
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query
-from nodes.api.sweeps import LOOKING
 from nodes.api.tokens import authorize
 from nodes.store.entries import LogIDs, load_entries
 from nodes.store.facts import load_type

@@ -115,6 +115,18 @@ def check_query(request: web.Request, *known: str) -> None:
             raise MalformedError(f"parameter {name} stands twice", code="bad-field")
 
 
+def asked(request: web.Request, name: str) -> str:
+    """Return a parameter that must be there.
+
+    Raises:
+        MalformedError: ``bad-field``.
+    """
+    value = request.query.get(name)
+    if value is None:
+        raise MalformedError(f"missing parameter: {name}", code="bad-field")
+    return value
+
+
 def query_number(request: web.Request, name: str, *, default: int, most: int) -> int:
     """Return a whole number from the query.
 

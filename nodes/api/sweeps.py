@@ -4,8 +4,6 @@ An index narrows each question down to a page of grants, and their facts decide.
 by the ``next`` of the one before; each says as of which sizes of the logs it is.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -17,22 +15,16 @@ from authz.use import Occasion, check_quota, check_use, hall_of
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Fact
 from ledger.names import check_object, check_region
-from nodes.api.answers import as_of
-from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
-from nodes.api.context import SERVICE, Service
-from nodes.api.replies import json_response
-from nodes.api.requests import check_query, parse_number, query_number
-from nodes.api.tokens import DAY_S, Role, authorize
+from nodes.api.context import Service
+from nodes.api.pages import ROWS_DEFAULT, TIME_S_MAX, begin, page
+from nodes.api.requests import asked, parse_number, query_number
+from nodes.api.tokens import DAY_S
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import newest
 from nodes.store.lent import is_lent, load_covering, load_lapsing, load_names
 
-LOOKING: Final = frozenset({Role.AUTHORITY, Role.AUDITOR, Role.OPERATOR})
 DAYS_MAX: Final = 3_660
-ROWS_DEFAULT: Final = 100
-
-_TIME_S_MAX: Final = 2**62
 
 routes = web.RouteTableDef()
 
@@ -40,7 +32,7 @@ routes = web.RouteTableDef()
 @routes.get("/v1/windows")
 async def windows_of(request: web.Request) -> web.Response:
     """List the windows that may use a right over an item now, and under which grant each."""
-    service, rows_max, after = await _begin(request, "item", "right")
+    service, rows_max, after = await begin(request, "item", "right")
     item, right = asked(request, "item"), asked(request, "right")
     check_object(item)
     if right not in RIGHTS:
@@ -60,19 +52,19 @@ async def windows_of(request: web.Request) -> web.Response:
         rows = [row for pair in found for row in _may(service, connection, pair[0], pair[1], asked)]
         return rows, ",".join(found[-1]) if len(found) == rows_max else None
 
-    return await _page(service, "windows", read, {"item": item, "right": right})
+    return await page(service, "windows", read, {"item": item, "right": right})
 
 
 @routes.get("/v1/lapsing")
 async def lapsing(request: web.Request) -> web.Response:
     """List the grants that lapse within some days, the soonest first."""
-    service, rows_max, after = await _begin(request, "days", "region")
+    service, rows_max, after = await begin(request, "days", "region")
     days = query_number(request, "days", default=30, most=DAYS_MAX)
     region = request.query.get("region", "")
     if region:
         check_region(region)
     end, _, name = after.partition(",")
-    at_s = parse_number(end, "after", most=_TIME_S_MAX) if end else 0
+    at_s = parse_number(end, "after", most=TIME_S_MAX) if end else 0
     now_s = service.now_s()
 
     def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
@@ -98,13 +90,13 @@ async def lapsing(request: web.Request) -> web.Response:
         last = f"{found[-1].until_s},{found[-1].grant}" if len(found) == rows_max else None
         return rows, last
 
-    return await _page(service, "grants", read, {"days": days})
+    return await page(service, "grants", read, {"days": days})
 
 
 @routes.get("/v1/ungranted")
 async def ungranted(request: web.Request) -> web.Response:
     """List the items in force of a region over which no window has a live grant (明进暗不进)."""
-    service, rows_max, after = await _begin(request, "region")
+    service, rows_max, after = await begin(request, "region")
     region = request.query.get("region", service.region)
     check_region(region)
     now_s = service.now_s()
@@ -120,41 +112,7 @@ async def ungranted(request: web.Request) -> web.Response:
                 rows.append({"item": name, "version": fact.state["v"], "dept": fact.state["dept"]})
         return rows, names[-1] if len(names) == rows_max else None
 
-    return await _page(service, "items", read, {"region": region})
-
-
-async def _begin(request: web.Request, *names: str) -> tuple[Service, int, str]:
-    """Return the service, how many rows a page looks at, and where the page before ended."""
-    service = request.app[SERVICE]
-    authorize(request, LOOKING)
-    check_query(request, *names, "rows", "after", *NAMES)
-    rows_max = query_number(
-        request, "rows", default=ROWS_DEFAULT, most=service.limits.page_rows_max
-    )
-    if rows_max < 1:
-        raise MalformedError("rows is at least 1", code="bad-field")
-    await reach(service, request, partial(judged_size, service))
-    return service, rows_max, request.query.get("after", "")
-
-
-async def _page(
-    service: Service,
-    name: str,
-    read: Callable[[Connection], tuple[list[dict[str, Any]], str | None]],
-    asked: Mapping[str, Any],
-) -> web.Response:
-    sizes = as_of(service)
-    rows, last = await service.readers.run(read)
-    return json_response(
-        {
-            **asked,
-            name: rows,
-            "next": last,
-            "as_of": sizes,
-            "as_of_s": service.now_s(),
-            "consistency": consistency_of(sizes),
-        }
-    )
+    return await page(service, "items", read, {"region": region})
 
 
 class _Asked(NamedTuple):
@@ -232,15 +190,3 @@ def _newest(service: Service, connection: Connection, name: str) -> Fact | None:
 def _origin(service: Service, name: str) -> str:
     member = service.roster.members.get(name[:6])
     return "" if member is None else member.origin
-
-
-def asked(request: web.Request, name: str) -> str:
-    """Return a parameter that must be there.
-
-    Raises:
-        MalformedError: ``bad-field``.
-    """
-    value = request.query.get(name)
-    if value is None:
-        raise MalformedError(f"missing parameter: {name}", code="bad-field")
-    return value

@@ -13,9 +13,9 @@ from ledger.errors import MalformedError, NotFoundError, UnavailableError
 from ledger.names import check_party
 from nodes.api.consistency import NAMES, judged_size, reach
 from nodes.api.context import SERVICE, Service
+from nodes.api.pages import LOOKING
 from nodes.api.replies import json_response
-from nodes.api.requests import check_query, parse_number
-from nodes.api.sweeps import LOOKING, asked
+from nodes.api.requests import asked, check_query, parse_number
 from nodes.api.tokens import authorize
 from nodes.store.entries import LogIDs
 from nodes.store.tallies import check_tallied

@@ -114,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
     acting.add_act(commands)
     asking.add_check(commands)
     asking.add_sweeps(commands)
+    asking.add_records(commands)
     asking.add_work_ledger(commands)
     asking.add_milestones(commands)
     asking.add_trace(commands)

@@ -26,12 +26,12 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     },
 }
 
-_Page = Callable[[Client, str], Awaitable[dict[str, Any]]]
+Page = Callable[[Client, str], Awaitable[dict[str, Any]]]
 
 
 def windows(given: argparse.Namespace) -> int:
     """Show which windows may use a right over an item now."""
-    found = _all(
+    found = all_pages(
         given, "windows", lambda client, after: client.windows(given.item, given.right, after=after)
     )
     rows = [
@@ -44,7 +44,7 @@ def windows(given: argparse.Namespace) -> int:
 
 def lapsing(given: argparse.Namespace) -> int:
     """Show which grants lapse soon."""
-    found = _all(
+    found = all_pages(
         given,
         "grants",
         lambda client, after: client.lapsing(given.days, region=given.region, after=after),
@@ -58,13 +58,15 @@ def lapsing(given: argparse.Namespace) -> int:
 
 def ungranted(given: argparse.Namespace) -> int:
     """Show which items of a region no live grant covers; status 1 if there are any."""
-    found = _all(given, "items", lambda client, after: client.ungranted(given.region, after=after))
+    found = all_pages(
+        given, "items", lambda client, after: client.ungranted(given.region, after=after)
+    )
     rows = [(it["item"], str(it["version"]), it["dept"]) for it in found["items"]]
     _tell(given, "ungranted", found, rows)
     return DOES_NOT_HOLD if rows else 0
 
 
-def _all(given: argparse.Namespace, name: str, page: _Page) -> dict[str, Any]:
+def all_pages(given: argparse.Namespace, name: str, page: Page) -> dict[str, Any]:
     """Return all pages as one answer, as of what the last of them says."""
 
     async def question(client: Client) -> dict[str, Any]:
@@ -92,5 +94,10 @@ def _tell(
         out.print(made)
     else:
         out.print(words["none"])
+    tell_as_of(given, found)
+
+
+def tell_as_of(given: argparse.Namespace, found: Mapping[str, Any]) -> None:
+    """Show as of which sizes of the logs an answer is."""
     sizes = ", ".join(f"{origin} {size}" for origin, size in found["as_of"].items())
-    out.print(f"{words['as_of']}{sizes}", style="dim", markup=False)
+    console().print(f"{_WORDS[given.lang]['as_of']}{sizes}", style="dim", markup=False)

@@ -94,3 +94,29 @@ def test_the_milestones_of_a_preset_are_counted_from_its_records(
     assert "未达成" in capsys.readouterr().out
     assert main(["milestones", "370000", *node]) == 0
     assert "No milestones" in capsys.readouterr().out
+
+
+def listed(capsys: pytest.CaptureFixture[str], *given: str) -> list[dict[str, object]]:
+    assert main(["records", *given, "--json"]) == 0
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)["records"]
+    return found
+
+
+def test_records_are_listed_as_they_stand_and_as_they_stood(
+    county: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = ["--node", str(county.founded.folder / "370402")]
+    grants = listed(capsys, "grant", "370402", *node)
+    assert {it["state"] for it in grants} == {"offered"}
+    [name] = {str(it["said"]["window"]) for it in grants if "zhenjie" in str(it["object"])}  # type: ignore[index]
+    assert 0 < len(listed(capsys, "grant", "370402", "--about", name, *node)) < len(grants)
+    assert listed(capsys, "grant", "370402", "--state", "revoked", *node) == []
+    assert listed(capsys, "grant", "370402", "--at", "2021-01-01", *node) == []
+    assert listed(capsys, "grant", "370402", "--older", "1", *node) == []
+    assert listed(capsys, "milestone", "370402", "--overdue", *node)
+    assert main(["records", "milestone", "370402", "--overdue", *node]) == 0
+    assert "overdue" in capsys.readouterr().out
+    assert main(["records", "grant", "370402", "--state", "revoked", "--lang", "zh", *node]) == 0
+    assert "没有这样的记录" in capsys.readouterr().out
+    for wrong in (["Grant", "370402"], ["grant", "37"], ["grant", "370402", "--at", "1 May"]):
+        assert main(["records", *wrong, *node]) == 2

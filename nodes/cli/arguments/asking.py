@@ -52,6 +52,32 @@ def add_sweeps(commands: Commands) -> None:
         add_question(made)
 
 
+def add_records(commands: Commands) -> None:
+    """Add ``shouxin records``."""
+    records = command(
+        commands,
+        "records",
+        "records:records",
+        "list a region's records of a type, as they stand or stood on a day",
+        description=(
+            "List a region's records of a type, as they stand or stood on a day: contact, parcel, "
+            "task, challenge, … docs/mechanisms.md says which answer what, docs/kinds.md names all."
+        ),
+    )
+    records.add_argument("type", metavar="TYPE")
+    records.add_argument("region", metavar="REGION")
+    records.add_argument("--about", default="", help="only those that name this party or object")
+    records.add_argument("--state", default="", help="only those that stand so")
+    records.add_argument(
+        "--overdue", action="store_true", help="only those with an answer due before"
+    )
+    records.add_argument(
+        "--older", type=int, default=0, metavar="DAYS", help="only those with no act for so long"
+    )
+    records.add_argument("--at", default="", metavar="YYYY-MM-DD", help="as of the end of this day")
+    add_question(records)
+
+
 def add_work_ledger(commands: Commands) -> None:
     """Add ``shouxin workledger`` and ``bulletin``."""
     ledger = command(
