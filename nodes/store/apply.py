@@ -57,7 +57,7 @@ def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
             facts.insert_facts(connection, ids, write.facts)
             facts.insert_mentions(connection, ids, write.mentions)
             facts.insert_voids(connection, ids, write.voids)
-            ties.insert(connection, ids, write.ties)
+            ties.put(connection, ids, write.ties)
         case PutTallies():
             tallies.put(connection, ids, write)
         case PutMap():

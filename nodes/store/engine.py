@@ -34,7 +34,7 @@ from nodes.store.postgresql import (
 
 BUSY_TIMEOUT_MS: Final = 2_000
 CACHE_KIB: Final = 16_384
-CHECKPOINT_PAGES: Final = 2_000
+CHECKPOINT_PAGES: Final = 1_000
 PAGE_BYTES: Final = 8192
 
 WRITER: Final = "shouxin_writer"

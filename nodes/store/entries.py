@@ -10,6 +10,7 @@ from ledger.hashing import HASH_BYTES
 from ledger.tiles import TILE_WIDTH, Tile
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
+from nodes.store.objects import ObjectIDs
 
 _INSERT_ENTRIES: Final = Upsert(schema.entries, replaced=None)
 _PUT_TILES: Final = Upsert(schema.tiles, replaced=("hashes",))
@@ -41,9 +42,13 @@ TILE_LEVELS_MAX: Final = 1 << schema.TILE_LEVEL_BITS
 
 
 class LogIDs:
-    """Remembers the number that stands for each origin. Bounded by the roster's logs."""
+    """Remembers the number that stands for each origin. Bounded by the roster's logs.
+
+    Beside them those of objects, for whoever writes.
+    """
 
     def __init__(self) -> None:
+        self.objects = ObjectIDs()
         self._ids: dict[str, int] = {}
         self._origins: dict[int, str] = {}
         self._before: dict[int, tuple[int, int]] | None = None
@@ -53,6 +58,7 @@ class LogIDs:
         self._ids.clear()
         self._origins.clear()
         self._before = None
+        self.objects.forget()
 
     def find(self, connection: Connection, origin: str) -> int | None:
         """Return the log's number; None if we store nothing of it."""

@@ -130,10 +130,18 @@ voids = Table(
 )
 """Entries that name an object and are void: no fact tells of them, but the object map counts."""
 
-ties = Table(
-    "ties",
+objects = Table(
+    "objects",
     metadata,
-    Column("object", Words, primary_key=True),
+    Column("object_id", _Key, primary_key=True, autoincrement=False),
+    Column("name", Words, nullable=False, unique=True),
+)
+"""Numbers for names that ``ties`` holds with every act. None is ever taken back."""
+
+ties = Table(
+    "tied",
+    metadata,
+    Column("object_id", BigInteger, primary_key=True),
     Column("time_s", BigInteger, primary_key=True),
     Column("log_id", BigInteger, primary_key=True),
     Column("index", BigInteger, primary_key=True),
@@ -141,6 +149,17 @@ ties = Table(
 )
 """Acts by the officer, window, grant, seal or incident that they follow from, void ones too, in the
 order of their declared times: so a page of a timeline over all logs is one range of the key."""
+
+named_ties = Table(
+    "ties",
+    MetaData(),
+    Column("object", Words, primary_key=True),
+    Column("time_s", BigInteger, primary_key=True),
+    Column("log_id", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""The same in an older database, which held the names themselves."""
 
 maps = Table(
     "maps",

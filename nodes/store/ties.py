@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from authz.ties import fields_followed, ties_of
 from ledger.errors import LedgerError
@@ -15,17 +15,19 @@ from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs, load_entries
 from nodes.store.facts import newest
 from nodes.store.findings import load_findings_of
+from nodes.store.objects import ObjectIDs
 
 _BACKFILL_ENTRIES: Final = 10_000
 _UNSIGNED: Final = frozenset({"unknown-key", "bad-algorithm", "bad-signature"})
 
-_ties = schema.ties.c
+_ties, _objects = schema.ties.c, schema.objects.c
 
 _INSERT: Final = Upsert(schema.ties, replaced=None)
 _PAGE: Final = Prepared(
     select(_ties.time_s, _ties.log_id, _ties.index)
     .where(
-        _ties.object == bindparam("object"),
+        _ties.object_id
+        == select(_objects.object_id).where(_objects.name == bindparam("object")).scalar_subquery(),
         _ties.time_s >= bindparam("low"),
         _ties.time_s < bindparam("high"),
         (_ties.time_s > bindparam("at"))
@@ -38,12 +40,13 @@ _PAGE: Final = Prepared(
 )
 
 
-def insert(connection: Connection, ids: LogIDs, rows: Sequence[tuple[str, str, int, int]]) -> None:
+def put(connection: Connection, ids: LogIDs, rows: Sequence[tuple[str, str, int, int]]) -> None:
     """Add (origin, object, index, declared time) where an act follows from an object."""
     logs = {origin: ids.get(connection, origin) for origin in dict.fromkeys(it[0] for it in rows)}
+    objects = ids.objects.get(connection, [it[1] for it in rows])
     _INSERT.run_many(
         connection,
-        [(object_, time_s, logs[origin], index) for origin, object_, index, time_s in rows],
+        [(objects[name], time_s, logs[origin], index) for origin, name, index, time_s in rows],
     )
 
 
@@ -83,7 +86,22 @@ def fill(connection: Connection, kinds: Kinds) -> None:
         origin = ids.origin(connection, log_id)
         for start in range(0, size, _BACKFILL_ENTRIES):
             part = (start, min(size, start + _BACKFILL_ENTRIES))
-            insert(connection, ids, _tied(connection, ids, origin, part, fields))
+            put(connection, ids, _tied(connection, ids, origin, part, fields))
+
+
+def number_names(connection: Connection) -> None:
+    """Take over the rows of a database that held the names themselves, and drop its table."""
+    old = schema.named_ties
+    ids, names = ObjectIDs(), select(old.c.object).distinct()
+    for part in connection.execute(names).scalars().partitions(_BACKFILL_ENTRIES):
+        ids.get(connection, part)
+    rows = select(_objects.object_id, old.c.time_s, old.c.log_id, old.c.index)
+    connection.execute(
+        insert(schema.ties).from_select(
+            list(schema.ties.c), rows.join_from(old, schema.objects, _objects.name == old.c.object)
+        )
+    )
+    old.drop(connection)
 
 
 def _tied(

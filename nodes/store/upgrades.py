@@ -32,5 +32,8 @@ def upgrade(engine: Engine, kinds: Kinds) -> None:
             if not empty.isdisjoint({schema.lent, schema.lent_covers}):
                 lent.fill(connection)
             if schema.ties in empty:
-                ties.fill(connection, kinds)
+                if inspect(connection).has_table(schema.named_ties.name):
+                    ties.number_names(connection)
+                else:
+                    ties.fill(connection, kinds)
     create_schema(engine)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, bindparam, select, text
+from sqlalchemy import Connection, Engine, bindparam, inspect, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -16,6 +16,7 @@ from ledger.errors import ConflictError
 from ledger.hashing import hash_leaf
 from ledger.kind import Fact
 from ledger.tiles import TileEdge, extend_tiles
+from nodes.core.kinds import KINDS
 from nodes.core.ready import (
     AppendEntries,
     FindingRow,
@@ -33,6 +34,7 @@ from nodes.store.apply import apply
 from nodes.store.engine import Prepared, Writing, create_schema, open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.reader import StoreReader
+from nodes.store.upgrades import upgrade
 
 LOG, OTHER = "n.example/500000", "n.example/510000"
 
@@ -193,6 +195,44 @@ def test_what_follows_from_an_object_comes_in_pages_by_declared_time(
     assert load(second[-1]) == []
     assert load(None, from_s=11) == [(20, LOG, 4)]
     assert load(None, until_s=10) == []
+
+
+def test_numbers_of_objects_that_were_rolled_back_are_given_anew(engine: Engine) -> None:
+    create_schema(engine)
+    ids, names = LogIDs(), ("500000/grant/1", "500000/grant/2")
+    with engine.connect() as connection:
+        with connection.begin() as undone:
+            assert dict(ids.objects.get(connection, names)) == {names[0]: 1, names[1]: 2}
+            undone.rollback()
+        ids.forget()
+        with connection.begin():
+            assert dict(ids.objects.get(connection, names[1:])) == {names[1]: 1}
+        with connection.begin():
+            assert dict(ids.objects.get(connection, names)) == {names[0]: 2, names[1]: 1}
+        assert dict(LogIDs().objects.get(connection, names)) == {names[0]: 2, names[1]: 1}
+
+
+def test_a_database_that_held_the_names_with_every_act_gets_numbers_for_them(
+    engine: Engine,
+) -> None:
+    create_schema(engine)
+    grants = ("500000/grant/2", "500000/grant/1")
+    with engine.begin() as connection:
+        for table in (schema.ties, schema.objects):
+            table.drop(connection)
+        schema.named_ties.create(connection)
+        rows = [(grant, time_s, 1, time_s) for grant in grants for time_s in (7, 5)]
+        connection.execute(schema.named_ties.insert().values(rows))
+        notes.put_memory(connection, "other", b"stays")
+        LogIDs().get(connection, LOG)
+    upgrade(engine, KINDS)
+    with engine.connect() as connection:
+        assert not inspect(connection).has_table(schema.named_ties.name)
+        asked: dict[str, Any] = {"from_s": 0, "until_s": 9, "after": None, "rows_max": 9}
+        for grant in grants:
+            found = ties.load(connection, LogIDs(), grant, **asked)
+            assert found == [(5, LOG, 5), (7, LOG, 7)]
+        assert notes.load_memory(connection)["other"] == b"stays"
 
 
 def a_finding(severity: str = "flag") -> FindingRow:
