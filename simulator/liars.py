@@ -218,7 +218,9 @@ class Liar:
             match value:
                 case RegisterReply(results=(registered,)) if registered.index is not None:
                     world.count("a forbidden act was recorded")
-                    self.simulation.checkers.forbidden.append((machine.origin, registered.index))
+                    self.simulation.checkers.verdicts.forbidden.append(
+                        (machine.origin, registered.index)
+                    )
                 case _:
                     pass
 

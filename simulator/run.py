@@ -145,8 +145,8 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
         nonlocal next_compare
         if world.happened >= next_compare:
             next_compare = world.happened + plan.check_every
-            checkers.compare_projections(recent=True)
-            checkers.check_uses(recent=True)
+            checkers.projections.compare(recent=True)
+            checkers.verdicts.check_uses(recent=True)
         return False
 
     simulation.measures.begin(plan.minutes, plan.refresh_s)
@@ -164,15 +164,15 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     while left and world.now_ms < deadline_ms:
         world.run_until(world.now_ms + SETTLE_LOOK_MS, look)
         left = _unfinished(simulation)
-    checkers.compare_projections()
+    checkers.projections.compare()
     checkers.check_accepted()
     checkers.check_leaves()
     checkers.check_readable()
-    checkers.check_findings()
-    checkers.check_uses()
+    checkers.verdicts.check_findings()
+    checkers.verdicts.check_uses()
     papers.check()
-    checkers.count_uses()
-    checkers.count_findings()
+    checkers.verdicts.count_uses()
+    checkers.verdicts.count_findings()
     if left:
         raise BrokenError(f"not settled {plan.settle_s} s after healing: {'; '.join(left)}")
     return world.now_ms - plan.end_ms
@@ -180,7 +180,7 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
 
 def _unfinished(simulation: Simulation) -> list[str]:
     """Return what keeps a world from having settled."""
-    return [*simulation.governance.unfinished(), *simulation.checkers.unfinished()]
+    return [*simulation.governance.unfinished(), *simulation.checkers.settling.unfinished()]
 
 
 def _every(simulation: Simulation, plan: Plan, watch: Watch | None) -> None:

@@ -31,7 +31,7 @@ from simulator.machine import Machine
 from simulator.regions import NETWORK
 from simulator.simulation import Simulation
 
-HOOKS: Final = ("restarted", "lost", "committed", "accepted", "asked", "answered")
+HOOKS: Final = ("restarted", "lost", "burnt", "committed", "accepted", "asked", "answered")
 """Where the checkers look; the recorder looks there first."""
 
 
@@ -206,6 +206,13 @@ class Lost(NamedTuple):
     size: int
 
 
+class Burnt(NamedTuple):
+    """A region's machine is gone with its disks, its fence and its keys."""
+
+    at_ms: int
+    region: str
+
+
 Event = (
     Ruled
     | Appended
@@ -219,6 +226,7 @@ Event = (
     | Accepted
     | Restarted
     | Lost
+    | Burnt
 )
 
 
@@ -375,10 +383,19 @@ class Recorder:
         del self._roots[region][size + 1 :]
         del self._leaves[region][size:]
         self._frontiers[region] = Frontier.empty().extend(self._leaves[region])
+        self._forget(machine)
+        self._final.pop(region, None)
+
+    def burnt(self, machine: Machine) -> None:
+        """Write down that a machine is gone; what it had given to others is theirs."""
+        self._forget(machine)
+        self.events.append(Burnt(self._now_ms, machine.region))
+
+    def _forget(self, machine: Machine) -> None:
+        """Forget what a machine had of other logs: whatever follows it begins anew."""
         for of in self._roots:
             self._rows.pop((machine.region, of), None)
             self._copies.pop((machine.region, of), None)
-        self._final.pop(region, None)
 
     def committed(self, machine: Machine) -> None:
         """Write down what is new after a step."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from simulator.trace import (
     Accepted,
     Appended,
+    Burnt,
     Claimed,
     Event,
     Finished,
@@ -97,6 +98,8 @@ class Replay:
         self.rows: dict[tuple[str, str], lines.Cosigner] = defaultdict(lines.Cosigner)
         self.given: dict[tuple[str, str, str], set[tuple[int, int]]] = defaultdict(set)
         """By (cosigner, role, log): the size and date of each line."""
+        self.ordered: dict[tuple[str, str, str], set[tuple[int, int]]] = defaultdict(set)
+        """The same, of the keys that a cosigner has now."""
         self.held: dict[tuple[str, str], int] = defaultdict(int)
         """By (cosigner, log): how many entries its disk holds."""
         self.moved_ms: dict[tuple[str, str], int] = {}
@@ -150,6 +153,8 @@ class Replay:
                     raise RefusedError(f"a crash changed the log: {event}")
             case Lost(region=region, size=size):
                 self._lost(region, size, event)
+            case Burnt(region=region):
+                self._burnt(region)
 
     def finish(self) -> None:
         """Look at what is left, once everything is settled: nobody owes a step."""
@@ -218,16 +223,17 @@ class Replay:
     def _line(self, key: tuple[str, str, str], size: int, time_s: int, event: Event) -> None:
         """Let a cosigner give a line: it is on its row's branch, and sizes and dates agree."""
         by, role, of = key
-        head, one, given = ("", size), self.rows[by, of], self.given[key]
+        head, one, ordered = ("", size), self.rows[by, of], self.ordered[key]
         if by not in self.regions or by == of:
             raise RefusedError(f"a line by nobody who may: {event}")
         bound = one.row if role == "witness" else one.mirror_row
         if not lines.extends(head, bound):
             raise RefusedError(f"a line beyond the row that is kept: {event}")
         if any((other > size and at < time_s) or (other < size and at > time_s)
-               for other, at in given):  # fmt: skip
+               for other, at in ordered):  # fmt: skip
             raise RefusedError(f"sizes and dates of one key disagree: {event}")
-        given.add((size, time_s))
+        ordered.add((size, time_s))
+        self.given[key].add((size, time_s))
 
     def _brought(self, event: Lined) -> None:
         """A row moves for the log itself; for others only where it has been silent for R."""
@@ -313,9 +319,19 @@ class Replay:
         del log.roots[size + 1 :]
         log.epochs = [it for it in log.epochs if it.start < size]
         self._forget_cases(region[:6], log.before + size)
+        self._forget_rows(region[:6])
+
+    def _burnt(self, region: str) -> None:
+        """Forget a region's disk and keys; its log is what the others hold of it."""
+        self.lost.add(region)
+        self._forget_rows(region)
+        for key in [key for key in self.ordered if key[0] == region]:
+            del self.ordered[key]
+
+    def _forget_rows(self, region: str) -> None:
         for of in self.logs:
-            self.rows.pop((region[:6], of), None)
-            self.held.pop((region[:6], of), None)
+            self.rows.pop((region, of), None)
+            self.held.pop((region, of), None)
 
     def _forget_cases(self, region: str, size: int) -> None:
         """Forget what a region did with cases from an entry on."""

@@ -1,21 +1,18 @@
 """Traces of real nodes are walks of the model; altered ones and those of planted bugs are none."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
 
-import simulator.run
 from authz import custody
-from ledger.roster import Roster
 from nodes import node as nodes
 from nodes.core import candidate
 from nodes.core.ready import AdvancePeer
 from simulator.plan import Happening
 from simulator.run import Plan
-from simulator.simulation import Simulation
 from simulator.trace import (
     Accepted,
     Appended,
@@ -27,55 +24,19 @@ from simulator.trace import (
     Lined,
     Lost,
     Published,
-    Recorder,
     Restarted,
     Rowed,
     Ruled,
     Signer,
     Submitted,
 )
-from tests.model.replay import RefusedError, Replay
+from tests.model.recording import Trace, record
+from tests.model.replay import RefusedError
 
 PLAN = Plan(seed=0, regions=5, minutes=0.4, acts_per_minute=80)
 FOUR = replace(PLAN, regions=4, minutes=0.5, acts_per_minute=60)
 SEEDS = 8
 BEYOND = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What the nodes of a world did; ``broken`` says which promise its checkers saw broken."""
-
-    roster: Roster
-    regions: tuple[str, ...]
-    events: list[Event]
-    broken: str
-
-    def kinds(self) -> set[str]:
-        return {event.kind for event in self.events if isinstance(event, Appended)}
-
-    def replay(self, events: Sequence[Event], *, is_settled: bool = False) -> Replay:
-        model = Replay(self.regions, refresh_ms=self.roster.constants.refresh_s * 1000)
-        for event in events:
-            model.take(event)
-        if is_settled:
-            model.finish()
-        return model
-
-
-def record(plan: Plan) -> Trace:
-    """Run a world with a recorder in it."""
-    recorder = Recorder()
-
-    class Watched(Simulation):
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named)
-            recorder.watch(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulator.run, "Simulation", Watched)
-        outcome = simulator.run.run(plan)
-    return Trace(recorder.roster, recorder.regions, recorder.events, outcome.broken)
 
 
 @pytest.fixture(name="recorded", scope="module")

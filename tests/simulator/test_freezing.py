@@ -74,4 +74,4 @@ def test_a_freeze_is_judged_alike_everywhere_and_reports_what_its_region_holds(
                 report = decode_frozen(act.body, other, roster)
                 row = story.simulation.machines[other].node.snapshot.logs[story.machine.origin]
                 assert 0 < report.mirrored_size == row.mirrored_size
-    story.simulation.checkers.compare_projections()
+    story.simulation.checkers.projections.compare()

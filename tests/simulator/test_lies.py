@@ -124,4 +124,4 @@ def test_a_lying_witness_is_convicted_everywhere_and_nothing_stops() -> None:
     story.restart_all()
     for region in story.simulation.machines:
         assert story.convicted(region) == {("witness", LIAR)}
-    story.simulation.checkers.compare_projections()
+    story.simulation.checkers.projections.compare()

@@ -33,9 +33,9 @@ class Story:
     def settle(self) -> None:
         for _ in range(90):
             self.run(1)
-            if not self.simulation.checkers.unfinished():
+            if not self.simulation.checkers.settling.unfinished():
                 return
-        pytest.fail("; ".join(self.simulation.checkers.unfinished()))
+        pytest.fail("; ".join(self.simulation.checkers.settling.unfinished()))
 
     @property
     def machine(self) -> Machine:
@@ -97,7 +97,7 @@ class Story:
 
     def line_count(self) -> int:
         """How many lines the others hold that the region in question gave, by their tables."""
-        roster, dates = self.simulation.roster, self.simulation.checkers._dates
+        roster, dates = self.simulation.roster, self.simulation.checkers.lines.dates
         keys = {
             key_id
             for origin in roster.origins
@@ -137,7 +137,7 @@ def test_a_lost_database_is_rebuilt_from_the_mirrors_and_its_keys_rest() -> None
     assert all(story.act(region, 2) == "" for region in story.simulation.machines)
     story.settle()
     assert story.line_count() == lines
-    story.simulation.checkers.compare_projections()
+    story.simulation.checkers.projections.compare()
     story.simulation.checkers.check_accepted()
 
 

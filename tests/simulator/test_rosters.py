@@ -1,7 +1,12 @@
 """Worlds whose roster changes: regions join, leave, rotate keys, burn down and come back."""
 
+import pytest
+
 from simulator.plan import Happening, Plan
 from simulator.run import Outcome, run
+from simulator.trace import Burnt, Ruled
+from tests.model.recording import record
+from tests.model.replay import RefusedError
 
 
 def world(*script: Happening, **fields: object) -> Outcome:
@@ -25,16 +30,46 @@ def test_a_region_joins_and_another_rotates_its_keys_under_faults() -> None:
     assert min(outcome.sizes.values()) > 20
 
 
-def test_a_region_that_burns_down_has_its_log_closed_though_it_was_steward() -> None:
-    """Where the steward's node is gone, members stall its round and the next one proposes."""
-    outcome = world(
-        Happening(at_s=8, do="region burnt down", region="500000"),
-        Happening(at_s=10, do="lost log closed", region="500000"),
+def test_a_region_that_burns_down_goes_on_in_a_successor_by_steps_of_the_model() -> None:
+    """The steward loses its links, then its house: others stall its round, and close its log.
+
+    What people kept of the acts that nobody else had is brought into the successor.
+    """
+    plan = Plan(
         seed=3,
-        regions=5,
+        minutes=0.4,
+        acts_per_minute=60,
+        revoked=0.0,
         hostile=False,
+        receipts=1.0,
+        pace_ms=500,
+        script=(
+            Happening(at_s=6, do="region cut off", region="500000", for_s=4),
+            Happening(at_s=10, do="region burnt down", region="500000"),
+            Happening(at_s=11, do="lost log closed", region="500000"),
+        ),
     )
-    assert outcome.counts["in force: lost log closed"] == 1
-    assert outcome.counts["a round of signing was stalled"]
-    assert outcome.counts["a bundle was verified from the genesis"]
-    assert "2" in outcome.sizes  # the successor is a log of its own
+    recorded = record(plan)
+    assert not recorded.broken, f"{recorded.broken}\n{plan.command()}"
+    counts = recorded.outcome.counts
+    assert counts["in force: lost log closed"] == 1
+    assert counts["a round of signing was stalled"]
+    assert counts["a bundle was verified from the genesis"]
+    assert counts["salvage: accepted"]
+    assert recorded.outcome.sizes["2"] > 1  # the successor is a log of its own
+    model = recorded.replay(recorded.events, is_settled=True)
+    assert model.logs["500000/2"].before < recorded.outcome.sizes["500000"]
+    assert all(
+        log.epochs[-1].version == 2
+        for name, log in model.logs.items()
+        if "/" not in name and name != "500000"
+    )
+
+    burnt = next(at for at, event in enumerate(recorded.events) if isinstance(event, Burnt))
+    with pytest.raises(RefusedError, match="row went back"):
+        recorded.replay([*recorded.events[:burnt], *recorded.events[burnt + 1 :]])
+    closing = next(event for event in recorded.events if isinstance(event, Ruled) and event.closed)
+    at = recorded.events.index(closing)
+    lower = closing._replace(closed=(closing.closed[0]._replace(size=1),))
+    with pytest.raises(RefusedError, match="closed below what was replicated"):
+        recorded.replay([*recorded.events[:at], lower])

@@ -1,0 +1,166 @@
+"""Lines on their way: each is true, dated by a clock that is right, and over bytes that are there.
+
+No two checkpoints of one log that contradict each other may both have a quorum.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import LedgerError
+from ledger.note import Note, Signature
+from nodes.core.exchange import (
+    ADD_CHECKPOINT,
+    ADD_ENTRIES,
+    FINISHED,
+    LINES,
+    Upload,
+    decode_lines,
+    split_add_checkpoint,
+)
+from nodes.core.ready import PeerReply, PeerRequest
+from simulator.machine import Machine
+from simulator.reference import Log, Signed
+from simulator.watched import Watched
+from simulator.world import BrokenError
+
+CLOCKS_APART_S_MAX: Final = 60
+"""No clock of a world is further off than this, so no line's date is."""
+
+
+class Lines:
+    """Checks what passes between machines, and remembers which heads have a quorum."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self.dates: dict[tuple[str, str, bytes], list[tuple[int, int]]] = {}
+        """By log, role and key: sizes and times of an honest region's lines, both ascending."""
+        self._signers: dict[tuple[str, str], dict[tuple[int, bytes], set[bytes]]] = {}
+        """By log and role: each head, and by which keys it is signed."""
+        self._quorate: dict[tuple[str, str], dict[int, set[bytes]]] = defaultdict(dict)
+        """By log and role: the heads that a quorum has signed."""
+
+    def quorate_size(self, origin: str, role: str) -> int:
+        """Return the greatest size of a log that a quorum has signed."""
+        return max(self._quorate[origin, role], default=0)
+
+    def check_request(self, machine: Machine, request: PeerRequest) -> None:
+        """Check that a note that travels is signed by its log, and finished where it says so."""
+        what = f"{request.path} by {machine.region}"
+        if request.path == ADD_CHECKPOINT:
+            _, note = split_add_checkpoint(request.body)
+            self._watched.reference.check_note(note, what)
+        elif request.path == FINISHED:
+            checkpoint = self._watched.reference.check_note(request.body, what)
+            keys: dict[str, set[bytes]] = {"witness": set(), "mirror": set()}
+            for signature in Note.decode(request.body).signatures:
+                role = signature.name.rsplit("/", 1)[-1]
+                if role in keys:
+                    line = signature.key_id + signature.blob
+                    keys[role].add(self._watched.reference.line_of(checkpoint, line, role).key_id)
+            for role, signed in keys.items():
+                if not self._watched.reference.is_quorum(checkpoint, signed, role):
+                    raise BrokenError(f"{what} is not finished: {len(signed)} {role} lines")
+
+    def check_answer(self, machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
+        """Check that each line in an answer is true."""
+        if reply.status != 200 or request.path not in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}:
+            return
+        role = "witness" if request.path == ADD_CHECKPOINT else "mirror"
+        try:
+            heads = self._asked_heads(request)
+            signatures = decode_lines(reply.body)
+        except LedgerError:
+            if machine.region in self._watched.liars or request.request_id < 0:
+                return
+            raise
+        for signature in signatures:
+            self._check_line(machine, heads, signature, role)
+
+    def _asked_heads(self, request: PeerRequest) -> Sequence[Checkpoint]:
+        """Return the checkpoints that the lines in an answer may be about."""
+        if request.path == ADD_ENTRIES:
+            upload = Upload.decode(request.body)
+            histories = self._watched.reference.histories(upload.origin)
+            return [it.checkpoint(upload.end) for it in histories if upload.end < len(it.roots)]
+        note = split_add_checkpoint(request.body)[1] if request.path == ADD_CHECKPOINT else b""
+        return [Checkpoint.decode(Note.decode(note or request.body).text)]
+
+    def _check_line(
+        self, machine: Machine, heads: Sequence[Checkpoint], signature: Signature, role: str
+    ) -> None:
+        line = signature.key_id + signature.blob
+        found = self._signed_head(heads, line, role)
+        if found is None:
+            if machine.region in self._watched.liars:
+                return
+            raise BrokenError(f"a {role} line of {machine.region} is not on what it was asked for")
+        checkpoint, (region, key_id, time_s) = found
+        what = f"a {role} line of {machine.region} on {checkpoint.origin}"
+        self._watched.reference.check_head(
+            checkpoint.origin, checkpoint.size, checkpoint.root, what
+        )
+        size, head = checkpoint.size, (checkpoint.size, checkpoint.root)
+        if machine.region not in self._watched.liars:
+            if region != machine.region:
+                raise BrokenError(f"{what} is signed by {region}")
+            if abs(time_s - self._watched.world.now_ms // 1000) > CLOCKS_APART_S_MAX:
+                raise BrokenError(f"{what} is dated {time_s}")
+            held = self._watched.rows.get((region, checkpoint.origin), (0, 0, 0))[0]
+            if role == "mirror" and held < size:
+                raise BrokenError(f"{what} for {size} entries that it does not hold")
+            dates = self.dates.setdefault((checkpoint.origin, role, key_id), [])
+            self._check_order(dates, checkpoint, time_s, what)
+        signers = self._signers.setdefault((checkpoint.origin, role), {}).setdefault(head, set())
+        if key_id not in signers:
+            signers.add(key_id)
+            self._count_quorum(checkpoint, signers, role)
+
+    @staticmethod
+    def _check_order(
+        dates: list[tuple[int, int]], checkpoint: Checkpoint, time_s: int, what: str
+    ) -> None:
+        """Check that the dates of a key's lines go with sizes.
+
+        Answers may cross on the way, not on the signer's desk.
+        """
+        at = bisect_left(dates, (checkpoint.size, time_s))
+        if at < len(dates) and dates[at] == (checkpoint.size, time_s):
+            return
+        before = dates[at - 1] if at else (0, 0)
+        after = dates[at] if at < len(dates) else None
+        if before[1] > time_s or (after is not None and after[1] < time_s):
+            raise BrokenError(f"{what} went back: {time_s}, between {before} and {after}")
+        dates.insert(at, (checkpoint.size, time_s))
+
+    def _signed_head(
+        self, heads: Sequence[Checkpoint], line: bytes, role: str
+    ) -> tuple[Checkpoint, Signed] | None:
+        """Return which of the checkpoints a line is over, and whose line it is."""
+        for checkpoint in heads:
+            try:
+                return checkpoint, self._watched.reference.line_of(checkpoint, line, role)
+            except (BrokenError, LedgerError):
+                continue
+        return None
+
+    def _count_quorum(self, checkpoint: Checkpoint, signers: set[bytes], role: str) -> None:
+        """Take note of a head that a quorum has signed; no two contradict each other."""
+        if not self._watched.reference.is_quorum(checkpoint, signers, role):
+            return
+        origin = checkpoint.origin
+        quorate = self._quorate[origin, role]
+        quorate.setdefault(checkpoint.size, set()).add(checkpoint.root)
+        if self._watched.is_honest(origin):
+            return  # each line was compared with its one history
+        if not any(_holds(log, quorate) for log in self._watched.reference.histories(origin)):
+            raise BrokenError(f"two histories of {origin} both have a quorum of {role} lines")
+
+
+def _holds(log: Log, heads: Mapping[int, set[bytes]]) -> bool:
+    """Say whether a history had all of these heads."""
+    return all(
+        size < len(log.roots) and {log.roots[size]} == roots for size, roots in heads.items()
+    )

@@ -1,0 +1,237 @@
+"""Projections: all make the same of the same entries, and nobody sees two holders of a case."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+from authz.custody import HOLDING
+from ledger.encoding import decode
+from ledger.lineage import living
+from simulator.machine import Machine
+from simulator.watched import Watched
+from simulator.world import BrokenError
+
+PROJECTIONS: Final = {
+    "facts": ("object, {low}, leaf, state", "index"),
+    "mentions": ("object, {low}", "index"),
+    "findings": ("{low}, code, subject, severity, detail", "index"),
+    "uses": (
+        "{low}, fact_origin, fact_object, fact_index, view_size, fresh_at_s, staleness_s, status",
+        "index",
+    ),
+    "evidence": ("{low}, high, seen_by_s, at", "low"),
+}
+GROWING: Final = ("facts", "mentions")
+"""What entries leave behind for good: comparable though one node has judged more than another."""
+SETTLED_LATER: Final = ("findings", "uses")
+"""What the evidence of other logs still changes: comparable where all logs are judged alike."""
+
+
+Standing = Mapping[str, Any]
+"""Where a case stands in one log: the state of its newest row."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _decoded(state: bytes) -> Standing:
+    """Return a row's state; nodes hold the same bytes, so each is decoded once."""
+    found: Standing = decode(state)
+    return found
+
+
+class Projections:
+    """Compares what machines made of entries, and where cases stand with each of them.
+
+    Invariant: ``_seen`` says up to where each machine's rows of each log were compared with those
+    of the machines that had judged as much before it.
+    """
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._seen: dict[tuple[str, str], int] = {}
+        self._compared: dict[str, tuple[int, int]] = {}
+        """By log, how much all had judged at the last two looks."""
+        self._growing: dict[str, list[bytes]] = defaultdict(list)
+        """By log: a hash of what each of its entries left behind, for good."""
+        self._standing: dict[str, dict[str, dict[str, Standing]]] = defaultdict(dict)
+
+    def seen_size(self, region: str, origin: str) -> int:
+        """Return up to where a machine's rows of a log were compared."""
+        return self._seen.get((region, origin), 0)
+
+    def standing(self, region: str) -> Mapping[str, Mapping[str, Standing]]:
+        """Return where each case stands with a region's node: by case and log."""
+        return self._standing[region]
+
+    def forget(self, region: str) -> None:
+        """Start anew with a machine whose database is gone."""
+        self._standing[region].clear()
+        for origin in self._watched.reference.logs:
+            self._seen.pop((region, origin), None)
+
+    def close(self, machine: Machine, origin: str, cut: int) -> None:
+        """Forget what a machine made of a closed log beyond its cut."""
+        region = machine.region
+        if self._seen.get((region, origin), 0) > cut:
+            self._seen[region, origin] = cut
+        del self._growing[origin][cut:]
+        for name, rows in self._standing[region].items():
+            if rows.pop(origin, None) is None:
+                continue
+            found = machine.disk.database.execute(
+                'SELECT state FROM facts WHERE object = ? AND log_id = ? AND "index" < ? '
+                'ORDER BY "index" DESC LIMIT 1',
+                (name, self._watched.log_id(machine, origin), cut),
+            ).fetchone()
+            if found is not None:
+                rows[origin] = _decoded(found[0])
+
+    def check_new(self, machine: Machine) -> None:
+        """Compare what a machine has judged in its last step, and whom it sees holding cases."""
+        assert machine.node is not None
+        touched: dict[str, None] = {}
+        for origin, status in machine.node.snapshot.logs.items():
+            if status.judged_size > self.seen_size(machine.region, origin):
+                self._read_new(machine, origin, status.judged_size, touched)
+        for name in touched:
+            self._check_holder(machine, name)
+
+    def _read_new(self, machine: Machine, origin: str, size: int, touched: dict[str, None]) -> None:
+        """Compare what newly judged entries left behind here with what they left elsewhere."""
+        region = machine.region
+        start = self._seen.get((region, origin), 0)
+        self._seen[region, origin] = size
+        known = self._growing[origin]
+        has_branches = origin in self._watched.reference.branches
+        for at, rows in self._grown(machine, origin, start, size, touched):
+            digest = blake2b(repr(rows).encode(), digest_size=16).digest()
+            if at < len(known):
+                if known[at] != digest and not has_branches:
+                    raise BrokenError(
+                        f"{_table(rows)} {origin} at {at} differ between {region} and others: "
+                        f"{rows}"
+                    )
+            elif at == len(known):
+                known.append(digest)
+
+    def _grown(
+        self,
+        machine: Machine,
+        origin: str,
+        start: int,
+        end: int,
+        touched: dict[str, None],
+    ) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
+        """Yield each index with its rows, and take note of the cases that are touched by them."""
+        log_id = self._watched.log_id(machine, origin)
+        database = machine.disk.database
+        rows = database.execute(
+            'SELECT "index", object, leaf, state FROM facts '
+            'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
+            (log_id, start, end),
+        ).fetchall()
+        rows += database.execute(
+            'SELECT "index", object FROM mentions '
+            'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
+            (log_id, start, end),
+        ).fetchall()
+        rows.sort(key=itemgetter(0))
+        found = {index: list(group) for index, group in groupby(rows, key=itemgetter(0))}
+        for index in range(start, end):
+            yield index, found.get(index, [])
+        standing = self._standing[machine.region]
+        for row in rows:
+            if len(row) == 4 and "/case/" in row[1]:
+                standing.setdefault(row[1], {})[origin] = _decoded(row[3])
+                touched[row[1]] = None
+
+    def _check_holder(self, machine: Machine, name: str) -> None:
+        """Check that a node sees at most one holder of a case."""
+        rows = self._standing[machine.region][name]
+        closed = self._watched.reference.newest.closed
+        holders = [
+            origin
+            for origin, row in rows.items()
+            if row["at"] in HOLDING
+            and self._watched.is_honest(origin)
+            # What stood in a closed log has gone over to the one that follows it.
+            and (origin not in closed or living(closed, origin) not in rows)
+        ]
+        if len(holders) > 1:
+            raise BrokenError(f"{machine.region} sees two holders of {name}: {holders}")
+
+    def compare(self, *, recent: bool = False) -> None:
+        """Check that all nodes made the same of the same entries, also of what settles later.
+
+        Args:
+            recent: Whether only what entries left that were not yet judged everywhere at the look
+                before the last; else everything.
+        """
+        machines = list(self._watched.sound())
+        judged = {
+            machine.region: self._watched.sizes(machine, "projections") for machine in machines
+        }
+        for origin in self._watched.reference.logs:
+            # The one that has judged most of a log is what the others are compared with.
+            best = max(machines, key=lambda one: judged[one.region].get(origin, 0))
+            before, last = self._compared.get(origin, (0, 0))
+            for machine in machines:
+                if machine is not best:
+                    self._compare(origin, machine, best, judged, before if recent else 0)
+            least = min(judged[machine.region].get(origin, 0) for machine in machines)
+            self._compared[origin] = (last, least)
+
+    def _compare(
+        self,
+        origin: str,
+        one: Machine,
+        other: Machine,
+        judged: Mapping[str, Mapping[str, int]],
+        low: int,
+    ) -> None:
+        size = judged[one.region].get(origin, 0)
+        if size == 0 or not self._share_histories(one, other):
+            return
+        same = judged[other.region][origin] == size
+        all_same = judged[one.region] == judged[other.region]
+        if all_same:
+            self._watched.world.count("two nodes compared in full")
+        for table in PROJECTIONS:
+            # A closed log is dated by what the log that follows it says.
+            is_late = table in SETTLED_LATER or origin in self._watched.reference.newest.closed
+            if table in GROWING or (all_same if is_late else same):
+                rows = [self._projected(it, table, origin, low, size) for it in (one, other)]
+                if rows[0] != rows[1]:
+                    differing = sorted(set(rows[0]) ^ set(rows[1]), key=repr)[:4]
+                    raise BrokenError(
+                        f"{table} of {origin} below {size} differ between {one.region} and "
+                        f"{other.region}: {differing}"
+                    )
+
+    def _share_histories(self, one: Machine, other: Machine) -> bool:
+        """Say whether two machines hold the same history of every log that has several."""
+        return all(
+            self._watched.history.get((one.region, origin))
+            == self._watched.history.get((other.region, origin))
+            for origin in self._watched.reference.branches
+        )
+
+    def _projected(
+        self, machine: Machine, table: str, origin: str, low: int, size: int
+    ) -> list[tuple[object, ...]]:
+        columns, key = PROJECTIONS[table]
+        names = ", ".join(f'"{name.strip()}"' for name in columns.format(low=key).split(","))
+        rows = machine.disk.database.execute(
+            f'SELECT {names} FROM {table} WHERE log_id = ? AND "{key}" >= ? '  # noqa: S608 - our own words
+            f'AND "{key}" < ? ORDER BY {names}',
+            (self._watched.log_id(machine, origin), low, size),
+        )
+        return rows.fetchall()
+
+
+def _table(rows: Sequence[tuple[Any, ...]]) -> str:
+    """Return where a difference most likely lies, for the message."""
+    return "facts of" if all(len(row) == 4 for row in rows) else "facts and mentions of"

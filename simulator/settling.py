@@ -1,0 +1,101 @@
+"""Liveness: what keeps a healed network from having settled."""
+
+from collections.abc import Mapping, Sequence
+
+from authz.custody import At
+from simulator.machine import Machine
+from simulator.projections import Projections, Standing
+from simulator.verdicts import Verdicts
+from simulator.watched import Watched
+
+
+class Settling:
+    """Says what is still owed to anybody; nothing is owed to or by who lies or lost their disk."""
+
+    def __init__(self, watched: Watched, projections: Projections, verdicts: Verdicts) -> None:
+        self._watched = watched
+        self._projections = projections
+        self._verdicts = verdicts
+
+    def unfinished(self) -> list[str]:
+        """Return what keeps the network from having settled; nothing once it has.
+
+        Nothing is owed to or by regions that lie, or whose disk is not what it was.
+        """
+        left: list[str] = []
+        machines = list(self._watched.sound())
+        well = {machine.origin for machine in machines}
+        for machine in machines:
+            node = machine.node
+            if node is None:
+                left.append(f"{machine.region} is down")
+                continue
+            seen = node.snapshot
+            if seen.state != "serving":
+                left.append(f"{machine.region} is {seen.state}")
+            if min(seen.witnessed_size, seen.replicated_size) < seen.size:
+                left.append(
+                    f"{machine.region} has {seen.size} entries, {seen.witnessed_size} witnessed, "
+                    f"{seen.replicated_size} replicated"
+                )
+            if self._verdicts.waits_for_liar(machine, machines):
+                continue
+            for origin in well:
+                size = len(self._watched.reference.logs[origin].entries)
+                judged = seen.logs[origin].judged_size if origin in seen.logs else 0
+                if judged < size:
+                    left.append(f"{machine.region} has judged {judged} of {size} of {origin}")
+            open_uses = self._open_uses(machine, well)
+            if open_uses:
+                left.append(f"{machine.region} sees {open_uses} uses open")
+            left += self._owed(machine, well)
+        return left + self._not_found_out(machines)
+
+    def _not_found_out(self, machines: Sequence[Machine]) -> list[str]:
+        """Return which logs with two histories, both of them stored by honest nodes, stand unfound.
+
+        Each history was shown to a quorum, so some honest node has seen both.
+        """
+        unfound: list[str] = []
+        for origin in self._watched.reference.branches:
+            shared = self._watched.reference.shared_size(origin)
+            held = {
+                self._watched.history.get((machine.region, origin))
+                for machine in machines
+                if self._watched.stored_size(machine.region, origin) > shared
+            }
+            if len(held) > 1 and not any(self._verdicts.count_equivocations(it) for it in machines):
+                unfound.append(f"nobody has found out the two histories of {origin}")
+        return unfound
+
+    def _open_uses(self, machine: Machine, well: set[str]) -> int:
+        """Return how many uses of facts between logs that are well wait for their verdict."""
+        rows = machine.disk.database.execute(
+            "SELECT origin, fact_origin, count(*) FROM uses JOIN logs USING (log_id) "
+            "WHERE status = 'open' GROUP BY 1, 2"
+        )
+        return sum(count for origin, fact, count in rows if origin in well and fact in well)
+
+    def _owed(self, machine: Machine, well: set[str]) -> list[str]:
+        """Return the answers to this region's offers that its node has not acted upon."""
+        owed: list[str] = []
+        for name, rows in sorted(self._projections.standing(machine.region).items()):
+            own = self._newest_row(rows, machine.region)
+            if own is None or own["at"] != At.OFFERED:
+                continue
+            asked = own["to"][:6]
+            answer = self._newest_row(rows, asked)
+            if (
+                answer is not None
+                and self._watched.machines[asked].origin in well
+                and answer["at"] in {At.ANSWERED, At.TURNED_DOWN}
+                and (answer["n"], answer.get("from")) == (own["n"], machine.region)
+            ):
+                owed.append(f"{machine.region} owes an answer to the {answer['at']} of {name}")
+        return owed
+
+    def _newest_row(self, rows: Mapping[str, Standing], region: str) -> Standing | None:
+        """Return where a case stands with a region: in its log, or in the one before that."""
+        reference = self._watched.reference
+        origins = [it for it in reference.logs if reference.region_of(it) == region]
+        return next((rows[origin] for origin in reversed(origins) if origin in rows), None)

@@ -1,0 +1,147 @@
+"""Verdicts: uses of lent rights are judged by what they rest on, and forbidden acts are found."""
+
+from collections.abc import Sequence
+
+from ledger.lineage import heir_of
+from simulator.machine import Machine
+from simulator.projections import Projections
+from simulator.watched import Watched
+from simulator.world import BrokenError
+
+
+class Verdicts:
+    """Checks what nodes conclude against the bytes that they conclude it from."""
+
+    def __init__(self, watched: Watched, projections: Projections) -> None:
+        self._watched = watched
+        self._projections = projections
+        self.forbidden: list[tuple[str, int]] = []
+        """Acts that a lawless node recorded: each must have its finding with everybody else."""
+        self._uses_seen: dict[str, tuple[int, int]] = {}
+        """By region, how long its log was at the last two looks."""
+
+    def check_uses(self, *, recent: bool = False) -> None:
+        """Check the verdicts on uses of lent rights against the bytes that they rest on.
+
+        A use is confirmed only where its view does not show the grant as revoked, is as fresh as
+        its lines say, and was fresh enough when the use was seen.
+
+        Args:
+            recent: Whether only uses that were not there at the look before the last; else all.
+        """
+        for machine in self._watched.sound():
+            before, last = self._uses_seen.get(machine.region, (0, 0))
+            log = self._watched.reference.logs[machine.origin]
+            rows = machine.disk.database.execute(
+                "SELECT uses.fact_origin, fact_object, view_size, fresh_at_s, staleness_s, "
+                'seen_by_s, uses."index" FROM uses LEFT JOIN evidence ON evidence.log_id = '
+                'uses.log_id AND low <= uses."index" AND uses."index" < high '
+                "WHERE uses.log_id = ? AND uses.\"index\" >= ? AND status = 'confirmed'",
+                (self._watched.log_id(machine, machine.origin), before if recent else 0),
+            )
+            self._uses_seen[machine.region] = (last, len(log.entries))
+            for origin, name, size, fresh_s, staleness_s, seen_s, index in rows:
+                what = f"{machine.region} confirms its use {index} of {name}"
+                viewed = [
+                    heir
+                    for heir in self._heirs(origin)
+                    if fresh_s in log.views.get((heir, size), ())
+                ]
+                if not viewed:
+                    raise BrokenError(f"{what} by a view that is not as fresh as it says")
+                if all(self._is_ended(name, origin, heir, size) for heir in viewed):
+                    raise BrokenError(f"{what}, which its view shows as revoked")
+                if seen_s is not None and seen_s - fresh_s > staleness_s:
+                    raise BrokenError(f"{what} by a view that was not fresh enough any more")
+                self._watched.world.count("a verdict on a use was checked")
+
+    def _heirs(self, origin: str) -> list[str]:
+        """Return a log and those that go on from it: a view of any of these shows what it says."""
+        closed = self._watched.reference.newest.closed
+        heirs = [origin]
+        while (heir := heir_of(closed, heirs[-1])) is not None:
+            heirs.append(heir)
+        return heirs
+
+    def _is_ended(self, name: str, origin: str, viewed: str, size: int) -> bool:
+        """Say whether a view of ``viewed`` at a size shows that something has ended."""
+        reference = self._watched.reference
+        for heir in self._heirs(origin):
+            ended = reference.logs[heir].ended.get(name)
+            shown = size if heir == viewed else reference.newest.closed[heir].size
+            if ended is not None and ended < shown:
+                return True
+            if heir == viewed:
+                break
+        return False
+
+    def check_findings(self) -> None:
+        """Check that every forbidden act that was recorded is a finding with everybody else."""
+        for origin, index in self.forbidden:
+            for machine in self._watched.sound():
+                if self._projections.seen_size(machine.region, origin) <= index:
+                    continue
+                found = machine.disk.database.execute(
+                    'SELECT count(*) FROM findings WHERE log_id = ? AND "index" = ?',
+                    (self._watched.log_id(machine, origin), index),
+                ).fetchone()
+                if not found[0]:
+                    raise BrokenError(f"{machine.region} finds nothing wrong with {origin}/{index}")
+                self._watched.world.count("a forbidden act was found by another node")
+        self._check_convicted()
+
+    def _check_convicted(self) -> None:
+        """Check that two histories of a log, once found out, are a finding with everybody."""
+        machines = list(self._watched.sound())
+        found = {machine.region: self.count_equivocations(machine) for machine in machines}
+        if any(found.values()):
+            self._watched.world.count("two histories were found out")
+            missing = [
+                machine.region
+                for machine in machines
+                if not found[machine.region] and not self.waits_for_liar(machine, machines)
+            ]
+            if missing:
+                raise BrokenError(f"{missing} know nothing of two histories that others found")
+
+    @staticmethod
+    def count_equivocations(machine: Machine) -> int:
+        """Return how often a node has found two histories of a log."""
+        query = "SELECT count(*) FROM findings WHERE code = 'equivocation'"
+        [count] = machine.disk.database.execute(query).fetchone()
+        return int(count)
+
+    def waits_for_liar(self, machine: Machine, machines: Sequence[Machine]) -> bool:
+        """Say whether a machine lacks what others hold of a liar's log, or holds another history.
+
+        What cites those bytes it cannot judge until the roster has settled the matter.
+        """
+        for origin in self._watched.reference.logs:
+            if self._watched.is_honest(origin):
+                continue
+            stored = {it.region: self._watched.stored_size(it.region, origin) for it in machines}
+            histories = {self._watched.history.get((it.region, origin), 0) for it in machines}
+            if stored[machine.region] < max(stored.values()) or len(histories) > 1:
+                self._watched.world.count("waited for the bytes of a log that lies")
+                return True
+        return False
+
+    def count_uses(self) -> None:
+        """Count how the uses of foreign facts ended, each once, as its own region sees it."""
+        for machine in self._watched.sound():
+            rows = machine.disk.database.execute(
+                "SELECT status, count(*) FROM uses WHERE log_id = ? GROUP BY status ORDER BY 1",
+                (self._watched.log_id(machine, machine.origin),),
+            )
+            for status, count in rows:
+                self._watched.world.counts[f"use {status}"] += count
+
+    def count_findings(self) -> None:
+        """Count the findings by their code, as the first honest node has them."""
+        for machine in self._watched.sound():
+            rows = machine.disk.database.execute(
+                "SELECT severity, code, count(*) FROM findings GROUP BY 1, 2 ORDER BY 1, 2"
+            )
+            for severity, code, count in rows:
+                self._watched.world.counts[f"finding {severity}: {code}"] += count
+            return
