@@ -300,7 +300,9 @@ class Node:
         self._take_over(reader)
         self._settlement = Settlement(self._own, rosters.newest.closed)
         self._settlement_is_new = True
-        self._withheld = Withheld(rosters.newest.constants.staleness_s, tuple(self._stored))
+        self._withheld = Withheld(
+            rosters.newest.constants.staleness_s, tuple(self._stored), rosters.newest.closed
+        )
         self._wanted_fresh: dict[str, int] = {}
         self._published = self._load_published(connection)
         self._take_own(reader, now_ms)

@@ -106,10 +106,15 @@ class UseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRow:
-    """An acceptance that cites the offer shown by entry (origin, index) of the holder's log."""
+    """An acceptance that cites the offer shown by entry (origin, index).
+
+    ``holder`` is the log that must release it: that of the offer, or, once that was closed, the one
+    that goes on from there.
+    """
 
     origin: str
     index: int
+    holder: str
     case: str
     answer_origin: str
     answer_index: int

@@ -213,6 +213,17 @@ class DateAnswers:
 
 
 @dataclass(frozen=True, slots=True)
+class InheritAnswers:
+    """What a closed log was not late with is awaited from the log that goes on from it.
+
+    Its first entry stands for the views of the closed one.
+    """
+
+    closed: str
+    heir: str
+
+
+@dataclass(frozen=True, slots=True)
 class DropAnswers:
     """Forget the answers to the offers at these indexes of a log."""
 
@@ -315,6 +326,7 @@ Write = (
     | PutAnswers
     | ViewAnswers
     | DateAnswers
+    | InheritAnswers
     | DropAnswers
     | AdvanceProjection
     | AdvancePeer

@@ -8,25 +8,33 @@ place of v. A release that comes later moves custody all the same and takes the 
 the log proves for ever that it was late. So the finding is a function of the two logs' prefixes,
 whatever arrived when.
 
+What a closed log offered is awaited from the log that goes on from it: its first entry takes the
+place of v where the closed log had one below its cut. The finding is then one of that log.
+
 What is pending is kept in the store, so that neither memory nor a step's work grows with what a
 hostile holder leaves open.
 
 Source: protocol.md section 5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from authz.custody import OPEN_OFFER
 from ledger.kind import Severity
+from ledger.lineage import before, heir_of, is_one_log
+from ledger.roster import Closing
+from ledger.statement import Statement, UnverifiedStatement
 from nodes.core.duties import OFFER_ROLE
 from nodes.core.effects import Effects
 from nodes.core.ready import (
     DateAnswers,
     DropAnswers,
     FindingRow,
+    InheritAnswers,
     PutAnswers,
+    PutEvidence,
     PutFindings,
     ViewAnswers,
     Write,
@@ -34,6 +42,7 @@ from nodes.core.ready import (
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.ports import AnswerRow, LateAnswer, Reader
 
+CODE: Final = "release-withheld"
 ACCEPT: Final = "handoff.accept"
 PAGE_MAX: Final = 256
 """Accepted offers looked at in one step; the rest in the next."""
@@ -46,12 +55,16 @@ class Withheld:
     Args:
         staleness_s: S.
         origins: Of all logs.
+        closed: By the newest roster.
     """
 
     staleness_s: int
     origins: Sequence[str]
+    closed: Mapping[str, Closing]
     _looked_at: dict[str, int] = field(default_factory=dict)
     """Logs to be looked at: what is due before this time is."""
+    _inherited: set[str] = field(default_factory=set)
+    """Logs that have begun, and hold all that is known of the closed ones before them."""
 
     def __post_init__(self) -> None:
         # After a start: what a step before it may have left over.
@@ -68,36 +81,31 @@ class Withheld:
         Args:
             judged: Effects by origin of the log.
         """
-        answers: list[AnswerRow] = []
-        writes: list[Write] = []
+        answers = [
+            answer
+            for origin, effects in judged
+            for index, statement in effects.noticed
+            for answer in answers_in(statement, origin, index, self.closed)
+        ]
+        writes: list[Write] = [PutAnswers(tuple(answers))] if answers else []
+        for answer in answers:
+            self._inherited.discard(heir_of(self.closed, answer.holder) or "")
         for origin, effects in judged:
-            for index, statement in effects.noticed:
-                if statement.act.kind != ACCEPT:
-                    continue
-                answers += [
-                    AnswerRow(
-                        origin=citation.origin,
-                        index=citation.index,
-                        case=statement.subject,
-                        answer_origin=origin,
-                        answer_index=index,
-                        view_index=index if citation.origin == origin else None,
-                    )
-                    for citation in statement.act.citations
-                    if citation.role == OFFER_ROLE
-                ]
-        if answers:
-            writes.append(PutAnswers(tuple(answers)))
-        for origin, effects in judged:
+            # A log's first entry dates what the closed one before it left open.
+            writes += [self._date(row) for row in effects.evidence if row.origin != origin]
+            old = before(self.closed, origin)
+            if old is not None and origin not in self._inherited:
+                self._inherited.add(origin)
+                writes.append(InheritAnswers(old, origin))
             writes += [
                 ViewAnswers(origin, view.origin, view.size, view.index) for view in effects.views
             ]
-        for origin, effects in judged:
-            for row in effects.evidence:
-                due_s = row.seen_by_s + self.staleness_s
-                writes.append(DateAnswers(origin, row.low, row.high, due_s))
-                self._looked_at[origin] = max(self._looked_at.get(origin, 0), row.seen_by_s)
+            writes += [self._date(row) for row in effects.evidence if row.origin == origin]
         return tuple(writes)
+
+    def _date(self, row: PutEvidence) -> DateAnswers:
+        self._looked_at[row.origin] = max(self._looked_at.get(row.origin, 0), row.seen_by_s)
+        return DateAnswers(row.origin, row.low, row.high, row.seen_by_s + self.staleness_s)
 
     def settle(self, reader: Reader) -> tuple[Write, ...]:
         """Find the releases that are withheld; what ``note`` returned is carried out already."""
@@ -110,11 +118,11 @@ class Withheld:
                 del self._looked_at[origin]
             left -= len(page)
             for late in page:
-                dropped.setdefault(origin, []).append(late.answer.index)
+                dropped.setdefault(late.answer.origin, []).append(late.answer.index)
                 if self._is_open(late, reader):
                     findings.append(_found(late))
         writes: list[Write] = [
-            DropAnswers(origin, tuple(indexes)) for origin, indexes in dropped.items()
+            DropAnswers(offered, tuple(indexes)) for offered, indexes in dropped.items()
         ]
         if findings:
             writes.append(PutFindings(tuple(findings)))
@@ -127,7 +135,7 @@ class Withheld:
         accepted, held = reader.facts(
             [
                 (answer.answer_origin, answer.case, answer.answer_index + 1),
-                (answer.origin, answer.case, late.index + 1),
+                (answer.holder, answer.case, late.index + 1),
             ]
         )
         if accepted is None or held is None:
@@ -136,18 +144,54 @@ class Withheld:
         return is_same and held.state.get("at") in OPEN_OFFER
 
 
+def answers_in(
+    statement: Statement | UnverifiedStatement,
+    origin: str,
+    index: int,
+    closed: Mapping[str, Closing],
+) -> Sequence[AnswerRow]:
+    """Return what an act answers; empty for any other than an acceptance.
+
+    Args:
+        statement: An act that counts.
+        origin: Of the log that it is in.
+        index: Its place there.
+        closed: By the newest roster.
+    """
+    if statement.act.kind != ACCEPT:
+        return ()
+    rows = []
+    for citation in statement.act.citations:
+        if citation.role != OFFER_ROLE:
+            continue
+        is_own = is_one_log(closed, citation.origin, origin)
+        row = AnswerRow(
+            origin=citation.origin,
+            index=citation.index,
+            holder=origin if is_own else citation.origin,
+            case=statement.subject,
+            answer_origin=origin,
+            answer_index=index,
+            view_index=index if is_own else None,
+        )
+        rows.append(row)
+    return rows
+
+
 def _found(late: LateAnswer) -> FindingRow:
     answer = late.answer
     places = (
         (answer.origin, answer.index),
         (answer.answer_origin, answer.answer_index),
-        (answer.origin, answer.view_index or 0),
-        (answer.origin, late.index),
+        (answer.holder, answer.view_index or 0),
+        (answer.holder, late.index),
     )
+    # By the place of the offer, unless that log was closed: then by what begins the heir's time.
+    is_heir = answer.holder != answer.origin
     return FindingRow(
-        origin=answer.origin,
-        index=answer.index,
-        code="release-withheld",
+        origin=answer.holder,
+        index=answer.view_index or 0 if is_heir else answer.index,
+        code=CODE,
         severity=Severity.FLAG.value,
         subject=answer.case,
         detail="the offer was accepted, and in time neither released nor cancelled",

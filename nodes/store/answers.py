@@ -1,16 +1,30 @@
-"""Accepted offers that wait for their holder's release."""
+"""Accepted offers that wait for their holder's release.
 
-from collections.abc import Sequence
+The table is called ``awaited_releases``; a database of before has ``answers`` in its place, where
+the log of an offer was its only holder.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, case, delete, inspect, select, text, update
 
-from nodes.core.ready import DateAnswers, DropAnswers, ViewAnswers
+from authz.custody import At
+from ledger.encoding import decode
+from ledger.lineage import ancestors
+from ledger.roster import Closing
+from ledger.salvage import as_judged
+from ledger.statement import decode_statement
+from nodes.core.ready import DateAnswers, DropAnswers, InheritAnswers, ViewAnswers
+from nodes.core.withheld import CODE, answers_in
 from nodes.ports import AnswerRow, LateAnswer
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
-from nodes.store.entries import LogIDs
+from nodes.store.entries import LogIDs, load_entries
+from nodes.store.findings import load_findings_of
 
+_OLD: Final = "answers"
 _answers = schema.answers.c
 _evidence = schema.evidence.c
 
@@ -18,7 +32,7 @@ _PUT: Final = Upsert(schema.answers, replaced=())
 _VIEW: Final = Prepared(
     update(schema.answers)
     .where(
-        _answers.log_id == bindparam("log"),
+        _answers.holder_id == bindparam("log"),
         _answers.answer_log_id == bindparam("answer_log"),
         _answers.view_index.is_(None),
         _answers.answer_index < bindparam("viewed"),
@@ -29,7 +43,7 @@ _VIEW: Final = Prepared(
 _DATE: Final = Prepared(
     update(schema.answers)
     .where(
-        _answers.log_id == bindparam("log"),
+        _answers.holder_id == bindparam("log"),
         _answers.view_index >= bindparam("low"),
         _answers.view_index < bindparam("high"),
     )
@@ -39,7 +53,7 @@ _DATE: Final = Prepared(
 _late = (
     select(_evidence.low)
     .where(
-        _evidence.log_id == _answers.log_id,
+        _evidence.log_id == _answers.holder_id,
         _evidence.low > _answers.view_index,
         _evidence.seen_by_s > _answers.due_s,
     )
@@ -50,6 +64,7 @@ _late = (
 )
 _LATE: Final = Prepared(
     select(
+        _answers.log_id,
         _answers.index,
         _answers.case,
         _answers.answer_log_id,
@@ -58,11 +73,11 @@ _LATE: Final = Prepared(
         _late,
     )
     .where(
-        _answers.log_id == bindparam("log"),
+        _answers.holder_id == bindparam("log"),
         _answers.due_s < bindparam("before"),
         _late.is_not(None),
     )
-    .order_by(_answers.due_s, _answers.index)
+    .order_by(_answers.due_s, _answers.log_id, _answers.index)
     .limit(bindparam("most")),
     ("log", "before", "most"),
 )
@@ -76,6 +91,7 @@ def put(connection: Connection, ids: LogIDs, rows: Sequence[AnswerRow]) -> None:
             (
                 ids.get(connection, row.origin),
                 row.index,
+                ids.get(connection, row.holder),
                 row.case,
                 ids.get(connection, row.answer_origin),
                 row.answer_index,
@@ -99,6 +115,18 @@ def date(connection: Connection, ids: LogIDs, write: DateAnswers) -> None:
     _DATE.run(connection, (write.due_s, log_id, write.low, write.high))
 
 
+def inherit(connection: Connection, ids: LogIDs, write: InheritAnswers) -> None:
+    """Await from a log's heir what the log itself was not late with."""
+    connection.execute(
+        update(schema.answers)
+        .where(_answers.holder_id == ids.get(connection, write.closed), _late.is_(None))
+        .values(
+            holder_id=ids.get(connection, write.heir),
+            view_index=case((_answers.view_index.is_not(None), 0)),
+        )
+    )
+
+
 def drop(connection: Connection, ids: LogIDs, write: DropAnswers) -> None:
     """Forget answers that are settled."""
     connection.execute(
@@ -112,19 +140,97 @@ def drop(connection: Connection, ids: LogIDs, write: DropAnswers) -> None:
 def late(
     connection: Connection, ids: LogIDs, origin: str, before_s: int, rows_max: int
 ) -> list[LateAnswer]:
-    """Return answers due before a time, above whose view an entry was seen after they were due."""
+    """Return answers due before a time, above whose view an entry was seen after they were due.
+
+    Args:
+        connection: Open.
+        ids: Of logs.
+        origin: Of the holder's log.
+        before_s: The time.
+        rows_max: Of a page.
+    """
     rows = _LATE.run(connection, (ids.find(connection, origin) or 0, before_s, rows_max))
-    return [
-        LateAnswer(
-            AnswerRow(
-                origin=origin,
-                index=index,
-                case=case,
-                answer_origin=ids.origin(connection, answer_log_id),
-                answer_index=answer_index,
-                view_index=view_index,
-            ),
-            late_index,
+    found = []
+    for log_id, index, name, answer_log_id, answer_index, view_index, late_index in rows.fetchall():
+        answer = AnswerRow(
+            origin=ids.origin(connection, log_id),
+            index=index,
+            holder=origin,
+            case=name,
+            answer_origin=ids.origin(connection, answer_log_id),
+            answer_index=answer_index,
+            view_index=view_index,
         )
-        for index, case, answer_log_id, answer_index, view_index, late_index in rows.fetchall()
-    ]
+        found.append(LateAnswer(answer, late_index))
+    return found
+
+
+def upgrade(connection: Connection) -> None:
+    """Take over what a database of before awaits, whose table had no holder."""
+    if inspect(connection).has_table(_OLD):
+        columns = 'log_id, "index", "case", answer_log_id, answer_index, view_index, due_s'
+        new = schema.answers.name
+        connection.execute(
+            text(
+                f"INSERT INTO {new} (holder_id, {columns}) SELECT log_id, {columns} FROM {_OLD}"  # noqa: S608
+            )
+        )
+        connection.execute(text(f"DROP TABLE {_OLD}"))
+
+
+def cut_off(
+    connection: Connection,
+    ids: LogIDs,
+    closed: Mapping[str, Closing],
+    origin: str,
+    *,
+    again: bool,
+) -> None:
+    """Take the closing of a log over: acceptances beyond its cut are void.
+
+    Args:
+        connection: Open; the facts of the log are there still.
+        ids: Of logs.
+        closed: By the newest roster.
+        origin: Of the closed log.
+        again: Whether it will be judged anew, up to the cut. What was awaited from it is awaited as
+            at first, whatever was found, or done, beyond the cut.
+    """
+    log_id = ids.get(connection, origin)
+    beyond = (_answers.answer_log_id == log_id) & (_answers.answer_index >= closed[origin].size)
+    connection.execute(delete(schema.answers).where(beyond))
+    if not again:
+        return
+    connection.execute(delete(schema.answers).where(_answers.holder_id == log_id))
+    put(connection, ids, list(_recorded(connection, ids, closed, origin)))
+
+
+def _recorded(
+    connection: Connection, ids: LogIDs, closed: Mapping[str, Closing], origin: str
+) -> Iterator[AnswerRow]:
+    """Find the acceptances of what a log has offered, or goes on from, in the other logs."""
+    older = {old for old, _ in ancestors(closed, origin)}
+    log_id = ids.get(connection, origin)
+    known = select(schema.facts.c.object).where(schema.facts.c.log_id == log_id)
+    facts_ = schema.facts.c
+    rows = connection.execute(
+        select(facts_.log_id, facts_.index, facts_.state).where(
+            facts_.log_id != log_id, facts_.object.in_(known)
+        )
+    ).all()
+    for answer_log_id, index, state in rows:
+        if decode(state).get("at") != At.ANSWERED:
+            continue
+        answered = ids.origin(connection, answer_log_id)
+        [entry] = load_entries(connection, ids, answered, index, index + 1)
+        for row in answers_in(as_judged(decode_statement(entry)), answered, index, closed):
+            if row.origin == origin:
+                yield row
+            elif row.origin in older and not _is_found(connection, ids, row):
+                yield replace(row, holder=origin)
+
+
+def _is_found(connection: Connection, ids: LogIDs, row: AnswerRow) -> bool:
+    """Say whether the log of an offer was itself late."""
+    against = load_findings_of(connection, ids, row.origin, row.index)
+    return any(it.code == CODE for it in against)

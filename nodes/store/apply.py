@@ -10,6 +10,7 @@ from nodes.core.ready import (
     AppendEntries,
     DateAnswers,
     DropAnswers,
+    InheritAnswers,
     IssueLine,
     PutAnswers,
     PutEvidence,
@@ -74,6 +75,8 @@ def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
             answers.view(connection, ids, write)
         case DateAnswers():
             answers.date(connection, ids, write)
+        case InheritAnswers():
+            answers.inherit(connection, ids, write)
         case DropAnswers():
             answers.drop(connection, ids, write)
         case AdvanceProjection():

@@ -14,7 +14,7 @@ from ledger.lineage import heir_of
 from ledger.proofs import root_at
 from ledger.roster import Closing
 from ledger.tiles import read_nodes
-from nodes.store import schema
+from nodes.store import answers, schema
 from nodes.store.engine import Upsert
 from nodes.store.entries import LogIDs, load_tiles, stored_size
 
@@ -30,7 +30,6 @@ _PROJECTED: Final[tuple[Table, ...]] = (
     schema.findings,
     schema.uses,
     schema.evidence,
-    schema.answers,
     schema.lent,
     schema.lent_covers,
     schema.tallies,
@@ -60,9 +59,9 @@ def close(connection: Connection, ids: LogIDs, closed: Mapping[str, Closing]) ->
         judged = connection.execute(
             select(schema.projections.c.size).where(schema.projections.c.log_id == log_id)
         ).scalar()
-        if judged is not None and judged > min(
-            closing.size, stored_size(connection, origin)
-        ):  # (2)
+        again = judged is not None and judged > min(closing.size, stored_size(connection, origin))
+        answers.cut_off(connection, ids, closed, origin, again=again)
+        if again:  # (2)
             for table in _PROJECTED:
                 connection.execute(delete(table).where(table.c.log_id == log_id))
         heir = heir_of(closed, origin)

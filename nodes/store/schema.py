@@ -253,10 +253,11 @@ evidence = Table(
 """``seen_by`` of the entries [low, high), fixed by the block record at ``at``."""
 
 answers = Table(
-    "answers",
+    "awaited_releases",
     metadata,
     Column("log_id", BigInteger, primary_key=True),
     Column("index", BigInteger, primary_key=True),
+    Column("holder_id", BigInteger, nullable=False),
     Column("case", Words, nullable=False),
     Column("answer_log_id", BigInteger, nullable=False),
     Column("answer_index", BigInteger, nullable=False),
@@ -264,14 +265,15 @@ answers = Table(
     Column("due_s", BigInteger),
     sqlite_with_rowid=False,
 )
-"""Accepted offers whose holder may still release them in time. ``view_index`` is the holder's first
-view of the answer, ``due_s`` when that was seen and the time after it is up; NULL before."""
+"""Accepted offers whose holder may still release them in time. ``view_index`` is the first view of
+the answer in the holder's log, ``due_s`` when that was seen and the time after it is up; NULL
+before."""
 
 Index(
-    "answers_viewed", answers.c.log_id, answers.c.view_index, answers.c.answer_log_id,
+    "awaited_releases_viewed", answers.c.holder_id, answers.c.view_index, answers.c.answer_log_id,
     answers.c.answer_index,
 )  # fmt: skip
-Index("answers_due", answers.c.log_id, answers.c.due_s)
+Index("awaited_releases_due", answers.c.holder_id, answers.c.due_s)
 
 closings = Table(
     "closings",

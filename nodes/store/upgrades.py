@@ -6,7 +6,7 @@ What is filled in follows from the facts and entries that are stored; nothing el
 from sqlalchemy import Engine, inspect, select
 
 from ledger.kind import Kinds
-from nodes.store import lent, schema, ties
+from nodes.store import answers, lent, schema, ties
 from nodes.store.engine import create_schema, create_tables
 from nodes.store.tallies import note_untallied
 
@@ -37,3 +37,5 @@ def upgrade(engine: Engine, kinds: Kinds) -> None:
                 else:
                     ties.fill(connection, kinds)
     create_schema(engine)
+    with engine.begin() as connection:
+        answers.upgrade(connection)

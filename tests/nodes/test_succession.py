@@ -27,6 +27,7 @@ from nodes.core.ready import Freeze, Registered, Salvage
 from nodes.core.succession import read_reports
 from nodes.node import Ports, RoleKeys, Settings, build
 from nodes.store.entries import LogIDs, load_sizes
+from nodes.store.findings import load_findings
 from nodes.store.reader import StoreReader
 from tests import rfc9162
 from tests.nodes import neighbours
@@ -54,8 +55,9 @@ class Burnt(Town):
         furnish(self, C)
         self.grant = lend(self, E, LOST)
         self.given = lend(self, LOST, C)
-        self.open_case("1")
-        self.offer("1")
+        for number in ("1", "4"):
+            self.open_case(number)
+            self.offer(number)
         self.rounds()
         self.tick(40)
         self.replicated = self.node(LOST).snapshot.replicated_size
@@ -490,3 +492,30 @@ def test_nobody_finds_fault_with_any_of_it(town: Burnt) -> None:
     town.rounds()
     for region in (*OTHERS, LOST):
         assert town.findings(region) == []
+
+
+def test_a_successor_that_keeps_what_its_closed_log_has_offered_is_found_by_every_node(
+    town: Burnt,
+) -> None:
+    town.node(LOST)._duties.notice = lambda *_: None  # type: ignore[method-assign]
+    case = f"{LOST}/case/4"
+    offer = town.fact(LOST, town.new, case)
+    assert (offer.origin, offer.state["at"]) == (town.old, "offered")
+    accepted = town.act(E, "handoff.accept", case, {"holder": LOST}, f"{E}/officer/decider")
+    for minute in range(25):
+        town.open_case(f"2-9{minute}")
+        town.tick(60)
+    found = []
+    for region in (*OTHERS, LOST):
+        with town.houses[region].engine.connect() as connection:
+            found += load_findings(connection, LogIDs())
+    finding = found[0]
+    assert found == [finding] * 5
+    assert (finding.code, finding.subject) == ("release-withheld", case)
+    offered, answered, viewed, late = finding.evidence
+    assert (offered, answered) == (
+        (town.old, offer.index), (town.origin(E), accepted),
+    )  # fmt: skip
+    assert (finding.origin, finding.index) == viewed
+    assert viewed[0] == late[0] == town.new
+    assert viewed[1] < late[1]

@@ -5,21 +5,27 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, inspect, select, text
 
+from ledger.hashing import hash_leaf
 from ledger.kind import Fact, ViewFact
+from ledger.roster import Closing
 from ledger.statement import Act, Citation, sign_statement
+from ledger.tiles import extend_tiles
 from nodes.core.effects import Effects
+from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
 from nodes.core.ready import FindingRow, PutEvidence, PutFacts
 from nodes.core.withheld import Withheld
+from nodes.store import closings, entries, notes, schema
 from nodes.store.apply import apply
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.findings import load_findings
 from nodes.store.reader import StoreReader
+from nodes.store.upgrades import upgrade
 from tests.nodes.town import Town, furnish, lend, officer_key, open_case
 
 A, B, C, D, E = "500000", "510000", "520000", "530000", "540000"
@@ -230,7 +236,7 @@ def test_the_finding_is_one_of_the_prefixes_whatever_comes_together(
     with engine.begin() as connection:
         ids = LogIDs()
         reader = StoreReader(connection, ids)
-        withheld = Withheld(S, (HOLDER, RECEIVER))
+        withheld = Withheld(S, (HOLDER, RECEIVER), {})
         left = list(story.steps)
         while left:
             count = pieces.pop() if pieces else len(left)
@@ -241,11 +247,209 @@ def test_the_finding_is_one_of_the_prefixes_whatever_comes_together(
             while withheld.is_behind:
                 apply(connection, ids, withheld.settle(reader))
             if restarts:
-                withheld = Withheld(S, (HOLDER, RECEIVER))
+                withheld = Withheld(S, (HOLDER, RECEIVER), {})
         found = load_findings(connection, ids)
         assert {it.index for it in found} == story.expected
         late = {it.evidence[-1] for it in found}
         assert len(late) <= 1
+
+
+# ---- a log that was closed, and the one that goes on from it -------------------------------------
+
+HEIR = "n/510000/2"
+
+
+@dataclass
+class Offer:
+    """What becomes of one offer that a closed log made."""
+
+    case: str
+    index: int
+    answer: int
+    views: dict[str, int] = field(default_factory=dict)
+    """The first view of its answer in each of the two logs."""
+    released: int | None = None
+    """By an entry of the heir."""
+
+
+@dataclass
+class Heritage:
+    """A closed log's story and its heir's, and what is to be found in each by the definition."""
+
+    steps: list[tuple[str, Effects]] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
+    seen: dict[str, list[PutEvidence]] = field(default_factory=lambda: {HOLDER: [], HEIR: []})
+    sizes: dict[str, int] = field(default_factory=lambda: {HOLDER: 1, HEIR: 0})
+    now_s: int = 1_000
+
+    def append(self, log: str, effects: Effects | None = None) -> int:
+        self.sizes[log] += 1
+        if effects is not None:
+            self.steps.append((log, effects))
+        return self.sizes[log] - 1
+
+    def answered(self, offer: Offer) -> None:
+        answer = Effects(facts=[row(RECEIVER, offer.case, offer.answer, "answered", 1)])
+        answer.noticed.append(accepted(offer.answer, offer.index, offer.case))
+        self.steps.append((RECEIVER, answer))
+
+    def viewed(self, log: str, answers: int) -> None:
+        index = self.sizes[log]
+        view = ViewFact(index, bytes(32), RECEIVER, answers, bytes(32), self.now_s)
+        self.append(log, Effects(views=[view]))
+        for offer in self.offers:
+            if offer.answer < answers:
+                offer.views.setdefault(log, index)
+
+    def dated(self, log: str, lag_s: int, shown_by: str = "") -> None:
+        """Date what is open of a log by the next entry: a block record, or its heir's first."""
+        self.now_s += lag_s
+        low = self.seen[log][-1].high if self.seen[log] else 0
+        proof = PutEvidence(log, low, self.sizes[log], self.now_s, self.sizes[log])
+        found = [proof] if low < self.sizes[log] else []
+        self.seen[log] += found
+        self.append(shown_by or log, Effects(evidence=found))
+
+    def late(self, log: str, view: int) -> int | None:
+        begun = next((it for it in self.seen[log] if it.low <= view < it.high), None)
+        if begun is None:
+            return None
+        due_s = begun.seen_by_s + S
+        return next(
+            (it.low for it in self.seen[log] if it.low > view and it.seen_by_s > due_s), None
+        )
+
+    def expected(self) -> set[tuple[str, int, str]]:
+        found = set()
+        for offer in self.offers:
+            old = offer.views.get(HOLDER)
+            if old is not None and self.late(HOLDER, old) is not None:
+                found.add((HOLDER, offer.index, offer.case))
+                continue
+            view = 0 if old is not None else offer.views.get(HEIR)
+            late = None if view is None else self.late(HEIR, view)
+            if late is not None and (offer.released is None or offer.released > late):
+                found.add((HEIR, view, offer.case))
+        return found
+
+
+@st.composite
+def heritages(draw: st.DrawFn) -> Heritage:
+    it = Heritage()
+    lags = st.integers(0, 2 * S)
+    for number in range(draw(st.integers(1, 5))):
+        case = f"510000/case/{number}"
+        index = it.append(HOLDER)
+        it.steps.append((HOLDER, Effects(facts=[row(HOLDER, case, index, "offered", 1)])))
+        it.offers.append(Offer(case, index, number))
+    early = draw(st.integers(1, len(it.offers)))
+    for offer in it.offers[:early]:
+        it.answered(offer)
+    if draw(st.booleans()):
+        it.viewed(HOLDER, draw(st.integers(1, early)))
+    for lag_s in draw(st.lists(lags, max_size=2)):
+        it.dated(HOLDER, lag_s)
+    it.dated(HOLDER, draw(lags), shown_by=HEIR)
+    for what in draw(st.lists(st.sampled_from(("answer", "view", "release", "date")), max_size=6)):
+        if what == "answer" and early < len(it.offers):
+            it.answered(it.offers[early])
+            early += 1
+        elif what == "view":
+            it.viewed(HEIR, early)
+        elif what == "release":
+            offer = draw(st.sampled_from(it.offers))
+            if offer.released is None and offer.answer < early:
+                offer.released = it.sizes[HEIR]
+                change = row(HEIR, offer.case, offer.released, "away", 1)
+                it.append(HEIR, Effects(facts=[change]))
+        else:
+            it.dated(HEIR, draw(lags))
+    # Time goes on, so that what was answered is due.
+    for lag_s in draw(st.sampled_from(((), (1, 2 * S, 1)))):
+        it.dated(HEIR, lag_s)
+    return it
+
+
+def play(
+    connection: Connection, withheld: Withheld, steps: list[tuple[str, Effects]], pieces: list[int]
+) -> None:
+    ids, left = LogIDs(), list(steps)
+    while left:
+        count = pieces.pop() if pieces else len(left)
+        batch, left = left[:count], left[count:]
+        for _, effects in batch:
+            apply(connection, ids, [PutFacts(tuple(effects.facts)), *effects.evidence])
+        apply(connection, ids, withheld.note(batch))
+        while withheld.is_behind:
+            apply(connection, ids, withheld.settle(StoreReader(connection, ids)))
+
+
+def beyond(story: Heritage) -> list[tuple[str, Effects]]:
+    """What a closed log held beyond its cut: all are released, and all are late."""
+    size, now_s = story.sizes[HOLDER], story.now_s
+    low = story.seen[HOLDER][-1].high if story.seen[HOLDER] else 0
+    facts = [row(HOLDER, it.case, size + 1 + it.answer, "away", 1) for it in story.offers[::2]]
+    end = size + 1 + len(story.offers)
+    dated = [
+        PutEvidence(HOLDER, low, size, now_s, size),
+        PutEvidence(HOLDER, size, end, now_s + 9 * S, end),
+    ]
+    return [(HOLDER, Effects(facts=facts)), (HOLDER, Effects(evidence=dated))]
+
+
+@settings(max_examples=100)
+@given(heritages(), st.lists(st.integers(1, 6), max_size=30), st.booleans(), st.booleans())
+def test_what_a_closed_log_has_offered_is_awaited_from_its_heir(
+    story: Heritage,
+    pieces: list[int],
+    restarts: bool,  # noqa: FBT001 - a parameter of the test
+    is_judged_beyond: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    engine = open_sqlite(None)
+    create_schema(engine)
+    closed = {HOLDER: Closing(story.sizes[HOLDER], bytes(32), HEIR)}
+    at = next(at for at, (log, _) in enumerate(story.steps) if log == HEIR)
+    old, new = story.steps[:at], story.steps[at:]
+    answers = [made.entry for _, it in story.steps for _, made in it.noticed]
+    with engine.begin() as connection:
+        ids = LogIDs()
+        update = extend_tiles(0, (), [hash_leaf(entry) for entry in answers])
+        entries.append(connection, ids, RECEIVER, 0, answers, update.tiles)
+        if is_judged_beyond:
+            play(connection, Withheld(S, (HOLDER, RECEIVER), {}), old + beyond(story), pieces)
+            notes.put_projection(connection, ids, HOLDER, story.sizes[HOLDER] + 9, b"")
+            # Judged anew is the closed log alone.
+            old = [step for step in old if step[0] == HOLDER]
+        closings.close(connection, ids, closed)
+        withheld = Withheld(S, (HOLDER, RECEIVER, HEIR), closed)
+        for part in (old, new):
+            play(connection, withheld, part, pieces)
+            if restarts:
+                withheld = Withheld(S, (HOLDER, RECEIVER, HEIR), closed)
+        found = {(it.origin, it.index, it.subject) for it in load_findings(connection, ids)}
+    assert found == story.expected()
+    if found:
+        event(f"found in {'both' if len({it[0] for it in found}) > 1 else min(found)[0]}")
+
+
+def test_a_database_that_is_older_keeps_what_is_awaited(engine: Engine) -> None:
+    story = tell([(False, False)], [0])
+    create_schema(engine)
+    with engine.begin() as connection:
+        ids = LogIDs()
+        for _, effects in story.steps:
+            apply(connection, ids, [PutFacts(tuple(effects.facts)), *effects.evidence])
+        apply(connection, ids, Withheld(S, (HOLDER, RECEIVER), {}).note(story.steps))
+        before = connection.execute(select(schema.answers)).all()
+        assert len(before) == 1
+        columns = 'log_id, "index", "case", answer_log_id, answer_index, view_index, due_s'
+        connection.execute(text(f"CREATE TABLE answers AS SELECT {columns} FROM awaited_releases"))  # noqa: S608
+        schema.answers.drop(connection)
+    for _ in range(2):
+        upgrade(engine, KINDS)
+        with engine.connect() as connection:
+            assert connection.execute(select(schema.answers)).all() == before
+    assert not inspect(engine).has_table("answers")
 
 
 def test_one_step_looks_at_no_more_than_a_page(
@@ -257,7 +461,7 @@ def test_one_step_looks_at_no_more_than_a_page(
     with engine.begin() as connection:
         ids = LogIDs()
         reader = StoreReader(connection, ids)
-        withheld = Withheld(S, (HOLDER, RECEIVER))
+        withheld = Withheld(S, (HOLDER, RECEIVER), {})
         withheld.settle(reader)
         assert not withheld.is_behind
         for _, effects in story.steps:
