@@ -50,6 +50,7 @@ from nodes.core.ready import (
     Freeze,
     PeerCalled,
     PeerRequest,
+    PutFacts,
     PutMemory,
     PutNote,
     Register,
@@ -65,7 +66,7 @@ from nodes.core.sight import Sight
 from nodes.core.views import Shelf, counted, due_for_uses
 from nodes.core.withheld import Withheld
 from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
-from nodes.snapshot import LogStatus, Snapshot, State, known_note, log_status
+from nodes.snapshot import LogStatus, Place, Snapshot, State, Touched, known_note, log_status
 from nodes.store import closings, entries, notes, peers
 from nodes.store.apply import apply
 from nodes.store.engine import Writing, check_undone, driver_errors, trouble
@@ -191,6 +192,9 @@ class Node:
         """When entries were last appended to our own log."""
         self._is_paced = False
         """Whether what is owed waits for acts to go along with."""
+        self._touched = Touched()
+        self._written: list[Place] = []
+        """What this step gives new rows to."""
         self._errors = driver_errors(ports.engine)
         self.snapshot = Snapshot()
 
@@ -231,6 +235,7 @@ class Node:
     def _load(self, connection: Connection, now_ms: int) -> None:
         """Make everything in memory anew from what is committed."""
         settings = self._settings
+        self._touched = self._touched.all()
         self._ids.forget()
         reader = StoreReader(connection, self._ids)
         self._commit = notes.load_commit(connection)
@@ -498,6 +503,8 @@ class Node:
             # Memory says one thing and the store another, and we cannot tell which is right.
             raise FatalError(f"the store does not hold what we wrote: {error}") from error
         self._sight.settle()
+        if self._written:
+            self._touched = self._touched.then(self._written)
         if self._wrote and self._state == "serving":
             self._ports.fence.store(self._mark())
         self.snapshot = self._snapshot()
@@ -521,6 +528,7 @@ class Node:
         reader = StoreReader(connection, self._ids)
         self._connection = connection
         self._wrote = False
+        self._written = []
         self._write(self._network.heads.wake())
         replies: list[Reply] = []
         asked: list[Asked] = []
@@ -778,6 +786,8 @@ class Node:
         for write in pending:
             if isinstance(write, AppendEntries) and write.origin in self._stored:
                 self._stored[write.origin] = write.start + len(write.entries)
+            elif isinstance(write, PutFacts):
+                self._written += [(fact.origin, fact.object) for fact in write.facts]
 
     def _state_of(self, origin: str) -> LogState | None:
         if origin == self._own and self._is_own_ready:
@@ -857,6 +867,7 @@ class Node:
             convicted=MappingProxyType(dict(network.heads.convictions.found)),
             resting=network.resting,
             commit=self._commit,
+            touched=self._touched,
             rosters=self._rosters.chain,
             version=self._sequencer.state.version,
             proven_version=self._sequencer.state.proven_version(network.replicated_size),

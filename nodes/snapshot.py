@@ -1,9 +1,9 @@
 """How a node stands after its last commit, for whoever asks it from another thread."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
@@ -40,6 +40,44 @@ log_status = lru_cache(maxsize=256)(LogStatus)
 known_note = lru_cache(maxsize=256)(KnownNote)
 
 
+TOUCHED_STEPS_MAX: Final = 64
+TOUCHED_ROWS_MAX: Final = 4_096
+
+Place = tuple[str, str]
+"""A log by its origin, and an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Which objects have got new rows of late, so that who keeps rows knows which to read again.
+
+    Args:
+        number: Of the steps so far, with those that nobody remembers any more.
+        steps: What the last of them wrote.
+    """
+
+    number: int = 0
+    steps: tuple[Sequence[Place], ...] = ()
+
+    def then(self, places: Sequence[Place]) -> "Touched":
+        """Return this with a step that wrote these; it forgets what was long ago, or too much."""
+        steps = (*self.steps[-TOUCHED_STEPS_MAX + 1 :], places)
+        if sum(map(len, steps)) > TOUCHED_ROWS_MAX:
+            return self.all()
+        return Touched(self.number + 1, steps)
+
+    def all(self) -> "Touched":
+        """Return this with a step that may have written anything."""
+        return Touched(self.number + 1)
+
+    def since(self, number: int) -> Iterable[Place] | None:
+        """Return what was written after so many steps; None: it may be anything."""
+        missed = self.number - number
+        if not 0 <= missed <= len(self.steps):
+            return None
+        return (place for step in self.steps[len(self.steps) - missed :] for place in step)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """How a node stands after its last commit; replaced as a whole, read by any thread.
@@ -61,6 +99,7 @@ class Snapshot:
         convicted: Keys that evidence has convicted of two histories, by the object for each.
         resting: Whether the witness and mirror keys sign no more.
         commit: Number of the last commit.
+        touched: Which objects the last commits have changed.
         rosters: All roster versions that are known; None before the start.
         version: The version in force in the own log.
         proven_version: The newest version whose epoch a quorum by it has cosigned in the own log.
@@ -80,6 +119,7 @@ class Snapshot:
     convicted: Mapping[str, Convicted] = field(default_factory=dict)
     resting: bool = False
     commit: int = 0
+    touched: Touched = field(default_factory=Touched)
     rosters: RosterChain | None = None
     version: int = 1
     proven_version: int = 1

@@ -4,12 +4,11 @@ This is the question that windows' systems ask all day, so it goes neither throu
 through a change of threads: a dozen look-ups by key, and ``authz.decision``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
 from aiohttp import web
-from sqlalchemy import Connection
 
 from authz.decision import (
     CheckFacts,
@@ -21,7 +20,7 @@ from authz.decision import (
 )
 from authz.grant import quota_object
 from ledger.errors import MalformedError
-from ledger.kind import Fact, ViewFact
+from ledger.kind import ViewFact
 from ledger.names import check_object, check_party, region_of_origin
 from nodes.api.attempts import note_denial
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
@@ -31,7 +30,6 @@ from nodes.api.requests import check_query, read_json, take
 from nodes.api.tokens import ANY, authorize
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.snapshot import Snapshot
-from nodes.store.facts import newest
 
 RIGHT_CHARS_MAX: Final = 32
 
@@ -104,28 +102,25 @@ def _answer(request: web.Request, asked: Mapping[str, str]) -> web.Response:
 
 
 def _recall(service: Service, snapshot: Snapshot, question: CheckRequest) -> CheckFacts:
-    recalled = service.recalled.of(snapshot)
+    recalled = service.recalled.of(snapshot, partial(sight, service))
     key = (question.window, question.item, question.officer, question.device)
     facts = recalled.get(key)
     if facts is None:
-
-        def read(connection: Connection) -> CheckFacts:
-            return gather(service, snapshot, connection, question)
-
-        facts = recalled[key] = service.readers.here(read)
+        facts = recalled[key] = _gather(service, snapshot, question)
     return facts
 
 
-def gather(
-    service: Service, snapshot: Snapshot, connection: Connection, question: CheckRequest
-) -> CheckFacts:
+def _gather(service: Service, snapshot: Snapshot, question: CheckRequest) -> CheckFacts:
     """Return what this node holds that bears on the question."""
-    own = service.origin
+    own, read = service.origin, service.recalled.rows
 
-    def read(wanted: Sequence[tuple[str, str, int]]) -> list[Fact | None]:
-        return newest(connection, service.ids, wanted)
+    def view_of(region: str) -> ViewFact:
+        view = sight(service, snapshot, region)
+        if view.origin != own:
+            service.recalled.rests_on(region, view)
+        return view
 
-    item_view = sight(service, snapshot, question.item[:6])
+    item_view = view_of(question.item[:6])
     first = [(own, question.window, INDEX_PAST_ALL)]
     first.append((item_view.origin, question.item, item_view.size))
     named = [it for it in (question.officer, question.device) if it is not None]
@@ -137,7 +132,7 @@ def gather(
         listed |= dict.fromkeys(name for name, _ in ([] if index is None else index.state["g"]))
     grants = []
     for name in listed:
-        view = sight(service, snapshot, name[:6])
+        view = view_of(name[:6])
         is_foreign = view.origin != own
         offered = [(view.origin, name, view.size)] if is_foreign else []
         # Inside one region both sides stand in one row.

@@ -59,7 +59,7 @@ class Service:
         first: What is known of the roster before the node has started.
         keys: The region's role keys.
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
-        recalled: What ``check`` has gathered since the last commit.
+        recalled: What ``check`` has read.
         desk: Where papers are drawn and sealed.
         vault: Where the papers of cases lie, encrypted.
         journal: Notes refused attempts, and who looked at which case.

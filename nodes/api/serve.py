@@ -57,6 +57,7 @@ from nodes.core.rosters import Rosters, recalled
 from nodes.driver import Driver, DriverLimits
 from nodes.ports import Clock
 from nodes.store.engine import Store, is_lost, open_store
+from nodes.store.entries import LogIDs
 from nodes.store.journal import create_journal_schema
 from nodes.store.notes import load_memory
 from nodes.store.tokens import TokenRow, create_token_schema
@@ -226,6 +227,7 @@ async def running(
         journal.start()
         stack.push_async_callback(journal.stop)
         origin = Rosters(chain).home_of(region)
+        ids = LogIDs()
         service = Service(
             region=region,
             origin=origin,
@@ -239,7 +241,8 @@ async def running(
             readers=readers,
             tokens=tokens,
             officers=officers,
-            recalled=Recalled(),
+            recalled=Recalled(readers, ids),
+            ids=ids,
             desk=desk,
             vault=vault,
             journal=journal,

@@ -46,6 +46,11 @@ class Generations(Generic[K, V]):
             self._old, self._young = self._young, {}
         self._young[key] = value
 
+    def drop(self, key: K) -> None:
+        """Forget one."""
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
     def clear(self) -> None:
         """Forget everything."""
         self._young, self._old = {}, {}
