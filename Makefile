@@ -3,6 +3,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Every node is a process of its own, and every worker of the tests: without compiled modules each of
+# them would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Tests wait as much as they work: half as many workers again as there are cores.
 WORKERS ?= $(shell expr \( $$(nproc 2>/dev/null || echo 2) \* 3 + 1 \) / 2)
 

@@ -1,10 +1,7 @@
-"""``shouxin network`` and ``shouxin node``: founding a network, and running its nodes."""
+"""``shouxin network``: founding one, and running all its nodes."""
 
 import argparse
 import asyncio
-import logging
-import os
-import signal
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -20,12 +17,10 @@ from nodes.adapters.network import (
     Founding,
     found_network,
 )
-from nodes.api.serve import running
 from nodes.cli.demo.loading import load_text
 from nodes.cli.demo.presets import founding_of
-from nodes.cli.processes import LOG_FILE, NodeProcess
+from nodes.cli.processes import LOG_FILE, NodeProcess, cancel_on_signals
 from nodes.cli.show import print_json
-from nodes.config import Config, load_config
 
 _PORT_MAX = 65_535
 
@@ -107,7 +102,7 @@ def up(given: argparse.Namespace) -> int:
 
 
 async def _up(configs: dict[str, Path]) -> None:
-    _cancel_on_signals()
+    cancel_on_signals()
     started: list[NodeProcess] = []
     try:
         found = await asyncio.gather(
@@ -131,48 +126,3 @@ async def _up(configs: dict[str, Path]) -> None:
 async def _watch(node: NodeProcess) -> None:
     status = await node.process.wait()
     print(f"{node.region}  ended with status {status}: {node.last_words()[-300:]}", file=sys.stderr)
-
-
-def run_node(given: argparse.Namespace) -> int:
-    """Run one node in this process until it is told to stop (SIGTERM, SIGINT)."""
-    config = load_config(given.config, os.environ)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    with suppress(asyncio.CancelledError):
-        asyncio.run(_serve(config, leash=given.leash))
-    return 0
-
-
-async def _serve(config: Config, *, leash: bool) -> None:
-    _cancel_on_signals()
-    if leash:
-        _cancel_when_input_ends()
-    async with running(config, os.environ, SystemClock()) as node:
-        service = node.service
-        url = service.roster.member(service.region).url
-        print(f"listening {url} region {service.region} {service.node.snapshot.state}", flush=True)
-        await node.wait_failed()
-
-
-def _cancel_on_signals() -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-
-
-def _cancel_when_input_ends() -> None:
-    """Stop when whoever started us has ended: then our standard input ends too."""
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    descriptor = sys.stdin.fileno()
-
-    def readable() -> None:
-        if not os.read(descriptor, 4096):
-            loop.remove_reader(descriptor)
-            task.cancel()
-
-    loop.add_reader(descriptor, readable)

@@ -104,3 +104,12 @@ class NodeProcess:
         except OSError:
             return ""
         return text[-_LOG_TAIL_CHARS:].strip()
+
+
+def cancel_on_signals() -> None:
+    """Have the running task cancelled by an interrupt, and by whoever tells us to stop."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)

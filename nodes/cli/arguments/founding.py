@@ -48,7 +48,7 @@ def add_node(commands: Commands) -> None:
     """Add ``shouxin node``."""
     node = commands.add_parser("node", help="run one node")
     parts = node.add_subparsers(metavar="COMMAND", required=True)
-    run_ = command(parts, "run", "network:run_node", "run one node until it is told to stop")
+    run_ = command(parts, "run", "node:run", "run one node until it is told to stop")
     run_.add_argument("--config", type=Path, required=True, metavar="FILE", help="its node.toml")
     run_.add_argument(
         "--leash",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ledger.errors import LedgerError
 from nodes.cli.demo import trouble
+from nodes.cli.demo.changes import run_here
 from nodes.cli.demo.flow import Plan
 from nodes.cli.demo.office import HAS_DOCUMENTS, Office
 from nodes.cli.demo.terminal import Terminal
@@ -95,8 +96,8 @@ async def _sealed(office: Office, plan: Plan, form: str) -> tuple[bytes, str]:
 
 
 async def _check(office: Office, trust: Path, file: Path) -> tuple[int, dict[str, Any]]:
-    arguments = ("seal", "verify", str(file), "--trust", str(trust), "--node", str(office.folder))
-    status, said = await trouble.run_command(*arguments, "--json")
+    arguments = ("seal", "verify", file, "--trust", trust, "--node", office.folder, "--json")
+    status, said = await run_here(*arguments)
     return status, trouble.said_json(said) if status in {0, 1} else {}
 
 

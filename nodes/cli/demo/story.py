@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import signal
 import tempfile
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from nodes.cli.demo.flow import Plan
 from nodes.cli.demo.loading import load_text
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.world import World, found, start
+from nodes.cli.processes import cancel_on_signals
 from nodes.cli.show import print_json, table
 
 CASES_MIN: Final = 20
@@ -37,11 +37,7 @@ def demo(given: argparse.Namespace) -> int:
 
 
 async def _run(given: argparse.Namespace, terminal: Terminal) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+    cancel_on_signals()
     if given.folder is not None:
         return await _play(given, terminal, given.folder)
     with tempfile.TemporaryDirectory(prefix="shouxin-") as folder:

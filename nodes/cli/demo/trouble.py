@@ -17,6 +17,7 @@ from ledger.tlog_proof import TlogProof
 from ledger.tree import Frontier
 from nodes.cli.audit import ServedLog, compare
 from nodes.cli.demo.cast import CHONGQING, GUIZHOU, TIBET, YUNNAN
+from nodes.cli.demo.changes import run_here
 from nodes.cli.demo.flow import Plan, carry_on, case_name, receive
 from nodes.cli.demo.office import Office
 from nodes.cli.demo.scenes import settled
@@ -213,11 +214,8 @@ async def alter(world: World, terminal: Terminal) -> None:
         unsigned and enough and guizhou.status["size"] == before,
         lines=len(signed["witness"]),
     )
-    folder = str(guizhou.folder)
-    (status, said), (compared, said_beside) = await asyncio.gather(
-        run_command("fsck", folder, "--json"),
-        run_command("fsck", folder, "--against", tibet.url, "--json"),
-    )
+    status, said = await run_here("fsck", guizhou.folder, "--json")
+    compared, said_beside = await run_here("fsck", guizhou.folder, "--against", tibet.url, "--json")
     alone = _log_of(said_json(said), guizhou.origin)
     terminal.expect(
         "alter.fsck", status == 1 and alone.get("first") == index, index=alone.get("first")
@@ -235,7 +233,7 @@ async def alter(world: World, terminal: Terminal) -> None:
         "fsck": alone.get("first"), "mirror": beside.get("differs_at"),
     }  # fmt: skip
     await guizhou.stop()
-    status, said = await run_command("repair", folder, "--json")
+    status, said = await run_here("repair", guizhou.folder, "--json")
     repaired = said_json(said).get("repaired", [])
     terminal.expect(
         "alter.repaired",
