@@ -217,6 +217,15 @@ def frontier_from_edge(size: int, edge: Sequence[bytes]) -> Frontier:
     return Frontier(size, tuple(peaks))
 
 
+def edge_tiles(size: int, edge: TileEdge) -> dict[Tile, bytes]:
+    """Return the partial tiles at the right edge of a tree of ``size``, by their places."""
+    return {
+        (level, size >> (TILE_LEVELS * (level + 1))): hashes
+        for level, hashes in enumerate(edge)
+        if hashes
+    }
+
+
 def read_nodes(read_tiles: Callable[[Sequence[Tile]], Mapping[Tile, bytes]]) -> Reader:
     """Return a reader of nodes that reads tiles, each once, all in one call.
 

@@ -3,6 +3,10 @@
 One writer thread runs every step, so nothing in the node needs a lock, and a commit that waits for
 the disk holds up nobody who only reads. There is no batch delay: while one step commits, the next
 one's events gather, and that is all the coalescing there is.
+
+An asker's answer waits for as few turns of the loop and changes of threads as there can be: the
+writer hands the outcome of a step straight to the loop, and what the step still owes the peers is
+the next one's, which is begun once the answers are written.
 """
 
 import asyncio
@@ -76,8 +80,11 @@ class Stepping(Protocol):
     def start(self, now_ms: int) -> Sent:
         """Load what is stored."""
 
-    def step(self, events: Sequence[Event], now_ms: int) -> Sent:
-        """Take the events, commit, and return what may leave."""
+    def step(self, events: Sequence[Event], now_ms: int, *, answers_first: bool = False) -> Sent:
+        """Take the events, commit, and return what may leave.
+
+        With ``answers_first``, requests may be left to the step after, which is then due at once.
+        """
 
 
 class Peers(Protocol):
@@ -110,7 +117,6 @@ class Driver:
         self._limits = limits
         self._writer = ThreadPoolExecutor(1, "writer")
         self._inbox: list[Event] = []
-        self._arrived = asyncio.Event()
         self._ids = count(1)
         self._asked: dict[int, asyncio.Future[RegisterReply | PeerReply]] = {}
         self._waiting: dict[str, list[tuple[int, int, asyncio.Future[None]]]] = {
@@ -120,8 +126,12 @@ class Driver:
         self._sending: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._tick_is_due = False
+        self._is_stepping = False
+        self._is_looking = False
+        """Whether the loop is about to look into the inbox."""
         self._stopping = False
-        self._loop_task: asyncio.Task[None] | None = None
+        self._ended: asyncio.Future[None] | None = None
+        """Done when no step comes any more; None before the start."""
 
     async def start(self) -> None:
         """Start the node and the loop.
@@ -129,16 +139,17 @@ class Driver:
         Raises:
             FatalError: What is on disk cannot be relied on.
         """
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         now_ms = self._clock.now_ms()
         sent = await loop.run_in_executor(self._writer, self._node.start, now_ms)
+        self._ended = loop.create_future()
         self._let_go(sent)
-        self._loop_task = loop.create_task(self._run(), name="driver")
+        self._look()
 
     @property
     def is_started(self) -> bool:
         """Whether the node was started; before, it is asked for nothing."""
-        return self._loop_task is not None
+        return self._ended is not None
 
     async def wait_failed(self) -> None:
         """Return when the driver was stopped.
@@ -146,8 +157,8 @@ class Driver:
         Raises:
             FatalError: It stopped by itself, because the state on disk is unknown.
         """
-        assert self._loop_task is not None
-        await asyncio.shield(self._loop_task)
+        assert self._ended is not None
+        await asyncio.shield(self._ended)
 
     async def ask(self, make: Callable[[int], Event]) -> RegisterReply | PeerReply:
         """Put an event into the inbox and return the node's answer.
@@ -171,7 +182,7 @@ class Driver:
         future = asyncio.get_running_loop().create_future()
         self._asked[request_id] = future
         self._inbox.append(make(request_id))
-        self._arrived.set()
+        self._look()
         try:
             return await future
         finally:
@@ -211,11 +222,11 @@ class Driver:
     async def stop(self) -> None:
         """Finish what is in the inbox, let the rest go, and end the writer thread."""
         self._stopping = True
-        self._arrived.set()
         if self._alarm is not None:
             self._alarm.cancel()
-        if self._loop_task is not None:
-            await asyncio.wait([self._loop_task], timeout=self._limits.stop_timeout_ms / 1000)
+        if self._ended is not None:
+            self._look()
+            await asyncio.wait([self._ended], timeout=self._limits.stop_timeout_ms / 1000)
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -228,36 +239,62 @@ class Driver:
                 "another process of this region writes; this one stands by", code="standby"
             )
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._arrived.wait()
-            events = self._take()
-            if not events:
-                if self._stopping:
-                    return
-                continue
-            try:
-                sent = await loop.run_in_executor(
-                    self._writer, self._node.step, events, self._clock.now_ms()
-                )
-            except Exception as error:
-                # Whether it was a disk that failed or a bug, what is stored and what is in memory
-                # may differ now. Nothing may leave; the start after this one reads the disk.
-                self._stopping = True
-                self._give_up("the node has stopped")
-                if isinstance(error, FatalError):
-                    raise
-                raise FatalError(f"a step failed, {error!r}") from error
-            self._let_go(sent)
+    def _look(self) -> None:
+        """Have the loop look into the inbox, after all that it has to do just now."""
+        if not self._is_looking:
+            self._is_looking = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        """Begin a step, unless one is under way: its end looks again."""
+        self._is_looking = False
+        if self._is_stepping or self._ended is None or self._ended.done():
+            return
+        events = self._take()
+        if events:
+            self._is_stepping = True
+            self._writer.submit(self._step, events)
+        elif self._stopping:
+            self._ended.set_result(None)
+
+    def _step(self, events: list[Event]) -> None:
+        """Step the node, in the writer thread."""
+        outcome: Sent | BaseException
+        try:
+            outcome = self._node.step(events, self._clock.now_ms(), answers_first=True)
+        except BaseException as error:  # noqa: BLE001 - handed to the loop, which ends by it
+            outcome = error
+        self._loop.call_soon_threadsafe(self._stepped, outcome)
+
+    def _stepped(self, outcome: Sent | BaseException) -> None:
+        self._is_stepping = False
+        if isinstance(outcome, BaseException):
+            self._fail(outcome)
+            return
+        self._let_go(outcome)
+        if self._inbox or self._tick_is_due or self._stopping:
+            self._look()
+
+    def _fail(self, error: BaseException) -> None:
+        """Stop for good.
+
+        Whether it was a disk that failed or a bug, what is stored and what is in memory may differ
+        now. Nothing may leave; the start after this one reads the disk.
+        """
+        assert self._ended is not None
+        self._stopping = True
+        self._give_up("the node has stopped")
+        failed = error if isinstance(error, FatalError) else None
+        if failed is None:
+            failed = FatalError(f"a step failed, {error!r}")
+            failed.__cause__ = error
+        if not self._ended.done():
+            self._ended.set_exception(failed)
 
     def _take(self) -> list[Event]:
         """Return what the next step takes; what is left over has it run again at once."""
         most = self._limits.step_events_max
         events, self._inbox = self._inbox[:most], self._inbox[most:]
-        if not self._inbox and not self._stopping:
-            # While stopping it stays set: the next look finds nothing, and that is the end.
-            self._arrived.clear()
         if self._tick_is_due:
             self._tick_is_due = False
             events.append(Tick())
@@ -290,7 +327,7 @@ class Driver:
 
     def _tick(self) -> None:
         self._tick_is_due = True
-        self._arrived.set()
+        self._look()
 
     def _wake_waiting(self) -> None:
         snapshot = self._node.snapshot
@@ -308,7 +345,7 @@ class Driver:
         answered = await self._peers.send(request)
         # Not counted against the inbox: the node has asked for it, and has few under way.
         self._inbox.append(answered)
-        self._arrived.set()
+        self._look()
 
     def _give_up(self, why: str) -> None:
         """Answer whoever still waits.

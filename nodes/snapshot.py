@@ -9,6 +9,7 @@ from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.tiles import TileEdge
 from nodes.core.convictions import Convicted
 from nodes.core.network import PeerHealth
 
@@ -88,6 +89,7 @@ class Snapshot:
             roster from coming into force here, and empty else.
         size: Entries in its own log.
         root: Root of its own log.
+        edge: The partial tiles at the right edge of its own log; empty where they are not at hand.
         note: Its own newest published note.
         witnessed_size: Entries that a quorum of witnesses has signed for.
         replicated_size: Entries that a quorum of mirrors holds as well.
@@ -109,6 +111,7 @@ class Snapshot:
     detail: str = ""
     size: int = 0
     root: bytes = EMPTY_ROOT
+    edge: TileEdge = ()
     note: bytes = b""
     witnessed_size: int = 0
     replicated_size: int = 0

@@ -8,7 +8,9 @@ when logs may have been closed and keys replaced.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine
 
 from authz.object_bundle import judge_object
 from ledger.bundle import VerifiedBundle, check_bundle
@@ -31,6 +33,8 @@ from simulator.world import BrokenError
 
 if TYPE_CHECKING:
     from simulator.simulation import Simulation
+
+_T = TypeVar("_T")
 
 PENDING_MAX: Final = 1_000
 SALVAGE_TRIES: Final = 30
@@ -64,6 +68,18 @@ class Ring:
         return next(it["receipt"] for it in self.keys if it["receipt"].public == public)
 
 
+@dataclass(frozen=True, slots=True)
+class _Readers:
+    """Reads of a machine's disk, which has no threads."""
+
+    engine: Engine
+
+    def here(self, read: Callable[[Connection], _T]) -> _T:
+        """Read at once."""
+        with self.engine.connect() as connection:
+            return read(connection)
+
+
 def _service(machine: Machine, ring: Sequence[Keys]) -> Service:
     """Return the interface of a machine's node as far as proofs need it: there is no server."""
     node = machine.node
@@ -79,6 +95,7 @@ def _service(machine: Machine, ring: Sequence[Keys]) -> Service:
         "clock": machine.clock,
         "node": node,
         "keys": Ring(ring),
+        "readers": _Readers(machine.disk.engine),
     }
     # What else a server has, no proof asks for.
     others = {it.name: None for it in fields(Service) if _is_asked(it)}
@@ -138,9 +155,8 @@ class Papers:
 
     def _give_receipt(self, machine: Machine, index: int, entry: bytes) -> None:
         """Ask for the receipt of an act, and keep it."""
-        with machine.disk.engine.connect() as connection:
-            subject = decode_statement(entry).subject
-            receipt = make_receipt(self._service(machine), connection, index, subject)
+        subject = decode_statement(entry).subject
+        receipt = make_receipt(self._service(machine), index, subject)
         kept = Kept(machine.origin, index, entry, receipt)
         self._kept.append(kept)
         self._check_receipt(kept)

@@ -210,9 +210,7 @@ def _receipt_of(service: Service, index: int, subject: str) -> bytes:
         UnavailableError: ``unknown-outcome``: it is recorded, so it must not be sent again.
     """
     try:
-        return service.readers.here(
-            lambda connection: make_receipt(service, connection, index, subject)
-        )
+        return make_receipt(service, index, subject)
     except Exception as error:
         if trouble(error) is None and not isinstance(error, UnavailableError):
             raise

@@ -17,7 +17,7 @@ from ledger.receipt import make_inclusion_receipt
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from ledger.statement import Statement, StatementKey
-from ledger.tiles import Tile, read_nodes
+from ledger.tiles import Tile, edge_tiles, read_nodes
 from nodes.adapters.key_ring import KeyRing
 from nodes.adapters.keystore import StoredOfficers
 from nodes.adapters.readers import Readers
@@ -146,12 +146,24 @@ def nodes_of(connection: Connection, ids: LogIDs, origin: str) -> NodeReader:
     return read_nodes(read)
 
 
-def make_receipt(service: Service, connection: Connection, index: int, subject: str) -> bytes:
-    """Sign the receipt of one of our own entries over the newest published size."""
+def make_receipt(service: Service, index: int, subject: str) -> bytes:
+    """Sign the receipt of one of our own entries over the newest published size.
+
+    The newest entries are proved by the edge of the tree, which is in memory.
+    """
     snapshot = service.node.snapshot
-    hashes = prove_inclusion(
-        index, snapshot.size, nodes_of(connection, service.ids, service.origin)
-    )
+    edge = edge_tiles(snapshot.size, snapshot.edge)
+
+    def read(wanted: Sequence[Tile]) -> Mapping[Tile, bytes]:
+        stored = [tile for tile in wanted if tile not in edge]
+        if not stored:
+            return edge
+
+        def load(connection: Connection) -> Mapping[Tile, bytes]:
+            return load_tiles(connection, service.ids, service.origin, stored)
+
+        return {**service.readers.here(load), **edge}
+
     return make_inclusion_receipt(
         service.receipt,
         service.origin,
@@ -159,6 +171,6 @@ def make_receipt(service: Service, connection: Connection, index: int, subject: 
         service.now_s(),
         snapshot.size,
         index,
-        hashes,
+        prove_inclusion(index, snapshot.size, read_nodes(read)),
         snapshot.root,
     )

@@ -112,9 +112,7 @@ def entry_at(service: Service, index: int) -> bytes:
 
 
 def _receipt(service: Service, index: int, subject: str, *, status: int) -> web.Response:
-    receipt = service.readers.here(
-        lambda connection: make_receipt(service, connection, index, subject)
-    )
+    receipt = make_receipt(service, index, subject)
     return web.Response(
         status=status,
         body=receipt,

@@ -24,6 +24,7 @@ from ledger.tiles import (
     TileID,
     TileUpdate,
     decode_entry_bundle,
+    edge_tiles,
     encode_entry_bundle,
     entries_path,
     extend_tiles,
@@ -331,6 +332,17 @@ def test_proofs_made_from_tiles_hold_for_any_size_that_the_log_had(large: Store,
     package = subtree_root(LEAVES[start:size])
     proof = prove_subtree_consistency(start, size, 66_000, read)
     check_subtree_consistency(start, size, 66_000, package, proof, new_root)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 255, 257, 511, 513, 65_537])
+def test_the_edge_alone_proves_the_newest_leaf(size: int) -> None:
+    store = Store()
+    store.add(LEAVES[:size])
+    edge = edge_tiles(size, store.edge)
+    assert edge.items() <= store.tiles.items()
+    proof = prove_inclusion(size - 1, size, read_nodes(lambda _wanted: edge))
+    root = Frontier.empty().extend(LEAVES[:size]).root()
+    check_inclusion(size - 1, size, LEAVES[size - 1], proof, root)
 
 
 def test_a_proof_reads_few_tiles_each_once_and_all_in_one_call(large: Store) -> None:

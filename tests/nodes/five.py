@@ -94,7 +94,7 @@ class Five:
             for party in [party for party in self._clients if party[:6] == home.code]:
                 await self._clients.pop(party).__aexit__(None, None, None)
             if (stack := self._stacks.pop(home.code, None)) is not None:
-                failed = self.nodes.pop(home.code).driver._loop_task
+                failed = self.nodes.pop(home.code).driver._ended
                 await stack.aclose()
                 if failed is not None:
                     # A driver that has stopped by itself says why; no test here may end like that.

@@ -85,7 +85,7 @@ class Station:
 
     def stop(self, *regions: str) -> None:
         for region in regions or tuple(self.nodes):
-            task = self.nodes.pop(region).driver._loop_task
+            task = self.nodes.pop(region).driver._ended
             # A driver that has stopped by itself says why; no test here may end like that.
             failed = task.exception() if task is not None and task.done() else None
             self.run(self._stacks.pop(region).aclose())

@@ -50,7 +50,8 @@ class FakeNode:
         self.threads.add(threading.get_ident())
         return FakeOutbox()
 
-    def step(self, events: Sequence[Event], _now_ms: int) -> FakeOutbox:
+    def step(self, events: Sequence[Event], _now_ms: int, *, answers_first: bool) -> FakeOutbox:
+        assert answers_first
         self.threads.add(threading.get_ident())
         self.held.wait()
         self.steps.append(tuple(events))
