@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from ledger.cosignature import line_key_id
 from ledger.errors import UnavailableError
@@ -13,13 +13,14 @@ from ledger.names import origin_for
 from ledger.roster import Closing, Member, MemberKeys, Pin, Roster, sign_roster
 from nodes.core.exchange import ROSTERS, encode_rosters
 from nodes.core.log_state import LogState
-from nodes.core.ready import Freeze, PeerCalled, PeerReply
+from nodes.core.ready import Event, Freeze, PeerAnswered, PeerCalled, PeerReply
 from nodes.core.rosters import own_keys
 from nodes.core.succession import read_reports
+from nodes.node import Outbox
 from nodes.ports import RoleKeys
 from nodes.store.entries import LogIDs
 from nodes.store.reader import StoreReader
-from nodes.store.schema import notes
+from nodes.store.schema import metadata, notes
 from tests.nodes import neighbours
 from tests.nodes.town import House, Town
 
@@ -293,3 +294,72 @@ def test_a_version_that_is_late_early_or_signed_by_too_few_changes_nothing() -> 
     assert isinstance(reply, PeerReply)
     assert reply.status == 204
     check_all_at(town, 2, A, B, C, D)
+
+
+class Eavesdropped(Town):
+    """A town of which every call and every answer is kept."""
+
+    def __init__(self, *regions: str, **constants: int) -> None:
+        self.kept: list[tuple[str, str, bytes, str]] = []
+        self.answers: list[tuple[str, PeerAnswered]] = []
+        super().__init__(*regions, **constants)
+
+    def _leave(self, region: str, outbox: Outbox) -> None:
+        self.kept += [(region, it.path, it.body, it.to) for it in outbox.requests]
+        super()._leave(region, outbox)
+
+    def step(self, region: str, *events: Event) -> Outbox:
+        self.answers += [(region, it) for it in events if isinstance(it, PeerAnswered)]
+        return super().step(region, *events)
+
+    def say_again(self, calls: Iterable[tuple[str, str, bytes, str]]) -> set[int]:
+        """Deliver calls once more; return the status codes of the answers, which nobody takes."""
+        seen = set()
+        for caller, path, body, to in calls:
+            outbox = self.step(to, PeerCalled(9, path, body, caller))
+            (reply,) = [it.value for it in outbox.replies if it.request_id == 9]
+            assert isinstance(reply, PeerReply)
+            seen.add(reply.status)
+            self.settle()
+        return seen
+
+    def memory(self, region: str) -> dict[str, list[str]]:
+        """All that a node keeps, but for when it was that it gave its newest lines."""
+        found = {}
+        with self.houses[region].engine.connect() as connection:
+            for table in metadata.sorted_tables:
+                if table.name in ("commits", "memory"):
+                    continue
+                columns = [it for it in table.c if it.name not in ("time_s", "line", "heard_ms")]
+                rows = connection.execute(select(*columns).distinct()).all()
+                found[table.name] = sorted(map(repr, rows))
+        return found
+
+
+def test_messages_of_an_old_epoch_that_come_again_or_late_do_no_harm() -> None:
+    town = Eavesdropped(A, B, C, D, staleness_s=180, refresh_s=30)
+    town.start()
+    town.rounds()
+    for region in (A, B, C, D):
+        town.act(region, "party.enrol", f"{region}/hall/before", {"name": "大厅"})
+        town.rounds(1)
+    member, keys = rotated(B, *ROLES)
+    node = town.node(B)
+    node._ports = replace(node._ports, more_keys=lambda: (keys,))
+    change(town, following(town, members=dict(town.roster.members) | {B: member}))
+    check_all_at(town, 2, A, B, C, D)
+    calls, answers = tuple(town.kept), tuple(town.answers)
+    assert {path for _, path, _, _ in calls} >= {ROSTERS}
+    before = {region: town.memory(region) for region in (A, B, C, D)}
+    for order in (calls, calls[::-1]):
+        assert town.say_again(order) <= {200, 204, 403, 409}
+    for region, answer in answers:
+        town.step(region, answer)
+    town.settle()
+    for region in (A, B, C, D):
+        assert town.node(region).snapshot.version == 2
+        assert town.memory(region) == before[region]
+    town.act(A, "party.enrol", f"{A}/hall/afterwards", {"name": "大厅"})
+    town.tick(40)
+    assert state_of(town, D, A).size == town.node(A).snapshot.replicated_size
+    assert all(town.findings(region) == [] for region in (A, B, C, D))
