@@ -220,9 +220,9 @@ class Node:
             self._load(connection, now_ms)
             reader = StoreReader(connection, self._ids)
             self._check_store(reader)  # (1)
-            if self._state == "serving":
+            if self._state == "serving" and not self._is_closed:
                 self._check_fence(reader)  # (2)
-            if self._state == "serving":
+            if self._state == "serving" and not self._is_closed:
                 self._network.check_claim(reader, self._stored[self._own])  # (3)
         return self.step((), now_ms)
 
@@ -409,6 +409,11 @@ class Node:
         }
         if self._published is not None:
             heads[self._own] = self._published.checkpoint
+        for origin, closing in self._rosters.newest.closed.items():
+            # What was signed beyond the cut is void; what lacks below it is fetched like anything.
+            heads.pop(origin, None)
+            if self._stored.get(origin, 0) >= closing.size > 0:
+                heads[origin] = Checkpoint(origin, closing.size, closing.root)
         for origin, head in heads.items():
             if self._stored[origin] < head.size:
                 where = f"{self._stored[origin]} of {head.size} entries are there"
@@ -852,6 +857,18 @@ class Node:
         )
         return Outbox(replies, (), now_ms + RETRY_MS)
 
+    @property
+    def _is_closed(self) -> bool:
+        """Whether the roster has closed the log that this node writes, and none goes on from it."""
+        return self._own in self._rosters.newest.closed
+
+    @property
+    def _hindrance(self) -> str:
+        """Why nothing can be written, though nothing is lost; empty where it can."""
+        if self._is_closed:
+            return f"the roster has closed {self._own}"
+        return self._sequencer.obstacle if self._is_own_ready else ""
+
     def _snapshot(self) -> Snapshot:
         network, published, head = self._network, self._published, self._sequencer.head
         rows = network.rows
@@ -872,7 +889,7 @@ class Node:
         checkpoint = None if published is None else published.checkpoint
         return Snapshot(
             state=self._state,
-            detail=self._detail or (self._sequencer.obstacle if self._is_own_ready else ""),
+            detail=self._detail or self._hindrance,
             size=0 if checkpoint is None else checkpoint.size,
             root=EMPTY_ROOT if checkpoint is None else checkpoint.root,
             # While an epoch waits for its quorums, the edge is that of a larger tree.

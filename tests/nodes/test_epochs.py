@@ -20,7 +20,7 @@ from nodes.node import Outbox
 from nodes.ports import RoleKeys
 from nodes.store.entries import LogIDs
 from nodes.store.reader import StoreReader
-from nodes.store.schema import metadata, notes
+from nodes.store.schema import ENTRY_BITS, entries, metadata, notes
 from tests.nodes import neighbours
 from tests.nodes.town import House, Town
 
@@ -248,6 +248,40 @@ def test_a_region_leaves_and_the_rest_goes_on() -> None:
     assert caught.value.code == "log-closed"
     town.kill(E)
     check_all_at(town, 2, A, B, C, D)
+
+
+def test_a_log_that_was_closed_below_what_was_signed_stops_nobody_who_starts_again() -> None:
+    town = town_of(A, B, C, D, E)
+    origin = town.origin(E)
+    town.act(E, "party.enrol", f"{E}/hall/below", {"name": "大厅"})
+    town.tick(40)
+    members = {region: it for region, it in town.roster.members.items() if region != E}
+    roster = following(town, members=members)
+    pin = roster.pins[origin]
+    town.act(E, "party.enrol", f"{E}/hall/beyond", {"name": "大厅"})
+    town.tick(40)
+    assert town.node(A).snapshot.logs[origin].mirrored_size > pin.size
+    change(town, replace(roster, closed={origin: Closing(pin.size, pin.root, town.origin(A))}))
+    for region in (A, B, C, D, E):
+        town.kill(region)
+        town.begin(region)
+    town.settle()
+    town.tick(20)
+    for region in (A, B, C, D, E):
+        assert (town.node(region).snapshot.state, town.findings(region)) == ("serving", [])
+    assert town.node(E).snapshot.detail == f"the roster has closed {origin}"
+    with pytest.raises(UnavailableError) as caught:
+        town.act(E, "party.enrol", f"{E}/hall/late", {"name": "大厅"})
+    assert caught.value.code == "log-closed"
+    check_all_at(town, 2, A, B, C, D)
+    # An entry below the cut that is altered is found as before.
+    town.kill(B)
+    with town.houses[B].engine.begin() as connection:
+        key = LogIDs().get(connection, origin) << ENTRY_BITS
+        altered = entries.update().where(entries.c.key == key).values(entry=b"something else")
+        assert connection.execute(altered).rowcount == 1
+    town.begin(B)
+    assert town.node(B).snapshot.state == "behind-fence"
 
 
 def test_what_was_within_sight_before_a_version_came_stays_within_sight() -> None:
