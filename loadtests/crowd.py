@@ -3,6 +3,8 @@
 Signing five acts for each of a million cases would take hours, so a node that has taken in what
 ``make bench`` signs is stopped, and rows are put beside its own, through the store's own writes and
 of the same shape: windows, items, accepted grants, the facts and tallies that whole cases leave.
+A hundred thousand cases are made so; what is more are copies of theirs under other names, which the
+database makes by itself in a tenth of the time.
 What is left out: these acts' entries and tiles, which lie in tables that only grow at their end,
 and their part of the object map. The map is that of the acts that were signed.
 """
@@ -13,16 +15,17 @@ from hashlib import shake_128
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select
 
 from authz import term
 from authz.calendar import DAY_S, day_of
 from authz.grant import index_object
 from authz.item import version_object
-from authz.tally import NOBODY, tallies
+from authz.tally import NOBODY, Figure, tallies
 from ledger.kind import Fact
-from loadtests.stage import YEAR_S, Desk
+from loadtests.stage import YEAR_S, Desk, StageError
 from nodes.core.effects import Effects
+from nodes.store import schema
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.facts import insert_facts, insert_mentions
@@ -32,6 +35,9 @@ WINDOWS: Final = 840
 """Six provinces with some 140 county windows each."""
 RIGHTS: Final = ["deliver", "intake", "notice", "verify"]
 CASES_A_COMMIT: Final = 2_000
+CASES_MADE_MAX: Final = 100_000
+COPIES_MAX: Final = 10
+"""The copies of a case have another first digit."""
 ACTS_A_BLOCK: Final = 16
 PROMISED: Final = (3, 5, 10, 20)
 
@@ -52,6 +58,25 @@ class Crowd:
     cases: int
     size: int
     now_s: int
+
+    def __post_init__(self) -> None:
+        if self.cases > CASES_MADE_MAX * COPIES_MAX or self.cases % self.made:
+            raise StageError(f"cases are at most {CASES_MADE_MAX}, or up to ten times as many")
+
+    @property
+    def made(self) -> int:
+        """How many cases are made one by one; the rest are their copies."""
+        return min(self.cases, CASES_MADE_MAX)
+
+    @property
+    def copies(self) -> int:
+        """How often each of those is there."""
+        return self.cases // self.made
+
+    @property
+    def part(self) -> int:
+        """Over how many entries the acts of one copy of all cases are spread."""
+        return self.size // self.copies
 
     def window(self, number: int) -> str:
         """Return the window that a grant is for."""
@@ -82,9 +107,12 @@ def fill(path: Path, crowd: Crowd) -> None:
         for start in range(0, crowd.grants, CASES_A_COMMIT):
             with engine.begin() as connection:
                 _fill_grants(connection, ids, crowd, start)
-        for start in range(0, crowd.cases, CASES_A_COMMIT):
+        for start in range(0, crowd.made, CASES_A_COMMIT):
             with engine.begin() as connection:
                 _fill_cases(connection, ids, crowd, start)
+        for number in range(1, crowd.copies):
+            with engine.begin() as connection:
+                _copy_cases(connection, crowd, number)
     finally:
         engine.dispose()
 
@@ -149,14 +177,14 @@ def _fill_grants(connection: Connection, ids: LogIDs, crowd: Crowd, start: int) 
 
 def _fill_cases(connection: Connection, ids: LogIDs, crowd: Crowd, start: int) -> None:
     effects, facts, mentions = Effects(), [], []
-    for number in range(start, min(start + CASES_A_COMMIT, crowd.cases)):
+    for number in range(start, min(start + CASES_A_COMMIT, crowd.made)):
         name = f"{crowd.desk.region}/case/s{number:08}"
         before: Row = NOBODY
         for at, (kind, time_s, row) in enumerate(_acts(crowd, number)):
             index = crowd.desk.acceptance_index + at
             facts.append(Fact(crowd.desk.origin, name, index, _leaf(f"{name} {at}"), row))
             block = (number * 6 + at) // ACTS_A_BLOCK
-            effects.tally(block, block % crowd.size, tallies(kind, name, time_s, before, row, ()))
+            effects.tally(block, block % crowd.part, tallies(kind, name, time_s, before, row, ()))
             before = row
         mentions.append((crowd.desk.origin, f"{name}/parcel", crowd.desk.acceptance_index))
     insert_facts(connection, ids, facts)
@@ -165,10 +193,33 @@ def _fill_cases(connection: Connection, ids: LogIDs, crowd: Crowd, start: int) -
         put(connection, ids, write)
 
 
+def _copy_cases(connection: Connection, crowd: Crowd, number: int) -> None:
+    """Copy the rows of the cases that were made, under names and from entries of their own."""
+    made, copied = (f"{crowd.desk.region}/case/s{digit}" for digit in (0, number))
+    for table in (schema.facts, schema.mentions):
+        name = func.replace(table.c.object, made, copied)
+        theirs = table.c.object.between(made, f"{made}~")
+        _copy_rows(connection, table, {"object": name}, theirs)
+    at, figure = schema.tallies.c["at"], schema.tallies.c.figure
+    counted = (at < crowd.part) & figure.not_in([Figure.LENT.value, Figure.ACCEPTED.value])
+    _copy_rows(connection, schema.tallies, {"at": at + number * crowd.part}, counted)
+
+
+def _copy_rows(
+    connection: Connection,
+    table: Table,
+    changed: Mapping[str, ColumnElement[Any]],
+    which: ColumnElement[bool],
+) -> None:
+    columns = [changed.get(column.name, column) for column in table.c]
+    rows = select(*columns).where(which)
+    connection.execute(insert(table).from_select(list(table.c), rows))
+
+
 def _acts(crowd: Crowd, number: int) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """Give the acts of one whole case: some noticed, late or still open."""
     desk, grant = crowd.desk, number * 7_919 % crowd.grants
-    opened_s = (crowd.first_day + number * 365 // crowd.cases) * DAY_S + number % 20_000
+    opened_s = (crowd.first_day + number * 365 // crowd.made) * DAY_S + number % 20_000
     promised = PROMISED[grant // WINDOWS % len(PROMISED)]
     row: dict[str, Any] = {
         "at": "held",

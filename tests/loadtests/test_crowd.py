@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from authz.calendar import Calendar, day_of, day_text
 from authz.work_ledger import month_named, work_ledger
 from ledger.keys import SigningKey
@@ -29,8 +31,12 @@ DESK = Desk(
 )
 
 
-def test_a_crowd_of_any_number_is_lent_and_counted(tmp_path: Path) -> None:
-    crowd = Crowd(desk=DESK, grants=100, cases=730, size=1_000, now_s=NOW_S)
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_crowd_of_any_number_is_lent_and_counted(
+    tmp_path: Path, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loadtests.crowd.CASES_MADE_MAX", 730)
+    crowd = Crowd(desk=DESK, grants=100, cases=730 * copies, size=1_000, now_s=NOW_S)
     fill(tmp_path / "node.db", crowd)
     engine = open_sqlite(tmp_path / "node.db")
     with engine.connect() as connection:
@@ -41,11 +47,12 @@ def test_a_crowd_of_any_number_is_lent_and_counted(tmp_path: Path) -> None:
         tallied = load_tallied(connection, ids, known, month, day_of(NOW_S), Calendar())
         told = work_ledger(month, day_of(NOW_S), Calendar(), tallied)
         days = month.last - month.first + 1
-        assert told.total.taken_in == 2 * days
-        assert told.total.decided > days
+        assert told.total.taken_in == 2 * days * copies
+        assert told.total.decided > days * copies
         assert 0 < told.total.overdue < told.total.due
         assert (told.total.lent, told.total.idle) == (100, 100 - _used(tallied.lent))
-        [row] = newest(connection, ids, [(ORIGIN, "510000/case/s00000002", 1_000)])
+        last = f"510000/case/s{copies - 1}0000002"
+        [row] = newest(connection, ids, [(ORIGIN, last, 1_000)])
         assert row is not None
         assert row.state["stage"] == "delivered"
     engine.dispose()
