@@ -9,7 +9,6 @@ Source: domain.md rules 1, 4, 5, 7; mechanisms 10, 14, 15, 17, 22, 23, 24, 34, 4
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -380,15 +379,14 @@ def supplement(acting: Acting) -> Judgement:
     """Judge ``case.supplement``: further papers are taken in."""
     judgement = _resting(acting, Event.SUPPLEMENT, term.supplemented)
     row = originals.received(judgement.changes[0].state, acting.act.body["received"])
-    return replace(judgement, changes=(Change(acting.statement.subject, row),))
+    return judgement._replace(changes=(Change(acting.statement.subject, row),))
 
 
 def verify(acting: Acting) -> Judgement:
     """Judge ``case.verify``: an officer has seen the originals (原件核验)."""
     judgement = _resting(acting, Event.VERIFY)
     row, flags = originals.checked(acting, judgement.changes[0].state)
-    return replace(
-        judgement,
+    return judgement._replace(
         changes=(Change(acting.statement.subject, row),),
         flags=(*judgement.flags, *flags),
     )
@@ -417,7 +415,7 @@ def withdraw(acting: Acting) -> Judgement:
     judgement = _resting(acting, Event.WITHDRAW)
     [change] = judgement.changes
     over = Change(change.object, {**change.state, **_over(acting)})
-    return replace(judgement, changes=(over,))
+    return judgement._replace(changes=(over,))
 
 
 def decide_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:

@@ -22,6 +22,7 @@ Source: domain.md rules 1 to 4; mechanisms 1, 3, 4, 13, 14, 19, 39, 40, 44, 72, 
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -114,6 +115,8 @@ def index_object(window: str, item: str) -> str:
     return f"{window[:6]}/may/{_digest(window, item)}"
 
 
+# A window's acts name the same few grants again and again.
+@lru_cache(maxsize=1_024)
 def quota_object(region: str, grant: str) -> str:
     """Return the object that counts a grantee region's uses of a grant."""
     return f"{region}/quota/{_digest(grant)}"

@@ -10,6 +10,7 @@ later views settle. Running cases keep the version under which they were opened,
 Source: domain.md rules 5 and 11; mechanisms 41, 42, 45.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 
 from authz import party
@@ -21,6 +22,8 @@ NUMBER_CHARS_MAX: Final = 54
 """So that a version's name, with a dot and its number behind, is a name still."""
 
 
+# Of a few items, asked for by every case that is opened.
+@lru_cache(maxsize=1_024)
 def version_object(item: str, version: int) -> str:
     """Return the name of the object that is one version of an item."""
     region, _, number = item.split("/", 2)

@@ -7,8 +7,7 @@ Source: domain.md rules 1 and 3; mechanisms 1, 4, 19, 39, 44, 72.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from authz import party
 from authz.grant import Side
@@ -17,8 +16,7 @@ from ledger.errors import RefusedError
 from ledger.kind import Acting, Fact, Need
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
+class Occasion(NamedTuple):
     """What somebody would do under a grant, where and when.
 
     Args:

@@ -347,11 +347,13 @@ def _ordered(value: object, depth_left: int) -> object:
     left = depth_left - 1
     if isinstance(value, (list, tuple)):
         return [it if type(it) in _PLAIN else _ordered(it, left) for it in value]
-    made = {}
-    for key in _in_order(value):
-        item = value[key]
-        made[key] = item if type(item) in _PLAIN else _ordered(item, left)
-    return made
+    return {
+        key: item
+        if (kind := type(item := value[key])) in _PLAIN
+        or (kind is int and 0 <= item <= INTEGER_MAX)
+        else _ordered(item, left)
+        for key in _in_order(value)
+    }
 
 
 def _in_order(mapping: Mapping[object, object]) -> Sequence[object]:

@@ -8,7 +8,7 @@ function of an ``Acting``; whatever it may look at is in there, so all nodes rea
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.roster import Roster
 from ledger.statement import Act, Statement, UnverifiedStatement
@@ -34,8 +34,8 @@ class Fact:
         return self.state.get("live", True) is True
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+# These are named tuples: each act makes a dozen, and a frozen dataclass takes three times as long.
+class Need(NamedTuple):
     """A fact that a rule wants beside the subject's own: the newest row of an object within sight.
 
     In the citing log that is the newest below the act; in another log the newest below the size of
@@ -61,8 +61,7 @@ class ViewFact:
     fresh_at_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(NamedTuple):
     """An act before it has citations: what a caller asks for, or what ``needs`` may look at."""
 
     kind: str
@@ -73,14 +72,13 @@ class Draft:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acting:
+class Acting(NamedTuple):
     """Everything a rule may look at. Nothing in it depends on when or where it is judged."""
 
     statement: Statement | UnverifiedStatement
     origin: str
     region: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's method of that name is of no use here
     roster: Roster
     own: Fact | None
     """The newest row of the subject in this log below the act; None before the first."""
@@ -117,16 +115,14 @@ class Acting:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A new row for an object of the citing log."""
 
     object: str
     state: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """A reliance on a foreign fact that later views confirm or unmask (protocol.md section 4)."""
 
     need: str
@@ -148,8 +144,7 @@ class Flag:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What an act changes. A rule that forbids the act raises ``RefusedError`` instead."""
 
     changes: tuple[Change, ...] = ()

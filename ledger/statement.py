@@ -61,13 +61,12 @@ _CLAIMS_AT: Final = _KID_AT + HASH_BYTES
 _ISSUER_AT: Final = _CLAIMS_AT + len(_CLAIMS_HEAD)
 
 
-@dataclass(frozen=True, slots=True)
-class Citation:
+class Citation(NamedTuple):
     """A reference to another entry, by place and leaf hash, and what it is cited as."""
 
     role: str
     origin: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's method of that name is of no use here
     leaf: bytes
 
 

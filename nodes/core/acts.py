@@ -1,7 +1,7 @@
 """Acts by the table of kinds: what they cite, whether they stand, and what they change."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from authz.tally import NOBODY, tallies
 from authz.ties import fields_followed, ties_of
@@ -20,8 +20,7 @@ from nodes.core.ready import FindingRow
 from nodes.ports import Reader, UseRow
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """An act that stands: what it changes, and what it was judged by."""
 
     kind: Kind
@@ -165,7 +164,7 @@ class Acts:
         )
         verdict = self.judge_act(state, judged, index, reader, is_salvaged=True)
         changes = (*verdict.judgement.changes, salvage_mark(origin, statement))
-        return judged, replace(verdict, judgement=replace(verdict.judgement, changes=changes))
+        return judged, verdict._replace(judgement=verdict.judgement._replace(changes=changes))
 
     def salvaged(self, origin: str, leaf: bytes, reader: Reader) -> Fact | None:
         """Return the row that says that a lost act was salvaged; None: it was not."""

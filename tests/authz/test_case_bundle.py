@@ -289,7 +289,7 @@ def test_a_made_up_citation_shows_as_a_finding_and_stops_nothing() -> None:
     world = WORLD.copy()
     own = world.newest(SICHUAN, CASE)
     assert own is not None
-    cited = replace(world.logs[TIBET].cite("grant", 0), index=9_999)
+    cited = world.logs[TIBET].cite("grant", 0)._replace(index=9_999)
     act = Act("case.note", 1, own.leaf, (cited,), {"remark": "x"})
     world.logs[SICHUAN].statements.append(sign_statement(key(CLERK), CLERK, CASE, TIME_S, act))
     assert [code for _, _, code in judged(bundle_of(world)).findings] == ["void-citation"]
@@ -361,9 +361,9 @@ def test_a_citation_with_another_leaf_is_void() -> None:
     good = OPEN.logs[SICHUAN].cite("corrects", 1)
     assert judged(bundle_of(with_act(good))).findings == ()
     for bad in (
-        replace(good, leaf=bytes(32)),
+        good._replace(leaf=bytes(32)),
         Citation("view", TIBET_LOG, 1, good.leaf),
-        replace(good, index=9_999),
+        good._replace(index=9_999),
     ):
         findings = judged(bundle_of(with_act(bad))).findings
         assert [code for _, _, code in findings] == ["void-citation"]

@@ -366,7 +366,7 @@ def test_a_made_up_citation_of_an_acceptance_is_void() -> None:
 
     def forge(act: Act) -> Act:
         cited = tuple(
-            replace(it, leaf=bytes(32)) if it.role == "accept" else it for it in act.citations
+            it._replace(leaf=bytes(32)) if it.role == "accept" else it for it in act.citations
         )
         return replace(act, citations=cited)
 

@@ -95,7 +95,7 @@ def test_the_needs_handed_over_are_those_that_would_be_found() -> None:
 
 
 def test_a_need_in_the_own_region_is_one_in_the_own_log() -> None:
-    made = replace(draft_of(acting()), issuer="540000")
+    made = draft_of(acting())._replace(issuer="540000")
     found = judge.wants(KIND, made, None, "540000", ROSTER)
     assert found[0] == Need("grant", GRANT, cite=True)
 
@@ -110,7 +110,7 @@ def test_a_body_or_subject_that_is_not_of_the_form_is_refused_before_anything_is
     None
 ):
     good = draft_of(acting())
-    for bad in (replace(good, body={}), replace(good, subject=GRANT)):
+    for bad in (good._replace(body={}), good._replace(subject=GRANT)):
         with refused("bad-field"):
             judge.wants(KIND, bad, OWN, REGION, ROSTER)
     with refused("bad-field"):
@@ -177,11 +177,11 @@ VIEW_CITED, GRANT_CITED = CITATIONS
     [
         (VIEW_CITED,),
         (VIEW_CITED, GRANT_CITED, GRANT_CITED),
-        (VIEW_CITED, replace(GRANT_CITED, index=3)),
-        (VIEW_CITED, replace(GRANT_CITED, leaf=OTHER_LEAF)),
-        (VIEW_CITED, replace(GRANT_CITED, role="offer")),
-        (VIEW_CITED, replace(GRANT_CITED, origin=SICHUAN)),
-        (replace(VIEW_CITED, index=10), GRANT_CITED),
+        (VIEW_CITED, GRANT_CITED._replace(index=3)),
+        (VIEW_CITED, GRANT_CITED._replace(leaf=OTHER_LEAF)),
+        (VIEW_CITED, GRANT_CITED._replace(role="offer")),
+        (VIEW_CITED, GRANT_CITED._replace(origin=SICHUAN)),
+        (VIEW_CITED._replace(index=10), GRANT_CITED),
         (*CITATIONS, Citation("corrects", SICHUAN, 10, LEAF)),
         (*CITATIONS, Citation("corrects", SICHUAN, 11, LEAF)),
         (*CITATIONS, Citation("corrects", TIBET, 6, LEAF)),
