@@ -27,6 +27,7 @@ INTEGER_MIN: Final = -(2**64)
 TAG_SIGN1: Final = 18
 
 _TEXTS: Final = {str}
+_KEYS: Final = {int, str}
 # Leaves that need no look at their value.
 _PLAIN: Final = frozenset((str, bytes, bool, type(None)))
 
@@ -359,13 +360,14 @@ def _ordered(value: object, depth_left: int) -> object:
 def _in_order(mapping: Mapping[object, object]) -> Sequence[object]:
     """Return a map's keys in the order in which they are written."""
     keys = tuple(mapping)
-    # As above, only texts are looked up, and only few and short ones are kept.
-    if (
-        len(keys) <= KEPT_KEYS_MAX
-        and set(map(type, keys)) == _TEXTS
-        and max(map(len, keys)) <= KEPT_KEY_CHARS_MAX  # type: ignore[arg-type]
-    ):
-        return _texts_in_order(keys)
+    # As above, only few and short ones are kept. An integer and a text are never equal, while True
+    # is to 1, and so is not looked up.
+    if len(keys) <= KEPT_KEYS_MAX:
+        kinds = set(map(type, keys))
+        if kinds <= _KEYS:
+            texts: Any = keys if kinds == _TEXTS else [it for it in keys if type(it) is str]
+            if max(map(len, texts), default=0) <= KEPT_KEY_CHARS_MAX:
+                return _keys_in_order(keys)
     return _sorted_keys(keys)
 
 
@@ -373,7 +375,7 @@ def _sorted_keys(keys: tuple[object, ...]) -> Sequence[object]:
     return tuple(key for _, key in sorted((_rank(key), key) for key in keys))
 
 
-_texts_in_order = lru_cache(maxsize=512)(_sorted_keys)
+_keys_in_order = lru_cache(maxsize=512)(_sorted_keys)
 
 
 def _unknown_type(value: object) -> MalformedError:

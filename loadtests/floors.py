@@ -82,16 +82,21 @@ class Caller(asyncio.Protocol):
     """
 
     def __init__(
-        self, requests: list[bytes], done: asyncio.Event, latencies_s: list[float]
+        self,
+        requests: list[bytes],
+        done: asyncio.Event,
+        latencies_s: list[float],
+        rest_s: float = 0.0,
     ) -> None:
         self._requests = iter(requests)
+        self._rest_s = rest_s
         self._done = done
         self._latencies_s = latencies_s
         self._received = b""
         self._sent_at = 0.0
         self._transport: asyncio.Transport | None = None
         self.statuses: dict[int, int] = {}
-        self.last_body = b""
+        self.bodies: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
@@ -125,9 +130,12 @@ class Caller(asyncio.Protocol):
         self._latencies_s.append(time.perf_counter() - self._sent_at)
         status = int(head[9:12])
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.last_body = rest
+        self.bodies.append(rest)
         self._received = b""
-        self._send()
+        if self._rest_s:
+            asyncio.get_running_loop().call_later(self._rest_s, self._send)
+        else:
+            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count an early end as the end."""
@@ -151,10 +159,17 @@ def request_bytes(
 class Blast:
     """What came of sending prepared requests over several connections."""
 
-    def __init__(self, seconds: float, latencies_s: list[float], statuses: dict[int, int]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        latencies_s: list[float],
+        statuses: dict[int, int],
+        bodies: list[bytes] | None = None,
+    ) -> None:
         self.seconds = seconds
         self.latencies_s = sorted(latencies_s)
         self.statuses = statuses
+        self.bodies = [] if bodies is None else bodies
 
     @property
     def rate(self) -> float:
@@ -168,9 +183,15 @@ class Blast:
 
 
 async def blast(
-    port: int, requests_by_connection: list[list[bytes]], host: str = "127.0.0.1"
+    port: int,
+    requests_by_connection: list[list[bytes]],
+    host: str = "127.0.0.1",
+    rest_s: float = 0.0,
 ) -> Blast:
-    """Send each connection's requests one after another, all connections at once."""
+    """Send each connection's requests one after another, all connections at once.
+
+    Between an answer and the next request a connection rests for so long.
+    """
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
     callers, events = [], []
@@ -178,7 +199,7 @@ async def blast(
     for requests in requests_by_connection:
         done = asyncio.Event()
         _, caller = await loop.create_connection(
-            partial(Caller, requests, done, latencies), host, port
+            partial(Caller, requests, done, latencies, rest_s), host, port
         )
         callers.append(caller)
         events.append(done)
@@ -189,7 +210,8 @@ async def blast(
     for caller in callers:
         for status, count in caller.statuses.items():
             statuses[status] = statuses.get(status, 0) + count
-    return Blast(seconds, latencies, statuses)
+    bodies = [body for caller in callers for body in caller.bodies]
+    return Blast(seconds, latencies, statuses, bodies)
 
 
 async def paced(

@@ -116,15 +116,13 @@ class Stage:
         path: str,
         value: Mapping[str, Any] | None = None,
         token: str | None = None,
-        *,
-        kept: http.client.HTTPConnection | None = None,
     ) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON answer to one request, over a connection of its own or one that is kept.
+        """Return the JSON answer to one request.
 
         Raises:
             StageError: The answer is not a success.
         """
-        connection = self.connect(region) if kept is None else kept
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(region), timeout=30)
         headers = {"Authorization": f"Bearer {token or self.tokens[region]}"}
         body = None
         if value is not None:
@@ -135,15 +133,10 @@ class Stage:
             answer = connection.getresponse()
             data = answer.read()
         finally:
-            if kept is None:
-                connection.close()
+            connection.close()
         if answer.status >= 300:
             raise StageError(f"{method} {path} at {region}: {answer.status} {data[:400]!r}")
         return json.loads(data) if data else None
-
-    def connect(self, region: str) -> http.client.HTTPConnection:
-        """Return a connection to a region's node, which opens with its first request."""
-        return http.client.HTTPConnection("127.0.0.1", self.port(region), timeout=30)
 
     def fetch(self, region: str, path: str) -> bytes:
         """Return the bytes at a public path.
@@ -151,7 +144,7 @@ class Stage:
         Raises:
             StageError: The answer is not a success.
         """
-        connection = self.connect(region)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(region), timeout=30)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -172,14 +165,13 @@ class Stage:
         officer: str | None = None,
         token: str | None = None,
         wait: str = "accepted",
-        kept: http.client.HTTPConnection | None = None,
     ) -> dict[str, Any]:
         """Record one act that the node composes and signs."""
         value = {"kind": kind, "subject": subject, "body": dict(body)}
         if officer is not None:
             value["officer"] = officer
         answer: dict[str, Any] = self.call(
-            region, "POST", f"/v1/acts?wait={wait}&timeout_ms=20000", value, token, kept=kept
+            region, "POST", f"/v1/acts?wait={wait}&timeout_ms=20000", value, token
         )
         return answer
 

@@ -593,6 +593,8 @@ class Node:
         else:
             ready = self._network.flush(now_ms, reader)
             self._write(ready.writes)
+            if answers_first and not asked and self._state == "serving":
+                self._sequencer.prepare(reader)
             wake_at_ms = self._wake_at_ms(ready.wake_at_ms, now_ms)
             outbox = Outbox(tuple(replies), ready.requests, wake_at_ms)
         if self._wrote and self._state == "serving":

@@ -234,7 +234,7 @@ def answer_to(
     answer = {
         "origin": service.origin,
         "index": appended.index,
-        "leaf": hash_leaf(appended.entry),
+        "leaf": hash_leaf(appended.entry).hex(),
         "finality": finality,
         "size": snapshot.size,
         "witnessed_size": snapshot.witnessed_size,

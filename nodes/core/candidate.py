@@ -285,8 +285,7 @@ class Candidate:
             newest.checkpoint.size > current.head.checkpoint.size
             and (self._is_finished(current) or self._is_late(current, now_ms))
         ):
-            self._start(newest, now_ms)
-            return self._write_late_lines()
+            return self._start(newest, now_ms)
         stale = [
             submission
             for submission in self.submissions.values()
@@ -361,18 +360,18 @@ class Candidate:
         gone = [size for size in sizes if self._unrecorded.pop(size, None) is not None]
         return (self._remember(),) if gone else ()
 
-    def _start(self, head: SignedHead, now_ms: int) -> None:
+    def _start(self, head: SignedHead, now_ms: int) -> tuple[Write, ...]:
         size = head.checkpoint.size
         asked = self._asked(size)
         made = self._rounds.setdefault(size, Round(head, now_ms, asked))
         made.started_ms, made.asked = now_ms, asked
         self._address(asked)
         self._current = made
-        while len(self._rounds) > ROUNDS_MAX:
-            del self._rounds[min(self._rounds)]
+        gone = [self._rounds.pop(at) for at in sorted(self._rounds)[:-ROUNDS_MAX]]
         self._bodies.clear()
         for submission in self.submissions.values():
             submission.aim(head)
+        return tuple(write for it in gone if it.is_unwritten for write in self._put(it))
 
     def _count(
         self, made: Round, *, is_new: bool, had: tuple[bool, bool], was_finished: bool
@@ -398,7 +397,8 @@ class Candidate:
             if not was_finished or self._is_fresher(made):
                 self._tell(made)
         if (witnessed, mirrored) != had:
-            writes += self._put(made)
+            # The commit that is due for this takes along what came late for the candidate before.
+            writes += (*self._write_late_lines(), *self._put(made))
         elif is_new:
             made.is_unwritten = True
         return tuple(writes)

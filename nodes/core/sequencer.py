@@ -251,6 +251,15 @@ class Sequencer:
             *notes,
         )
 
+    def prepare(self, reader: Reader) -> None:
+        """Take the newest acts into the object map, of which the next block record names the root.
+
+        Done while nobody waits, it need not be done between a request and its answer. While an
+        epoch's note waits for its quorums, what comes next is no block record.
+        """
+        if self.head.size and self.held_size is None:
+            self._means.projection.ground.map_root(self.state, reader)
+
     def replies(self, batch: Batch) -> tuple[Reply, ...]:
         """Return the answers; they may leave once the batch is committed."""
         size = self.head.size

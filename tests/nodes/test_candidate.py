@@ -14,6 +14,7 @@ from ledger.errors import MalformedError
 from ledger.note import ED25519_COSIGNATURE, Note, VerifierKey
 from ledger.views import count_lines
 from nodes.core.candidate import (
+    ROUNDS_MAX,
     UNRECORDED,
     ForeignWitness,
     Quorums,
@@ -32,7 +33,12 @@ from nodes.core.notes import open_head
 from nodes.core.ready import PeerAnswered, PeerRequest, Ready, Tick
 from nodes.core.submission import SendingLimits, backoff_ms
 from nodes.store.entries import LogIDs
-from nodes.store.notes import load_memory, load_newest_note
+from nodes.store.notes import (
+    load_cosigned,
+    load_finished_above,
+    load_memory,
+    load_newest_note,
+)
 from tests.nodes.neighbours import (
     REGIONS,
     START_MS,
@@ -494,17 +500,33 @@ def test_what_is_remembered_of_lines_is_read_back_or_refused() -> None:
 def test_the_words_survive_a_restart_and_nothing_is_claimed_without_lines() -> None:
     world = Neighbours()
     world.append(ME, b"one")
+    world.append(ME, b"two")
     host = world.hosts[ME]
     world.isolate(ME)
-    world.append(ME, b"two")
+    world.append(ME, b"three")
     host.load()
-    assert (host.network.witnessed_size, host.network.replicated_size) == (1, 1)
+    assert (host.network.witnessed_size, host.network.replicated_size) == (2, 2)
     with host.engine.begin() as connection:
-        found = load_newest_note(connection, LogIDs(), host.origin, finished=True)
-    assert found is not None
-    assert found[0] == 1
-    names = {item.name for item in Note.decode(found[1]).signatures}
-    assert len(names) == 9  # the log, four witnesses, four mirrors: the fourth's too
+        finished = dict(load_finished_above(connection, LogIDs(), host.origin, 0))
+    assert list(finished) == [1, 2]
+    names = {item.name for item in Note.decode(finished[1]).signatures}
+    # The log, four witnesses, four mirrors: the fourth's too, which the next quorum took along.
+    assert len(names) == 9
+
+
+def test_late_lines_of_candidates_that_are_forgotten_are_kept() -> None:
+    peers = Peers()
+    peers.append(b"0")
+    [*early, last] = [peers.of(ADD_CHECKPOINT, region)[0] for region in OTHERS]
+    for request in (*early, last):
+        peers.serve(request)
+    for number in range(1, ROUNDS_MAX + 1):
+        peers.append(b"%d" % number)
+        peers.tick(peers.roster.constants.candidate_ms)
+    with peers.host.engine.begin() as connection:
+        note = load_cosigned(connection, LogIDs(), peers.host.origin)[0]
+    assert Checkpoint.decode(Note.decode(note).text).size == 1
+    assert len(Note.decode(note).signatures) == 1 + len(OTHERS)
 
 
 def test_alone_in_its_network_a_log_claims_nothing() -> None:
