@@ -62,6 +62,7 @@ def test_a_lie_is_held_by_everyone_and_its_evidence_verifies_alone(
 def test_a_region_joins_in_seconds_and_proofs_from_before_hold(facts: dict[str, Any]) -> None:
     assert facts["verdicts"]["join"]["region"] == "450000"
     assert 0 < facts["verdicts"]["join"]["in_force_s"] < 90
+    assert facts["verdicts"]["join"]["slowest_ms"] > 0
     assert facts["verdicts"]["join"]["entries"] > 100
     assert facts["verdicts"]["old_proof"] == {"status": 0, "stage": "closed"}
     assert facts["regions"]["450000"]["state"] == "serving"

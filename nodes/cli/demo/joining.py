@@ -31,6 +31,7 @@ async def join(world: World, terminal: Terminal, traffic: Traffic) -> None:
     """A sixth region joins: proposed, approved, in force, and it fetches all it must mirror."""
     terminal.scene("join")
     steward, acts = world.office(SICHUAN.code), _acts(world)
+    before = len(world.lags.accepted)
     folder = world.folder / GUANGXI.code
     apart = world.folder / f"{GOVERNANCE_FOLDER}-{GUANGXI.code}"
     public_port, peer_port = world.spare_ports
@@ -44,13 +45,14 @@ async def join(world: World, terminal: Terminal, traffic: Traffic) -> None:
     changes.write_text(said, "utf-8")
     share_certificate(world, folder)
     took_s = await change(world, changes)
-    meanwhile = _acts(world) - acts
+    meanwhile, slowest_ms = _acts(world) - acts, _slowest_ms(world, before)
     terminal.expect(
         "join.in-force",
         all(it.status["roster"]["version"] == 2 for it in world.all()),
         took=took_s,
         quorum=world.roster.quorum(steward.origin),
         acts=meanwhile,
+        slowest=slowest_ms,
     )
     guangxi = Office(
         home=GUANGXI,
@@ -96,13 +98,18 @@ async def join(world: World, terminal: Terminal, traffic: Traffic) -> None:
     await _old_proof(world, terminal, guangxi, "join.proof", traffic)
     world.verdicts["join"] = {
         "region": GUANGXI.code, "in_force_s": round(took_s, 2), "entries": fetched,
-        "acts_meanwhile": meanwhile,
+        "acts_meanwhile": meanwhile, "slowest_ms": round(slowest_ms),
     }  # fmt: skip
 
 
 def _acts(world: World) -> int:
     """Return how many acts the people of all regions have recorded."""
     return sum(office.acts for office in world.all())
+
+
+def _slowest_ms(world: World, before: int) -> float:
+    """Return the longest that an act took to be accepted, of those after the first so many."""
+    return max(world.lags.accepted[before:], default=0.0)
 
 
 async def _is_counted(office: Office, code: str) -> bool:
@@ -137,12 +144,13 @@ async def rotate(world: World, terminal: Terminal, traffic: Traffic) -> None:
     """A region's witness and mirror keys are replaced; its log keeps its name."""
     terminal.scene("rotate")
     tibet, acts = world.office(TIBET.code), _acts(world)
+    before = len(world.lags.accepted)
     said = await shouxin("roster", "keys", "witness", "mirror", "--node", tibet.folder)
     changes = world.folder / "rotate.json"
     changes.write_text(said, "utf-8")
     old = world.roster.member(TIBET.code).keys.mirror
     took_s = await change(world, changes)
-    meanwhile = _acts(world) - acts
+    meanwhile, slowest_ms = _acts(world) - acts, _slowest_ms(world, before)
     new = world.roster.member(TIBET.code).keys.mirror
     terminal.expect(
         "rotate.in-force",
@@ -150,11 +158,15 @@ async def rotate(world: World, terminal: Terminal, traffic: Traffic) -> None:
         took=took_s,
         version=world.roster.version,
         acts=meanwhile,
+        slowest=slowest_ms,
     )
     signs = await _signs_with(world.office(SICHUAN.code), mirror_name(tibet.origin), new)
     terminal.expect("rotate.signs", signs)
     await _old_proof(world, terminal, tibet, "rotate.proof", traffic)
-    world.verdicts["rotate"] = {"region": TIBET.code, "in_force_s": round(took_s, 2)}
+    world.verdicts["rotate"] = {
+        "region": TIBET.code, "in_force_s": round(took_s, 2), "acts_meanwhile": meanwhile,
+        "slowest_ms": round(slowest_ms),
+    }  # fmt: skip
 
 
 async def _signs_with(office: Office, name: str, public: bytes) -> bool:
