@@ -26,7 +26,8 @@ from ledger.errors import (
 from ledger.receipt import decode_transparent_statement
 from nodes.api import appending
 from nodes.api.problem import concise_problem, problem
-from nodes.client import Client, Patience, _error
+from nodes.client import Client, Patience
+from nodes.client.wire import _error
 from nodes.outbox import Place
 from nodes.snapshot import Snapshot
 from tests.nodes.live import Live, live
