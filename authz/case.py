@@ -97,6 +97,9 @@ RIGHT_OF: Final[Mapping[str, Right]] = {
 """The one right that each of these acts rests on, when it is done for another place."""
 
 
+KIOSK: Final = "kiosk"
+"""The way of handling in which a machine takes the papers in (一体机)."""
+
 _UNTIL_DECIDED: Final = ("mat", "seen")
 """What nobody asks of a case any more once it is decided; every later row would repeat it."""
 
@@ -129,7 +132,16 @@ def act_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     body = draft.body
     needs += grant_needs(body)
     needs += tuple(Need(name, body[name]) for name in ("window", "device") if name in body)
+    if "grant" in body and not _is_counted(own, body["grant"]):
+        needs += (Need("quota", quota_object(draft.issuer[:6], body["grant"])),)
     return needs
+
+
+def _is_counted(own: Fact | None, grant: str) -> bool:
+    """Return whether the case has counted for a grant: it was opened, or used it, under that."""
+    return own is not None and (
+        own.state.get("grant") == grant or grant in own.state.get("used", ())
+    )
 
 
 class _Rested(NamedTuple):
@@ -161,7 +173,7 @@ def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> _Rested:
             )
         if signer.state.get("dept") != row["dept"]:
             raise RefusedError(f"only {row['dept']} acts without a grant", code="not-competent")
-        return _Rested(flags=() if device else beyond(time_s, **hours))
+        return _Rested(flags=() if device else beyond(time_s, hours))
     if window is None:
         raise RefusedError(
             "a grant is used at the window it was given to", code="window-not-granted"
@@ -183,9 +195,10 @@ def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> _Rested:
     party.check_trained(signer, found.state.get("train"))
     party.check_equipped(hours["window"], found.state.get("equip"))
     hours["grant"] = found.state
+    days_off = found.state.get("hols", False)
     return _Rested(
         () if found.origin == acting.origin else (Use("grant", found.state["stale"]),),
-        () if device else beyond(time_s, **hours),
+        () if device else beyond(time_s, hours, days_off=days_off),
     )
 
 
@@ -222,7 +235,7 @@ def _check_window(acting: Acting, signer: Fact, window: str) -> Fact:
 
 
 def open_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
-    """Return what every act on a case needs, the item and its version, and the grant's count."""
+    """Return what every act on a case needs, the item and its version."""
     body = draft.body
     item = body["item"]
     needs = (
@@ -230,8 +243,6 @@ def open_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
         Need("item", item, origin=item[:6]),
         Need("version", version_object(item, body["item_version"]), origin=item[:6]),
     )
-    if "grant" in body:
-        needs += (Need("quota", quota_object(draft.issuer[:6], body["grant"])),)
     if "scenario" in body:
         needs += (Need("scenario", body["scenario"], origin=item[:6]),)
     return needs
@@ -243,6 +254,8 @@ def open_case(acting: Acting) -> Judgement:
     at = custody.next_at(custody.at_of(acting.own), custody.Event.OPEN)
     stage = next_stage(Stage.NEW, Event.OPEN)
     body, signer = acting.act.body, party.person(acting)
+    if body["mode"] == KIOSK and "device" not in body:
+        raise RefusedError("a case taken in by a machine names it", code="device-not-live")
     item = acting.facts["item"]
     if item is None:
         raise RefusedError(f"no such item is within sight: {body['item']}", code="unknown-object")
@@ -305,10 +318,14 @@ def _scenario(acting: Acting) -> dict[str, Any]:
 
 
 def _counted(acting: Acting) -> tuple[Change, ...]:
-    """Count a use of a grant that limits them; the grantee's log alone keeps the number."""
-    offer, used = acting.facts["grant"], acting.facts["quota"]
-    assert offer is not None
-    if "quota" not in offer.state:
+    """Count a case for a grant that limits them; the grantee's log alone keeps the number.
+
+    Nothing where it has counted before.
+    """
+    offer, used = acting.facts.get("grant"), acting.facts.get("quota")
+    if offer is None or "quota" not in offer.state:
+        return ()
+    if _is_counted(acting.own, offer.object):
         return ()
     check_quota(offer, used)
     count = 1 if used is None else used.state["n"] + 1
@@ -347,7 +364,23 @@ def _resting(acting: Acting, event: Event, term_after: _AfterTerm = _unchanged) 
     rested = _rest(acting, row, event)
     if "term" in row:  # one of before terms were kept has none
         row["term"] = term_after(row["term"], acting.statement.time_s)
-    return Judgement((Change(acting.statement.subject, row),), rested.uses, flags=rested.flags)
+    counted = _counted(acting)
+    if counted:
+        row["used"] = sorted({*row.get("used", ()), acting.act.body["grant"]})
+    changes = (Change(acting.statement.subject, row), *counted)
+    return Judgement(changes, rested.uses, flags=rested.flags)
+
+
+def _with_row(
+    judgement: Judgement,
+    row: Mapping[str, Any],
+    *more: Change,
+    flags: tuple[Flag, ...] = (),
+) -> Judgement:
+    """Return a judgement with another row of the case, and what else the act changes or marks."""
+    [change, *rest] = judgement.changes
+    changes = (Change(change.object, row), *rest, *more)
+    return judgement._replace(changes=changes, flags=(*judgement.flags, *flags))
 
 
 def notice_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -378,18 +411,16 @@ def notice(acting: Acting) -> Judgement:
 def supplement(acting: Acting) -> Judgement:
     """Judge ``case.supplement``: further papers are taken in."""
     judgement = _resting(acting, Event.SUPPLEMENT, term.supplemented)
-    row = originals.received(judgement.changes[0].state, acting.act.body["received"])
-    return judgement._replace(changes=(Change(acting.statement.subject, row),))
+    return _with_row(
+        judgement, originals.received(judgement.changes[0].state, acting.act.body["received"])
+    )
 
 
 def verify(acting: Acting) -> Judgement:
     """Judge ``case.verify``: an officer has seen the originals (原件核验)."""
     judgement = _resting(acting, Event.VERIFY)
     row, flags = originals.checked(acting, judgement.changes[0].state)
-    return judgement._replace(
-        changes=(Change(acting.statement.subject, row),),
-        flags=(*judgement.flags, *flags),
-    )
+    return _with_row(judgement, row, originals.check_made(acting), flags=flags)
 
 
 def verify_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -413,9 +444,7 @@ def deliver(acting: Acting) -> Judgement:
 def withdraw(acting: Acting) -> Judgement:
     """Judge ``case.withdraw``: the applicant takes the application back."""
     judgement = _resting(acting, Event.WITHDRAW)
-    [change] = judgement.changes
-    over = Change(change.object, {**change.state, **_over(acting)})
-    return judgement._replace(changes=(over,))
+    return _with_row(judgement, {**judgement.changes[0].state, **_over(acting)})
 
 
 def decide_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:

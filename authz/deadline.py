@@ -167,20 +167,27 @@ def due(calendar: Calendar, start_s: int, days: int, pauses: Sequence[Pause] = (
     return Due(end_of_day(day), provisional)
 
 
+class VersionDays(NamedTuple):
+    """Promised days by item and version: to decide, and to accept where that is promised."""
+
+    decide: Mapping[tuple[str, int], int]
+    accept: Mapping[tuple[str, int], int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """What the clocks of a case count by, beside its acts.
 
     Args:
         calendar: Of the published years.
-        days_of: The promise of each item version within sight, by item and version.
+        days_of: What each item version within sight promises.
         staleness_s: S of the roster.
         delta_s: δ of the roster.
         as_of_s: The moment at which running clocks are told to be overdue or not.
     """
 
     calendar: Calendar
-    days_of: Mapping[tuple[str, int], int]
+    days_of: VersionDays
     staleness_s: int
     delta_s: int
     as_of_s: int
@@ -196,17 +203,20 @@ class Timing:
         )
 
 
-def version_days(facts: Iterable[Fact]) -> dict[tuple[str, int], int]:
-    """Return the promised days by item and version, from rows of item versions.
+def version_days(facts: Iterable[Fact]) -> VersionDays:
+    """Return the promised days, from rows of item versions.
 
-    An item version never changes, so one row of each is all there is.
+    An item version never changes what it promises, so one row of each is all there is.
     """
-    found = {}
+    decide, accept = dict[tuple[str, int], int](), dict[tuple[str, int], int]()
     for fact in facts:
         region, _, number = fact.object.split("/", 2)
         item, _, version = number.rpartition(".")
-        found[f"{region}/item/{item}", int(version)] = fact.state["days"]
-    return found
+        of = (f"{region}/item/{item}", int(version))
+        decide[of] = fact.state["days"]
+        if "accept" in fact.state:
+            accept[of] = fact.state["accept"]
+    return VersionDays(decide, accept)
 
 
 # ---- clocks -------------------------------------------------------------------------------------
@@ -312,6 +322,12 @@ _LOOKED_AT: Final = frozenset({*CaseEvent, CustodyEvent.OFFER})
 """What a holder does with a case; only who holds it can, so it has looked at what came."""
 
 
+REVIEWED: Final = "review.form"
+_ACCEPTED: Final = frozenset({REVIEWED, CaseEvent.NOTICE, CaseEvent.DECIDE, CustodyEvent.OFFER})
+"""By which an application is accepted, or answered: the papers are found whole, or what they lack
+is said, or the case goes on."""
+
+
 @dataclass(slots=True)
 class _Run:
     """The clocks of one case while its acts are gone through.
@@ -320,7 +336,7 @@ class _Run:
     """
 
     calendar: Calendar
-    days_of: Mapping[tuple[str, int], int]
+    days_of: VersionDays
     pauses: Sequence[Pause]
     running: dict[Obligation, Clock] = field(default_factory=dict)
     made: list[Clock] = field(default_factory=list)
@@ -358,9 +374,13 @@ class _Run:
 
     def promise(self, step: Step) -> None:
         row = step.row
-        days = self.days_of.get((row["item"], row["v"]))
+        version = (row["item"], row["v"])
+        days = self.days_of.decide.get(version)
         if days is not None:  # else the item version is not within sight
             self.start(Obligation.PROMISE, step, row["dept"], days)
+        days = self.days_of.accept.get(version)
+        if days is not None:
+            self.start(Obligation.ACCEPT, step, row["unit"], days)
 
     def push(self, step: Step, holder: str) -> None:
         """Start what a unit other than the deciding one owes while a whole case lies with it."""
@@ -373,7 +393,7 @@ class _Run:
 def clocks(
     steps: Iterable[Step],
     calendar: Calendar,
-    days_of: Mapping[tuple[str, int], int],
+    days_of: VersionDays,
     pauses: Sequence[Pause] = (),
     of_records: Iterable[Clock] = (),
 ) -> tuple[Clock, ...]:
@@ -382,7 +402,7 @@ def clocks(
     Args:
         steps: The acts that stand, in the order of cause.
         calendar: Of the published years.
-        days_of: The promise of each item version within sight, by item and version.
+        days_of: What each item version within sight promises.
         pauses: Of the promise.
         of_records: What is owed on records about the case (``authz.dues``).
     """
@@ -404,6 +424,8 @@ def _take(run: _Run, step: Step, stage: str | None, opened_at: str | None) -> st
     row, holder = step.row, step.holder
     if step.kind in _LOOKED_AT:
         run.end(step, Ended.MET, Obligation.RECHECK)
+    if step.kind in _ACCEPTED:
+        run.end(step, Ended.MET, Obligation.ACCEPT)
     match step.kind:
         case CaseEvent.OPEN:
             opened_at = row["unit"]

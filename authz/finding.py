@@ -84,8 +84,8 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "The grant does not cover this scenario of the item.",
     ),
     "device-not-live": (
-        "该一体机未登记或已停用。",
-        "The machine is not enrolled, or not in service.",
+        "该一体机未登记或已停用；一体机办件须注明所用一体机。",
+        "The machine is not enrolled or not in service; a case that it takes in names it.",
     ),
     "not-equipped": (
         "本窗口未确认配备授权所要求的设备或人员。",
@@ -107,7 +107,18 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "授权尚未被本地接受，暂不能使用。",
         "The grant has not been accepted here yet.",
     ),
-    "quota-spent": ("授权的使用次数已用完。", "The grant's uses are spent."),
+    "quota-spent": (
+        "授权可办理的件数已用完，请联系授权部门续增。",
+        "The grant was for a number of cases, and all are used. Ask its department for more.",
+    ),
+    "item-not-listed": (
+        "该事项不在所引用的公布清单内，不能据此授权。",
+        "The item is not on the published list that the grant names.",
+    ),
+    "terms-differ": (
+        "互授的两项授权条件不一致，予以记录。",
+        "Two grants given in return for one another differ in their terms. It is marked.",
+    ),
     "outlives-basis": (
         "授权期限超出政策依据的有效期。",
         "The grant would outlive the policy it rests on.",
@@ -247,9 +258,11 @@ _FLAGS: Final = frozenset(
         "beyond-hours",
         "checked-again",
         "end-not-seen",
+        "blanks-missing",
         "late",
         "release-withheld",
         "template-deviation",
+        "terms-differ",
         "unproven-use",
     }
 )
@@ -288,6 +301,9 @@ _ANSWERS: Final[Mapping[str, str]] = {
     "depth-exceeded": "department",
     "outlives-basis": "department",
     "template-deviation": "department",
+    "terms-differ": "department",
+    "item-not-listed": "department",
+    "blanks-missing": "window",
     "not-confirmed": "department",
     "decision-stays": "department",
 }

@@ -6,18 +6,22 @@ use iff ``st`` is offered in the view of the grantor's log and the using log hol
 A grant covers its item from the version it names on; which version a case is done under, the case
 pins. ``also`` lists further items of the same department, ``dept`` is there where all items of it
 are covered, ``scen`` lists the scenarios that it is for alone. ``train`` is the training that who
-uses it must have, ``equip`` what the window must be equipped for, ``hours`` when it is for use;
-``bas`` is the policy basis and ``mod`` the template that it may not outlive. What may be done under
-it, ``authz.use`` says.
+uses it must have, ``equip`` what the window must be equipped for, ``hours`` when it is for use,
+``hols`` that it is for days off too; ``bas`` is the policy basis and ``mod`` the template that it
+may not outlive, ``list`` the published list that its items stand on, ``pair`` the grant given in
+return. What may be done under it, ``authz.use`` says.
+
+``quota`` is the number of cases that it may be used for. A case counts once, by the first act on it
+under the grant, whatever right that rests on; what is done beside a case counts no further.
 
 Rows, grantor's: ``{live, st, item, also, dept, scen, v, to, rights, from, until, stale, quota,
-pair, train, equip, hours, bas, mod}``; grantee's: ``{live, ans, to, item}``. Beside them the
-grantee's log keeps an index for the question "may this window",
+pair, train, equip, hours, hols, bas, mod, list}``; grantee's: ``{live, ans, to, item}``. Beside
+them the grantee's log keeps an index for the question "may this window",
 ``<region>/may/<hash of window, hall or machine, and item or department>``:
 ``{g: [[grant, rights], …]}``, newest first; and where uses are limited,
 ``<region>/quota/<hash of grant>``: ``{n}``.
 
-Source: domain.md rules 1 to 4; mechanisms 1, 3, 4, 13, 14, 19, 39, 40, 44, 72, 77.
+Source: domain.md rules 1 to 4; mechanisms 1, 3, 4, 13, 14, 19, 39, 40, 44, 47, 72, 77.
 """
 
 from collections.abc import Mapping
@@ -29,6 +33,7 @@ from typing import Any, Final
 from authz import party
 from authz.ground import check_ground
 from authz.hours import hours_of
+from authz.item import number_of
 from authz.right import CLERICAL, DECIDE, RIGHTS
 from ledger import judge
 from ledger.errors import MalformedError, RefusedError
@@ -118,7 +123,7 @@ def index_object(window: str, item: str) -> str:
 # A window's acts name the same few grants again and again.
 @lru_cache(maxsize=1_024)
 def quota_object(region: str, grant: str) -> str:
-    """Return the object that counts a grantee region's uses of a grant."""
+    """Return the object that counts the cases for which a grantee region has used a grant."""
     return f"{region}/quota/{_digest(grant)}"
 
 
@@ -139,9 +144,12 @@ def offer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
         needs.append(Need("basis", body["basis"]))
     needs += [
         Need(name, body[name], body[name][:6], cite=True)
-        for name in ("model", "process")
+        for name in ("model", "process", "list")
         if name in body
     ]
+    if "reciprocal" in body:
+        pair = body["reciprocal"]
+        needs.append(Need("return", pair, pair[:6], cite=True))
     if "agreement" in body:
         agreement = body["agreement"]
         # It is signed in the log of the side that did not propose it.
@@ -181,7 +189,9 @@ def offer(acting: Acting) -> Judgement:
         raise RefusedError("the grant in return is one of the other side", code="wrong-state")
     if not _HOURS.isdisjoint(body):
         row["hours"] = hours_of(body)
-    return Judgement((Change(acting.statement.subject, row),), flags=_check_grounds(acting))
+    _check_listed(acting)
+    flags = (*_check_grounds(acting), *_differing(row, acting.facts.get("return")))
+    return Judgement((Change(acting.statement.subject, row),), flags=flags)
 
 
 _KEPT: Final[Mapping[str, str]] = {
@@ -194,10 +204,40 @@ _KEPT: Final[Mapping[str, str]] = {
     "basis": "bas",
     "model": "mod",
     "reciprocal": "pair",
+    "list": "list",
+    "holidays": "hols",
 }
 """Fields of an offer that may be left out, and what the row calls them."""
 
 _HOURS: Final = frozenset({"days", "opens", "closes"})
+
+TERMS: Final = ("rights", "from", "until", "stale", "quota", "hours", "hols", "train", "equip")
+"""Fields of a row that two grants given in return for one another (互授) have alike."""
+
+
+def differing(row: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the terms in which two grants given in return for one another differ."""
+    return tuple(name for name in TERMS if row.get(name) != other.get(name))
+
+
+def _differing(row: Mapping[str, Any], pair: Fact | None) -> tuple[Flag, ...]:
+    """Return a flag where the grant given in return is there already and has other terms."""
+    if pair is None or "st" not in pair.state:
+        return ()
+    names = differing(row, pair.state)
+    if not names:
+        return ()
+    return (Flag(code="terms-differ", detail=f"{pair.object} differs in {', '.join(names)}"),)
+
+
+def _check_listed(acting: Acting) -> None:
+    """Check that a published list that is named is in force, and has every item that is lent."""
+    body, published = acting.act.body, check_ground(acting, "list")
+    if published is None:
+        return
+    for item in (body["item"], *body.get("also", ())):
+        if number_of(item) not in published.state.get("items", ()):
+            raise RefusedError(f"{item} is not on {published.object}", code="item-not-listed")
 
 
 def _check_grounds(acting: Acting) -> tuple[Flag, ...]:

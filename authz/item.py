@@ -2,10 +2,11 @@
 
 Rows: item ``{live, v, dept, train}``, with the newest version's number and the training it asks of
 an officer; and for each version an object of its own,
-``<region>/item-version/<number>.<v>``: ``{dept, mat, tol, days}`` (materials, tolerable ones,
-working days), which only ever changes once: it ends (``live`` is False) with the next version or
-when the item is withdrawn. So a case that another region opens under a version relies on a row that
-later views settle. Running cases keep the version under which they were opened, ended or not.
+``<region>/item-version/<number>.<v>``: ``{dept, mat, tol, days, accept}`` (materials, tolerable
+ones, working days to decide and, where that is promised, to accept), which only ever changes once:
+it ends (``live`` is False) with the next version or when the item is withdrawn. So a case that
+another region opens under a version relies on a row that later views settle. Running cases keep the
+version under which they were opened, ended or not.
 
 Source: domain.md rules 5 and 11; mechanisms 41, 42, 45.
 """
@@ -84,6 +85,8 @@ def publish(acting: Acting) -> Judgement:
         "mat": body["materials"],
         "tol": body.get("tolerable", []),
     }
+    if "accept_days" in body:
+        lists["accept"] = body["accept_days"]
     return Judgement(
         (
             Change(subject, row),

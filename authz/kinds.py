@@ -189,6 +189,9 @@ _ITEM_KINDS: Final = (
                 FieldType.CODES, "可容缺材料", "papers that may follow later", optional=True
             ),
             "days": _of(FieldType.UINT, "办结时限(工作日)", "time limit in working days"),
+            "accept_days": _of(
+                FieldType.UINT, "受理时限(工作日)", "days to accept or answer", optional=True
+            ),
             "training": _of(FieldType.CODE, "要求的培训", "training asked for", optional=True),
             "standard": _of(
                 FieldType.HASH, "标准文本摘要", "digest of the standard", optional=True
@@ -244,7 +247,12 @@ _GRANT_KINDS: Final = (
             "valid_from": _of(FieldType.SECONDS, "起", "valid from"),
             "valid_until": _of(FieldType.SECONDS, "止", "valid until"),
             "staleness_s": _of(FieldType.UINT, "视图时效(秒)", "how old a view may be, seconds"),
-            "quota": _of(FieldType.UINT, "次数上限", "greatest number of uses", optional=True),
+            "quota": _of(
+                FieldType.UINT,
+                "次数上限(办件数)",
+                "greatest number of cases it is used for",
+                optional=True,
+            ),
             "reciprocal": _object(
                 "grant", "互授的另一授权", "the grant given in return", optional=True
             ),
@@ -256,6 +264,9 @@ _GRANT_KINDS: Final = (
             "process": _object("process", "操作规程", "standard procedure", optional=True),
             "agreement": _object(
                 "agreement", "两地协议", "agreement of both places", optional=True
+            ),
+            "list": _object(
+                "item-list", "所依据的公布清单", "published list of its items", optional=True
             ),
             "training": _of(
                 FieldType.CODE, "要求的培训", "training that its user must have", optional=True
@@ -272,6 +283,9 @@ _GRANT_KINDS: Final = (
             ),
             "opens": _of(FieldType.CODE, "自(时:分)", "from, hours and minutes", optional=True),
             "closes": _of(FieldType.CODE, "至(时:分)", "until, hours and minutes", optional=True),
+            "holidays": _of(
+                FieldType.BOOL, "节假日可用", "for days off of the calendar too", optional=True
+            ),
         },
         needs=grant.offer_needs,
         rule=grant.offer,

@@ -427,6 +427,9 @@ MECHANISMS: Final[tuple[Mechanism, ...]] = (
         kinds=(
             "print.record",
             "print.void",
+            "blanks.receive",
+            "blanks.count",
+            "blanks.close",
         ),
     ),
     Mechanism(

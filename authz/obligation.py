@@ -8,6 +8,8 @@ from typing import Final
 class Obligation(StrEnum):
     """What is owed."""
 
+    ACCEPT = "accept"
+    """Whoever holds it accepts the application, or says what it lacks: where that is promised."""
     ANSWER = "answer"
     """The unit that a case is offered to accepts or declines."""
     PUSH = "push"
@@ -50,13 +52,14 @@ TERM_DAYS: Final[Mapping[Obligation, int]] = {
     Obligation.POST: 1,
     Obligation.DELIVERY: 10,
 }
-"""Working days. The promise's stand in the item version.
+"""Working days. Those to decide and, where promised, to accept stand in the item version.
 
 Source: domain.md section 6 for the way between places; 行政许可法 articles 32 and 44 (as recalled)
 for notice and delivery.
 """
 
 WORDS: Final[Mapping[Obligation, tuple[str, str]]] = {
+    Obligation.ACCEPT: ("受理", "accept the application"),
     Obligation.ANSWER: ("接收答复", "answer the offer"),
     Obligation.PUSH: ("受理推送", "hand the case on"),
     Obligation.RECHECK: ("办理地复核", "re-check"),

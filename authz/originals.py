@@ -1,6 +1,8 @@
 """Papers whose originals were seen: a check is trusted, and made again for a reason (信任为先).
 
-The row of a case has them as ``seen``. A paper that comes in anew is not seen yet.
+The row of a case has them as ``seen``. A paper that comes in anew is not seen yet. Each check is an
+object of its own, too, ``<region>/check/<32 hex digits of its leaf hash>``; its row ``{case, by}``
+never changes, so that whoever challenges it cites the very act.
 
 Source: domain.md mechanisms 7 and 22.
 """
@@ -10,7 +12,7 @@ from typing import Any, Final
 
 from authz import party
 from ledger.errors import RefusedError
-from ledger.kind import Acting, Draft, Flag, Need
+from ledger.kind import Acting, Change, Draft, Flag, Need
 
 Row = Mapping[str, Any]
 
@@ -39,6 +41,17 @@ def checked(acting: Acting, row: Row) -> tuple[Row, tuple[Flag, ...]]:
     if body["result"] == "match":
         return _with(row, {*seen, *body["documents"]}), flags
     return row, flags
+
+
+def check_object(region: str, leaf: bytes) -> str:
+    """Return the name of the object that is one check of originals, by the leaf of its act."""
+    return f"{region}/check/{leaf.hex()[:32]}"
+
+
+def check_made(acting: Acting) -> Change:
+    """Return what says that this act is a check, of which case and by which unit."""
+    made = {"case": acting.statement.subject, "by": party.person(acting).state["unit"]}
+    return Change(check_object(acting.region, acting.statement.leaf), made)
 
 
 def received(row: Row, papers: Iterable[str]) -> Row:

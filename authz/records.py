@@ -104,6 +104,7 @@ class Step:
         timed: Whether the opener's own step is late after ``due``; the addressee's always is.
         wants: Further facts for ``check``.
         check: What more the domain asks, given the row before and the row after the step.
+        marks: What is recorded and marked, likewise.
     """
 
     life: Life
@@ -126,6 +127,7 @@ class Step:
     timed: bool = False
     wants: Callable[[Draft, Fact | None], tuple[Need, ...]] | None = None
     check: Callable[[Acting, Row, Row], tuple[Change, ...]] | None = None
+    marks: Callable[[Acting, Row, Row], tuple[Flag, ...]] | None = None
 
     @property
     def opens(self) -> bool:
@@ -192,9 +194,12 @@ class Step:
         return Judgement(
             tuple(changes),
             uses=self._uses(acting),
-            flags=_late(acting, self, before),
+            flags=(*_late(acting, self, before), *self._marked(acting, before, row)),
             mentions=(row["case"],) if "case" in row else (),
         )
+
+    def _marked(self, acting: Acting, before: Row, row: Row) -> tuple[Flag, ...]:
+        return () if self.marks is None else self.marks(acting, before, row)
 
     def _uses(self, acting: Acting) -> tuple[Use, ...]:
         grant = acting.facts.get(self.relies_on)
@@ -271,7 +276,10 @@ class Step:
             row["by"] = acting.region if signer is None else signer.state["unit"]
         if "to" in body:
             _check_addressee(acting, body["to"])
-        row |= {name: body[name] for name in ("to", "due", "case", *self.keep) if name in body}
+        kept = ("to", "due", "case", *self.keep)
+        if self.versioned:  # what a new version leaves out does not count any more
+            row = {name: value for name, value in row.items() if name not in kept}
+        row |= {name: body[name] for name in kept if name in body}
         if self.noted is not None:
             row |= self.noted(acting)
         row["st"], row["n"] = state, before["n"] + 1

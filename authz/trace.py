@@ -13,7 +13,17 @@ from typing import Any
 from authz.case import RIGHT_OF
 from authz.correction import Belief, Said, beliefs, corrected
 from authz.custody import holder_of
-from authz.deadline import Clock, Counted, Pause, Standing, Step, Timing, clocks, note_pause
+from authz.deadline import (
+    REVIEWED,
+    Clock,
+    Counted,
+    Pause,
+    Standing,
+    Step,
+    Timing,
+    clocks,
+    note_pause,
+)
 from authz.dues import Dues
 from authz.obligation import Obligation
 from ledger.kind import Kinds
@@ -159,6 +169,8 @@ def trace(
             if row is not None:
                 steps.append(_step(entry, at, row, holder))
             kind = entry.statement.act.kind
+            if _is_found_whole(entry, case) and latest:
+                steps.append(_step(entry, at, latest, holder))
             note_pause(pauses, case, kind, entry.changed, at)
             dues.take((entry.origin, entry.index), kind, entry.changed, at)
         lines.append(line)
@@ -177,6 +189,16 @@ def trace(
         beliefs=beliefs(said),
         clocks=told,
         as_of_s=None if timing is None else timing.as_of_s,
+    )
+
+
+def _is_found_whole(entry: TraceEntry, case: str) -> bool:
+    """Return whether an act that stands says that the papers of the case are whole."""
+    act = entry.statement.act
+    return (
+        act.kind == REVIEWED
+        and bool(entry.changed)
+        and (act.body["case"], act.body["result"]) == (case, "complete")
     )
 
 

@@ -139,14 +139,14 @@ def check_lent(acting: Acting, case: Mapping[str, Any], right: str) -> None:
 
 
 def check_quota(offer: Fact, used: Fact | None) -> None:
-    """Check that a grant with a limited number of uses has one left.
+    """Check that a grant for a limited number of cases has one left.
 
     Raises:
         RefusedError: ``quota-spent``.
     """
     quota = offer.state.get("quota")
     if quota is not None and used is not None and used.state["n"] >= quota:
-        raise RefusedError(f"the grant {offer.object} allowed {quota} uses", code="quota-spent")
+        raise RefusedError(f"the grant {offer.object} was for {quota} cases", code="quota-spent")
 
 
 def check_device(device: Fact | None, *, name: str, window: str, item: str) -> None:

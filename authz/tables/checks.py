@@ -3,6 +3,7 @@
 from typing import Final
 
 from authz import party
+from authz.originals import check_object
 from authz.party import DECIDE, MANAGE, RECEIVE
 from authz.records import NEW, About, Life, Row, Side, once_object
 from authz.right import Right
@@ -18,6 +19,7 @@ from authz.tables.words import (
     date,
     digest,
     kind_of_step,
+    object_,
     parties,
     party_,
 )
@@ -57,6 +59,30 @@ VIDEO: Final = Life(
 LIVES: Final = (FORM_REVIEW, IDENTITY_CHECK, FIRST_CONTACT, CHANNEL, SHARE, PAPER, CHALLENGE, VIDEO)
 
 
+def _video_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    """Return the windows of this region that take part."""
+    region = draft.issuer[:6]
+    return tuple(
+        Need(f"window-{name}", name)
+        for name in draft.body["parties"]
+        if name[:6] == region and "/window/" in name
+    )
+
+
+def _check_video(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that whoever records a session takes part, and its windows are equipped for video."""
+    unit = party.person(acting).state["unit"]
+    if unit not in acting.act.body["parties"]:
+        raise RefusedError(f"{unit} takes no part in the session", code="not-entitled")
+    for name, window in acting.facts.items():
+        if not name.startswith("window-"):
+            continue
+        if window is None or not window.live:
+            raise RefusedError(f"no live window here: {name[7:]}", code="window-not-live")
+        party.check_equipped(window.state, ["video"])
+    return ()
+
+
 def _check_span(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
     """Check that what has ended began before."""
     if acting.act.body["ended"] < before["started"]:
@@ -64,10 +90,37 @@ def _check_span(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
     return ()
 
 
+def _challenge_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
+    """Return the check that is challenged: originals seen, or the record of another check.
+
+    Raises:
+        MalformedError: ``bad-field``: two records are named.
+    """
+    body = draft.body
+    if body.keys() >= _RECORDS.keys():
+        raise MalformedError("a challenge is of one check", code="bad-field")
+    region = body["to"][:6]
+    named = [body[name] for name in _RECORDS if name in body]
+    [checked] = named or [check_object(region, body["check"])]
+    return (Need("checked", checked, region, cite=True),)
+
+
 def _check_colleague(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that a challenge is of a check that another unit has made."""
-    if party.person(acting).state["unit"] == acting.act.body["to"]:
+    """Check that a challenge cites the very check of another unit on this case."""
+    body, found = acting.act.body, acting.facts["checked"]
+    if party.person(acting).state["unit"] == body["to"]:
         raise RefusedError("a unit does not challenge itself", code="wrong-state")
+    if found is None:
+        raise RefusedError(
+            f"no such check is within sight in the log of {body['to'][:6]}", code="unknown-object"
+        )
+    # Originals that were seen are named by the leaf, so that they are the ones.
+    if found.state["case"] != body["case"] or not (
+        _RECORDS.keys().isdisjoint(body) or found.leaf == body["check"]
+    ):
+        raise RefusedError(f"{found.object} is another check", code="wrong-document")
+    if found.state["by"] != body["to"]:
+        raise RefusedError(f"{found.state['by']} made the check", code="not-addressee")
     return ()
 
 
@@ -84,6 +137,15 @@ def _check_asked(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...
     return ()
 
 
+_RECORDS: Final = {
+    "review": object_(
+        FORM_REVIEW.subject, "被异议的形式审查", "the review that it is of", optional=True
+    ),
+    "identity": object_(
+        IDENTITY_CHECK.subject, "被异议的身份核验", "the check of identity", optional=True
+    ),
+}
+"""Fields that name the record of a check; without one it is of originals that were seen."""
 _MATERIAL: Final = code("材料", "paper")
 
 
@@ -189,13 +251,20 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="56 免证办/一证通办, 43 不得重复提交/不得强制线上",
     ),
     kind_of_step(
-        desk_step(CHALLENGE, "challenge.raise", about=About.HELD, check=_check_colleague),
+        desk_step(
+            CHALLENGE,
+            "challenge.raise",
+            about=About.HELD,
+            wants=_challenge_needs,
+            check=_check_colleague,
+        ),
         "对核验提出异议",
         "challenge a colleague's check",
         {
             "case": CASE,
             "to": party_("原核验窗口", "window that made the check"),
             "check": digest("被异议条目哈希", "leaf hash of the check"),
+            **_RECORDS,
             "reason": REASON,
             "due": DUE,
         },
@@ -221,7 +290,14 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="7 信任为先 / 窗口+后台",
     ),
     kind_of_step(
-        desk_step(VIDEO, "video.start", about=About.KNOWN, keep=("started",)),
+        desk_step(
+            VIDEO,
+            "video.start",
+            about=About.KNOWN,
+            keep=("started",),
+            wants=_video_needs,
+            check=_check_video,
+        ),
         "视频会商开始",
         "start a video session",
         {

@@ -3,11 +3,11 @@
 from typing import Final
 
 from authz import party, training
-from authz.hours import DAYS, WINDOWS_MAX, hours_of
+from authz.hours import DAYS, WINDOWS_MAX, days_of, hours_of
 from authz.party import GRANT
 from authz.records import NEW, Life, Row, Side, Signer, Step
 from authz.representative import appointed, relieved
-from authz.tables.places import check_own_window, check_window, window_needs, without
+from authz.tables.places import check_own_window, window_needs, without
 from authz.tables.words import (
     DIGEST,
     DUE,
@@ -21,6 +21,7 @@ from authz.tables.words import (
     date,
     digest,
     kind_of_step,
+    object_,
     parties,
     party_,
     text,
@@ -149,6 +150,24 @@ def _check_not_ready(acting: Acting, _before: Row, _after: Row) -> tuple[Change,
     return without(acting.facts["window"], ["ready"])
 
 
+def _check_contact(acting: Acting, before: Row, after: Row) -> tuple[Change, ...]:
+    """Check that the hall speaks for its window, whose row says since when it is reached so."""
+    name = after["window"]
+    if before.get("window", name) != name:
+        raise RefusedError(f"the contact is that of {before['window']}", code="wrong-state")
+    window = check_own_window(acting, acting.facts["window"], name)
+    contact = [acting.statement.subject, acting.statement.time_s]
+    return (Change(window.object, {**window.state, "contact": contact}),)
+
+
+def _check_no_contact(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that nobody is told to reach the window so any more."""
+    window = acting.facts["window"]
+    if window is None or window.state.get("contact", [""])[0] != acting.statement.subject:
+        return ()
+    return without(window, ["contact"])
+
+
 def _hours_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return the windows that the hours are for, and were for."""
     before = [] if own is None else own.state["windows"]
@@ -161,7 +180,7 @@ def _check_hours(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]
     body = acting.act.body
     if len(body["windows"]) > WINDOWS_MAX:
         raise MalformedError(f"hours are published for {WINDOWS_MAX} windows", code="bad-field")
-    hours = [*hours_of(body), acting.statement.subject]
+    hours = [*hours_of(body), acting.statement.subject, *days_of(acting.facts.get("calendar"))]
     rows = {it.object: it for it in _check_no_hours(acting, before, before)}
     for name in body["windows"]:
         window = check_own_window(acting, acting.facts[f"window-{name}"], name)
@@ -176,7 +195,7 @@ def _check_no_hours(acting: Acting, before: Row, _after: Row) -> tuple[Change, .
     return tuple(
         change
         for window in found
-        if window is not None and window.state.get("hours", [""])[-1] == of
+        if window is not None and window.state.get("hours", ["", "", "", ""])[3] == of
         for change in without(window, ["hours"])
     )
 
@@ -265,8 +284,10 @@ KINDS: Final[tuple[Kind, ...]] = (
             event="contact.publish",
             signer=Signer.BOTH,
             versioned=True,
+            keep=("window",),
+            timed=True,
             wants=window_needs,
-            check=check_window,
+            check=_check_contact,
         ),
         "更新窗口联络清单",
         "publish how to reach a window",
@@ -276,12 +297,19 @@ KINDS: Final[tuple[Kind, ...]] = (
             "address": text("地址", "address"),
             "telephone": text("座机", "landline"),
             "hours": text("办公时间", "hours"),
+            "due": date("下次核对期限", "to be confirmed anew by", optional=True),
         },
         question="Was the contact right on that day?",
         source="11 窗口联络清单",
     ),
     kind_of_step(
-        Step(life=CONTACT, event="contact.withdraw", signer=Signer.BOTH),
+        Step(
+            life=CONTACT,
+            event="contact.withdraw",
+            signer=Signer.BOTH,
+            wants=window_needs,
+            check=_check_no_contact,
+        ),
         "撤下联络信息",
         "withdraw a contact",
         {"reason": REASON},
@@ -333,7 +361,8 @@ KINDS: Final[tuple[Kind, ...]] = (
             signer=Signer.BOTH,
             units=_HALL,
             versioned=True,
-            keep=("windows",),
+            keep=("windows", "calendar"),
+            rests_on=("calendar",),
             wants=_hours_needs,
             check=_check_hours,
         ),
@@ -345,6 +374,9 @@ KINDS: Final[tuple[Kind, ...]] = (
             "days": codes("办公日", "days", *sorted(DAYS)),
             "opens": code("开始(时:分)", "from, hours and minutes"),
             "closes": code("结束(时:分)", "until, hours and minutes"),
+            "calendar": object_(
+                "calendar", "年度工作日历", "calendar year: closed on its days off", optional=True
+            ),
             "extra": text("错时、延时服务", "service beyond that", optional=True),
         },
         question="Were acts beyond the usual hours covered?",

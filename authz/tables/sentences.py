@@ -8,9 +8,17 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "该材料的数据已通过共享取得，不得再要求提交纸质件。",
         "The data of this paper are here already. It may not be asked for again.",
     ),
+    "blank-not-in-stock": (
+        "该空白证照号不在所选库存的起止号内，请核对号码。",
+        "The stock has no blank of this number. Compare the numbers.",
+    ),
+    "blanks-missing": (
+        "盘点发现空白证照短缺，予以记录并须说明去向。",
+        "Blanks are missing by the count. It is marked, and is to be explained.",
+    ),
     "counts-differ": (
-        "两平台的数量与所选结论不符，请核对后重新提交。",
-        "The counts do not bear out the outcome given. Compare them again.",
+        "数量与所选结论或库存不符，请核对后重新提交。",
+        "The counts do not bear out what is said. Count or compare again.",
     ),
     "excluded-class": (
         "该事项属于不适用容缺受理的类别，材料须齐全。",

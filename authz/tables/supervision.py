@@ -153,6 +153,13 @@ def _check_target(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...
     return ()
 
 
+def _check_overseen(_acting: Acting, before: Row, after: Row) -> tuple[Change, ...]:
+    """Check that one record follows one item, from one supervisor to the next."""
+    if before.get("item", after["item"]) != after["item"]:
+        raise RefusedError(f"this is the supervision of {before['item']}", code="wrong-state")
+    return ()
+
+
 _62: Final = "62 全流程监督管控"
 _60: Final = "60 责任追溯"
 _61: Final = "61 工作台账和进度通报, 78 责任单位/完成时限"
@@ -550,7 +557,13 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="51 两地联席会议",
     ),
     kind_of_step(
-        Step(life=OVERSIGHT, event="oversight.assign", signer=Signer.BOTH, keep=("item",)),
+        Step(
+            life=OVERSIGHT,
+            event="oversight.assign",
+            signer=Signer.BOTH,
+            keep=("item",),
+            check=_check_overseen,
+        ),
         "指定监管主体",
         "name who supervises an item",
         {"item": object_("item", "事项", "item"), "to": TO, "due": DUE},

@@ -7,6 +7,7 @@ import pytest
 from tests.authz.refusals import refused
 from tests.authz.world import (
     CASE,
+    CHIEF,
     CLERK,
     CLERK_2,
     DECIDER,
@@ -113,11 +114,17 @@ def test_only_who_owns_the_item_stops_its_clock() -> None:
 
 SEEN = {"documents": ["id-copy"], "result": "match", "method": "original"}
 CHALLENGE = "540000/challenge/1"
-RAISED = {"case": CASE, "to": WINDOW, "check": HASH, "reason": "照片不符", "due": DUE_S}
 
 
-def at_owner() -> World:
-    world = OPENED.copy()
+def raised(world: World) -> dict[str, Any]:
+    """The challenge of the last check at the window."""
+    checks = [it for it in world.logs[SICHUAN].statements if it.act.kind == "case.verify"]
+    reason = {"reason": "照片不符", "due": DUE_S}
+    return {"case": CASE, "to": WINDOW, "check": checks[-1].leaf, **reason}
+
+
+def at_owner(opened: World = OPENED) -> World:
+    world = opened.copy()
     world.do("case.verify", CLERK, CASE, SEEN | UNDER)
     world.hand_over(CLERK, HRSS, HEAD)
     world.do("case.note", HEAD, CASE, {"remark": "已接收"})
@@ -130,7 +137,7 @@ def test_a_check_made_again_without_a_challenge_counts_and_is_marked() -> None:
     assert (flag.code, flag.detail) == ("checked-again", "it was checked before: id-copy")
     other = SEEN | {"documents": ["form"]}
     assert world.copy().do("case.verify", HEAD, CASE, other).flags == ()
-    world.do("challenge.raise", HEAD, CHALLENGE, RAISED)
+    world.do("challenge.raise", HEAD, CHALLENGE, raised(world))
     again = SEEN | {"challenge": CHALLENGE}
     assert world.do("case.verify", HEAD, CASE, again).flags == ()
 
@@ -148,17 +155,17 @@ def test_the_challenge_that_is_named_is_the_unit_s_own_on_this_case() -> None:
     world = at_owner()
     with refused("unknown-object"):
         world.do("case.verify", HEAD, CASE, SEEN | {"challenge": CHALLENGE})
+    other = "510000/challenge/1"
     mine = LENT.copy().open()
-    with refused("wrong-state"):
-        mine.do("challenge.raise", CLERK, "510000/challenge/1", RAISED)
-    mine.do("challenge.raise", CLERK, "510000/challenge/1", RAISED | {"to": WINDOW_2})
+    mine.do("case.verify", CLERK, CASE, SEEN | UNDER)
     mine.hand_over(CLERK, WINDOW_2, CLERK_2)
     lent = "540000/grant/2"
     mine.do("grant.offer", HEAD, lent, _grant(["verify"]) | {"window": WINDOW_2})
     mine.do("grant.accept", HEAD_SC, lent, {"window": WINDOW_2, "item": ITEM})
-    under = {"grant": lent, "window": WINDOW_2, "challenge": "510000/challenge/1"}
+    mine.do("challenge.raise", CLERK_2, other, raised(mine))
+    mine.hand_over(CLERK_2, WINDOW, CLERK)
     with refused("unknown-object"):
-        mine.do("case.verify", CLERK_2, CASE, SEEN | under)
+        mine.do("case.verify", CLERK, CASE, SEEN | UNDER | {"challenge": other})
 
 
 # ---- 一件事, sessions --------------------------------------------------------------------------
@@ -174,8 +181,16 @@ def test_what_came_with_a_bundle_none_of_its_cases_asks_for_again() -> None:
     world.do("case.notice", CLERK, CASE, UNDER | {"missing": ["form"]})
 
 
+def equip(world: World, **changes: Any) -> None:
+    """Attest what the window has."""
+    ready = {"version": 1, "window": WINDOW, "staff": True, "video": True, "scan": True}
+    attested = ready | {"print": False, "evidence": HASH} | changes
+    world.do("readiness.attest", CHIEF, "510000/readiness/w3", attested)
+
+
 def test_a_video_session_ends_after_it_began() -> None:
     world = OPENED.copy()
+    equip(world)
     name = "510000/video-session/1"
     start = {"case": CASE, "parties": [HRSS_SC, WINDOW], "purpose": "verify", "started": 100}
     world.do("video.start", CLERK, name, start)

@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -43,10 +44,13 @@ from tests.authz.world import (
     CLERK_2,
     DECIDE_BODY,
     DECIDER,
+    GRANT,
     HEAD,
     HRSS,
     ITEM,
+    ITEM_BODY,
     KINDS,
+    OPEN_BODY,
     SICHUAN,
     WINDOW,
     WINDOW_2,
@@ -300,6 +304,38 @@ def test_intake_begins_the_promise_the_notice_and_the_push() -> None:
     assert (push.proven, push.provisional) == (True, False)
 
 
+def promising(accept_days: int) -> Days:
+    """The item promises to be accepted, or answered, within some days."""
+    begun = Days()
+    body = ITEM_BODY | {"version": 2, "accept_days": accept_days}
+    begun.world.do("item.publish", HEAD, ITEM, body)
+    return begun.do("case.open", CLERK, OPEN_BODY | {"item_version": 2})
+
+
+def test_an_application_is_accepted_or_answered_in_the_days_that_its_item_promises() -> None:
+    begun = promising(2)
+    accept = clock(begun.told("2026-10-27T12:00"), Obligation.ACCEPT)
+    assert (accept.unit, accept.days, accept.due_s) == (WINDOW, 2, at("2026-10-30T00:00"))
+    assert standings(begun.told("2026-10-30T00:00"))["accept"] == "overdue"
+    begun.to("2026-10-28T10:00")
+    review = {"case": CASE, "checklist": bytes(32), "grant": GRANT}
+    for number, result in enumerate(("incomplete", "complete")):
+        assert standings(begun.told("2026-10-28T12:00"))["accept"] == "running"
+        name = f"510000/form-review/{number}"
+        begun.world.do("review.form", CLERK, name, review | {"result": result})
+    assert standings(begun.told("2026-10-28T12:00"))["accept"] == "met"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"), [("case.notice", NOTICE), ("handoff.offer", {"unit": HRSS})]
+)
+def test_a_notice_or_a_step_onwards_answers_an_application_too(
+    kind: str, body: dict[str, Any]
+) -> None:
+    begun = promising(1).to("2026-10-28T09:00").do(kind, CLERK, body)
+    assert standings(begun.told("2026-10-28T12:00"))["accept"] == "met"
+
+
 def test_a_case_that_goes_its_way_in_time_leaves_nobody_late() -> None:
     days = Days().open().to("2026-10-28T16:00").offer()
     days.to("2026-10-29T10:00").accept().to("2026-10-30T23:59")
@@ -443,10 +479,10 @@ def test_without_the_item_version_within_sight_no_promise_is_told() -> None:
         CASE,
         days.entries(),
         KINDS,
-        Timing(calendar=timing.calendar, days_of={}, staleness_s=600, delta_s=10, as_of_s=0),
+        replace(timing, days_of=version_days(())),
     )
     assert Obligation.PROMISE not in named(told.clocks)
-    assert timing.days_of == {(ITEM, 1): 5}
+    assert timing.days_of == ({(ITEM, 1): 5}, {})
 
 
 def test_without_calendar_acts_every_due_date_is_provisional() -> None:

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from authz.calendar import day_of, day_text
 from authz.hours import WINDOWS_MAX, is_within
 from ledger.kind import Judgement
 from tests.authz.refusals import refused
+from tests.authz.test_calendar import STEWARD
 from tests.authz.test_case_bundle import bundle_of, judged
 from tests.authz.test_decision import ask
 from tests.authz.world import (
@@ -186,6 +188,11 @@ def test_a_grant_to_a_machine_is_for_that_machine_and_its_window_has_nothing_of_
     assert ask(at_window, "intake", device=DEVICE).code == "no-grant"
 
 
+def test_a_case_that_a_machine_takes_in_names_the_machine() -> None:
+    with refused("device-not-live"):
+        lent().do("case.open", CLERK, CASE, OPEN_BODY | {"mode": "kiosk"})
+
+
 def test_a_machine_is_lent_what_is_done_without_judgement() -> None:
     with refused("right-not-granted"):
         with_device().do("grant.offer", HEAD, GRANT, GRANT_BODY | {"window": DEVICE})
@@ -345,6 +352,54 @@ def test_a_hall_publishes_the_hours_of_its_own_windows() -> None:
     world.do("party.enrol", SICHUAN, window, place)
     with refused("not-entitled"):
         world.do("hours.publish", CHIEF, RECORD, PUBLISHED_HOURS | {"windows": [window]})
+
+
+YEAR = f"{STEWARD}/calendar/2026"
+FRIDAY = 4
+
+
+def with_calendar(**changes: Any) -> World:
+    """Hours from Monday to Friday, by a year in which one Friday is off and a Saturday worked."""
+    world = lent(**FROM, **changes)
+    day = day_of(MONDAY_S)
+    off, on = day_text(day + FRIDAY), day_text(day + FRIDAY + 1)
+    name = f"{STEWARD}/calendar/{off[:4]}"
+    world.do("calendar.publish", STEWARD, name, {"version": 1, "off": [off], "on": [on]})
+    world.do("hours.publish", CHIEF, RECORD, PUBLISHED_HOURS | {"calendar": name})
+    return world
+
+
+def test_a_window_that_follows_a_calendar_year_is_closed_on_its_days_off_alone() -> None:
+    world = with_calendar()
+    marked = {
+        day: [it.code for it in at(world.copy(), 10, day).flags] for day in (3, FRIDAY, 5, 6, 7)
+    }
+    beyond = ["beyond-hours"]
+    assert marked == {3: [], FRIDAY: beyond, 5: [], 6: beyond, 7: []}
+    assert at(world, 8, 5).flags != ()  # a worked Saturday has the same hours
+
+
+def test_a_grant_may_be_for_days_off_too() -> None:
+    world = with_calendar(holidays=True)
+    assert at(world.copy(), 10, FRIDAY).flags == ()
+    assert [it.detail for it in at(world.copy(), 8, FRIDAY).flags] == [
+        "beyond the hours of the window"
+    ]
+
+
+def test_hours_follow_a_year_that_is_published() -> None:
+    with refused("unknown-object"):
+        PUBLISHED.copy().do("hours.publish", CHIEF, RECORD, PUBLISHED_HOURS | {"calendar": YEAR})
+
+
+def test_hours_that_name_no_year_any_more_are_withdrawn_like_others() -> None:
+    world = with_calendar()
+    world.do("hours.publish", CHIEF, RECORD, PUBLISHED_HOURS | {"version": 2})
+    assert at(world.copy(), 10, FRIDAY).flags == ()
+    assert "calendar" not in world.state(SICHUAN, RECORD)
+    again = with_calendar()
+    again.do("hours.withdraw", CHIEF, RECORD, WHY)
+    assert at(again, 8, FRIDAY).flags == ()
 
 
 # ---- equipment, outlets ---------------------------------------------------------------

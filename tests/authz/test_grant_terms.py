@@ -20,6 +20,7 @@ from tests.authz.world import (
     HEAD,
     HEAD_SC,
     HEALTH,
+    HRSS_SC,
     ITEM,
     ITEM_BODY,
     OPEN_BODY,
@@ -131,6 +132,110 @@ def test_the_grant_given_in_return_is_one_of_the_other_side() -> None:
     with refused("wrong-state"):
         offered(reciprocal="500000/grant/1")
     offered(reciprocal="510000/grant/1")
+
+
+LENT_ONCE = World().enrol().lend(quota=1)
+UNDER = {"grant": GRANT, "window": WINDOW}
+OURS, THEIRS = "540000/grant/ours", "510000/grant/theirs"
+ITEM_SC = "510000/item/000500000001"
+WINDOW_T = "540000/window/t1"
+
+
+def mutual(**changes: Any) -> World:
+    """Sichuan has lent its item to a window in Tibet, for one that is to be lent in return."""
+    world = PUBLISHED.copy()
+    world.do("item.publish", HEAD_SC, ITEM_SC, ITEM_BODY | {"department": HRSS_SC})
+    given = {"item": ITEM_SC, "window": WINDOW_T, "reciprocal": OURS}
+    world.do("grant.offer", HEAD_SC, THEIRS, GRANT_BODY | given | changes)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({}, ""),
+        ({"rights": ["intake"]}, "rights"),
+        ({"valid_until": UNTIL_S - 1, "quota": 5}, "until, quota"),
+        ({"training": "medical"}, "train"),
+    ],
+)
+def test_grants_given_in_return_for_one_another_are_marked_where_their_terms_differ(
+    change: dict[str, Any], detail: str
+) -> None:
+    world = mutual(**change)
+    flags = world.do("grant.offer", HEAD, OURS, GRANT_BODY | {"reciprocal": THEIRS}).flags
+    told = [f"{THEIRS} differs in {detail}"] if detail else []
+    assert [(it.code, it.detail) for it in flags] == [("terms-differ", it) for it in told]
+    cited = [it.role for it in world.logs[TIBET].statements[-1].act.citations]
+    assert cited == ["view", "return"]
+
+
+def test_the_first_of_two_grants_is_given_before_there_is_another() -> None:
+    world = PUBLISHED.copy()
+    judged = world.do("grant.offer", HEAD, OURS, GRANT_BODY | {"reciprocal": THEIRS})
+    assert judged.flags == ()
+
+
+# ---- published lists, quotas ---------------------------------------------------------------------
+
+LISTED = {
+    "version": 1,
+    "title": "通办事项清单",
+    "digest": HASH,
+    "count": 1,
+    "share": 30,
+    "items": ["000500000001"],
+}
+LIST = "540000/item-list/2026"
+
+
+def test_a_grant_that_names_a_published_list_lends_what_stands_on_it() -> None:
+    world = PUBLISHED.copy()
+    named = GRANT_BODY | {"list": LIST}
+    with refused("unknown-object"):
+        world.do("grant.offer", HEAD, GRANT, named)
+    world.do("item-list.publish", TIBET, LIST, LISTED)
+    world.do("item.publish", HEAD, ITEM_2, ITEM_BODY | {"code": "000500000002"})
+    with refused("item-not-listed"):
+        world.do("grant.offer", HEAD, GRANT, named | {"also": [ITEM_2]})
+    world.copy().do("grant.offer", HEAD, GRANT, named)
+    without = {name: it for name, it in LISTED.items() if name != "items"}
+    bare = world.copy()
+    bare.do("item-list.publish", TIBET, LIST, without | {"version": 2})
+    with refused("item-not-listed"):  # the new version names no items at all
+        bare.do("grant.offer", HEAD, GRANT, named)
+    world.do("item-list.withdraw", TIBET, LIST, WHY)
+    with refused("ground-not-live"):
+        world.do("grant.offer", HEAD, GRANT, named)
+
+
+def test_a_case_counts_once_for_a_grant_that_is_for_a_number_of_cases() -> None:
+    world = LENT_ONCE.copy()
+    world.do("case.open", CLERK, CASE, OPEN_BODY)
+    world.do("case.notice", CLERK, CASE, {"missing": ["proof"], **UNDER})
+    world.do("case.supplement", CLERK, CASE, {"received": ["proof"], **UNDER})
+    with refused("quota-spent"):
+        world.do("case.open", CLERK, "510000/case/2", OPEN_BODY)
+
+
+def test_a_grant_that_lends_no_intake_counts_the_cases_that_use_it() -> None:
+    world = LENT.copy()
+    verify = "540000/grant/verify"
+    world.do("grant.offer", HEAD, verify, GRANT_BODY | {"rights": ["verify"], "quota": 1})
+    world.do("grant.accept", CHIEF, verify, ACCEPT)
+    under = {"documents": ["form"], "result": "match", "method": "original"} | {
+        "grant": verify,
+        "window": WINDOW,
+    }
+    first, second = CASE, "510000/case/2"
+    for case in (first, second):
+        world.do("case.open", CLERK, case, OPEN_BODY)
+    judged = world.do("case.verify", CLERK, first, under)
+    assert [it.state for it in judged.changes if "/quota/" in it.object] == [{"n": 1}]
+    again = world.do("case.verify", CLERK, first, under | {"documents": ["id-copy"]})
+    assert not [it for it in again.changes if "/quota/" in it.object]
+    with refused("quota-spent"):
+        world.do("case.verify", CLERK, second, under)
 
 
 # ---- grounds -----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from tests.authz.world import (
     HALL,
     HEAD,
     HEAD_SC,
+    HEALTH,
     HRSS,
     HRSS_SC,
     ITEM,
@@ -909,6 +910,63 @@ def test_a_department_appoints_one_of_its_own_who_is_in_service() -> None:
     with refused("outlives-basis"):
         world.do("representative.appoint", HEAD_SC, name, body | {"valid_until": 2})
     world.do("representative.appoint", HEAD_SC, name, body)
+
+
+CONTACT = "510000/contact/w3"
+REACHED = {
+    "version": 1,
+    "window": WINDOW,
+    "address": "政务大厅",
+    "telephone": "028-1",
+    "hours": "9-17",
+}
+
+
+def test_a_window_s_row_says_since_when_it_is_reached_as_published() -> None:
+    world = ENROLLED.copy()
+    world.do("contact.publish", CHIEF, CONTACT, REACHED)
+    assert state_of(world, SICHUAN, WINDOW)["contact"] == [CONTACT, world.now_s]
+    with refused("wrong-state"):
+        world.do("contact.publish", CHIEF, CONTACT, REACHED | {"version": 2, "window": WINDOW_2})
+    with refused("not-entitled"):
+        world.do("contact.publish", HEAD_SC, "510000/contact/2", REACHED)
+    with refused("window-not-live"):
+        world.do("contact.publish", CHIEF, "510000/contact/2", REACHED | {"window": WINDOW_CQ})
+    other = "510000/contact/new"
+    world.do("contact.publish", CHIEF, other, REACHED)
+    world.do("contact.withdraw", CHIEF, CONTACT, WHY)
+    assert state_of(world, SICHUAN, WINDOW)["contact"] == [other, world.now_s]
+    world.do("contact.withdraw", CHIEF, other, WHY)
+    assert "contact" not in state_of(world, SICHUAN, WINDOW)
+
+
+def test_a_contact_that_was_to_be_confirmed_earlier_is_marked_late() -> None:
+    world = ENROLLED.copy()
+    world.do("contact.publish", CHIEF, CONTACT, REACHED | {"due": DUE_S})
+    world.now_s = DUE_S + 1
+    [flag] = world.do("contact.publish", CHIEF, CONTACT, REACHED | {"version": 2}).flags
+    assert flag.code == "late"
+    # The new version names no day by which it is to be confirmed, so none is missed.
+    assert world.do("contact.publish", CHIEF, CONTACT, REACHED | {"version": 3}).flags == ()
+
+
+def test_a_new_version_keeps_nothing_that_it_leaves_out() -> None:
+    world = ENROLLED.copy()
+    listed = {"version": 1, "title": "清单", "digest": HASH, "count": 1, "share": 30}
+    name = "540000/item-list/2026"
+    world.do("item-list.publish", TIBET, name, listed | {"items": ["000500000001"]})
+    world.do("item-list.publish", TIBET, name, listed | {"version": 2})
+    assert "items" not in state_of(world, TIBET, name)
+
+
+def test_one_record_follows_the_supervision_of_one_item() -> None:
+    world = ENROLLED.copy()
+    name, body = "540000/oversight/1", {"item": ITEM, "to": HEALTH, "due": DUE_S}
+    world.do("oversight.assign", HEAD, name, body)
+    world.do("oversight.accept", OUTSIDER, name, {})
+    with refused("wrong-state"):
+        world.do("oversight.assign", HEAD, name, body | {"item": "540000/item/2"})
+    world.do("oversight.assign", HEAD, name, body | {"to": HRSS})
 
 
 def test_a_hall_speaks_for_its_own_windows() -> None:

@@ -1,5 +1,5 @@
 from authz.calendar import calendar_of
-from authz.deadline import Timing
+from authz.deadline import Timing, version_days
 from authz.follow import case_of, follow, stage_of
 from authz.ties import TIES_MAX, fields_followed, ties_of
 from authz.trace import TraceEntry
@@ -9,7 +9,9 @@ from tests.authz.world import CASE, CLERK, GRANT, HEAD, HRSS, KINDS, SEAL, WINDO
 from tests.vectors.own.generate import TIME_S, key
 
 FIELDS = fields_followed(KINDS)
-TIMING = Timing(calendar=calendar_of(()), days_of={}, staleness_s=600, delta_s=10, as_of_s=TIME_S)
+TIMING = Timing(
+    calendar=calendar_of(()), days_of=version_days(()), staleness_s=600, delta_s=10, as_of_s=TIME_S
+)
 INCIDENT = "510000/incident/1"
 
 

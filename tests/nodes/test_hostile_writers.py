@@ -55,7 +55,8 @@ MODULES = (
     "authz/test_beside",
     "authz/test_token",
     "authz/test_vault",
-    "authz/test_vault",
+    "authz/test_checks",
+    "authz/test_blanks",
     "seals/test_usage",
 )
 ELSEWHERE = {
