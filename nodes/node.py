@@ -306,7 +306,7 @@ class Node:
         self._shelf = Shelf()
         self._take_over(reader)
         self._settlement = Settlement(self._own, rosters.newest.closed)
-        self._settlement_is_new = True
+        self._has_not_followed = True
         self._withheld = Withheld(
             rosters.newest.constants.staleness_s, tuple(self._stored), rosters.newest.closed
         )
@@ -475,8 +475,9 @@ class Node:
         """Take all events, commit what follows in one transaction, and return what may leave.
 
         With ``answers_first``, a step that answers askers leaves requests to peers to the one
-        after it, which is then due at once: the answers need not wait until those are made. Two
-        steps in a row do not, so that under a steady load peers hear of every second one.
+        after it, which is then due at once: the answers need not wait until those are made. Where
+        nothing came from peers, it does not look at what is stored of their logs either. Two steps
+        in a row do not, so that under a steady load peers hear of every second one.
 
         When for certain nothing was committed (the disk is full, the database locked), memory is
         made anew from the store and every asker is told so.
@@ -563,10 +564,13 @@ class Node:
             )
         if self._state == "rebuilding":
             self._go_on_rebuilding(reader)
-        self._follow(reader, now_ms)
-        if self._state == "rebuilding" and not self._network.halted:
-            self._end_rebuilding(reader, now_ms)
-        self._write(self._network.look(reader))
+        is_answering = answers_first and bool(asked) and not self._owes_requests
+        is_answering_only = is_answering and len(asked) == len(self._held) + len(events)
+        if not is_answering_only or self._has_not_followed:
+            self._follow(reader, now_ms)
+            if self._state == "rebuilding" and not self._network.halted:
+                self._end_rebuilding(reader, now_ms)
+            self._write(self._network.look(reader))
         self._held = ()
         if self._state == "serving" and self._is_asking(now_ms):
             self._held = tuple(asked[:HELD_MAX])
@@ -587,14 +591,14 @@ class Node:
             self._write(self._withheld.settle(reader))
         self._write(self._duties.writes())
         self._remember_rosters(reader)
-        self._owes_requests = bool(answers_first and asked and not self._owes_requests)
-        if self._owes_requests:
+        self._owes_requests = is_answering
+        if is_answering:
             outbox = Outbox(tuple(replies), (), now_ms)
         else:
             ready = self._network.flush(now_ms, reader)
             self._write(ready.writes)
             if answers_first and not asked and self._state == "serving":
-                self._sequencer.prepare(reader)
+                self._prepare(reader, now_ms)
             wake_at_ms = self._wake_at_ms(ready.wake_at_ms, now_ms)
             outbox = Outbox(tuple(replies), ready.requests, wake_at_ms)
         if self._wrote and self._state == "serving":
@@ -636,9 +640,9 @@ class Node:
         stored = self._stored
         if self._is_own_ready:
             stored = {origin: size for origin, size in stored.items() if origin != self._own}
-        if self._settlement_is_new:
+        if self._has_not_followed:
             self._write(self._settlement.start(reader))
-            self._settlement_is_new = False
+            self._has_not_followed = False
         judged: list[tuple[str, Effects]] = []
         for found in self._follower.step(stored, now_ms, reader):
             self._write(found.effects.writes(found.state))
@@ -735,6 +739,16 @@ class Node:
                 self._settlement.satisfied(view.origin, view.fresh_at_s)
         self._want_fresh(now_ms // 1000)
         return (*refused, *sequencer.replies(batch))
+
+    def _prepare(self, reader: StoreReader, now_ms: int) -> None:
+        """Do now, while nobody waits, what the next act would have to wait for."""
+        network, sequencer = self._network, self._sequencer
+        if self._wrote:
+            # A commit is due anyway.
+            self._write(sequencer.grow_map(reader))
+        if network.replicated_size >= sequencer.head.size:
+            # No more lines will come into the next block record.
+            sequencer.prepare(network.unrecorded(), self._shelf, now_ms, reader)
 
     def _want_fresh(self, now_s: int) -> None:
         """Ask for fresher lines on logs that we rely on, when they grow old or a use needs them."""

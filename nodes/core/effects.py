@@ -25,6 +25,13 @@ from nodes.core.ready import (
 from nodes.ports import UseRow
 
 
+def map_writes(state: LogState) -> Iterator[PutMap]:
+    """Give the write of what the object map of a log has grown by since this was last asked."""
+    grown = state.objects.take()
+    if grown is not None:
+        yield PutMap(state.origin, grown)
+
+
 @dataclass(slots=True)
 class Effects:
     """What judging a few entries of one log came to, to be written and acted upon."""
@@ -77,9 +84,7 @@ class Effects:
             written.append(PutUses(tuple(self.uses)))
         written += self.tallied(state.origin)
         written += self.evidence
-        grown = state.objects.take()
-        if grown is not None:
-            written.append(PutMap(state.origin, grown))
+        written += map_writes(state)
         written.append(AdvanceProjection(state.origin, state.size, state.encode()))
         return tuple(written)
 

@@ -17,9 +17,11 @@ from ledger.views import BlockLines
 from nodes.core.acts import key_object
 from nodes.core.batch import Batch, Means, Report
 from nodes.core.duties import Duties
+from nodes.core.effects import map_writes
 from nodes.core.intake import Intake
 from nodes.core.log_state import LogState
 from nodes.core.notes import SignedHead, second_note, sign_head
+from nodes.core.own_entries import MadeBlock, OwnEntries
 from nodes.core.ready import (
     AppendEntries,
     Compose,
@@ -68,11 +70,13 @@ class Sequencer:
         self.state = means.projection.new_state(self._origin)
         self.grown_ms = 0
         """When the log last took an entry."""
+        self._made: MadeBlock | None = None
+        """The record of the newest block, if it was made while nobody waited."""
 
     def load(self, head: Head, state: LogState, now_ms: int) -> None:
         """Start from what the store holds; all of it is judged."""
         assert head.size == state.size
-        self.head, self.state, self.grown_ms = head, state, now_ms
+        self.head, self.state, self.grown_ms, self._made = head, state, now_ms, None
 
     # ---- one step -------------------------------------------------------------------------------
 
@@ -100,7 +104,7 @@ class Sequencer:
         # of its own; once it has them, the record of all that holds them, and is shown with it.
         is_lifted = self.is_recordable(unrecorded)
         published = self.head.signed if is_lifted else self.head.published
-        work = Intake(self._means, published, batch, unrecorded, shelf, reader)
+        work = Intake(self._means, published, batch, unrecorded, shelf, reader, self._made)
         if not self.head.size:
             work.append_genesis()
         for found, conviction in evidence:
@@ -251,14 +255,34 @@ class Sequencer:
             *notes,
         )
 
-    def prepare(self, reader: Reader) -> None:
+    def prepare(
+        self, unrecorded: Sequence[BlockLines], shelf: Shelf, now_ms: int, reader: Reader
+    ) -> None:
+        """Sign the record of the newest block, for the next batch to begin with.
+
+        Done while nobody waits, it need not be done between a request and its answer.
+        """
+        batch = Batch(now_ms // 1000, self.state)
+        if self._is_all_published:
+            work = OwnEntries(
+                self._means, self.head.published, batch, unrecorded, shelf, reader, self._made
+            )
+            self._made = work.make_block()
+
+    def grow_map(self, reader: Reader) -> tuple[Write, ...]:
         """Take the newest acts into the object map, of which the next block record names the root.
 
-        Done while nobody waits, it need not be done between a request and its answer. While an
-        epoch's note waits for its quorums, what comes next is no block record.
+        The next entry is that record, so the map may be written before it.
         """
-        if self.head.size and self.held_size is None:
-            self._means.projection.ground.map_root(self.state, reader)
+        if not self._is_all_published:
+            return ()
+        self._means.projection.ground.map_root(self.state, reader)
+        return tuple(map_writes(self.state))
+
+    @property
+    def _is_all_published(self) -> bool:
+        """Whether the next entry is a block record: nothing waits below the note of an epoch."""
+        return self.head.size > 0 and self.held_size is None
 
     def replies(self, batch: Batch) -> tuple[Reply, ...]:
         """Return the answers; they may leave once the batch is committed."""

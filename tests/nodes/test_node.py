@@ -10,9 +10,8 @@ from sqlalchemy import text
 from ledger.errors import FatalError, MalformedError, UnavailableError
 from ledger.hashing import EMPTY_ROOT
 from ledger.statement import Act, decode_statement, sign_statement
-from nodes.core.exchange import ADD_CHECKPOINT
 from nodes.core.ready import Compose, Register, RegisterReply
-from nodes.node import Node, Outbox, Ports, RoleKeys, Settings, build
+from nodes.node import Node, Ports, RoleKeys, Settings, build
 from nodes.ports import FenceMark
 from nodes.store.engine import WRITER
 from nodes.verifier import Verifier
@@ -449,41 +448,6 @@ def test_every_asker_of_a_step_gets_one_answer() -> None:
     assert [len(value.results) for value in values if isinstance(value, RegisterReply)] == [1, 0, 1]
     entry = values[0].results[0].entry if isinstance(values[0], RegisterReply) else b""
     assert decode_statement(entry).subject == f"{A}/hall/h"
-
-
-def test_answers_may_leave_before_requests_which_then_wait_one_step_and_no_more() -> None:
-    town = Town(A, B)
-    town.start()
-    town.rounds()
-
-    def ask(number: int) -> Outbox:
-        act = Compose(
-            request_id=number,
-            kind="party.enrol",
-            issuer=A,
-            subject=f"{A}/hall/h{number}",
-            body={"name": "厅"},
-        )
-        return town.node(A).step([act], town.clock.ms, answers_first=True)
-
-    outboxes = [ask(number) for number in range(1, 5)]
-    assert [[reply.request_id for reply in it.replies] for it in outboxes] == [[1], [2], [3], [4]]
-    first, second, third, _ = outboxes
-    assert (first.requests, first.wake_at_ms) == ((), town.clock.ms)
-    assert [(it.to, it.path) for it in second.requests] == [(B, ADD_CHECKPOINT)]
-    assert (third.requests, third.wake_at_ms) == ((), town.clock.ms)
-
-
-def test_a_step_without_askers_sends_what_the_one_before_has_left() -> None:
-    town = Town(A, B)
-    town.start()
-    town.rounds()
-    act = Compose(
-        request_id=1, kind="party.enrol", issuer=A, subject=f"{A}/hall/h", body={"name": "厅"}
-    )
-    assert not town.node(A).step([act], town.clock.ms, answers_first=True).requests
-    left = town.node(A).step((), town.clock.ms, answers_first=True).requests
-    assert [(it.to, it.path) for it in left] == [(B, ADD_CHECKPOINT)]
 
 
 def test_a_table_of_kinds_can_be_replaced() -> None:
