@@ -72,11 +72,14 @@ class Sequencer:
         """When the log last took an entry."""
         self._made: MadeBlock | None = None
         """The record of the newest block, if it was made while nobody waited."""
+        self._made_for: tuple[int, ...] = ()
+        """Our size then, and those of the candidates of which no record held the lines."""
 
     def load(self, head: Head, state: LogState, now_ms: int) -> None:
         """Start from what the store holds; all of it is judged."""
         assert head.size == state.size
-        self.head, self.state, self.grown_ms, self._made = head, state, now_ms, None
+        self.head, self.state, self.grown_ms = head, state, now_ms
+        self._made, self._made_for = None, ()
 
     # ---- one step -------------------------------------------------------------------------------
 
@@ -262,19 +265,20 @@ class Sequencer:
 
         Done while nobody waits, it need not be done between a request and its answer.
         """
-        batch = Batch(now_ms // 1000, self.state)
-        if self._is_all_published:
+        made_for = (self.head.size, *(item.size for item in unrecorded))
+        if self._is_all_published and made_for != self._made_for:
+            batch = Batch(now_ms // 1000, self.state)
             work = OwnEntries(
                 self._means, self.head.published, batch, unrecorded, shelf, reader, self._made
             )
-            self._made = work.make_block()
+            self._made, self._made_for = work.make_block(), made_for
 
     def grow_map(self, reader: Reader) -> tuple[Write, ...]:
         """Take the newest acts into the object map, of which the next block record names the root.
 
         The next entry is that record, so the map may be written before it.
         """
-        if not self._is_all_published:
+        if not self._is_all_published or self.state.objects.size == self.head.size:
             return ()
         self._means.projection.ground.map_root(self.state, reader)
         return tuple(map_writes(self.state))
