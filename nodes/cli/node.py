@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 
 from nodes.adapters.clock import SystemClock
+from nodes.adapters.memory import settle_memory
 from nodes.api.serve import running
 from nodes.cli.processes import cancel_on_signals
 from nodes.config import Config, load_config
@@ -33,6 +34,7 @@ async def _serve(config: Config, *, leash: bool) -> None:
         _cancel_when_input_ends()
     async with running(config, os.environ, SystemClock()) as node:
         service = node.service
+        settle_memory()
         url = service.roster.member(service.region).url
         print(f"listening {url} region {service.region} {service.node.snapshot.state}", flush=True)
         await node.wait_failed()
