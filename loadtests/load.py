@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,7 +121,11 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
             scene.write(order.scene)
             order.write(Path(folder) / "order.json")
             given.output.mkdir(parents=True, exist_ok=True)
-            shutil.copy(order.scene, given.output / "scene.json")
+            if given.workers_elsewhere:
+                folder_of_workers = give_to_workers(given.output / "workers", order, scene)
+                console.print(
+                    f"waiting for {given.workers_elsewhere} workers with {folder_of_workers}"
+                )
             before = _sizes(network, scene)
             stages, saturation = _load(given, network, Path(folder), console)
             for stage in stages:
@@ -144,6 +149,19 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
         "stages": stages,
         "disk": disk,
     }
+
+
+def give_to_workers(folder: Path, order: Order, scene: Scene) -> Path:
+    """Write what workers elsewhere need into a folder that can be copied to them, and return it.
+
+    There are tokens in it, so nobody else may read it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copy(scene.roster, folder / "genesis.roster")
+    replace(scene, roster=Path("genesis.roster")).write(folder / "scene.json")
+    beside = replace(order, scene=Path("scene.json"), events=Path("events"))
+    beside.write(folder / "order.json")
+    return folder
 
 
 def _load(

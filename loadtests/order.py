@@ -52,7 +52,7 @@ class Order:
                 return programme.cut(self.rate, self.seconds)
 
     def write(self, path: Path) -> None:
-        """Write it as a file."""
+        """Write it as a file; paths that are not absolute start at the folder of that file."""
         value = {**asdict(self), "scene": str(self.scene), "events": str(self.events)}
         path.write_text(json.dumps(value) + "\n")
 
@@ -62,5 +62,5 @@ class Order:
         value: dict[str, Any] = json.loads(path.read_text())
         value["clients"] = tuple(value["clients"])
         for name in ("scene", "events"):
-            value[name] = Path(value[name])
+            value[name] = path.parent / value[name]
         return cls(**value)

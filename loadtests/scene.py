@@ -86,7 +86,7 @@ class Scene:
     lent: Sequence[Lent]
 
     def write(self, path: Path) -> None:
-        """Write it as a file."""
+        """Write it as a file; a roster without an absolute path lies beside it."""
         lent = [
             {
                 "owner": it.owner,
@@ -122,7 +122,7 @@ class Scene:
             )
             for it in value["lent"]
         ]
-        return cls(Path(value["roster"]), offices, lent)
+        return cls(path.parent / value["roster"], offices, lent)
 
 
 def set_scene(stage: Stage) -> Scene:

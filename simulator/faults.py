@@ -5,7 +5,7 @@ as they were: that is how a failing world is made smaller.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from random import Random  # noqa: TID251 - a stream of the world
@@ -432,6 +432,8 @@ def _drawn_changes(plan: Plan, regions: Sequence[str]) -> list[Happening]:
         names += ["region leaves", "lost log closed"]
     name = random.choice(names)
     drawn = [_drawn(random, at_s, name, regions)]
+    if name == "keys rotated" and not plan.damage:
+        drawn[0] = replace(drawn[0], value=1.0)  # the governance key as well
     if name == "lost log closed":
         lost = drawn[0].region
         drawn.insert(0, Happening(at_s=at_s - 2, do="region burnt down", region=lost))

@@ -57,7 +57,11 @@ DONE: Final = frozenset({"", "exists", "already-signed", "frozen"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What people want of the next version. ``do`` is the happening that began it."""
+    """What people want of the next version. ``do`` is the happening that began it.
+
+    ``value`` is the new constant, or says whether the governance key changes with the others: it
+    does so only where every member is well, since nobody's new key signs before it is in force.
+    """
 
     do: str
     regions: tuple[str, ...] = ()
@@ -312,7 +316,10 @@ class Governance:
         for region in wish.regions:
             keys = members.rings[region][-1]
             if wish.do == "keys rotated":
-                named[region] = replace(named[region], keys=public_of(keys))
+                fresh = public_of(keys)
+                if not wish.value:
+                    fresh = replace(fresh, governance=named[region].keys.governance)
+                named[region] = replace(named[region], keys=fresh)
             elif wish.do == "region returns":
                 assert self._round is not None
                 old = members.rings[region][0] if self._round.tries_old_keys else keys

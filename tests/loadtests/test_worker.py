@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from ledger.keys import SigningKey
 from ledger.receipt import make_inclusion_receipt
 from ledger.statement import Citation, decode_statement, verify_statement
 from loadtests.cases import Cases
+from loadtests.load import give_to_workers
+from loadtests.order import Order
 from loadtests.programme import Stage
 from loadtests.scene import Lent, Office, Scene, clerk_key
 from loadtests.worker import Request, Worker
@@ -222,6 +225,32 @@ def test_a_batch_has_ten_signed_cases_of_one_region_and_each_refusal_counts() ->
     assert bench.worker.counts.errors == {"platform: batch: no-grant": 1}
 
 
+def test_what_is_given_to_workers_elsewhere_is_read_wherever_it_was_copied_to(
+    tmp_path: Path,
+) -> None:
+    roster = tmp_path / "network" / "genesis.roster"
+    roster.parent.mkdir()
+    roster.write_bytes(b"the roster")
+    order = Order(
+        shape="steady",
+        seconds=1.0,
+        rate=2.0,
+        clients=(1,),
+        scene=tmp_path / "scene.json",
+        events=tmp_path / "events",
+    )
+    here = give_to_workers(tmp_path / "workers", order, replace(scene(), roster=roster))
+    assert here.stat().st_mode & 0o077 == 0
+    there = tmp_path / "elsewhere"
+    here.rename(there)
+    read = Order.read(there / "order.json")
+    assert read == replace(order, scene=there / "scene.json", events=there / "events")
+    found = Scene.read(read.scene)
+    assert found == replace(scene(), roster=there / "genesis.roster")
+    assert found.roster.read_bytes() == b"the roster"
+
+
 def test_a_scene_is_read_as_it_was_written(tmp_path: Path) -> None:
     scene().write(tmp_path / "scene.json")
-    assert Scene.read(tmp_path / "scene.json") == scene()
+    read = Scene.read(tmp_path / "scene.json")
+    assert read == replace(scene(), roster=tmp_path / "genesis.roster")

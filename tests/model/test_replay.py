@@ -315,7 +315,7 @@ GROWS = Plan(
     acts_per_minute=20,
     revoked=0.0,
     stages=((0.0, 3), (0.05, 4)),
-    script=(Happening(at_s=9, do="keys rotated", region="510000"),),
+    script=(Happening(at_s=9, do="keys rotated", region="510000", value=1.0),),
 )
 
 
