@@ -5,7 +5,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -83,7 +83,7 @@ class Caller(asyncio.Protocol):
 
     def __init__(
         self,
-        requests: list[bytes],
+        requests: Iterable[bytes],
         done: asyncio.Event,
         latencies_s: list[float],
         rest_s: float = 0.0,
@@ -184,7 +184,7 @@ class Blast:
 
 async def blast(
     port: int,
-    requests_by_connection: list[list[bytes]],
+    requests_by_connection: Sequence[Iterable[bytes]],
     host: str = "127.0.0.1",
     rest_s: float = 0.0,
 ) -> Blast:

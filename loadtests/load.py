@@ -21,6 +21,7 @@ from rich.console import Console
 
 from loadtests import report
 from loadtests.counts import Counts
+from loadtests.happenings import Happenings
 from loadtests.machine import Meter, describe, paced_floor, raw_floors
 from loadtests.network import CODES, Network
 from loadtests.order import SHAPES, Order
@@ -127,7 +128,8 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
                     f"waiting for {given.workers_elsewhere} workers with {folder_of_workers}"
                 )
             before = _sizes(network, scene)
-            stages, saturation = _load(given, network, Path(folder), console)
+            happenings = Happenings(network, scene)
+            stages, saturation = _load(given, network, happenings, Path(folder), console)
             for stage in stages:
                 plan = stage["stage"]
                 if plan["loop"] == "open":
@@ -148,6 +150,7 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
         "saturation": saturation,
         "stages": stages,
         "disk": disk,
+        "happened": happenings.told,
     }
 
 
@@ -165,7 +168,11 @@ def give_to_workers(folder: Path, order: Order, scene: Scene) -> Path:
 
 
 def _load(
-    given: argparse.Namespace, network: Network, folder: Path, console: Console
+    given: argparse.Namespace,
+    network: Network,
+    happenings: Happenings,
+    folder: Path,
+    console: Console,
 ) -> tuple[list[dict[str, Any]], float | None]:
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
     command += ["--only-summary", "--loglevel", "WARNING", "--stop-timeout", "5"]
@@ -196,7 +203,7 @@ def _load(
                             meter.watch(f"auditor {event['index']}", event["auditor"])
                         case "begin":
                             meter.begin()
-                            _happen(network, event["stage"]["happening"])
+                            happenings.do(event["stage"]["happening"])
                             name = event["stage"]["name"]
                             line.update(f"{name}: begins")
                         case "tick":
@@ -217,14 +224,6 @@ def _load(
                 process.terminate()
                 process.wait(30)
     raise StageError("the load ended before it was through")
-
-
-def _happen(network: Network, what: str) -> None:
-    if network.links is not None:
-        if what == "cut":
-            network.links.cut()
-        elif what == "join":
-            network.links.join()
 
 
 def _stage(event: Mapping[str, Any], used: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from loadtests import programme
 from loadtests.programme import Programme
 
-SHAPES: Final = ("saturation", "steady", "holiday", "soak", "cut")
+SHAPES: Final = ("saturation", "steady", "holiday", "soak", "cut", "flood")
 SOAK_STAGES: Final = 10
 
 
@@ -48,6 +48,8 @@ class Order:
                 return programme.steady(self.rate, self.seconds, stages=SOAK_STAGES)
             case "holiday":
                 return programme.holiday(self.rate, self.seconds)
+            case "flood":
+                return programme.flood(self.rate, self.seconds)
             case _:
                 return programme.cut(self.rate, self.seconds)
 

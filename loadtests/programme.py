@@ -36,7 +36,7 @@ class Stage:
         rate: Turns a second, of an open loop; 0 in a closed one.
         warm_s: At its beginning, in which nothing is measured.
         verify_one_of: Of how many receipts one is verified; 1: every one.
-        happening: What is done to the network as it begins: ``cut`` or ``join``; or nothing.
+        happening: What is done as it begins (``loadtests.happenings``); mostly nothing.
     """
 
     name: str
@@ -154,7 +154,21 @@ def holiday(rate: float, seconds: float) -> Generator[Stage, Measured, None]:
 
 def cut(rate: float, seconds: float) -> Generator[Stage, Measured, None]:
     """The same rate before, while and after the links to one region are cut."""
-    for name, happening in (("before the cut", ""), ("cut off", "cut"), ("joined again", "join")):
+    names = (("before the cut", ""), ("cut off", "cut"), ("joined again", "join"))
+    return _thirds(rate, seconds, names)
+
+
+def flood(rate: float, seconds: float) -> Generator[Stage, Measured, None]:
+    """The same rate before, while and after somebody floods one region with refused acts."""
+    names = (("before the flood", ""), ("flooded", "flood"), ("after it", "calm"))
+    return _thirds(rate, seconds, names)
+
+
+def _thirds(
+    rate: float, seconds: float, names: Sequence[tuple[str, str]]
+) -> Generator[Stage, Measured, None]:
+    """One rate in three stages, each with what happens as it begins."""
+    for name, happening in names:
         yield Stage(
             name=name,
             loop="open",

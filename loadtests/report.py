@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+from loadtests.flood import CONNECTIONS
 from loadtests.plots import curves
 
 LEVELS: Final = ("accepted", "witnessed", "replicated", "proven")
@@ -71,6 +72,13 @@ def html(found: Mapping[str, Any]) -> str:
         ("Floor: one row inserted, 100 a transaction", f"{floors['insertion_us']:.0f} us"),
         ("Floor: one row in a transaction of its own", f"{floors['commit_ms']:.2f} ms"),
     ]
+    if flood := found["happened"].get("flood"):
+        told = (
+            f"{flood['refused']} acts refused, {flood['otherwise']} otherwise, "
+            f"{flood['a_second']:.0f} a second, p50 {_ms(flood['p50_ms'])}; "
+            f"{flood['kept']} of them noted"
+        )
+        facts.append((f"Flood at {flood['region']} by {CONNECTIONS} connections", told))
     if machine["busy_before"] > machine["cores"] / 4:
         busy = (
             '<p class="note"><b>The machine was busy before the test began</b>: what others took '

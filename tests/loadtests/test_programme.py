@@ -8,7 +8,7 @@ import pytest
 from loadtests.counts import Counts, measure
 from loadtests.histogram import Histogram
 from loadtests.order import SHAPES, Order
-from loadtests.programme import Measured, Programme, Stage, cut, holiday, saturation, search
+from loadtests.programme import Measured, Programme, Stage, cut, flood, holiday, saturation, search
 
 
 def server(capacity: float) -> Callable[[Stage], Measured]:
@@ -85,6 +85,8 @@ def test_a_holiday_is_three_times_as_busy_and_a_cut_is_joined_again() -> None:
     assert after.rate == 3 * plain.rate
     assert after.curve == "day"
     assert [it.happening for it in go(cut(10, 60), server(100))[0]] == ["", "cut", "join"]
+    flooded = go(flood(10, 60), server(100))[0]
+    assert [(it.happening, it.rate) for it in flooded] == [("", 10), ("flood", 10), ("calm", 10)]
 
 
 def test_an_order_is_read_as_it_was_written_and_each_shape_has_stages(tmp_path: Path) -> None:

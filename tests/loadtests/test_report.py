@@ -48,6 +48,16 @@ def canned() -> dict[str, Any]:
         "floors": {"verification_us": 61.0, "insertion_us": 5.0, "commit_ms": 3.0},
         "saturation": 85.25,
         "disk": {"bytes_an_entry_and_replica": 1_234.0},
+        "happened": {
+            "flood": {
+                "region": "510000",
+                "refused": 7_654,
+                "otherwise": 0,
+                "a_second": 321.0,
+                "p50_ms": 9.5,
+                "kept": 1_000,
+            }
+        },
         "stages": [
             stage("closed, 1 client", "closed", 1),
             stage("probe 1: 80/s", "open", 256, 80),
@@ -72,7 +82,15 @@ def test_the_page_needs_nothing_but_itself_and_shows_each_stage_and_level() -> N
     seen.feed(page)
     assert seen.links == []
     assert "<b>" not in page.replace("<p class", "").split("<h1>", 1)[1].split("<h2>")[0]
-    for words in ("closed, 1 client", "85.2 turns a second", "1234 bytes", "no-answer", "12.2"):
+    for words in (
+        "closed, 1 client",
+        "85.2 turns a second",
+        "1234 bytes",
+        "7654 acts refused",
+        "1000 of them noted",
+        "no-answer",
+        "12.2",
+    ):
         assert words in page
     for level in ("accepted", "proven"):
         assert re.search(rf"<td>{level}</td><td>100</td><td>50.\d* ms</td><td>95.\d* ms</td>", page)
