@@ -186,7 +186,9 @@ def main(given: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             sys.stderr.write(f"seed {one.seed}: {one.broken or 'held'}\n")
 
+    began_s = monotonic()
     found = explore(seeds, given.minutes, given.processes, told)
+    took_s = monotonic() - began_s
     counts: Counter[str] = Counter()
     injected: Counter[str] = Counter()
     for one in found:
@@ -194,7 +196,8 @@ def main(given: argparse.Namespace) -> int:
         injected.update(one.injected)
     lines = [
         (
-            f"{len(found)} worlds, {sum(one.events for one in found)} events, "
+            f"{len(found)} of {given.seeds} worlds in {took_s:.0f} s, "
+            f"{sum(one.events for one in found)} events, "
             f"{sum(one.cpu_s for one in found):.0f} CPU seconds"
         ),
         f"injected, {len(injected)} kinds",

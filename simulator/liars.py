@@ -62,9 +62,20 @@ def _bent(kind: Kind, acting: Acting) -> Judgement:
     except RefusedError:
         body, own = acting.act.body, acting.own
         unit = body.get("window") or body.get("department", acting.statement.issuer)
-        state: Mapping[str, Any] = {"at": "held", "n": 0, "stage": "received", "unit": unit}
+        # All that its own node may ask of a case's row later.
+        state: Mapping[str, Any] = {
+            "at": "held",
+            "n": 0,
+            "stage": "received",
+            "unit": unit,
+            "dept": body.get("department", unit),
+            "by": acting.statement.issuer,
+            "item": body.get("item", ""),
+            "v": body.get("item_version", 1),
+            "result": body.get("result", ""),
+        }
         if own is not None:
-            state = own.state
+            state = {**state, **own.state}
         return Judgement((Change(acting.statement.subject, state),))
 
 

@@ -283,6 +283,9 @@ class Simulation:
             self.crash(machine, "stopped by itself")
             return
         except Exception as error:
+            if machine.lawless:  # what it has recorded against the rules, it may not bear itself
+                self.crash(machine, "a lawless node failed")
+                return
             raise BrokenError(
                 f"the node of {machine.region} failed: {traceback.format_exc()}"
             ) from error
