@@ -27,11 +27,12 @@ from ledger.roster_chain import RosterChain
 from nodes import node as nodes
 from nodes.core import (
     acts,
+    blocks,
     candidate,
     duties,
     heads,
     mirror,
-    projection,
+    own_entries,
     recovery,
     sequencer,
     settlement,
@@ -196,7 +197,7 @@ def _view_never_expires(patch: Patch) -> None:
     def newest(times: Any, _quorum: int) -> int | None:
         return max(times, default=None)
 
-    for room in (views, projection, sequencer):
+    for room in (views, blocks, own_entries):
         patch.setattr(room, "fresh_at", newest)
 
 

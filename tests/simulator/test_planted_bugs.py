@@ -43,3 +43,10 @@ def test_more_than_twenty_mistakes_are_planted_and_each_has_a_name_of_its_own() 
     names = {mutant.name for mutant in MUTANTS}
     assert len(names) == len(MUTANTS) >= 20
     assert names > AT_ONCE
+
+
+def test_each_mistake_can_be_planted_where_the_code_now_stands() -> None:
+    """What is moved elsewhere takes its mistakes along."""
+    for mutant in MUTANTS:
+        with pytest.MonkeyPatch.context() as patch:
+            mutant.plant(patch)
