@@ -14,7 +14,8 @@ WORKERS ?= $(shell expr \( $$(nproc 2>/dev/null || echo 2) \* 3 + 1 \) / 2)
 demo: $(VENV)/.runtime
 	@$(BIN)/shouxin demo $(ARGS)
 
-test: $(VENV)/.development check
+test: $(VENV)/.development
+	@$(MAKE) --no-print-directory --jobs=2 check $(VENV)/.compiled
 	@$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.development
@@ -50,15 +51,26 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "The venv module is needed: sudo apt-get install -y python3-venv"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+LOCKED := $(INSTALL) --require-hashes --only-binary :all:
+OURS := $(INSTALL) --no-index --no-deps --no-build-isolation -e .
+
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	@echo "setting up .venv (once)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
+	@$(LOCKED) -r requirements.lock
+	@$(OURS)
 	@touch $@
 
-$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
-	@echo "setting up the development tools in .venv (once)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+# Its lock has all of the other's, in the same versions.
+$(VENV)/.development: requirements-dev.lock requirements.lock pyproject.toml | $(VENV)/bin/pip
+	@echo "setting up .venv with the development tools (once)"
+	@$(LOCKED) -r requirements-dev.lock
+	@$(OURS)
+	@touch $(VENV)/.runtime $@
+
+# Else each of the workers would compile all modules and tests by itself. What fails here fails there.
+$(VENV)/.compiled: $(VENV)/.development
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true
 	@touch $@
 
 clean:

@@ -19,6 +19,34 @@ STARTING = {
     "tests/nodes/test_story.py",
 }
 
+# Of the others, those that work for long, with their seconds. What is long begins early, so that no
+# worker is left alone with it at the end.
+LONG = {
+    "tests/simulator/test_worlds.py": 60,
+    "tests/nodes/test_five.py": 30,
+    "tests/nodes/test_views.py": 30,
+    "tests/nodes/test_catchup.py": 28,
+    "tests/nodes/test_withheld.py": 27,
+    "tests/nodes/test_any_bytes.py": 23,
+    "tests/nodes/test_epochs.py": 22,
+    "tests/simulator/test_planted_bugs.py": 19,
+    "tests/nodes/test_papers.py": 18,
+    "tests/nodes/test_cli.py": 14,
+    "tests/nodes/test_roster_acts.py": 13,
+    "tests/model/test_replay.py": 13,
+    "tests/nodes/test_post_quantum.py": 12,
+    "tests/nodes/test_node.py": 12,
+    "tests/nodes/test_convictions.py": 12,
+    "tests/nodes/test_candidate.py": 11,
+    "tests/simulator/test_losses.py": 11,
+    "tests/simulator/test_rosters.py": 11,
+    "tests/nodes/test_hostile_writers.py": 9,
+    "tests/nodes/test_presets.py": 8,
+    "tests/nodes/test_roster_command.py": 7,
+    "tests/simulator/test_freezing.py": 6,
+    "tests/simulator/test_lies.py": 6,
+}
+
 settings.register_profile(
     "push",
     max_examples=100,
@@ -45,12 +73,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what starts processes first, since it takes longest, and then files with most tests."""
+    """Put what starts processes first, then the files that take longest or have most tests."""
     sizes = Counter(item.path for item in items)
 
-    def place(item: pytest.Item) -> tuple[bool, int, str]:
-        starts = item.nodeid.partition("::")[0] in STARTING
+    def place(item: pytest.Item) -> tuple[bool, int, int, str]:
+        file = item.nodeid.partition("::")[0]
+        starts = file in STARTING
         assert starts or item.get_closest_marker("process") is None, f"STARTING lacks {item.path}"
-        return not starts, -sizes[item.path], str(item.path)
+        return not starts, -LONG.get(file, 0), -sizes[item.path], str(item.path)
 
     items.sort(key=place)

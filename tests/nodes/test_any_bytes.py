@@ -10,6 +10,7 @@ import sqlite3
 import ssl
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -58,6 +59,32 @@ def addresses(service: Service) -> list[Address]:
     return found
 
 
+class Held:
+    """What a node's database holds, read again only when somebody has committed to it."""
+
+    def __init__(self, database: Path) -> None:
+        self._connection = sqlite3.connect(database, check_same_thread=False)
+        self._version = -1
+        self._digest = ""
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def digest(self) -> str:
+        """A digest of all that is stored, but for what a node writes by itself as time goes on."""
+        ((version,),) = self._connection.execute("PRAGMA data_version").fetchall()
+        if version != self._version:
+            self._version, self._digest = version, self._read()
+        return self._digest
+
+    def _read(self) -> str:
+        execute = self._connection.execute
+        found = execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        names = {name for (name,) in found} - OWN_MEMORY
+        rows = [execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in sorted(names)]  # noqa: S608
+        return sha256(repr(rows).encode()).hexdigest()
+
+
 class Target(NamedTuple):
     """A node that serves, and good requests to it that change nothing."""
 
@@ -69,6 +96,7 @@ class Target(NamedTuple):
     values: dict[str, list[str]]
     """What may stand for a placeholder."""
     transport: ssl.SSLContext
+    database: "Held"
 
     def __repr__(self) -> str:
         return "Target"
@@ -97,20 +125,6 @@ class Target(NamedTuple):
         lines += [name + b": " + value for name, value in headers.items()]
         lines += [b"Content-Length: %d" % len(body), b"Connection: close"]
         return self.send(b"\r\n".join(lines) + b"\r\n\r\n" + body, peer=address.peer)
-
-    def held(self) -> str:
-        """A digest of all that is stored, but for what a node writes by itself as time goes on."""
-        connection = sqlite3.connect(self.station.database(HERE))
-        try:
-            found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            names = {name for (name,) in found} - OWN_MEMORY
-            rows = [
-                connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()  # noqa: S608
-                for name in sorted(names)
-            ]
-        finally:
-            connection.close()
-        return sha256(repr(rows).encode()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +173,17 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         # Alone from here on, so that whatever changes was changed by what we send.
         made.stop(THERE)
         service = made.nodes[HERE].service
-        yield Target(
-            made, desk, addresses(service), tokens, bodies, values, made.transport(THERE, HERE)
-        )
+        with contextlib.closing(Held(Path(made.database(HERE)))) as database:
+            yield Target(
+                made,
+                desk,
+                addresses(service),
+                tokens,
+                bodies,
+                values,
+                made.transport(THERE, HERE),
+                database,
+            )
 
 
 def peer_bodies(made: Station) -> dict[str, list[bytes]]:
@@ -370,9 +392,9 @@ def test_any_request_is_answered_or_refused_and_changes_nothing(
     target: Target, data: st.DataObject
 ) -> None:
     request = data.draw(requests(target))
-    before = target.held()
+    before = target.database.digest()
     check_answer(request[0], target.request(*request))
-    assert target.held() == before, request
+    assert target.database.digest() == before, request
 
 
 @settings(max_examples=150)
@@ -442,7 +464,7 @@ class _Bytes:
 
 @pytest.mark.parametrize("size", [1 << 16, 9 << 20])
 def test_a_huge_body_is_refused_wherever_it_is_sent(target: Target, size: int) -> None:
-    before = target.held()
+    before = target.database.digest()
     for address in target.addresses:
         if address.method != "POST" or (address.peer and size <= 1 << 20):
             continue
@@ -463,7 +485,7 @@ def test_a_huge_body_is_refused_wherever_it_is_sent(target: Target, size: int) -
         lines += [b"Transfer-Encoding: chunked", b"Connection: close", b"", b""]
         answer = target.send(b"\r\n".join(lines) + chunk, peer=address.peer)
         assert answer.status in {400, 413}, (address, answer)
-    assert target.held() == before
+    assert target.database.digest() == before
 
 
 def test_after_all_of_it_the_node_still_works(target: Target) -> None:

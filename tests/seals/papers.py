@@ -68,6 +68,7 @@ RESULT = documents.CaseResult(
 PROOF = documents.Proof(LINK, BUNDLE)
 
 
+@cache
 def laid(facts: documents.Facts = RECEIPT) -> documents.LaidOut:
     return documents.lay_out(documents.compose(facts), PROOF, picture(), faces())
 
@@ -158,8 +159,13 @@ def seal_digest(digest: bytes, property_info: str) -> bytes:
 
 
 @cache
+def unsealed() -> bytes:
+    return pdf.write_pdf(laid(), faces())
+
+
+@cache
 def sealed_pdf() -> bytes:
-    return pdf.seal_pdf(pdf.write_pdf(laid(), faces()), laid(), Paperkey())
+    return pdf.seal_pdf(unsealed(), laid(), Paperkey())
 
 
 @cache

@@ -14,7 +14,7 @@ from nodes.cli.demo.office import Office
 
 WORKERS: Final = 2
 REST_S: Final = 3.0
-"""Between a worker's cases, so that the machine has time for the story too."""
+"""Between a worker's cases while nobody waits for them, so that the story has the machine too."""
 FIRST_NUMBER: Final = 700_001
 
 
@@ -39,17 +39,20 @@ class Traffic:
     _numbers: Counter[str] = field(default_factory=Counter)
     _turns: Counter[tuple[str, str]] = field(default_factory=Counter)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
+    _hurry: asyncio.Event = field(default_factory=asyncio.Event)
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
     _is_over: bool = False
 
     def start(self) -> None:
         """Begin to carry cases."""
         self._is_over = False
+        self._hurry.clear()
         self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
 
     async def stop(self) -> None:
         """Carry what is under way to its end, and no more."""
         self._is_over = True
+        self._hurry.set()
         await asyncio.gather(*self._workers)
         self._workers = []
 
@@ -80,10 +83,12 @@ class Traffic:
             code: Count only cases with this region, if one is given.
         """
         before = self._ended[code]
+        self._hurry.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 while self._ended[code] < before + count and not self.failed:
                     await self._next()
+        self._hurry.clear()
         return self._ended[code] - before
 
     async def _next(self) -> None:
@@ -106,7 +111,8 @@ class Traffic:
                 self._under_way.subtract(codes)
                 self._moved.set()
                 self._moved = asyncio.Event()
-            await asyncio.sleep(REST_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), REST_S)
 
     def _plan(self) -> Plan:
         """Return the next case: of the pair that has had the fewest."""
