@@ -149,7 +149,7 @@ def load_lines(
         .order_by(lines.c.time_s, lines.c.size, lines.c.key_id)
     )
     page = connection.execute(query.limit(rows_max)).all()
-    if len(page) == rows_max:
+    if page and len(page) == rows_max:
         # While a key is being replaced two sign at once; the next page begins after both.
         last = page[-1]
         pair = and_(
