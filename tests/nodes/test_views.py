@@ -14,12 +14,12 @@ from nodes.core.settlement import WITHDRAWN, Settlement
 from nodes.ports import UseRow
 from tests.nodes.town import Town, furnish, lend, open_case
 
-A, B, C, D, E = "500000", "510000", "520000", "530000", "540000"
+A, B, C, E = "500000", "510000", "520000", "540000"
 
 
 @pytest.fixture
 def town() -> Town:
-    town = Town(A, B, C, D, E, staleness_s=180, refresh_s=30)
+    town = Town(A, B, C, E, staleness_s=180, refresh_s=30)
     town.start()
     furnish(town, B)
     furnish(town, E)
