@@ -131,8 +131,10 @@ async def _salvage(
     brought = len(caller.outstanding)
     deadline_s = time.monotonic() + HEIR_S
     while await caller.settle() and time.monotonic() < deadline_s:
-        # The new node has not heard of every log yet; what it refuses for that is tried again.
-        if any(error.code != "stale-view" for error in caller.refused.values()):
+        # The new node has not heard of every log yet; what it refuses for that is tried again, and
+        # with it what only stands on that, which it refuses for reasons of its own.
+        codes = {error.code for error in caller.refused.values()}
+        if codes and "stale-view" not in codes:
             break
         await heir.next_news()
     for error in list(caller.refused.values())[:3]:
