@@ -1,22 +1,23 @@
-"""The pages that the tables make: every kind of act, and the lives of what acts are about."""
+"""The pages that the tables make: every kind of act, the lives of things, the mechanisms."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from authz.mechanisms import MECHANISMS, Mechanism
+from authz.mechanisms import MECHANISMS
+from authz.questions import QUESTIONS
 from authz.records import About, Side, Signer, Step
 from authz.tables import LIVES
 from ledger.kind import Field, Kind, Kinds
 
 
 def reference(kinds: Kinds) -> str:
-    """Return the table as a page of Markdown: kinds, lives and mechanisms, each in its order."""
+    """Return the table as a page of Markdown: kinds and lives, each in its order."""
     lines = [
         "# Kinds of acts",
         "",
         "What can be recorded, by whom, and with which fields. A field in *italics* may be left",
-        "out. This page is made from the tables in `authz/kinds.py`, `authz/tables`,",
-        "`authz/mechanisms.py` and `seals/kinds.py`.",
+        "out. This page is made from the tables in `authz/kinds.py`, `authz/tables` and",
+        "`seals/kinds.py`. Which questions they answer, `docs/mechanisms.md` says.",
         "",
     ]
     for kind in kinds.values():
@@ -35,16 +36,6 @@ def reference(kinds: Kinds) -> str:
         for life in LIVES
         for (state, event), after in life.steps.items()
     ]
-    lines += [
-        "",
-        "# Mechanisms",
-        "",
-        "What the five policy documents ask for, in their words, and the acts that record it.",
-        "",
-        "| | mechanism | documents | acts |",
-        "|---|---|---|---|",
-    ]
-    lines += [_mechanism(it) for it in MECHANISMS]
     lines.append("")
     return "\n".join(lines)
 
@@ -130,10 +121,36 @@ def _row(name: str, field: Field) -> str:
     return f"| {shown} | {field.type.value}{choices} | {field.zh} | {field.en} |"
 
 
-def _mechanism(row: Mechanism) -> str:
-    asked = "; ".join(f"{document} “{phrase}”" for document, phrase in row.phrases)
-    acts = ", ".join(f"`{name}`" for name in row.kinds)
-    return f"| {row.number} | {row.name} | {asked} | {acts} |"
+def mechanisms_page() -> str:
+    """Return the eighty mechanisms as a page of Markdown: what is asked, and what answers it."""
+    lines = [
+        "# Mechanisms",
+        "",
+        "What the five policy documents ask for, in their words; the acts that record it; what an",
+        "auditor asks, and the commands that answer. Capitals stand for what is filled in, and",
+        "`docs/kinds.md` says more of each act. Codes are those of findings and refusals that say",
+        "it was broken: `shouxin findings` lists them, `docs/formats/own.md` section 10 has them.",
+        "This page is made from `authz/mechanisms.py` and `authz/questions.py`.",
+        "",
+    ]
+    for row in MECHANISMS:
+        question = QUESTIONS[row.number]
+        lines += [f"## {row.number}. {row.name}", "", f"Asked: {question.asked}", ""]
+        lines += [f"* {document}: “{phrase}”" for document, phrase in row.phrases]
+        lines.append(f"* Acts: {_listed(row.kinds)}")
+        if question.codes:
+            lines.append(f"* Codes: {_listed(question.codes)}")
+        lines.append(f"* How to ask: {_listed(map(_ask, question.asks))}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _ask(ask: str) -> str:
+    return ask if ask.startswith("GET ") else f"shouxin {ask}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 # ---- lives --------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ async def windows_of(request: web.Request) -> web.Response:
     now_s = service.now_s()
 
     def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
-        fact = _newest(service, connection, item)
+        fact = newest_of(service, connection, item)
         if fact is None or not fact.live:
             return [], None
         covered = (item, fact.state["dept"])
@@ -105,7 +105,7 @@ async def ungranted(request: web.Request) -> web.Response:
         names = load_names(connection, region, "item", after=after, rows_max=rows_max)
         rows = []
         for name in names:
-            fact = _newest(service, connection, name)
+            fact = newest_of(service, connection, name)
             if fact is None or not fact.live:
                 continue
             if not is_lent(connection, (name, fact.state["dept"]), now_s):
@@ -131,7 +131,7 @@ def _may(
     """
     origin = _origin(service, place)
     used_name = quota_object(place[:6], grant)
-    offer = _newest(service, connection, grant)
+    offer = newest_of(service, connection, grant)
     sat, acceptance, used = newest(
         connection, LogIDs(), [(origin, it, INDEX_PAST_ALL) for it in (place, grant, used_name)]
     )
@@ -169,7 +169,7 @@ def _windows_of(service: Service, connection: Connection, hall: str) -> list[str
     while names := load_names(connection, hall[:6], "window", after=after, rows_max=ROWS_DEFAULT):
         after = names[-1]
         for name in names:
-            fact = _newest(service, connection, name)
+            fact = newest_of(service, connection, name)
             if fact is not None and fact.live and hall_of(fact.state) == hall:
                 found.append(name)
     return found
@@ -177,11 +177,11 @@ def _windows_of(service: Service, connection: Connection, hall: str) -> list[str
 
 def _is_offered(service: Service, connection: Connection, grant: str) -> bool:
     """Say whether a grant stands by its newest row; a log that came after may say otherwise."""
-    fact = _newest(service, connection, grant)
+    fact = newest_of(service, connection, grant)
     return fact is not None and fact.live
 
 
-def _newest(service: Service, connection: Connection, name: str) -> Fact | None:
+def newest_of(service: Service, connection: Connection, name: str) -> Fact | None:
     """Return the newest row of an object in the log of the region that numbered it."""
     [fact] = newest(connection, LogIDs(), [(_origin(service, name), name, INDEX_PAST_ALL)])
     return fact

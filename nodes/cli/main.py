@@ -115,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     asking.add_check(commands)
     asking.add_sweeps(commands)
     asking.add_records(commands)
+    asking.add_gaps(commands)
     asking.add_work_ledger(commands)
     asking.add_milestones(commands)
     asking.add_trace(commands)

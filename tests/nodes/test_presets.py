@@ -120,3 +120,26 @@ def test_records_are_listed_as_they_stand_and_as_they_stood(
     assert "没有这样的记录" in capsys.readouterr().out
     for wrong in (["Grant", "370402"], ["grant", "37"], ["grant", "370402", "--at", "1 May"]):
         assert main(["records", *wrong, *node]) == 2
+
+
+def test_what_a_region_lacks_is_listed(county: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    node = ["--node", str(county.founded.folder / "370402")]
+
+    def found(*given: str) -> dict[str, set[str]]:
+        assert main(["gaps", *given, *node, "--json"]) == 1
+        told: dict[str, set[str]] = {}
+        for it in json.loads(capsys.readouterr().out)["gaps"]:
+            told.setdefault(it["code"], set()).add(it["object"])
+        return told
+
+    places = ("shizhong-1", "shizhong-2", "yuanqu-1", "zhenjie-1")
+    windows = {f"370402/window/{place}" for place in places}
+    assert found("contacts", "370402", "--days", "30") == {"no-contact": windows}
+    assert found("equipment", "370402") == {"not-attested": windows}
+    assert all("/item/" in name for name in found("oversight", "370402")["no-supervisor"])
+    assert found("listing", "370402").keys() == {"not-listed"}
+    assert main(["gaps", "blanks", "370402", *node]) == 0
+    assert "Nothing is missing" in capsys.readouterr().out
+    assert main(["gaps", "contacts", "370402", *node, "--lang", "zh"]) == 1
+    assert "未公布联络信息" in capsys.readouterr().out
+    assert main(["gaps", "money", "370402", *node]) == 4

@@ -78,6 +78,26 @@ def add_records(commands: Commands) -> None:
     add_question(records)
 
 
+def add_gaps(commands: Commands) -> None:
+    """Add ``shouxin gaps``."""
+    gaps = command(
+        commands,
+        "gaps",
+        "gaps:gaps",
+        "list what a region lacks in one respect (status 1 if there is anything)",
+    )
+    gaps.add_argument(
+        "what",
+        metavar="WHAT",
+        help="blanks, contacts, equipment, listing, outlets, oversight or pairs",
+    )
+    gaps.add_argument("region", metavar="REGION")
+    gaps.add_argument(
+        "--days", type=int, default=0, help="of contacts: stale after so many (default: 90)"
+    )
+    add_question(gaps)
+
+
 def add_work_ledger(commands: Commands) -> None:
     """Add ``shouxin workledger`` and ``bulletin``."""
     ledger = command(
