@@ -8,10 +8,13 @@ function of an ``Acting``; whatever it may look at is in there, so all nodes rea
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ledger.roster import Roster
 from ledger.statement import Act, Statement, UnverifiedStatement
+
+UNJUDGED: Final = "unjudged"
+"""Stands in a row of which the node knows no more than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,8 @@ class Fact:
     """What one entry left an object as, in one log. Rows are only ever added.
 
     ``state["live"]`` is False once the object has ended (revoked, suspended, closed); objects that
-    cannot end have no such key.
+    cannot end have no such key. A row with ``UNJUDGED`` says that an act may have changed the
+    object, and that what the act rests on is not copied here.
     """
 
     origin: str
@@ -32,6 +36,11 @@ class Fact:
     def live(self) -> bool:
         """Whether the object has not ended."""
         return self.state.get("live", True) is True
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is known here what the entry left the object as."""
+        return UNJUDGED not in self.state
 
 
 # These are named tuples: each act makes a dozen, and a frozen dataclass takes three times as long.

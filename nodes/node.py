@@ -257,7 +257,14 @@ class Node:
         }
         self._sight = Sight(settings.limits.facts_cached_max)
         self._projection = Projection(
-            Ground(rosters, self._kinds, self._sight, self._state_of, sm2=self._ports.sm2)
+            Ground(
+                rosters,
+                self._kinds,
+                self._sight,
+                self._state_of,
+                sm2=self._ports.sm2,
+                is_near=rosters.near(settings.region).__contains__,
+            )
         )
         self._follower = Follower(self._projection, settings.limits)
         for origin, (size, state) in notes.load_projections(connection).items():
@@ -304,6 +311,7 @@ class Node:
             rosters.newest.closed,
         )
         self._shelf = Shelf()
+        self._viewed = 0
         self._take_over(reader)
         self._settlement = Settlement(self._own, rosters.newest.closed)
         self._has_not_followed = True
@@ -666,12 +674,23 @@ class Node:
             root = self._projection.ground.root(origin, known.size, reader)
             if whole is not None and root == known.root:
                 self._shelf.put(origin, whole)
+        self._rely()
         lacking = {
             **self._network.pinned(),
+            **self._network.followed(),
             **self._follower.lacking(self._stored),
             **succession.lacking(self._rosters.newest.closed, self._stored),
         }
         self._write(self._network.catch_up(lacking, reader))
+
+    def _rely(self) -> None:
+        """Follow the logs that our own log relies on, or was asked to rely on."""
+        views, missed = self._sequencer.state.views, self._shelf.missed
+        if missed or len(views) != self._viewed:
+            self._viewed = len(views)
+            for origin in (*views, *missed):
+                self._network.follow(origin)
+            missed.clear()
 
     def _settle(self, judged: Sequence[tuple[str, Effects]], reader: StoreReader) -> None:
         """Take note of what newly judged entries show of uses and of accepted offers."""

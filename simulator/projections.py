@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from authz.custody import HOLDING
 from ledger.encoding import decode
+from ledger.kind import UNJUDGED
 from ledger.lineage import living
 from simulator.machine import Machine
 from simulator.watched import Watched
@@ -25,6 +26,8 @@ PROJECTIONS: Final = {
     ),
     "evidence": ("{low}, high, seen_by_s, at", "low"),
 }
+NOBODY_JUDGED: Final = b""
+"""Stands for the rows of an entry that nobody has judged so far."""
 GROWING: Final = ("facts", "mentions")
 """What entries leave behind for good: comparable though one node has judged more than another."""
 SETTLED_LATER: Final = ("findings", "uses")
@@ -99,6 +102,14 @@ class Projections:
         for name in touched:
             self._check_holder(machine, name)
 
+    def _unjudged(self, machine: Machine, origin: str) -> set[int]:
+        """Return the entries of a log that a machine says are not judged there."""
+        rows = machine.disk.database.execute(
+            'SELECT DISTINCT "index" FROM facts WHERE log_id = ? AND instr(state, ?)',
+            (self._watched.log_id(machine, origin), UNJUDGED.encode()),
+        )
+        return {index for (index,) in rows}
+
     def _read_new(self, machine: Machine, origin: str, size: int, touched: dict[str, None]) -> None:
         """Compare what newly judged entries left behind here with what they left elsewhere."""
         region = machine.region
@@ -107,9 +118,16 @@ class Projections:
         known = self._growing[origin]
         has_branches = origin in self._watched.reference.branches
         for at, rows in self._grown(machine, origin, start, size, touched):
+            if is_unjudged(rows):
+                self._watched.world.count("an act was not judged here")
+                if at == len(known):
+                    known.append(NOBODY_JUDGED)
+                continue
             digest = blake2b(repr(rows).encode(), digest_size=16).digest()
             if at < len(known):
-                if known[at] != digest and not has_branches:
+                if known[at] == NOBODY_JUDGED:
+                    known[at] = digest
+                elif known[at] != digest and not has_branches:
                     raise BrokenError(
                         f"{_table(rows)} {origin} at {at} differ between {region} and others: "
                         f"{rows}"
@@ -144,7 +162,9 @@ class Projections:
             yield index, found.get(index, [])
         standing = self._standing[machine.region]
         for row in rows:
-            if len(row) == 4 and "/case/" in row[1]:
+            if len(row) == 4 and "/case/" in row[1] and is_unjudged((row,)):
+                self._standing[machine.region].get(row[1], {}).pop(origin, None)
+            elif len(row) == 4 and "/case/" in row[1]:
                 standing.setdefault(row[1], {})[origin] = _decoded(row[3])
                 touched[row[1]] = None
 
@@ -197,13 +217,15 @@ class Projections:
             return
         same = judged[other.region][origin] == size
         all_same = judged[one.region] == judged[other.region]
+        nodes = (one, other)
+        skipped = set[int]().union(*(self._unjudged(it, origin) for it in nodes))
         if all_same:
             self._watched.world.count("two nodes compared in full")
         for table in PROJECTIONS:
             # A closed log is dated by what the log that follows it says.
             is_late = table in SETTLED_LATER or origin in self._watched.reference.newest.closed
             if table in GROWING or (all_same if is_late else same):
-                rows = [self._projected(it, table, origin, low, size) for it in (one, other)]
+                rows = [self._projected(it, table, origin, low, size, skipped) for it in nodes]
                 if rows[0] != rows[1]:
                     differing = sorted(set(rows[0]) ^ set(rows[1]), key=repr)[:4]
                     raise BrokenError(
@@ -219,17 +241,28 @@ class Projections:
             for origin in self._watched.reference.branches
         )
 
-    def _projected(
-        self, machine: Machine, table: str, origin: str, low: int, size: int
+    def _projected(  # noqa: PLR0917 - one call
+        self,
+        machine: Machine,
+        table: str,
+        origin: str,
+        low: int,
+        size: int,
+        skipped: set[int],
     ) -> list[tuple[object, ...]]:
         columns, key = PROJECTIONS[table]
         names = ", ".join(f'"{name.strip()}"' for name in columns.format(low=key).split(","))
         rows = machine.disk.database.execute(
-            f'SELECT {names} FROM {table} WHERE log_id = ? AND "{key}" >= ? '  # noqa: S608 - our own words
+            f'SELECT "{key}", {names} FROM {table} WHERE log_id = ? AND "{key}" >= ? '  # noqa: S608 - our own words
             f'AND "{key}" < ? ORDER BY {names}',
             (self._watched.log_id(machine, origin), low, size),
         )
-        return rows.fetchall()
+        return [row[1:] for row in rows if row[0] not in skipped]
+
+
+def is_unjudged(rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Say whether rows of one entry say that it is not judged where they come from."""
+    return any(len(row) == 4 and UNJUDGED.encode() in row[3] for row in rows)
 
 
 def _table(rows: Sequence[tuple[Any, ...]]) -> str:

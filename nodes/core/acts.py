@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from authz.tally import NOBODY, tallies
 from authz.ties import fields_followed, ties_of
-from ledger.errors import RefusedError, UnverifiedError
+from ledger.errors import LedgerError, RefusedError, UnverifiedError
 from ledger.judge import SIGNER, judge, kind_of, wants
 from ledger.keys import key_thumbprint
 from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Need, Severity, ViewFact
@@ -17,6 +17,7 @@ from nodes.core.effects import Effects
 from nodes.core.ground import Ground
 from nodes.core.log_state import LogState
 from nodes.core.ready import FindingRow
+from nodes.core.unjudged import NotJudgedError, Reach, unknown
 from nodes.ports import Reader, UseRow
 
 
@@ -40,6 +41,7 @@ class Acts:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._followed = fields_followed(ground.kinds)
+        self._reach = Reach(ground.kinds)
 
     def check_signature(
         self, roster: Roster, origin: str, unverified: UnverifiedStatement, reader: Reader
@@ -67,6 +69,7 @@ class Acts:
 
         Raises:
             UnverifiedError: ``unknown-key``.
+            NotJudgedError: Whose key it is, is not known here.
         """
         region = roster.region_of_origin(origin)
         issuer, kid = statement.issuer, statement.kid
@@ -76,6 +79,8 @@ class Acts:
                 raise UnverifiedError("not the region's issuer key", code="unknown-key")
             return public
         fact = self._ground.sight.newest(reader, origin, key_object(region, kid))
+        if fact is not None and not fact.is_judged:
+            raise NotJudgedError((statement.subject,))
         if fact is None or not fact.live or fact.state.get("party") != issuer:
             raise UnverifiedError(f"no live key of {issuer} here", code="unknown-key")
         found: bytes = fact.state["key"]
@@ -93,6 +98,7 @@ class Acts:
         """Judge an act by the table of kinds, as it would stand at ``index``.
 
         Raises:
+            NotJudgedError: It rests on what is not known here.
             LedgerError: The act is void, or may not be appended.
         """
         act = statement.act
@@ -110,10 +116,20 @@ class Acts:
         )
         try:
             needs = wants(kind, draft, own, region, roster)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LedgerError, LookupError, TypeError, ValueError, AttributeError) as error:
+            if own is not None and not own.is_judged:
+                # What it wants depends on what is not known.
+                raise NotJudgedError((statement.subject,)) from error
+            if isinstance(error, LedgerError):
+                raise
             raise _unjudgeable(kind, error) from error
-        views = self._views(state, statement, index, reader) if act.citations else {}
+        views, is_judged = (
+            self._views(state, statement, index, reader) if act.citations else ({}, True)
+        )
         facts = self.resolve(origin, needs, views, reader)
+        rests_on = (own, *facts.values())
+        if not is_judged or not all(fact is None or fact.is_judged for fact in rests_on):
+            raise NotJudgedError(self._reach.of(statement.subject, needs))
         if act.citations:
             self._check_leaves(origin, statement, index, facts, reader)
         acting = Acting(
@@ -162,7 +178,11 @@ class Acts:
             leaf_at=lambda old, at: reader.leaves([(old, at)])[0],
             sm2=self._ground.sm2_of(roster),
         )
-        verdict = self.judge_act(state, judged, index, reader, is_salvaged=True)
+        try:
+            verdict = self.judge_act(state, judged, index, reader, is_salvaged=True)
+        except NotJudgedError as error:
+            mark = salvage_mark(origin, statement)
+            raise NotJudgedError((*error.touched, mark.object)) from error
         changes = (*verdict.judgement.changes, salvage_mark(origin, statement))
         return judged, verdict._replace(judgement=verdict.judgement._replace(changes=changes))
 
@@ -259,6 +279,35 @@ class Acts:
         if statement.act.citations:
             effects.noticed.append((index, statement))
 
+    def take_unjudged(  # noqa: PLR0917 - in the order of ``take``
+        self,
+        state: LogState,
+        statement: UnverifiedStatement,
+        index: int,
+        touched: Iterable[str],
+        effects: Effects,
+        reader: Reader,
+    ) -> None:
+        """Take an act in that is not judged here: what it may have changed is not known any more.
+
+        Args:
+            state: Of the log.
+            statement: The act.
+            index: Where it stands.
+            touched: The objects that it may have changed.
+            effects: Takes what follows.
+            reader: Of the store.
+        """
+        origin, sight = state.origin, self._ground.sight
+        rows = [
+            Fact(origin, name, index, statement.leaf, unknown(sight.newest(reader, origin, name)))
+            for name in sorted(touched)
+        ]
+        effects.facts += rows
+        sight.add(rows)
+        state.unjudged += 1
+        self.tie(state, statement, index, None, effects, signed=True)
+
     def tie(
         self,
         state: LogState,
@@ -298,13 +347,16 @@ class Acts:
         statement: Statement | UnverifiedStatement,
         index: int,
         reader: Reader,
-    ) -> dict[str, ViewFact]:
+    ) -> tuple[dict[str, ViewFact], bool]:
         """Return the views that an act cites, each found in this log below the act.
+
+        With them, whether all of them are judged here.
 
         Raises:
             RefusedError: ``void-citation``.
         """
         views: dict[str, ViewFact] = {}
+        is_judged = True
         for citation in statement.act.citations:
             if citation.role != ROLE_VIEW:
                 continue
@@ -318,12 +370,13 @@ class Acts:
                 view = None
                 if fact is not None and fact.origin == state.origin and "fresh_at" in fact.state:
                     view = view_of(fact)
+                    is_judged = is_judged and fact.is_judged
             if view is None or (view.index, view.leaf) != (citation.index, citation.leaf):
                 raise RefusedError(
                     f"entry {citation.index} is no view of {citation.origin}", code="void-citation"
                 )
             views[citation.origin] = view
-        return views
+        return views, is_judged
 
     def _check_leaves(
         self,

@@ -78,7 +78,9 @@ class Audit:
             streams = tuple(
                 (role, origin)
                 for origin in roster.origins
+                # Lines on what we do not hold could not stand out.
                 if region in roster.witnesses_of(origin)
+                and (origin == heads.own or origin in heads.logs)
                 for role in _ASKED
             )
             if region != heads.region and streams:

@@ -140,7 +140,7 @@ class CatchUp:
             return ()
         for origin, head in lacking.items():
             is_here = self._heads.stored_size(origin) >= head.checkpoint.size
-            if is_here or not (origin in self._heads.logs or origin in self._heads.closed):
+            if is_here or origin == self._heads.own:
                 continue
             target = self._target(head, known.get(origin))
             job = self._jobs.get(origin)
@@ -220,7 +220,8 @@ class CatchUp:
     def _may_hold(self, peer: str, origin: str) -> bool:
         if origin in self._heads.closed:
             return True
-        return peer == self._heads.logs[origin] or peer in self._heads.rosters.witnesses_of(origin)
+        rosters = self._heads.rosters
+        return peer == rosters.region_of_origin(origin) or peer in rosters.witnesses_of(origin)
 
     def _target(self, head: SignedHead, known: Known | None) -> SignedHead:
         """Return the head to aim at: the largest known, or our row's where that is beyond it."""
@@ -245,8 +246,9 @@ class CatchUp:
     def _is_refused(self, job: _Job) -> bool:
         """Say whether nobody who may hold a log has given what a job needs of it."""
         origin = job.target.checkpoint.origin
-        asked = {self._heads.logs.get(origin), *self._heads.rosters.witnesses_of(origin)}
-        return asked - {None, self._heads.region} <= job.refused
+        rosters = self._heads.rosters
+        asked = {rosters.region_of_origin(origin), *rosters.witnesses_of(origin)}
+        return asked - {self._heads.region} <= job.refused
 
     def _begin(
         self, target: SignedHead, reader: LogReader, *, is_below: bool = False

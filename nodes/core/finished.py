@@ -72,6 +72,13 @@ class FinishedNotes:
             return Ready(replies=(Reply(event.request_id, refusal(error)),))
         return Ready(writes=writes, replies=(Reply(event.request_id, PeerReply(204)),))
 
+    def hear(self, data: bytes, now_ms: int, reader: LogReader) -> tuple[Write, ...]:
+        """Take a note that a log's writer answered with, whatever lines it has by now."""
+        try:
+            return self._take(data, now_ms, reader)
+        except LedgerError:
+            return ()
+
     def _take(self, data: bytes, now_ms: int, reader: LogReader) -> tuple[Write, ...]:
         # Most of what comes is a repetition. It is told apart before any signature is checked.
         note = Note.decode(data)

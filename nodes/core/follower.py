@@ -62,6 +62,8 @@ class Follower:
             for origin in stored:
                 state = self.states.get(origin)
                 if state is None:
+                    if not stored[origin]:
+                        continue
                     state = self.states[origin] = self._projection.new_state(origin)
                 end = min(
                     stored[origin], state.size + min(left, self._limits.judged_chunk_entries_max)

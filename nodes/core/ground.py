@@ -28,6 +28,8 @@ class Ground:
         state_of: How far another log is judged here; what views name beyond it must wait. None
             where nothing is.
         sm2: Checks SM2 signatures, where the roster names them.
+        is_near: Says whether a log is judged whole here: our own, and those that we witness. Any
+            other is followed as far as these rely on it, and no further.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class Ground:
         state_of: Callable[[str], LogState | None],
         *,
         sm2: CheckSM2 = no_sm2,
+        is_near: Callable[[str], bool] = lambda _origin: True,
     ) -> None:
+        self.is_near = is_near
         self._sm2 = sm2
         self.rosters = rosters
         self.kinds = kinds

@@ -35,6 +35,8 @@ class LogState:
     """The newest view of each other log."""
     times: list[tuple[int, int]] = field(default_factory=list)
     """(first index, declared time) of runs of entries whose ``seen_by`` is not fixed yet."""
+    unjudged: int = 0
+    """How many entries are not judged here, since they rest on logs that are not followed."""
     objects: ObjectMap = field(default_factory=ObjectMap)
     """The object map as of the last block record, and the acts since; stored by itself."""
 
@@ -87,14 +89,16 @@ class LogState:
                 [evidence.quorum, evidence.size, evidence.floor_s],
                 [list(cover) for cover in evidence.covers],
                 [list(epoch) for epoch in self.epochs],
+                # A state stored before there were such entries ends here.
+                *([self.unjudged] if self.unjudged else []),
             ]
         )
 
     @classmethod
     def decode(cls, origin: str, size: int, state: bytes) -> "LogState":
         """Read what ``encode`` wrote."""
-        height, published_size, others_size, base_s, settled, covers, epochs = encoding.decode(
-            state
+        height, published_size, others_size, base_s, settled, covers, epochs, *unjudged = (
+            encoding.decode(state)
         )
         quorum, settled_size, floor_s = settled
         evidence = Evidence(quorum, settled_size, tuple(Cover(*cover) for cover in covers), floor_s)
@@ -107,6 +111,7 @@ class LogState:
             published_size,
             others_size,
             base_s,
+            unjudged=sum(unjudged),
         )
 
     def grow(self, time_s: int, *, is_block: bool) -> None:

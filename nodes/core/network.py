@@ -133,6 +133,11 @@ class _Asking:
     """A question about our own log, at the start."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """A question to a log's writer for its newest note; from then on it tells us of its log."""
+
+
 _Job = (
     Outgoing
     | tuple[str, Outgoing]
@@ -140,6 +145,7 @@ _Job = (
     | _Told
     | _Rosters
     | _Asking
+    | _Listening
     | recovery.Fetch
     | Pull
     | Page
@@ -225,14 +231,24 @@ class Network:
         self.rebuild: recovery.Rebuild | None = None
         """While entries of our own log are being fetched back; None otherwise."""
         self._claim = state.memory.get(CLAIM, b"")
-        members = {peer for roster in rosters.last_two() for peer in roster.members}
-        others = sorted(members - {region})
-        foreign_peers = [witness.peer for witness in foreign]
-        self._submit = {peer: _Lane(peer) for peer in (*others, *foreign_peers)}
-        self._ask = {peer: _Lane(peer) for peer in others}
-        self._unasked = set(rosters.witnesses_of(self.heads.own))
+        self._members = {peer for roster in rosters.last_two() for peer in roster.members}
+        self._witnesses = set(rosters.witnesses_of(self.heads.own))
+        self._submit = {witness.peer: _Lane(witness.peer) for witness in foreign}
+        self._ask: dict[str, _Lane] = {}
+        is_whole = self._witnesses >= rosters.newest.members.keys() - {region}
+        near = self._witnesses | set(self.heads.logs.values())
+        self._reach(self._members if is_whole else near)
+        self._listeners: set[str] = set()
+        """Regions that follow our log, and are no witnesses of it."""
+        self._followed: dict[str, int] = {}
+        """By region, when the writer of a log that we follow is asked again to tell us of it."""
+        self._reached: set[str] = set()
+        """Logs whose writer and witnesses have a lane."""
+        self._unasked = set(self._witnesses)
         self._unheard = set(self._unasked)
         self._flying: dict[int, _Lane] = {}
+        self._own_newest = NEWEST + origin_hash(self.heads.own)
+        self._listening_ms = rosters.newest.constants.refresh_s * 1000
 
     # ---- what the node reads and says -----------------------------------------------------------
 
@@ -307,6 +323,45 @@ class Network:
         """Ask mirrors until a note of ``origin`` has a ``fresh_at`` from ``not_before_s`` on."""
         self.freshen.want(origin, not_before_s)
 
+    def _reach(self, peers: Iterable[str]) -> None:
+        """Give members a lane of each sort, those that have none."""
+        for peer in sorted(set(peers) & self._members - {self.heads.region} - self._ask.keys()):
+            self._submit[peer], self._ask[peer] = _Lane(peer), _Lane(peer)
+
+    def _reach_holders(self, origin: str) -> None:
+        """Give whoever holds a log a lane."""
+        if origin not in self._reached:
+            self._reached.add(origin)
+            found = set(self._rosters.witnesses_of(origin))
+            self._reach(found | {self._rosters.region_of_origin(origin)})
+
+    def follow(self, origin: str) -> None:
+        """Copy a log that our own log relies on, though we do not witness it.
+
+        Its writer is asked to tell us of it, and its witnesses for a note to begin with.
+        """
+        if origin in self.heads.logs or origin == self.heads.own or origin in self.heads.closed:
+            return
+        region = self._rosters.region_of_origin(origin)
+        if region not in self._followed:
+            self._reach_holders(origin)
+            self._followed[region] = 0
+            self.freshen.want(origin, 1)
+
+    def followed(self) -> Mapping[str, SignedHead]:
+        """Return the newest notes of logs that we follow, as far as our copies do not reach them.
+
+        Nobody brings us their entries.
+        """
+        found: dict[str, SignedHead] = {}
+        for region in self._followed:
+            origin = self._rosters.home_of(region)
+            known = self.finished.known.get(origin)
+            if known is not None and known.size > self.heads.stored_size(origin):
+                checkpoint = Checkpoint(origin, known.size, known.root)
+                found[origin] = SignedHead(checkpoint, known.note)
+        return found
+
     def catch_up(self, lacking: Mapping[str, SignedHead], reader: LogReader) -> tuple[Write, ...]:
         """Pull what is lacking of other logs, each at least up to a head that its mirrors signed.
 
@@ -314,6 +369,7 @@ class Network:
         """
         if not self.heads.halted:
             for origin in lacking:
+                self._reach_holders(origin)
                 if origin in self.heads.logs and origin not in self.finished.known:
                     self.freshen.want(origin, 1)
         return self.catchup.want(lacking, self.finished.known, reader)
@@ -421,6 +477,9 @@ class Network:
         if path == FINISHED:
             return self._finished(event, now_ms, reader)
         if path.startswith(NEWEST):
+            if event.caller in self._members and path == self._own_newest:
+                self._reach((event.caller,))
+                self._listeners.add(event.caller)
             newest = self.candidate.newest
             return self.mirror.newest(event, b"" if newest is None else newest.note)
         if LINES_PAGE.match(path):
@@ -500,6 +559,8 @@ class Network:
                 return ()
             case _Asking():
                 return self._take_own(lane, status, body, now_ms, reader)
+            case _Listening():
+                return self.finished.hear(body, now_ms, reader) if status == 200 else ()
             case recovery.Fetch():
                 if self.rebuild is None:
                     return ()
@@ -592,9 +653,15 @@ class Network:
             return (self._send(lane, _Rosters(newest), ROSTERS, body, now_ms),)
         if self.heads.halted:
             return ()
-        if lane.told < self.candidate.finished_count:
+        is_told = lane.peer in self._witnesses or lane.peer in self._listeners
+        if is_told and lane.told < self.candidate.finished_count:
             told = _Told(self.candidate.finished_count)
             return (self._send(lane, told, FINISHED, self.candidate.finished_note, now_ms),)
+        listening = self._followed.get(lane.peer)
+        if listening is not None and not 0 < listening - now_ms <= self._listening_ms:
+            self._followed[lane.peer] = now_ms + self._listening_ms
+            path = NEWEST + origin_hash(self._rosters.home_of(lane.peer))
+            return (self._send(lane, _Listening(), path, b"", now_ms),)
         # A long pull and questions take turns: their answers may give it a larger head to aim at.
         lane.pulls_next = not lane.pulls_next
         question = None if lane.pulls_next else self.freshen.question(lane.peer, now_ms)
@@ -661,6 +728,7 @@ class Network:
     def _wake_at_ms(self, now_ms: int) -> int | None:
         due = [lane.deadline_ms + 1 for lane in self._flying.values()]
         due += [lane.due_ms for lane in self._ask.values() if lane.in_flight is None]
+        due += self._followed.values()
         if self.rebuild is not None:
             due += self.rebuild.wake_at_ms()
         if not self.heads.halted:

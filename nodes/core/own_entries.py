@@ -95,6 +95,7 @@ class OwnEntries:
                 self.append_view(origin)
                 current = self._state.views[origin]
         if current is None:
+            self._shelf.missed.add(origin)
             raise RefusedError(f"no view of {origin} can be had yet", code="stale-view")
         return current
 

@@ -16,7 +16,7 @@ from ledger.equivocation import (
 )
 from ledger.errors import ConflictError, MalformedError, RefusedError, UnverifiedError
 from ledger.frozen import FROZEN_KIND, Frozen, decode_frozen
-from ledger.kind import Fact, Severity, ViewFact
+from ledger.kind import UNJUDGED, Fact, Severity, ViewFact
 from ledger.lineage import before
 from ledger.roster import Roster
 from ledger.roster_acts import ROSTER_KINDS
@@ -32,6 +32,7 @@ from nodes.core.ready import FindingRow, PutEvidence
 from nodes.core.roster_judge import RosterJudge, assemble
 from nodes.core.rosters import RULES_KNOWN
 from nodes.core.sight import INDEX_PAST_ALL
+from nodes.core.unjudged import NotJudgedError
 from nodes.core.waiting import Wait, wait_for_clock
 from nodes.ports import Reader
 
@@ -79,6 +80,8 @@ class OwnWords:
             self._blocks.show_lines(state, block, counts, reader, effects)
             self._blocks.take_block(state, statement, block, counts, effects)
         elif act.kind in ROSTER_KINDS:
+            if not self._ground.is_near(state.origin):
+                raise NotJudgedError((statement.subject,))
             row = self.judge_roster_act(state, statement, reader)
             self.take_roster_act(state, statement, row, effects)
         elif act.kind == FROZEN_KIND:
@@ -103,6 +106,9 @@ class OwnWords:
             view = self._decode_view(state, act.body)
             if view.origin != statement.subject or view.origin == state.origin:
                 raise MalformedError("a view is of the log that it is about", code="bad-field")
+            if not self._is_followed(state.origin, view.origin, own):
+                self._take_unjudged_view(state, statement, view, effects)
+                return
             viewed = self._ground.state_of(view.origin)
             if viewed is None or view.size > viewed.size:
                 checkpoint = Checkpoint(view.origin, view.size, view.root)
@@ -133,6 +139,8 @@ class OwnWords:
         if statement.issuer != region or act.version != 1 or act.citations:
             raise RefusedError(f"{act.kind} is the log's own word", code="not-entitled")
         own = self._ground.sight.newest(reader, state.origin, statement.subject)
+        if own is not None and not own.is_judged:
+            return own  # whether the entry before stands is not known
         if act.previous != (None if own is None else own.leaf):
             raise ConflictError(state.size, code="wrong-previous")
         return own
@@ -186,6 +194,30 @@ class OwnWords:
                 f"the note of an epoch of {view.origin}, and it alone, has lines by both versions",
                 code="uncounted-lines",
             )
+
+    def _is_followed(self, origin: str, viewed: str, before: Fact | None) -> bool:
+        """Say whether a view in a log is judged here, and what it shows copied for that.
+
+        All that a log near us views is, and of a log that is only followed, what is near anyway.
+        """
+        is_near = self._ground.is_near(origin) or self._ground.is_near(viewed)
+        return is_near and (before is None or before.is_judged)
+
+    def _take_unjudged_view(
+        self, state: LogState, statement: UnverifiedStatement, view: View, effects: Effects
+    ) -> None:
+        """Take a view in of what is not copied here: that it stands, nobody here can say."""
+        found = {"size": view.size, "root": view.root, "fresh_at": view.fresh_at_s}
+        row = Fact(
+            state.origin,
+            view.origin,
+            state.size,
+            statement.leaf,
+            {**found, "live": False, UNJUDGED: True},
+        )
+        effects.facts.append(row)
+        self._ground.sight.add((row,))
+        state.unjudged += 1
 
     def take_view(self, state: LogState, view: ViewFact, effects: Effects) -> None:
         """Take a view in."""

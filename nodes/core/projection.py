@@ -22,6 +22,7 @@ from nodes.core.ground import Ground, stored_nodes
 from nodes.core.log_state import LogState
 from nodes.core.own_words import LOG_KINDS, OwnWords
 from nodes.core.ready import FindingRow
+from nodes.core.unjudged import NotJudgedError
 from nodes.ports import Reader
 
 MAP_PENDING_MAX: Final = 8_192
@@ -54,7 +55,7 @@ class Projection:
         loaded = LogState.decode(origin, size, state)
         for other in self.ground.rosters.chain.origins():
             fact = self.ground.sight.below(reader, origin, other, size)
-            if fact is not None and fact.origin == origin != other:
+            if fact is not None and fact.origin == origin != other and fact.is_judged:
                 loaded.views[other] = view_of(fact)
         map_size, root = reader.map_head(origin)
         if not self._is_map_root(origin, map_size, root, reader):
@@ -109,6 +110,8 @@ class Projection:
             else:
                 verdict = self.acts.judge_act(state, unverified, index, reader)
                 self.acts.take(state, unverified, index, verdict, effects)
+        except NotJudgedError as error:
+            self.acts.take_unjudged(state, unverified, index, error.touched, effects, reader)
         except LedgerError as error:
             _find(effects, state, index, error, subject=unverified.subject)
             if is_object(unverified.subject):

@@ -103,6 +103,19 @@ class Rosters:
         """Return the newest version, and the one before: no log that goes on is further behind."""
         return self.chain.rosters[-2:]
 
+    def near(self, region: str) -> frozenset[str]:
+        """Return the logs that a region's node judges whole: its own, and those it witnesses.
+
+        Logs that are closed are copied by everybody.
+        """
+        found = {
+            origin
+            for roster in self.last_two()
+            for origin in roster.origins
+            if region in roster.witnesses_of(origin)
+        }
+        return frozenset((*found, self.home_of(region), *self.newest.closed))
+
     def home_of(self, region: str) -> str:
         """Return the origin of the log that a region writes, or wrote last.
 

@@ -226,7 +226,7 @@ class Settlement:
             (
                 fact
                 for fact in self._views_after(use, reader)
-                if fact.state["fresh_at"] >= seen_by_s
+                if fact.is_judged and fact.state["fresh_at"] >= seen_by_s
             ),
             None,
         )
@@ -239,6 +239,8 @@ class Settlement:
     def _by_view(self, use: UseRow, seen_by_s: int, later: Fact, reader: Reader) -> _Standing:
         """Judge a use by the first view that shows the log relied on as it was after the use."""
         changes = self._changes(use, later, reader)
+        if not all(change.is_judged for change in changes):
+            return _Standing(use.status)  # whether it has ended is not known here
         if not changes or changes[-1].live:
             return _Standing(CONFIRMED_LATE, _withdrawn(use))
         ended: Fact | None = None

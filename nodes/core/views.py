@@ -22,6 +22,8 @@ class Shelf:
     """
 
     _notes: dict[str, Known] = field(default_factory=dict)
+    missed: set[str] = field(default_factory=set)
+    """Logs of which an act wanted a view, and there was none to be had."""
 
     @property
     def notes(self) -> Mapping[str, Known]:
