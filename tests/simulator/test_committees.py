@@ -15,6 +15,8 @@ def test_a_world_of_committees_settles_and_nodes_agree_on_all_that_two_of_them_j
         acts_per_minute=40,
         receipts=0.0,
         bundle_every_s=0.0,
+        pace_ms=4_000,
+        signer="fast",
     )
     outcome = run(plan)
     assert outcome.broken == ""
