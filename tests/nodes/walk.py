@@ -1,12 +1,15 @@
 """Commands as the pages give them, and how to run them."""
 
-import os
+import contextlib
+import io
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
+
+from nodes.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 COMMAND_S_MAX = 60
@@ -20,15 +23,15 @@ def commands(page: str, heading: str) -> list[str]:
 
 
 def shouxin(command: str, folder: Path, exported: Mapping[str, str]) -> str:
-    """Run a command of a page, and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "nodes.cli", *shlex.split(command)[1:]],
-        cwd=folder,
-        env={**os.environ, **exported, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=COMMAND_S_MAX,
-    )
-    assert done.returncode == 0, (command, done.stdout, done.stderr)
-    return done.stdout
+    """Run a command of a page, in this process, and return what it printed."""
+    said = io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        pytest.MonkeyPatch.context() as environment,
+        contextlib.redirect_stdout(said),
+    ):
+        for name, value in exported.items():
+            environment.setenv(name, value)
+        status = main(shlex.split(command)[1:])
+    assert status == 0, (command, said.getvalue())
+    return said.getvalue()
