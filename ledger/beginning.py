@@ -4,6 +4,7 @@ Source: docs/formats/own.md section 3.
 """
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from ledger.errors import RefusedError
@@ -12,11 +13,20 @@ from ledger.roster_chain import RosterChain, check_successor
 
 GENESIS_KIND: Final = "log.genesis"
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
+ROSTER_BYTES_MAX: Final = 64_512
+"""Of a signed roster that stands whole in an entry; the rest of the entry is for what is around."""
 
 
-def genesis_body(signed_roster: bytes, rules: int) -> dict[str, Any]:
-    """Return the body of a ``log.genesis`` act."""
-    return {"leaf": LEAF_FORMAT, "roster": signed_roster, "rules": rules}
+def genesis_body(signed_roster: bytes, rules: int, version: int = 1) -> dict[str, Any]:
+    """Return the body of a ``log.genesis`` act.
+
+    A genesis roster that is greater than an entry is named by its SHA-256 and length. Everybody has
+    it, since it is trusted by that very hash.
+    """
+    named: object = signed_roster
+    if version == 1 and len(signed_roster) > ROSTER_BYTES_MAX:
+        named = [sha256(signed_roster).digest(), len(signed_roster)]
+    return {"leaf": LEAF_FORMAT, "roster": named, "rules": rules}
 
 
 def check_beginning(body: Mapping[str, Any], chain: RosterChain, roster: Roster) -> dict[str, Any]:
@@ -31,11 +41,16 @@ def check_beginning(body: Mapping[str, Any], chain: RosterChain, roster: Roster)
         LedgerError: It names another version, or one that too few have signed.
     """
     signed = body.get("roster")
+    if roster.version == 1:
+        expected = genesis_body(chain.signed[0], roster.rules)
+        if signed != expected["roster"]:
+            raise RefusedError("the genesis names another roster", code="bad-genesis")
+        return expected
     if type(signed) is not bytes:
         raise RefusedError("a log begins under a signed roster", code="bad-genesis")
     if signed != chain.signed[roster.version - 1]:
         # The same version may come with other signatures, as long as they are enough.
-        if roster.version == 1 or SignedRoster.decode(signed).body != roster.encode():
+        if SignedRoster.decode(signed).body != roster.encode():
             raise RefusedError("the genesis names another roster", code="bad-genesis")
         check_successor(chain.at(roster.version - 1), SignedRoster.decode(signed))
-    return genesis_body(signed, roster.rules)
+    return genesis_body(signed, roster.rules, roster.version)

@@ -24,7 +24,7 @@ from ledger.suites import SM2_PUBLIC_BYTES, SM2_SM3, SUITES, check_point
 FORMAT: Final = "shouxin/roster/v1"
 SIGNED_PREFIX: Final = b"shouxin/roster/v1\n"
 STALENESS_S_MIN: Final = 180
-MEMBERS_MAX: Final = 256
+MEMBERS_MAX: Final = 1_024
 TEXT_CHARS_MAX: Final = 255
 NUMBER_MAX: Final = 2**53 - 1
 

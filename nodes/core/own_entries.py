@@ -150,7 +150,8 @@ class OwnEntries:
     def append_genesis(self) -> None:
         """Write entry 0."""
         chain = self._projection.ground.rosters.chain
-        body = genesis_body(chain.signed[self._roster.version - 1], self._roster.rules)
+        roster = self._roster
+        body = genesis_body(chain.signed[roster.version - 1], roster.rules, roster.version)
         effects = self._batch.effects
         if before(self._roster.closed, self._origin) is None:
             statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
