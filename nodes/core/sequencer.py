@@ -216,6 +216,8 @@ class Sequencer:
 
     def closing_at_ms(self, unrecorded: Sequence[BlockLines]) -> int | None:
         """Return when a closing block will be due; None if there is nothing to close."""
+        if not unrecorded and self.state.open_epoch is None:
+            return None
         if self.is_closing_due(unrecorded, self.grown_ms):
             return self.grown_ms
         due_ms = self.grown_ms + self._refresh_ms()

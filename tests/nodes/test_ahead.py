@@ -5,24 +5,12 @@ from pathlib import Path
 from ledger.statement import Statement, decode_statement
 from ledger.views import BLOCK_KIND, decode_block
 from nodes.core.exchange import ADD_CHECKPOINT
-from nodes.core.ready import Compose, Event, Tick
-from nodes.node import Outbox
+from nodes.core.ready import Compose
 from nodes.store.maps import load_newest
 from nodes.store.reader import StoreReader
-from tests.nodes.town import Town
+from tests.nodes.town import Driven, Town
 
 A, B, C, D = "500000", "510000", "520000", "530000"
-
-
-class Driven(Town):
-    """Nodes that are stepped as the driver does it: answers first, and then what is owed."""
-
-    def step(self, region: str, *events: Event) -> Outbox:
-        node = self.node(region)
-        outbox = node.step(events, self.clock.ms, answers_first=True)
-        self._leave(region, outbox)
-        self._leave(region, node.step([Tick()], self.clock.ms, answers_first=True))
-        return outbox
 
 
 def asked(number: int) -> Compose:

@@ -11,6 +11,8 @@ from ledger.cosignature import line_key_id
 from ledger.errors import UnavailableError
 from ledger.names import origin_for
 from ledger.roster import Closing, Member, MemberKeys, Pin, Roster, sign_roster
+from ledger.statement import decode_statement
+from ledger.views import BLOCK_KIND
 from nodes.core.exchange import ROSTERS, encode_rosters
 from nodes.core.log_state import LogState
 from nodes.core.ready import Event, Freeze, PeerAnswered, PeerCalled, PeerReply
@@ -19,10 +21,11 @@ from nodes.core.succession import read_reports
 from nodes.node import Outbox
 from nodes.ports import RoleKeys
 from nodes.store.entries import LogIDs
+from nodes.store.maps import load_newest
 from nodes.store.reader import StoreReader
 from nodes.store.schema import ENTRY_BITS, entries, metadata, notes
 from tests.nodes import neighbours
-from tests.nodes.town import House, Town
+from tests.nodes.town import Driven, House, Town
 
 A, B, C, D, E = neighbours.REGIONS
 ROLES = neighbours.ROLES[:-1]
@@ -129,6 +132,31 @@ def test_nothing_above_the_note_of_an_epoch_is_shown_before_it_has_both_quorums(
     town.cut = set()
     town.tick(60)
     assert town.node(A).snapshot.size > index
+    check_all_at(town, 2, A, B, C, D)
+
+
+def test_below_the_note_of_an_epoch_the_map_is_not_written_ahead_of_a_block_record() -> None:
+    town = Driven(A, B, C, D, staleness_s=180, refresh_s=30)
+    town.start()
+    town.rounds()
+    roster = following(town)
+    town.cut = {C, D}
+    signed = sign(roster)
+    tell(town, A, signed)
+    town.chain = town.chain.extended(signed)
+    town.settle()
+    town.rounds(3)
+    assert state_of(town, A, A).open_epoch is not None
+    town.act(A, "party.enrol", f"{A}/hall/meanwhile", {"name": "大厅"})
+    town.settle()
+    town.tick(40)  # so that A has something to commit while nobody asks
+    with town.houses[A].engine.connect() as connection:
+        reader = StoreReader(connection)
+        size = load_newest(connection, reader.ids, town.origin(A)).size
+        (record,) = reader.entries(town.origin(A), size, size + 1)
+    assert decode_statement(record).act.kind == BLOCK_KIND
+    town.cut = set()
+    town.tick(60)
     check_all_at(town, 2, A, B, C, D)
 
 

@@ -26,6 +26,7 @@ from nodes.core.ready import (
     Register,
     Registered,
     RegisterReply,
+    Tick,
 )
 from nodes.node import Node, Outbox, Ports, RoleKeys, Settings, build
 from nodes.ports import FenceMark, Signer
@@ -349,3 +350,14 @@ def open_case(town: Town, region: str, owner: str, grant: str, number: str) -> i
         },
         f"{region}/officer/clerk",
     )
+
+
+class Driven(Town):
+    """Nodes that are stepped as the driver does it: answers first, and then what is owed."""
+
+    def step(self, region: str, *events: Event) -> Outbox:
+        node = self.node(region)
+        outbox = node.step(events, self.clock.ms, answers_first=True)
+        self._leave(region, outbox)
+        self._leave(region, node.step([Tick()], self.clock.ms, answers_first=True))
+        return outbox
