@@ -392,8 +392,8 @@ def _main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         with Stage(Path(folder) / "one", FIVE[:1], BASE_PORT) as stage:
             desk = make_desk(stage, FIVE[0])
+            take(lambda: emptiness(stage, FIVE[0], floors))
             if whole:
-                take(lambda: emptiness(stage, FIVE[0], floors))
                 take(lambda: parsing(floors, desk))
                 take(lambda: ingest(floors, stage, desk, 10_000))
                 take(lambda: checking(floors, stage, desk))
