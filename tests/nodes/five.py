@@ -44,7 +44,7 @@ DAY_S = 86_400
 PROJECTED: Mapping[str, str] = {
     "facts": '"index", object, leaf, state',
     "mentions": '"index", object',
-    "ties": '"index", object, time_s',
+    "tied JOIN objects USING (object_id)": '"index", name, time_s',
     "findings": '"index", code, subject, severity, detail, evidence',
     "uses": '"index", fact_origin, fact_object, fact_index, view_size, fresh_at_s, status',
     "evidence": "low, high, seen_by_s, at",
