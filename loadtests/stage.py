@@ -21,7 +21,7 @@ from ledger.keys import SigningKey
 from ledger.statement import Act, Citation, Statement, sign_statement
 
 START_S_MAX: Final = 90
-START_BESIDE_S_MAX: Final = 5.0
+START_BESIDE_S_MAX: Final = 15.0
 YEAR_S: Final = 365 * 86_400
 
 

@@ -516,13 +516,13 @@ def told(mutant: Mutant) -> tuple[str, list[int], str]:
 
 def main() -> int:
     """Print the table; the status is 1 where a mistake is not found."""
-    lines = ["| planted | worlds to find it (median of 3) |", "|---|---|"]
+    lines = ["| planted | worlds until it is found, from each start | median |", "|---|---|---|"]
     status = 0
     with ProcessPoolExecutor() as pool:
         for name, numbers, words in pool.map(told, MUTANTS):
             middle = median(numbers)
             status |= middle > SEEDS_MAX
-            lines.append(f"| {name} | {middle:g} |")
+            lines.append(f"| {name} | {', '.join(map(str, numbers))} | {middle:g} |")
             sys.stderr.write(f"{name}: {numbers} {words[:160]}\n")
     sys.stdout.write("\n".join(lines) + "\n")
     return status
