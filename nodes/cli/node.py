@@ -5,23 +5,16 @@ It imports nothing that only people at a terminal need: every node's start pays 
 
 import argparse
 import asyncio
-import gc
 import logging
 import os
 import sys
 from contextlib import suppress
-from typing import Final
 
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.memory import settle_memory
 from nodes.api.serve import running
 from nodes.cli.processes import cancel_on_signals
 from nodes.config import Config, load_config
-
-YOUNG_OBJECTS_MAX: Final = 10_000
-"""So many more objects than have gone make the interpreter look for cycles among them. A step makes
-few cycles and some thousand objects: with the 700 of its own accord, a tenth of a node's processor
-time went into looking."""
 
 
 def run(given: argparse.Namespace) -> int:
@@ -40,18 +33,11 @@ async def _serve(config: Config, *, leash: bool) -> None:
     if leash:
         _cancel_when_input_ends()
     async with running(config, os.environ, SystemClock()) as node:
-        _collect_rarely()
         service = node.service
         settle_memory()
         url = service.roster.member(service.region).url
         print(f"listening {url} region {service.region} {service.node.snapshot.state}", flush=True)
         await node.wait_failed()
-
-
-def _collect_rarely() -> None:
-    """Look for cycles of garbage rarely, and never among what is there for good."""
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS_MAX, 20, 20)
 
 
 def _cancel_when_input_ends() -> None:
