@@ -12,8 +12,8 @@ from ledger.kind import Severity
 
 SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "bad-field": (
-        "填写的内容不符合格式，请更正后重新提交。",
-        "A field is not of the form. Mend it and send again.",
+        "有一项填写的内容不符合格式：请按提示更正该项后重新提交。",
+        "One field is not of the form. Mend the one that is named, and send again.",
     ),
     "bad-code": (
         "编码不符合规定的位数或格式，请核对后重新填写。",
@@ -43,7 +43,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "公开字段中含有身份证号或手机号，不能记入账本。请删去后重新提交。",
         "A public field holds an identity or phone number. Take it out and send again.",
     ),
-    "unknown-kind": ("没有这种业务记录。", "There is no such kind of act."),
+    "unknown-kind": (
+        "没有这种业务记录，请核对业务名称的拼写。",
+        "There is no such kind of act. Compare its spelling.",
+    ),
     "unknown-version": ("不支持该记录的这个版本。", "This version of the kind is not known here."),
     "wrong-previous": (
         "该办件刚被更新，请刷新后重新提交。",
@@ -54,31 +57,34 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "What the act cites cannot be checked, so it has no effect. Compose it again.",
     ),
     "not-entitled": (
-        "您的岗位职责不包括此项操作。",
-        "Your role, unit or training does not cover this.",
+        "您的岗位职责、所在窗口或培训不包括此项操作，请由有此职责的人员办理或联系管理员。",
+        "Your role, unit or training does not cover this. Have it done by somebody whose does.",
     ),
     "officer-not-live": (
-        "该工作人员未登记、已暂停或已注销。",
-        "The officer is not enrolled, or suspended, or retired.",
+        "该工作人员未登记、已暂停或已注销，请核对编号或联系本地管理员。",
+        "The officer is not enrolled, or suspended, or retired. Compare the name.",
     ),
     "window-not-live": (
         "该窗口未登记或已停用。",
         "The window is not enrolled, or not in service.",
     ),
     "no-grant": (
-        "本窗口没有该事项的授权，不能代办。",
-        "The window has no grant over this item.",
+        "本窗口没有该事项的授权，或未注明所依据的授权，不能代办。可先查询可办窗口。",
+        "The window has no grant over this item, or none is named. Ask which windows have one.",
     ),
     "grant-not-live": (
-        "授权已中止、撤销或不在有效期内。",
-        "The grant is suspended, revoked or out of its term.",
+        "授权已中止、撤销或不在有效期内，请改用有效的授权或联系授权部门。",
+        "The grant is suspended, revoked or out of its term. Use one that is live.",
     ),
     "right-not-granted": (
-        "授权不包括此项权限。",
-        "The grant does not lend this right.",
+        "授权不包括此项权限（收件、告知、核验、送达须分别授予）。",
+        "The grant does not lend this right: intake, notice, verify and deliver are lent each.",
     ),
     "item-not-granted": ("授权不包括该事项。", "The grant does not cover this item."),
-    "window-not-granted": ("授权不是给本窗口的。", "The grant is not for this window."),
+    "window-not-granted": (
+        "授权不是给本窗口的，或未注明经办窗口。",
+        "The grant is not for this window, or the act names no window.",
+    ),
     "scenario-not-granted": (
         "授权不包括该情形。",
         "The grant does not cover this scenario of the item.",
@@ -104,8 +110,8 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "It was done beyond the hours of the window or the grant. It counts, and is marked.",
     ),
     "not-accepted": (
-        "授权尚未被本地接受，暂不能使用。",
-        "The grant has not been accepted here yet.",
+        "授权尚未被本地接受，暂不能使用，请由本部门或大厅先接受授权。",
+        "The grant has not been accepted here yet. The department or hall accepts it first.",
     ),
     "quota-spent": (
         "授权可办理的件数已用完，请联系授权部门续增。",
@@ -136,28 +142,28 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "Only the competent department may do this.",
     ),
     "decision-stays": (
-        "审批决定权在属地部门，窗口不能作出决定。",
-        "The decision stays with the owning place.",
+        "审批决定权在属地部门，窗口不能作出决定，请移交属地部门。",
+        "The decision stays with the owning place. Hand the case on.",
     ),
     "receiver-decides": (
-        "收件人不得审批同一办件（受审分离）。",
-        "Whoever received a case does not decide it.",
+        "收件人不得审批同一办件（受审分离），请由其他审批人员决定。",
+        "Whoever received a case does not decide it. Have a colleague decide.",
     ),
     "extra-material": (
-        "不得要求清单以外的材料。",
-        "Only papers on the item's list may be asked for.",
+        "不得要求清单以外的材料，请按该事项版本的材料清单告知。",
+        "Only papers on the list of the item's version may be asked for.",
     ),
     "second-notice": (
         "补正只能一次性告知；没有新情况，不得再次告知。",
         "One notice lists all that is missing. Without a new fact there is no second.",
     ),
     "not-holder": (
-        "该办件不由您所在的部门或窗口持有。",
-        "Your unit does not hold this case.",
+        "该办件现不由您所在的部门或窗口持有，请先接收移交或联系现持有单位。",
+        "Your unit does not hold this case. Take it over first, or ask who holds it.",
     ),
     "wrong-state": (
-        "当前环节不能进行此项操作。",
-        "This step does not fit where the matter stands.",
+        "当前环节不能进行此项操作，请先查看该记录进行到哪一步。",
+        "This step does not fit where the matter stands. Look how far it has come.",
     ),
     "not-confirmed": (
         "事项调整尚未经省级确认，不能发布。",
@@ -175,11 +181,17 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "办件已移交待接收，请等对方答复或先取消移交。",
         "The case is offered. Wait for the answer, or cancel the offer.",
     ),
-    "already-answered": ("已经答复过了。", "It has been answered already."),
-    "exists": ("编号已被使用。", "It exists already."),
+    "already-answered": (
+        "已经答复过了，无须再次答复。",
+        "It has been answered already. Nothing more is to be done.",
+    ),
+    "exists": (
+        "该编号或该事已有记录：请勿重复提交，确属另一件的请换编号。",
+        "It is recorded already. If this is another one, give it another number.",
+    ),
     "unknown-object": (
-        "查不到该对象的记录。",
-        "No such object is recorded within sight.",
+        "查不到该对象的记录：请核对编号；外地刚办的，稍后再试。",
+        "No such object is within sight. Compare its name; if it is new elsewhere, try again soon.",
     ),
     "item-not-live": (
         "该事项或版本现不办理，请按现行版本重新提交。",

@@ -155,6 +155,8 @@ def _problem() -> Schema:
             "detail": {"type": "string"},
             "status": {"type": "integer"},
             "mend": {"type": "string"},
+            "reason_zh": {"type": "string"},
+            "reason_en": {"type": "string"},
             "request": {"type": "string"},
             "instance": {"type": "string"},
         },

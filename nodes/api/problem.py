@@ -21,6 +21,7 @@ from ledger.errors import (
     UnavailableError,
     UnverifiedError,
 )
+from nodes.core.sentences import SENTENCES
 
 
 class UnauthenticatedError(LedgerError):
@@ -130,15 +131,21 @@ def status_of(error: LedgerError) -> int:
 
 
 def fields_of(error: LedgerError) -> dict[str, object]:
-    """Return the members of the problem details of an error."""
+    """Return the members of the problem details of an error.
+
+    Where a rule refused, what to say to the person at the counter is among them, in both languages.
+    """
     status = status_of(error)
-    return {
+    fields: dict[str, object] = {
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": error.code,
         "detail": str(error)[:DETAIL_CHARS_MAX],
         "mend": _MEND_CODE.get(error.code, _MEND_CLASS[type(error)]),
     }
+    if error.code in SENTENCES:
+        fields["reason_zh"], fields["reason_en"] = SENTENCES[error.code]
+    return fields
 
 
 def mend_of(code: str) -> dict[str, str]:

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, Final
 
 from rich.text import Text
@@ -17,7 +19,7 @@ from ledger.errors import MalformedError, NotFoundError
 from ledger.judge import kind_of
 from ledger.kind import Field, FieldType
 from nodes.cli.caller import ask
-from nodes.cli.show import BEIJING, clock, console, print_json, table
+from nodes.cli.show import BEIJING, Language, clock, console, print_json, table
 from nodes.client import Client
 from nodes.core.kinds import KINDS
 
@@ -25,6 +27,16 @@ KEEPS_UP_ENTRIES: Final = 256
 """So many entries behind a node is while acts flow."""
 RECEIPT_TRIES_MAX: Final = 40
 RECEIPT_PAUSE_S: Final = 0.25
+_CHECKED: Final[Mapping[Language, Mapping[str, str]]] = {
+    "zh": {
+        "yes": "可以",
+        "open": "可先收",
+        "no": "不可以",
+        "version": "事项版本",
+        "nearest": "最接近的授权：",
+    },
+    "en": {"version": "item version", "nearest": "the grant that came nearest:"},
+}
 ALLOWED: Final = {"yes": "green", "open": "yellow", "no": "red"}
 
 
@@ -33,7 +45,7 @@ def act(given: argparse.Namespace) -> int:
     names = sorted(name for name, _ in KINDS)
     if given.kind not in names:
         raise MalformedError(
-            f"no such kind: {given.kind}; there are: {', '.join(names)}", code="unknown-kind"
+            f"no such kind: {given.kind}; {_near(given.kind, names)}", code="unknown-kind"
         )
     kind = kind_of(KINDS, given.kind, 1)
     if given.subject is None:
@@ -59,6 +71,12 @@ def act(given: argparse.Namespace) -> int:
         }
     )
     return 0
+
+
+def _near(text: str, names: Sequence[str]) -> str:
+    """Return the names that are spelled like ``text``; all of them where none is."""
+    near = get_close_matches(text, names, n=5)
+    return f"is it {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
 
 
 def _receipt_of(given: argparse.Namespace, index: int) -> bytes:
@@ -102,8 +120,8 @@ def parse_fields(given: Sequence[str], fields: Mapping[str, Field]) -> dict[str,
         if not equals:
             raise MalformedError(f"a field is written NAME=VALUE, not {text!r}", code="bad-field")
         if name not in fields:
-            known = ", ".join(fields) or "none"
-            raise MalformedError(f"no such field: {name}; there are: {known}", code="bad-field")
+            known = _near(name, list(fields))
+            raise MalformedError(f"no such field: {name}; {known}", code="bad-field")
         if name in body:
             raise MalformedError(f"given twice: {name}", code="bad-field")
         try:
@@ -141,16 +159,21 @@ def _seconds(value: str) -> int:
     """Read Unix seconds, or a date and time of ISO 8601, in Beijing time where it names no zone."""
     if value.isascii() and value.isdigit():
         return int(value)
-    when = datetime.fromisoformat(value)
+    try:
+        when = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError("write 2026-01-31, 2026-01-31T09:00 or Unix seconds") from error
     return int((when if when.tzinfo else when.replace(tzinfo=BEIJING)).timestamp())
 
 
 def _list(value: str) -> list[str]:
-    return sorted(value.split(",")) if value else []
+    """Read a set, whatever its order."""
+    return sorted(_ordered(value))
 
 
 def _ordered(value: str) -> list[str]:
-    return value.split(",") if value else []
+    """Read a list with commas between, as either keyboard writes them."""
+    return [it.strip() for it in re.split("[,，、]", value)] if value else []
 
 
 _READERS: Final[Mapping[FieldType, Callable[[str], Any]]] = {
@@ -158,7 +181,7 @@ _READERS: Final[Mapping[FieldType, Callable[[str], Any]]] = {
     FieldType.BOOL: _boolean,
     FieldType.SECONDS: _seconds,
     FieldType.CODES: _list,
-    FieldType.PARTIES: _ordered,
+    FieldType.PARTIES: _list,
     FieldType.HASHES: _ordered,
 }
 
@@ -182,12 +205,16 @@ def check(given: argparse.Namespace) -> int:
     else:
         out = console()
         said = answer.reason_zh if given.lang == "zh" else answer.reason_en
-        style = ALLOWED.get(answer.allowed, "")
-        out.print(Text.assemble((answer.allowed, f"bold {style}"), f"  {answer.code}  {said}"))
+        words, style = _CHECKED[given.lang], ALLOWED.get(answer.allowed, "")
+        allowed = words.get(answer.allowed, answer.allowed)
+        out.print(Text.assemble((allowed, f"bold {style}"), f"  {answer.code}  {said}"))
         if answer.detail:
             out.print(f"  {answer.detail}", style="dim", markup=False)
         if answer.grant:
-            out.print(f"  {answer.grant} · item version {answer.item_version}", markup=False)
+            version = f"{words['version']} {answer.item_version}"
+            out.print(f"  {answer.grant} · {version}", markup=False)
+        if answer.nearest:
+            out.print(f"  {words['nearest']} {answer.nearest}", markup=False)
         for it in answer.relied:
             out.print(
                 f"  {it['origin']}: {it['size']} entries, fresh at {clock(it['fresh_at_s'])}",

@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except LedgerError as error:
         print(f"shouxin: {error.code}: {error}", file=sys.stderr)
+        if said := _sentence(error.code, getattr(given, "lang", "en")):
+            print(f"shouxin: {said}", file=sys.stderr)
         if error.request:
             print(f"shouxin: to look it up: shouxin why {error.request}", file=sys.stderr)
         return status_of(error)
@@ -84,6 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"shouxin: no-file: {error.filename}: {error.strerror}", file=sys.stderr)
         return USAGE
     return status
+
+
+def _sentence(code: str, language: str) -> str:
+    """Return what a code means to the person at the counter; empty where no rule has it."""
+    # As with the commands: nothing of the domain is loaded before it is wanted.
+    found = import_module("nodes.core.sentences").SENTENCES.get(code)
+    return "" if found is None else str(found[language == "en"])
 
 
 def status_of(error: LedgerError) -> int:

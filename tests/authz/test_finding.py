@@ -12,7 +12,8 @@ from seals.finding import SENTENCES as SEAL_SENTENCES
 
 ROOT = Path(__file__).parents[2]
 JUDGED = [
-    *sorted((ROOT / "authz").glob("*.py")),
+    # What a region lacks is no breach; the command that shows it has the words.
+    *sorted(it for it in (ROOT / "authz").glob("*.py") if it.name != "gaps.py"),
     ROOT / "ledger/judge.py",
     ROOT / "ledger/schema.py",
 ]

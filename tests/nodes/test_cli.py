@@ -288,6 +288,33 @@ def test_fields_that_do_not_fit_are_refused(given: list[str]) -> None:
     assert caught.value.code == "bad-field"
 
 
+def test_lists_are_read_in_any_order_with_the_commas_of_either_keyboard() -> None:
+    fields = kind_of(KINDS, "video.start", 1).fields
+    given = ["parties=510000/window/w3，510000/department/hrss、 500000/window/w1"]
+    parties = ["500000/window/w1", "510000/department/hrss", "510000/window/w3"]
+    assert acts.parse_fields(given, fields) == {"parties": parties}
+
+
+def test_what_is_misspelled_is_answered_with_what_it_may_be() -> None:
+    fields = kind_of(KINDS, "grant.offer", 1).fields
+    with pytest.raises(MalformedError, match="is it valid_until or valid_from"):
+        acts.parse_fields(["valid_untill=1"], fields)
+    with pytest.raises(MalformedError, match=r"there are: item, item_version"):
+        acts.parse_fields(["zzz=1"], fields)
+    with pytest.raises(MalformedError, match="write 2026-01-31"):
+        acts.parse_fields(["valid_from=31 January"], fields)
+
+
+@pytest.mark.parametrize(("language", "said"), [("zh", "请核对业务名称"), ("en", "its spelling")])
+def test_a_refusal_is_told_in_the_clerk_s_language(
+    language: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["act", "case.opn", "--lang", language]) == main.USAGE
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("shouxin: unknown-kind: no such kind: case.opn; is it case.open")
+    assert said in lines[1]
+
+
 def test_a_boolean_is_true_or_false() -> None:
     fields = kind_of(KINDS, "seal.issue", 1).fields
     assert acts.parse_fields(["approval=true"], fields) == {"approval": True}

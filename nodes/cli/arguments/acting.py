@@ -6,6 +6,7 @@ from nodes.cli.arguments.common import (
     Commands,
     add_caller,
     add_json,
+    add_language,
     add_question,
     command,
 )
@@ -44,6 +45,7 @@ def add_act(commands: Commands) -> None:
     act.add_argument(
         "--receipt", type=Path, metavar="FILE", help="keep the signed receipt in this file"
     )
+    add_language(act)
     add_caller(act)
 
 
