@@ -297,7 +297,7 @@ def test_lists_are_read_in_any_order_with_the_commas_of_either_keyboard() -> Non
 
 def test_what_is_misspelled_is_answered_with_what_it_may_be() -> None:
     fields = kind_of(KINDS, "grant.offer", 1).fields
-    with pytest.raises(MalformedError, match="is it valid_until or valid_from"):
+    with pytest.raises(MalformedError, match=r"is it valid_until\?"):
         acts.parse_fields(["valid_untill=1"], fields)
     with pytest.raises(MalformedError, match=r"there are: item, item_version"):
         acts.parse_fields(["zzz=1"], fields)
