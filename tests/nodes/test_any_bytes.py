@@ -170,6 +170,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
             "hash": ["0" * 64, "0" * 63, "x"],
             "digest": ["0" * 64, "0" * 63, "x"],
             "short": ["0" * 16, "0" * 15, "x"],
+            "what": ["contacts", "pairs", "oversight", "nothing", ""],
             "type": ["hall", "case", "Hall", "x"],
         }
         # Alone from here on, so that whatever changes was changed by what we send.
