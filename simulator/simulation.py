@@ -263,7 +263,8 @@ class Simulation:
         if machine.is_frozen:
             return
         events, machine.inbox = machine.inbox, []
-        self._run(machine, lambda node, now_ms: node.step(events, now_ms))
+        # As the driver of a real node does it.
+        self._run(machine, lambda node, now_ms: node.step(events, now_ms, answers_first=True))
 
     def _run(self, machine: Machine, step: Callable[[nodes.Node, int], nodes.Outbox]) -> None:
         node = machine.node
