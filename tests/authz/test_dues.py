@@ -73,7 +73,8 @@ def test_each_record_that_is_waited_for_is_one_of_the_tables() -> None:
         }
         assert due == {"due", "case"}
     assert {owed.obligation for owed in OWED.values()} == set(Obligation) - set(TERM_DAYS) - {
-        Obligation.PROMISE
+        Obligation.PROMISE,
+        Obligation.ACCEPT,
     }
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from authz import term
 from authz.calendar import day_named, day_of, end_of_day
 from authz.case import Event
-from authz.deadline import Counted, Obligation, Pause, Step, clocks
+from authz.deadline import Counted, Obligation, Pause, Step, VersionDays, clocks
 from authz.promise import Halt, last_days, promise
 from tests.authz.test_deadline import CALENDAR
 
@@ -84,7 +84,7 @@ def test_the_days_of_a_row_tell_the_same_as_the_clock_of_the_case(
         begun, length = MONDAY + halted[0], halted[1]
         halts = [Halt(begun, begun + length)]
         pauses = [Pause(end_of_day(begun) - 60, end_of_day(begun + length) - 60)]
-    told = clocks(steps, CALENDAR, {(ITEM, 1): promised}, pauses)
+    told = clocks(steps, CALENDAR, VersionDays({(ITEM, 1): promised}, {}), pauses)
     [clock] = [
         it
         for it in told

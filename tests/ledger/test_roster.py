@@ -278,11 +278,11 @@ def test_a_member_of_another_form_is_refused(changes: dict[str, Any]) -> None:
     assert caught.value.code == "bad-field"
 
 
-def test_a_roster_names_the_one_before_by_a_hash_and_has_at_most_256_members() -> None:
+def test_a_roster_names_the_one_before_by_a_hash_and_has_at_most_1024_members() -> None:
     with pytest.raises(MalformedError):
         following(GENESIS, previous=bytes(31))
-    with pytest.raises(MalformedError, match="256 members"):
-        roster(members={f"51{at:04}": member("510000") for at in range(257)})
+    with pytest.raises(MalformedError, match="1024 members"):
+        roster(members={f"51{at:04}": member("510000") for at in range(1025)})
 
 
 def test_witnesses_are_all_other_members_or_those_listed() -> None:
