@@ -584,9 +584,9 @@ class Node:
             self._held = tuple(asked[:HELD_MAX])
             busy = UnavailableError("just started, and asking the witnesses", code="busy")
             replies += [Reply(event.request_id, busy) for event in asked[HELD_MAX:]]
-        elif self._state == "serving" and self._own in self._rosters.newest.closed:
+        elif self._state == "serving" and self._is_closed:
             # Whatever was appended now would lie beyond the cut, and be void.
-            ended = UnavailableError(f"the roster has closed {self._own}", code="log-closed")
+            ended = UnavailableError(self._hindrance, code="log-closed")
             replies += [Reply(event.request_id, ended) for event in asked]
         elif self._state == "serving":
             replies += self._sequence(asked, reader, now_ms)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -16,13 +16,10 @@ from nodes.api.context import Service
 from nodes.api.pages import begin, page
 from nodes.api.records import history
 from nodes.api.requests import query_number
-from nodes.api.sweeps import DAYS_MAX, newest_of
+from nodes.api.sweeps import DAYS_MAX, newest_of, newest_of_each
 from nodes.store.entries import LogIDs
 from nodes.store.facts import load_names as load_all_names
 from nodes.store.lent import load_names
-
-ALL_MAX: Final = 10_000
-"""Objects of a type that are read for one page, where a gap asks for all of them."""
 
 routes = web.RouteTableDef()
 
@@ -75,7 +72,12 @@ class _Looking:
     def all_of(self, region: str, type_: str) -> Mapping[str, Mapping[str, Any]]:
         prefix = f"{region}/{type_}/"
         if prefix not in self._all:
-            names = load_all_names(self._connection, prefix)[:ALL_MAX]
-            rows = {name: self.row(name) for name in names}
-            self._all[prefix] = {name: row for name, row in rows.items() if row is not None}
+            # All, since what is left out here would be told to be lacking.
+            names = load_all_names(self._connection, prefix)
+            facts = newest_of_each(self._service, self._connection, names)
+            self._all[prefix] = {
+                name: fact.state
+                for name, fact in zip(names, facts, strict=True)
+                if fact is not None
+            }
         return self._all[prefix]

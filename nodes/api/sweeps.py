@@ -4,6 +4,7 @@ An index narrows each question down to a page of grants, and their facts decide.
 by the ``next`` of the one before; each says as of which sizes of the logs it is.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -183,8 +184,16 @@ def _is_offered(service: Service, connection: Connection, grant: str) -> bool:
 
 def newest_of(service: Service, connection: Connection, name: str) -> Fact | None:
     """Return the newest row of an object in the log of the region that numbered it."""
-    [fact] = newest(connection, LogIDs(), [(_origin(service, name), name, INDEX_PAST_ALL)])
+    [fact] = newest_of_each(service, connection, [name])
     return fact
+
+
+def newest_of_each(
+    service: Service, connection: Connection, names: Sequence[str]
+) -> list[Fact | None]:
+    """Return the newest row of each object in the log of the region that numbered it."""
+    wanted = [(_origin(service, name), name, INDEX_PAST_ALL) for name in names]
+    return newest(connection, LogIDs(), wanted)
 
 
 def _origin(service: Service, name: str) -> str:
