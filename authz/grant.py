@@ -38,7 +38,7 @@ from authz.right import CLERICAL, DECIDE, RIGHTS
 from ledger import judge
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need
-from ledger.roster import STALENESS_S_MIN
+from ledger.roster_fields import STALENESS_S_MIN
 
 INDEXED_GRANTS_MAX: Final = 16
 

@@ -8,8 +8,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from ledger.errors import RefusedError
-from ledger.roster import Roster, SignedRoster
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain, check_successor
+from ledger.signed_roster import SignedRoster
 
 GENESIS_KIND: Final = "log.genesis"
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"

@@ -21,8 +21,10 @@ from ledger.names import region_of_origin
 from ledger.note import Note, check_signed
 from ledger.object_map import check_acts, check_standing
 from ledger.proofs import check_consistency, check_inclusion, root_below
-from ledger.roster import Closing, Role, Roster, SignedRoster
+from ledger.roster import Role, Roster
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Closing
+from ledger.signed_roster import SignedRoster
 from ledger.statement import Statement, UnverifiedStatement, decode_statement, verify_statement
 from ledger.views import (
     BLOCK_KIND,

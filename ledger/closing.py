@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from ledger.errors import RefusedError
 from ledger.hashing import EMPTY_ROOT
+from ledger.member import Member
 from ledger.names import successor_origin
-from ledger.roster import Closing, Member, Pin, Roster
+from ledger.roster import Roster
 from ledger.roster_chain import check_follows
+from ledger.roster_fields import Closing, Pin
 
 
 def close_log(

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.names import region_of_origin
-from ledger.roster import Roster, SignedRoster
+from ledger.roster import Roster
 from ledger.roster_chain import check_successor
+from ledger.signed_roster import SignedRoster
 from ledger.statement import UnverifiedStatement, verify_statement
 from ledger.views import (
     BLOCK_KIND,

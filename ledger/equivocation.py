@@ -24,8 +24,10 @@ from ledger.keys import SIGNATURE_BYTES, key_thumbprint, verify
 from ledger.names import check_origin, check_region, mirror_name, witness_name
 from ledger.note import Note
 from ledger.proofs import consistency_roots
-from ledger.roster import NUMBER_MAX, Roster, SignedRoster
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import NUMBER_MAX
+from ledger.signed_roster import SignedRoster
 
 EVIDENCE_KIND: Final = "log.evidence"
 FORMAT: Final = "shouxin/evidence/v1"

@@ -18,7 +18,8 @@ from typing import Final
 from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
 from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Kinds, Need, ViewFact
 from ledger.lineage import ancestors, has_number_of
-from ledger.roster import Closing, Roster
+from ledger.roster import Roster
+from ledger.roster_fields import Closing
 from ledger.schema import check_body, check_subject
 from ledger.statement import ROLE_VIEW, Act
 

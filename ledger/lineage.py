@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.errors import LedgerError
 from ledger.names import number_of_origin, region_of_origin, split_name
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from ledger.schema import PARTY_TYPES
 
 _UNNUMBERED: Final = frozenset((*PARTY_TYPES, "token", "vault-key"))

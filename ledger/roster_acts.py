@@ -17,7 +17,9 @@ from ledger.encoding import encode
 from ledger.errors import MalformedError
 from ledger.hashing import HASH_BYTES
 from ledger.keys import SigningKey
-from ledger.roster import NUMBER_MAX, Roster, signed_message
+from ledger.roster import Roster
+from ledger.roster_fields import NUMBER_MAX
+from ledger.signed_roster import signed_message
 
 PROPOSE_KIND: Final = "roster.propose"
 APPROVE_KIND: Final = "roster.approve"

@@ -11,8 +11,10 @@ from typing import Final, Self
 from ledger import policy
 from ledger.errors import LedgerError, NotFoundError, UnverifiedError
 from ledger.keys import key_thumbprint, verify
+from ledger.member import Member
 from ledger.note import VerifierKey
-from ledger.roster import Member, Roster, SignedRoster, check_genesis, signed_message
+from ledger.roster import Roster
+from ledger.signed_roster import SignedRoster, check_genesis, signed_message
 
 _NODE_KEYS: Final = frozenset(
     (

@@ -21,8 +21,9 @@ from ledger.kind import Change, Fact
 from ledger.lineage import ancestors
 from ledger.names import region_of_origin
 from ledger.receipt import RECEIPT_BYTES_MAX, Receipt, check_inclusion_receipt
-from ledger.roster import Closing, Roster
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Closing
 from ledger.statement import Statement, UnverifiedStatement, decode_statement, verify_statement
 from ledger.suites import CheckSM2
 

@@ -14,7 +14,8 @@ from ledger.cosignature import LINE_BYTES, Line, check_line
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.hashing import HASH_BYTES
 from ledger.note import Note, Signature, check_signed
-from ledger.roster import NUMBER_MAX, Role, Roster
+from ledger.roster import Role, Roster
+from ledger.roster_fields import NUMBER_MAX
 
 VIEW_KIND: Final = "log.view"
 BLOCK_KIND: Final = "log.block"

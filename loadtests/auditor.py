@@ -20,7 +20,9 @@ from urllib.parse import urlsplit
 
 from ledger.errors import LedgerError
 from ledger.policy import Policy
-from ledger.roster import Roster, SignedRoster, check_genesis
+from ledger.roster import Roster
+from ledger.roster_policy import tlog_policy
+from ledger.signed_roster import SignedRoster, check_genesis
 from ledger.tlog_proof import TlogProof
 
 POLL_S: Final = 0.05
@@ -56,7 +58,7 @@ class Follower(threading.Thread):
         # Both quorums: that the tree is one, and that others hold the bytes.
         self._policies = [
             Policy.decode(
-                roster.tlog_policy(origin, role).encode(),
+                tlog_policy(roster, origin, role).encode(),
                 faulty_max=faulty_max,
                 insecure=self._is_alone,
             )

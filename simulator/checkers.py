@@ -6,8 +6,8 @@ raises ``BrokenError`` at the very event that broke it.
 
 from collections.abc import Mapping
 
-from ledger.roster import Closing
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Closing
 from nodes.core.ready import PeerReply, PeerRequest, Registered
 from nodes.store.schema import ENTRY_BITS
 from simulator.lines import Lines

@@ -20,7 +20,7 @@ from ledger.keys import SigningKey
 from ledger.names import successor_origin
 from ledger.note import Note
 from ledger.proofs import root_at
-from ledger.roster import Pin, Roster
+from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
@@ -34,6 +34,7 @@ from ledger.roster_acts import (
     sign_stall,
 )
 from ledger.roster_chain import governance_quorum
+from ledger.roster_fields import Pin
 from ledger.tiles import read_nodes
 from nodes.core.ready import Compose, Event, Freeze, RegisterReply
 from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS

@@ -13,8 +13,9 @@ from ledger.cosignature import Line, check_line
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
 from ledger.note import Note, VerifierKey, check_signed
-from ledger.roster import Roster, SignedRoster
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.signed_roster import SignedRoster
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.tree import Frontier
 from simulator.world import BrokenError

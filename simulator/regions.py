@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from ledger.keys import SigningKey
-from ledger.roster import Constants, Member, MemberKeys, Roster, SignedRoster, sign_roster
+from ledger.member import Member, MemberKeys
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Constants
+from ledger.signed_roster import SignedRoster, sign_roster
 from nodes.ports import RoleKeys
 from simulator.places import Place, places_of
 

@@ -8,7 +8,7 @@ from functools import partial
 from time import process_time  # how fast the run itself was; nothing in it depends on that
 from typing import Any, Final
 
-from ledger.roster import Constants
+from ledger.roster_fields import Constants
 from simulator.faults import Faults, heal
 from simulator.network import CALM, STORM, distances_ms
 from simulator.papers import Papers

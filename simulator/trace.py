@@ -12,8 +12,9 @@ from ledger.cosignature import Line
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
 from ledger.note import Note
-from ledger.roster import Role, SignedRoster
+from ledger.roster import Role
 from ledger.roster_chain import RosterChain
+from ledger.signed_roster import SignedRoster
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.tree import Frontier
 from nodes.core.exchange import (

@@ -15,18 +15,13 @@ from urllib.parse import urlsplit
 from ledger.encoding import encode
 from ledger.errors import MalformedError, RefusedError
 from ledger.hashing import EMPTY_ROOT
+from ledger.member import Member, MemberKeys
 from ledger.names import origin_for, successor_origin
-from ledger.roster import (
-    Constants,
-    Member,
-    MemberKeys,
-    Role,
-    Roster,
-    SignedRoster,
-    check_genesis,
-    sign_roster,
-)
+from ledger.roster import Role, Roster
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Constants
+from ledger.roster_policy import post_quantum_policy, tlog_policy
+from ledger.signed_roster import SignedRoster, check_genesis, sign_roster
 from ledger.suites import SM2_SM3
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.keystore import LOG_SM2, POST_QUANTUM_ROLES, ROLES, KeyStore
@@ -373,10 +368,10 @@ def _write_policies(home: Path, roster: Roster, origin: str) -> None:
     (home / "policy").mkdir(mode=0o755)
     roles: tuple[Role, ...] = ("witness", "mirror")
     for role in roles:
-        texts = {f"{role}-{roster.version}.policy": roster.tlog_policy(origin, role)}
+        texts = {f"{role}-{roster.version}.policy": tlog_policy(roster, origin, role)}
         if roster.member(roster.region_of_origin(origin)).keys.log_pq is not None:
             name = f"{role}-{roster.version}.pq.policy"
-            texts[name] = roster.post_quantum_policy(origin, role)
+            texts[name] = post_quantum_policy(roster, origin, role)
         for name, text in texts.items():
             write_durably(home / "policy" / name, text.encode(), 0o644)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from ledger.encoding import decode
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.names import check_region
-from ledger.roster import Roster, SignedRoster, check_genesis
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.signed_roster import SignedRoster, check_genesis
 from nodes.config import Config
 
 

@@ -31,7 +31,8 @@ from ledger.names import check_object
 from ledger.note import Note
 from ledger.object_map import EMPTY_MAP_ROOT
 from ledger.proofs import prove_consistency, prove_inclusion, root_at
-from ledger.roster import Closing, Role, Roster
+from ledger.roster import Role, Roster
+from ledger.roster_fields import Closing
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import BLOCK_KIND, VIEW_KIND, collect_lines, decode_block
 from nodes.api.answers import as_of, findings_at

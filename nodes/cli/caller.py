@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ledger.errors import MalformedError, NotFoundError, RefusedError
-from ledger.roster import Roster, SignedRoster, check_genesis
+from ledger.roster import Roster
+from ledger.signed_roster import SignedRoster, check_genesis
 from nodes.adapters.network import CONFIG_FILE, TOKEN_FILE
 from nodes.adapters.roster_files import load_chain
 from nodes.client import Client, Patience

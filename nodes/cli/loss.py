@@ -7,8 +7,9 @@ from typing import Any
 from ledger.closing import close_log
 from ledger.encoding import decode, encode
 from ledger.errors import UnverifiedError
-from ledger.roster import Pin, decode_member
+from ledger.member import decode_member
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Pin
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import HEIR_FILE, found_heir
 from nodes.adapters.roster_files import read_versions

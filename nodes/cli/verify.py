@@ -14,7 +14,8 @@ from ledger.bundle import VerifiedBundle, check_bundle
 from ledger.bundle_file import Bundle
 from ledger.equivocation import Conviction, check_file, is_evidence_file
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
-from ledger.roster import Roster, SignedRoster, check_genesis
+from ledger.roster import Roster
+from ledger.signed_roster import SignedRoster, check_genesis
 from ledger.suites import SM2_SM3, CheckSM2, no_sm2
 from nodes.adapters.sm2 import open_sm2
 from nodes.cli.object_telling import life_fields, tell_life

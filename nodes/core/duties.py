@@ -10,7 +10,7 @@ from typing import Final
 
 from ledger import encoding
 from ledger.lineage import ancestors
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from nodes.core.effects import Effects
 from nodes.core.ready import PutMemory
 

@@ -26,7 +26,8 @@ from ledger.hashing import EMPTY_ROOT
 from ledger.names import mirror_name, witness_name
 from ledger.note import KEY_ID_BYTES, Note, Signature
 from ledger.proofs import prove_roots, root_at
-from ledger.roster import Constants, Pin, Role, Roster
+from ledger.roster import Role, Roster
+from ledger.roster_fields import Constants, Pin
 from nodes.core.convictions import Convictions
 from nodes.core.copies import Copy, LogReader, node_reader
 from nodes.core.notes import SignedHead

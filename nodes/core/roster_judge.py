@@ -16,7 +16,7 @@ from ledger.frozen import decode_frozen
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import verify
 from ledger.kind import Fact
-from ledger.roster import Roster, SignedRoster, signed_message
+from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
@@ -28,6 +28,7 @@ from ledger.roster_acts import (
     roster_object,
 )
 from ledger.roster_chain import RosterChain, check_follows, governance_quorum
+from ledger.signed_roster import SignedRoster, signed_message
 from ledger.statement import Statement, UnverifiedStatement, decode_statement
 from nodes.core.log_state import LogState
 from nodes.core.rosters import Rosters

@@ -12,7 +12,7 @@ from typing import Final
 
 from ledger.kind import Fact, Severity
 from ledger.lineage import ancestors, heir_of, is_one_log, living
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from nodes.core.effects import Effects
 from nodes.core.ready import FindingRow, PutFindings, PutUses, Write
 from nodes.core.sight import INDEX_PAST_ALL

@@ -14,8 +14,9 @@ from ledger.continuing import continues_body, frozen_lines
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import Frozen, decode_frozen
 from ledger.lineage import ancestors, before
-from ledger.roster import Closing, Roster
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Closing
 from ledger.statement import decode_statement
 from nodes.core.notes import SignedHead
 from nodes.core.sight import INDEX_PAST_ALL

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ledger.kind import ViewFact
 from ledger.note import Note
-from ledger.roster import Constants
+from ledger.roster_fields import Constants
 from ledger.views import GoodLine, fresh_at
 from nodes.core.log_state import LogState
 from nodes.core.notes import Known, LineKey, line_key, lines_of

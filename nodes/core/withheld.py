@@ -24,7 +24,7 @@ from typing import Final
 from authz.custody import OPEN_OFFER
 from ledger.kind import Severity
 from ledger.lineage import before, heir_of, is_one_log
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from ledger.statement import Statement, UnverifiedStatement
 from nodes.core.duties import OFFER_ROLE
 from nodes.core.effects import Effects

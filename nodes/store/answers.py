@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, case, delete, inspect, select, tex
 from authz.custody import At
 from ledger.encoding import decode
 from ledger.lineage import ancestors
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from ledger.salvage import as_judged
 from ledger.statement import decode_statement
 from nodes.core.ready import DateAnswers, DropAnswers, InheritAnswers, ViewAnswers

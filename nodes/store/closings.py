@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, delete, select
 from ledger.errors import LedgerError
 from ledger.lineage import heir_of
 from ledger.proofs import root_at
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from ledger.tiles import read_nodes
 from nodes.store import answers, schema
 from nodes.store.engine import Upsert

@@ -17,7 +17,8 @@ from ledger.epochs import epoch_body
 from ledger.errors import UnverifiedError
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
-from ledger.roster import Pin, Roster
+from ledger.roster import Roster
+from ledger.roster_fields import Pin
 from ledger.views import EPOCH_KIND, Block, BlockLines, GoodLine, block_body, view_body
 from tests.authz.test_case_bundle import Reader
 from tests.authz.world import CASE, CHONGQING, KINDS, ROSTER, SICHUAN, TIBET, World

@@ -11,7 +11,7 @@ from ledger import encoding
 from ledger.bundle import VerifiedLog, check_bundle
 from ledger.bundle_file import FORMAT_WITH_MAPS, Bundle, ClosedLog, ProvenEntry, ProvenLeaf
 from ledger.errors import MalformedError, UnverifiedError
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from tests import rfc9162
 from tests.strategies import flip
 from tests.vectors.own.generate import (

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +17,8 @@ from ledger.epochs import Epoch, counting, epoch_body
 from ledger.errors import UnverifiedError
 from ledger.hashing import hash_leaf
 from ledger.proofs import root_below
-from ledger.roster import Roster, SignedRoster
 from ledger.roster_acts import Approval, Proposal, Stall
+from ledger.signed_roster import SignedRoster
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.views import EPOCH_KIND, BlockLines, decode_block, decode_view
 from tests import rfc9162
@@ -35,6 +35,9 @@ from tests.vectors.own.generate import (
     proven,
     signed,
 )
+
+if TYPE_CHECKING:
+    from ledger.roster import Roster
 
 VECTORS = Path(__file__).parents[1] / "vectors/own"
 EXAMPLE = Example()

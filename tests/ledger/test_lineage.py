@@ -17,8 +17,9 @@ from ledger.judge import check_citations
 from ledger.keys import key_thumbprint
 from ledger.kind import Fact, Need, ViewFact
 from ledger.lineage import ancestors, before, has_number_of, heir_of, is_one_log, living, numbered
+from ledger.member import Member
 from ledger.receipt import make_inclusion_receipt
-from ledger.roster import Closing, Member, Pin
+from ledger.roster_fields import Closing, Pin
 from ledger.salvage import Salvage, as_judged, check_lost, decode_salvage
 from ledger.statement import Act, Citation, decode_statement, sign_statement
 from tests import rfc9162

@@ -14,17 +14,13 @@ from ledger import encoding
 from ledger.cosignature import line_key_id
 from ledger.errors import LedgerError, MalformedError, NotFoundError, UnverifiedError
 from ledger.hashing import EMPTY_ROOT
+from ledger.member import MemberKeys
 from ledger.names import mirror_name, witness_name
 from ledger.policy import Policy
-from ledger.roster import (
-    Constants,
-    MemberKeys,
-    Roster,
-    SignedRoster,
-    check_genesis,
-    sign_roster,
-    signed_message,
-)
+from ledger.roster import Roster
+from ledger.roster_fields import Constants
+from ledger.roster_policy import post_quantum_policy, tlog_policy
+from ledger.signed_roster import SignedRoster, check_genesis, sign_roster, signed_message
 from tests.strategies import flip, values
 from tests.vectors.own.generate import (
     NETWORK,
@@ -65,7 +61,7 @@ def changed(path: list[str], to: Any) -> bytes:
 def test_the_vector_is_the_roster_that_its_hash_names() -> None:
     made = SignedRoster.decode(bytes.fromhex(VECTOR["signed"]))
     assert check_genesis(made).sha256.hex() == VECTOR["sha256"] == sha256(made.body).hexdigest()
-    assert made.roster.tlog_policy(SICHUAN, "witness") == VECTOR["policy"]
+    assert tlog_policy(made.roster, SICHUAN, "witness") == VECTOR["policy"]
 
 
 @given(st.lists(st.sampled_from(sorted(REGIONS)), min_size=1, unique=True), st.booleans())
@@ -85,7 +81,7 @@ def test_post_quantum_keys_are_kept_where_they_are() -> None:
     made = roster(members=with_member("510000", keys=pq))
     read = Roster.decode(made.encode())
     assert read.member("510000").keys == pq
-    assert read.tlog_policy(SICHUAN, "mirror").count("\nlog ") == 2
+    assert tlog_policy(read, SICHUAN, "mirror").count("\nlog ") == 2
     with pytest.raises(MalformedError):
         MemberKeys(**keys, witness_pq=bytes(32))
 
@@ -103,7 +99,7 @@ def with_post_quantum(regions: Sequence[str], *roles: str) -> Roster:
 @pytest.mark.parametrize("role", ["witness", "mirror"])
 def test_the_post_quantum_policy_asks_for_the_same_quorum_and_no_other_keys(role: Any) -> None:
     made = with_post_quantum(list(GENESIS.members), "log_pq", "witness_pq", "mirror_pq")
-    text = made.post_quantum_policy(SICHUAN, role).encode()
+    text = post_quantum_policy(made, SICHUAN, role).encode()
     policy = Policy.decode(text, faulty_max=made.faulty_max(SICHUAN))
     assert [log.key for log in policy.logs] == [made.log_keys(SICHUAN)[1]]
     for witness in policy.witnesses:
@@ -117,14 +113,14 @@ def test_a_post_quantum_policy_needs_a_quorum_of_such_keys() -> None:
     others = GENESIS.witnesses_of(SICHUAN)
     quorum = GENESIS.quorum(SICHUAN)
     enough = with_post_quantum(others[:quorum], "witness_pq")
-    text = enough.post_quantum_policy(SICHUAN, "witness").encode()
+    text = post_quantum_policy(enough, SICHUAN, "witness").encode()
     policy = Policy.decode(text, faulty_max=GENESIS.faulty_max(SICHUAN))
     # A log without such a key is known by the one it has.
     assert [log.key for log in policy.logs] == [GENESIS.log_key(SICHUAN)]
     assert len(policy.witnesses) == quorum
     with pytest.raises(NotFoundError) as caught:
-        with_post_quantum(others[: quorum - 1], "witness_pq").post_quantum_policy(
-            SICHUAN, "witness"
+        post_quantum_policy(
+            with_post_quantum(others[: quorum - 1], "witness_pq"), SICHUAN, "witness"
         )
     assert caught.value.code == "no-key"
 
@@ -313,11 +309,11 @@ def test_what_is_not_there_is_not_found() -> None:
 
 @pytest.mark.parametrize("role", ["witness", "mirror"])
 def test_the_policy_file_is_one_that_the_policy_reader_takes(role: Any) -> None:
-    text = GENESIS.tlog_policy(SICHUAN, role)
+    text = tlog_policy(GENESIS, SICHUAN, role)
     assert text.count("witness 5") == 4
     assert "group members 3 500000 520000 530000 540000\n" in text
     Policy.decode(text.encode(), faulty_max=GENESIS.faulty_max(SICHUAN))
-    alone = roster(["510000"]).tlog_policy(SICHUAN, role)
+    alone = tlog_policy(roster(["510000"]), SICHUAN, role)
     assert alone.endswith("quorum none\n")
     Policy.decode(alone.encode(), insecure=True)
 

@@ -11,8 +11,11 @@ import pytest
 from ledger import encoding
 from ledger.errors import MalformedError, NotFoundError, UnverifiedError
 from ledger.hashing import EMPTY_ROOT
-from ledger.roster import Closing, Member, Pin, Roster, SignedRoster, sign_roster
+from ledger.member import Member
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain, check_follows, check_successor, governance_quorum
+from ledger.roster_fields import Closing, Pin
+from ledger.signed_roster import SignedRoster, sign_roster
 from tests.vectors.own.generate import (
     GUANGXI,
     NETWORK,

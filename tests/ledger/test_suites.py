@@ -15,8 +15,9 @@ from ledger import encoding
 from ledger.cose import ED25519, EDDSA, SM2_SM3
 from ledger.errors import FatalError, LedgerError, MalformedError, UnavailableError, UnverifiedError
 from ledger.keys import key_thumbprint
+from ledger.member import MemberKeys
 from ledger.note import Note, Signature, VerifierKey, check_signed, sign_ed25519
-from ledger.roster import MemberKeys, Roster
+from ledger.roster import Roster
 from ledger.sm2_note import SM2NoteKey, sign_sm2
 from ledger.statement import (
     ACT_CONTENT_TYPE,

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Engine
 from ledger.checkpoint import Checkpoint
 from ledger.hashing import hash_leaf
 from ledger.keys import PostQuantumKey, SigningKey
+from ledger.member import Member, MemberKeys
 from ledger.names import origin_for
 from ledger.note import Note, sign_ed25519
-from ledger.roster import Constants, Member, MemberKeys, Roster
+from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Constants
 from ledger.tiles import extend_tiles, frontier_from_edge
 from nodes.core.candidate import ForeignWitness
 from nodes.core.network import Network, NetworkState

@@ -9,7 +9,9 @@ from ledger.cosignature import line_key_id
 from ledger.errors import UnavailableError
 from ledger.keys import SigningKey
 from ledger.names import mirror_name
-from ledger.roster import Pin, Roster, sign_roster
+from ledger.roster import Roster
+from ledger.roster_fields import Pin
+from ledger.signed_roster import sign_roster
 from nodes.core.ready import Freeze
 from nodes.node import Ports, RoleKeys, Settings, build
 from tests.nodes import neighbours

@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from ledger.hashing import hash_leaf
 from ledger.kind import Fact
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from ledger.tiles import extend_tiles
 from nodes.core.ready import PutEvidence
 from nodes.store import closings, entries, facts, findings, notes

@@ -25,7 +25,8 @@ from ledger.hashing import hash_leaf
 from ledger.note import Note, check_signed
 from ledger.proofs import check_consistency, prove_consistency
 from ledger.receipt import check_inclusion_receipt
-from ledger.roster import Roster, SignedRoster, check_genesis
+from ledger.roster import Roster
+from ledger.signed_roster import SignedRoster, check_genesis
 from ledger.tiles import (
     TILE_WIDTH,
     Tile,

@@ -9,8 +9,11 @@ from sqlalchemy import delete, select
 
 from ledger.cosignature import line_key_id
 from ledger.errors import UnavailableError
+from ledger.member import Member, MemberKeys
 from ledger.names import origin_for
-from ledger.roster import Closing, Member, MemberKeys, Pin, Roster, sign_roster
+from ledger.roster import Roster
+from ledger.roster_fields import Closing, Pin
+from ledger.signed_roster import sign_roster
 from ledger.statement import decode_statement
 from ledger.views import BLOCK_KIND
 from nodes.core.exchange import ROSTERS, encode_rosters

@@ -20,6 +20,7 @@ from ledger.hashing import hash_leaf
 from ledger.judge import CORRECTS
 from ledger.note import Note, VerifierKey
 from ledger.policy import Policy
+from ledger.roster_policy import tlog_policy
 from ledger.statement import Citation, decode_statement
 from ledger.tiles import TILE_WIDTH, decode_entry_bundle, entries_path, tile_path
 from ledger.tlog_proof import TlogProof
@@ -378,7 +379,7 @@ def test_a_proof_file_holds_under_the_policy_that_the_roster_gives(five: Five, t
         for role in ("witness", "mirror"):
             path = five.founded.configs[home.code].parent / "policy" / f"{role}-1.policy"
             text = path.read_bytes()
-            assert text.decode() == five.founded.roster.tlog_policy(acted.origin, role)
+            assert text.decode() == tlog_policy(five.founded.roster, acted.origin, role)
             policy = Policy.decode(text, faulty_max=1)
             result = proof.check(acted.leaf, policy)
             assert result.checkpoint.origin == acted.origin
@@ -651,7 +652,7 @@ def test_lines_of_a_witness_that_is_not_ours_are_served_and_never_counted(five: 
     acted = remark(five, WATCHED, wait="replicated")
     five.until(lambda: foreign_line(acted))
     proof = TlogProof.decode(five.ask(WATCHED, lambda client: client.proof(acted.index)))
-    text = five.founded.roster.tlog_policy(acted.origin, "witness")
+    text = tlog_policy(five.founded.roster, acted.origin, "witness")
     result = proof.check(acted.leaf, Policy.decode(text.encode(), faulty_max=1))
     assert FOREIGN_NAME in {line.name for line in proof.note.signatures}
     assert FOREIGN_NAME not in {line.key.name for line in result.witnesses}

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.epochs import epoch_body
 from ledger.hashing import EMPTY_ROOT
-from ledger.roster import Pin, Roster
+from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
@@ -22,6 +22,7 @@ from ledger.roster_acts import (
     sign_stall,
 )
 from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Pin
 from ledger.statement import Act, sign_statement
 from ledger.views import EPOCH_KIND, VIEW_KIND, Block, block_body, view_body
 from tests.authz.world import CHONGQING, ROSTER, SICHUAN, SIGNED, TIBET, World

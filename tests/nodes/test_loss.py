@@ -10,7 +10,9 @@ import pytest
 
 from ledger.encoding import encode
 from ledger.hashing import EMPTY_ROOT
-from ledger.roster import Pin, Roster, sign_roster
+from ledger.roster import Roster
+from ledger.roster_fields import Pin
+from ledger.signed_roster import sign_roster
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.network import CERTIFICATES_FILE
 from nodes.cli.main import main

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.policy import Policy
-from ledger.roster import SignedRoster, check_genesis
+from ledger.signed_roster import SignedRoster, check_genesis
 from nodes.adapters import tls
 from nodes.adapters.fence_file import FileFence
 from nodes.adapters.keystore import KeyStore

@@ -15,6 +15,7 @@ from ledger.names import origin_for
 from ledger.note import SIGNATURES_MAX, Note, sign_ed25519
 from ledger.policy import Policy, PolicyResult
 from ledger.roster import Role, Roster
+from ledger.roster_policy import post_quantum_policy
 from ledger.views import GoodLine
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.keystore import KeyStore
@@ -67,7 +68,7 @@ def finished(engine: Any, origin: str) -> Note:
 
 def check_second(roster: Roster, origin: str, role: Role, note: Note) -> PolicyResult:
     """Check a note as a stranger would who has nothing but the policy file."""
-    text = roster.post_quantum_policy(origin, role).encode()
+    text = post_quantum_policy(roster, origin, role).encode()
     policy = Policy.decode(text, faulty_max=roster.faulty_max(origin))
     return policy.check(note)
 
@@ -208,7 +209,7 @@ def test_each_role_may_have_such_a_key_alone(keys: tuple[str, ...]) -> None:
             assert len(found) >= roster.quorum(host.origin)
         else:
             with pytest.raises(NotFoundError) as caught:
-                roster.post_quantum_policy(host.origin, role)
+                post_quantum_policy(roster, host.origin, role)
             assert caught.value.code == "no-key"
     assert bool(check_log(note, roster.log_keys(host.origin), host.origin)[1]) == ("log_pq" in keys)
 

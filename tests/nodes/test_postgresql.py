@@ -23,7 +23,7 @@ from ledger.encoding import decode, encode
 from ledger.errors import FatalError, MalformedError, UnavailableError
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.note import Note, check_signed
-from ledger.roster import SignedRoster, check_genesis
+from ledger.signed_roster import SignedRoster, check_genesis
 from loadtests.stage import Stage, StageError
 from nodes.adapters.fence_file import FileFence, SharedFence
 from nodes.cli.demo.free_ports import free_ports

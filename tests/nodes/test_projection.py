@@ -19,8 +19,8 @@ from ledger.keys import SigningKey
 from ledger.kind import Acting, Judgement, Kinds
 from ledger.names import mirror_name
 from ledger.note import Note, sign_ed25519
-from ledger.roster import sign_roster
 from ledger.roster_chain import RosterChain
+from ledger.signed_roster import sign_roster
 from ledger.statement import Act, Citation, sign_statement
 from ledger.tiles import TileEdge, extend_tiles
 from ledger.tree import Frontier

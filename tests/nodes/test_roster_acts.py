@@ -8,7 +8,7 @@ import pytest
 
 from ledger.errors import LedgerError
 from ledger.hashing import EMPTY_ROOT
-from ledger.roster import Closing, Pin, Roster
+from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
@@ -21,6 +21,7 @@ from ledger.roster_acts import (
     sign_proposal,
     sign_stall,
 )
+from ledger.roster_fields import Closing, Pin
 from nodes.core.ready import Freeze
 from nodes.core.roster_judge import APPROVALS
 from nodes.store.reader import StoreReader

@@ -16,7 +16,8 @@ from ledger.errors import LedgerError, UnverifiedError
 from ledger.keys import SigningKey
 from ledger.proofs import prove_inclusion, root_at
 from ledger.receipt import make_inclusion_receipt
-from ledger.roster import Pin, sign_roster
+from ledger.roster_fields import Pin
+from ledger.signed_roster import sign_roster
 from ledger.statement import Act, Statement, decode_statement, sign_statement
 from ledger.tiles import read_nodes
 from nodes.api.cases import prove

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,8 +16,8 @@ from ledger.errors import FatalError, UnavailableError
 from ledger.keys import key_thumbprint
 from ledger.kind import Fact
 from ledger.note import Note, check_signed
-from ledger.roster import Roster, SignedRoster, sign_roster
 from ledger.roster_chain import RosterChain
+from ledger.signed_roster import SignedRoster, sign_roster
 from ledger.sm2_note import SM2NoteKey
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.suites import CheckSM2, no_sm2
@@ -43,6 +43,9 @@ from tests.nodes.live import live
 from tests.nodes.town import Town, furnish
 from tests.seals.office import SM2
 from tests.seals.office import key as sm2_key
+
+if TYPE_CHECKING:
+    from ledger.roster import Roster
 
 A, B = "510000", "520000"
 CLERK = f"{A}/officer/sm2"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 
 from ledger.hashing import hash_leaf
 from ledger.kind import Fact, ViewFact
-from ledger.roster import Closing
+from ledger.roster_fields import Closing
 from ledger.statement import Act, Citation, sign_statement
 from ledger.tiles import extend_tiles
 from nodes.core.effects import Effects

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -14,8 +14,8 @@ from ledger.errors import LedgerError
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SigningKey
 from ledger.kind import Kinds
-from ledger.roster import Roster, sign_roster
 from ledger.roster_chain import RosterChain
+from ledger.signed_roster import sign_roster
 from nodes.core.kinds import KINDS
 from nodes.core.ready import (
     Compose,
@@ -34,6 +34,9 @@ from nodes.store.engine import open_sqlite
 from nodes.store.findings import load_findings, load_uses
 from nodes.store.reader import StoreReader
 from tests.nodes import neighbours
+
+if TYPE_CHECKING:
+    from ledger.roster import Roster
 
 START_MS = 1_800_000_000_000
 

@@ -35,6 +35,7 @@ from ledger.frozen import Frozen, Held
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SigningKey
 from ledger.map_tree import prove, rebuild
+from ledger.member import Member, MemberKeys
 from ledger.names import mirror_name, origin_for, witness_name
 from ledger.note import Note, sign_ed25519
 from ledger.object_map import is_object
@@ -43,17 +44,7 @@ from ledger.receipt import (
     make_inclusion_receipt,
     transparent_statement,
 )
-from ledger.roster import (
-    Closing,
-    Constants,
-    Member,
-    MemberKeys,
-    Pin,
-    Role,
-    Roster,
-    SignedRoster,
-    sign_roster,
-)
+from ledger.roster import Role, Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
@@ -65,6 +56,9 @@ from ledger.roster_acts import (
     sign_proposal,
     sign_stall,
 )
+from ledger.roster_fields import Closing, Constants, Pin
+from ledger.roster_policy import tlog_policy
+from ledger.signed_roster import SignedRoster, sign_roster
 from ledger.statement import Act, Citation, Statement, sign_statement
 from ledger.views import EPOCH_KIND, Block, BlockLines, GoodLine, block_body, view_body
 from tests import rfc9162
@@ -553,7 +547,7 @@ class Example:
             "roster": {
                 "signed": self.signed.encode().hex(),
                 "sha256": self.roster.sha256.hex(),
-                "policy": self.roster.tlog_policy(SICHUAN, "witness"),
+                "policy": tlog_policy(self.roster, SICHUAN, "witness"),
             },
             "roster-chain": {
                 "signed": [signed(made).encode().hex() for made in chain],
