@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
+from tests.authz.bodies import HASH, PRINT, PRINT_BODY
 from tests.authz.refusals import refused
-from tests.authz.test_records import HASH, PRINT, PRINT_BODY, back
 from tests.authz.world import CHIEF, CLERK, CLERK_2, HEAD_SC, SICHUAN, World
 
 STOCK = "510000/blank-stock/1"
 RECEIVED = {"certificate": "marriage", "first": "B-0001", "last": "B-0100", "evidence": HASH}
 # Made here, like those of every module: the tests of hostile writers make them anew.
-BACK = back(world=World().enrol().lend().open())
+BACK = World().enrol().lend().open().back()
 STOCKED = BACK.copy()
 STOCKED.do("blanks.receive", CLERK, STOCK, RECEIVED)
 FROM_STOCK = PRINT_BODY | {"stock": STOCK}

@@ -8,10 +8,10 @@ import pytest
 
 from authz.gaps import CONTACT_DAYS, GAPS, Lack
 from authz.listing import Kept
+from tests.authz.bodies import CONTACT, PRINT, REACHED
 from tests.authz.test_blanks import FROM_STOCK, STOCK, STOCKED
 from tests.authz.test_grant_terms import LIST, LISTED, OURS, THEIRS, mutual
 from tests.authz.test_listing import acts_on
-from tests.authz.test_records import CONTACT, PRINT, REACHED
 from tests.authz.world import (
     CHIEF,
     CLERK,

@@ -279,6 +279,15 @@ class World:
         self.do("handoff.release", giver[:6], CASE, {})
         return self
 
+    def deciding(self) -> "World":
+        """Hand the case to Tibet, where it can be decided."""
+        return self.hand_over(CLERK, HRSS, HEAD)
+
+    def back(self, result: str = "granted") -> "World":
+        """Decide in Tibet, and hand back to the window."""
+        self.deciding().do("case.decide", DECIDER, CASE, DECIDE_BODY | {"result": result})
+        return self.hand_over(HEAD, WINDOW, CLERK)
+
     def holders(self, case: str = CASE) -> list[str]:
         """Regions that hold the case, told from all logs at once as an outsider would."""
         held = []

@@ -52,6 +52,8 @@ MODULES = (
     "authz/test_calendar",
     "authz/test_correction",
     "authz/test_records",
+    "authz/test_records_of_cases",
+    "authz/test_records_of_offices",
     "authz/test_beside",
     "authz/test_token",
     "authz/test_vault",
