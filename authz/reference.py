@@ -130,7 +130,7 @@ def mechanisms_page() -> str:
         "auditor asks, and the commands that answer. Capitals stand for what is filled in, and",
         "`docs/kinds.md` says more of each act. Codes are those of findings and refusals that say",
         "it was broken: `shouxin findings` lists them, `docs/formats/own.md` section 10 has them.",
-        "This page is made from `authz/mechanisms.py` and `authz/questions.py`.",
+        "This page is made from `authz/mechanisms` and `authz/questions.py`.",
         "",
     ]
     for row in MECHANISMS:

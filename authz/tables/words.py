@@ -57,6 +57,11 @@ def parties(zh: str, en: str, *, optional: bool = False) -> Field:
     return Field(type=FieldType.PARTIES, zh=zh, en=en, optional=optional)
 
 
+def key(zh: str, en: str, *, optional: bool = False) -> Field:
+    """Return a field of a public key."""
+    return Field(type=FieldType.KEY, zh=zh, en=en, optional=optional)
+
+
 def object_(of: str, zh: str, en: str, *, optional: bool = False) -> Field:
     """Return a field that names an object of the type ``of``."""
     return Field(type=FieldType.OBJECT, zh=zh, en=en, of=of, optional=optional)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from authz import mechanisms
 from authz.gaps import GAPS
 from authz.kinds import KINDS
 from authz.listing import WAITING
-from authz.mechanisms import MECHANISMS, Mechanism
+from authz.mechanisms import MECHANISMS, mechanism
+from authz.mechanisms.mechanism import Mechanism
 from authz.questions import QUESTIONS
 from authz.reference import mechanisms_page
 from authz.tables import LIVES, RECORD_KINDS
@@ -23,11 +23,11 @@ from seals.kinds import KINDS as SEAL_KINDS
 ALL = {**KINDS, **SEAL_KINDS}
 NAMES = {name for name, _ in ALL}
 DOCUMENTS = {
-    mechanisms.TIBET,
-    mechanisms.SHANWEI,
-    mechanisms.GUIZHOU,
-    mechanisms.XINING,
-    mechanisms.ZAOZHUANG,
+    mechanism.TIBET,
+    mechanism.SHANWEI,
+    mechanism.GUIZHOU,
+    mechanism.XINING,
+    mechanism.ZAOZHUANG,
 }
 
 
