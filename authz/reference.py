@@ -16,7 +16,7 @@ def reference(kinds: Kinds) -> str:
         "# Kinds of acts",
         "",
         "What can be recorded, by whom, and with which fields. A field in *italics* may be left",
-        "out. This page is made from the tables in `authz/kinds.py`, `authz/tables` and",
+        "out. This page is made from the tables in `authz/tables`, `authz/calendar.py` and",
         "`seals/kinds.py`. Which questions they answer, `docs/mechanisms.md` says.",
         "",
     ]

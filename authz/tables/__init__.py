@@ -5,10 +5,15 @@ from typing import Final
 from authz.records import Life
 from authz.tables import (
     agreements,
+    assessments,
+    bodies,
     checks,
     consents,
+    devices,
     evaluation,
+    halls,
     items,
+    meetings,
     parts,
     people,
     platform,
@@ -16,15 +21,20 @@ from authz.tables import (
     pushes,
     results,
     supervision,
+    texts,
     vault,
 )
 from ledger.kind import Kind
 
 _TABLES: Final = (
     people,
+    halls,
+    bodies,
     items,
     agreements,
+    texts,
     platform,
+    devices,
     checks,
     consents,
     parts,
@@ -33,6 +43,8 @@ _TABLES: Final = (
     pushes,
     evaluation,
     supervision,
+    assessments,
+    meetings,
     vault,
 )
 

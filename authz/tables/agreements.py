@@ -6,7 +6,8 @@ An agreement is proposed in one log and signed in the other's; each side's log k
 from typing import Final
 
 from authz.party import GRANT, MANAGE
-from authz.records import NEW, Life, Row, Side, Signer, Step
+from authz.records import NEW, Life, Row, Side
+from authz.tables.desks import office_step
 from authz.tables.words import (
     DIGEST,
     DUE,
@@ -103,10 +104,9 @@ def _life(  # noqa: PLR0917 - in the order of a row of the table
     name = life.subject
     return (
         kind_of_step(
-            Step(
-                life=life,
-                event=f"{name}.propose",
-                signer=Signer.BOTH,
+            office_step(
+                life,
+                f"{name}.propose",
                 roles=_ROLES,
                 keep=("digest", "valid_from", "valid_until"),
                 wants=_seal_needs,
@@ -120,11 +120,10 @@ def _life(  # noqa: PLR0917 - in the order of a row of the table
             source=source,
         ),
         kind_of_step(
-            Step(
-                life=life,
-                event=f"{name}.sign",
+            office_step(
+                life,
+                f"{name}.sign",
                 side=Side.ADDRESSEE,
-                signer=Signer.BOTH,
                 roles=_ROLES,
                 wants=_seal_needs,
                 check=_check_signature,
@@ -136,13 +135,7 @@ def _life(  # noqa: PLR0917 - in the order of a row of the table
             source=source,
         ),
         kind_of_step(
-            Step(
-                life=life,
-                event=f"{name}.decline",
-                side=Side.ADDRESSEE,
-                signer=Signer.BOTH,
-                roles=_ROLES,
-            ),
+            office_step(life, f"{name}.decline", side=Side.ADDRESSEE, roles=_ROLES),
             f"不签署{zh}",
             f"decline {en}",
             {"reason": REASON},
@@ -166,7 +159,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _50,
     ),
     kind_of_step(
-        Step(life=AGREEMENT, event="agreement.withdraw", signer=Signer.BOTH, roles=_ROLES),
+        office_step(AGREEMENT, "agreement.withdraw", roles=_ROLES),
         "撤回协议",
         "withdraw the proposal of an agreement",
         {"reason": REASON},
@@ -174,13 +167,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_50,
     ),
     kind_of_step(
-        Step(
-            life=AGREEMENT,
-            event="agreement.end",
-            side=Side.EITHER,
-            signer=Signer.BOTH,
-            roles=_ROLES,
-        ),
+        office_step(AGREEMENT, "agreement.end", side=Side.EITHER, roles=_ROLES),
         "终止协议",
         "end an agreement",
         {"reason": REASON},
@@ -199,13 +186,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _59,
     ),
     kind_of_step(
-        Step(
-            life=RECOGNITION,
-            event="recognition.end",
-            side=Side.EITHER,
-            signer=Signer.BOTH,
-            roles=_ROLES,
-        ),
+        office_step(RECOGNITION, "recognition.end", side=Side.EITHER, roles=_ROLES),
         "终止互认",
         "end a rule of recognition",
         {"reason": REASON},

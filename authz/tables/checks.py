@@ -4,10 +4,10 @@ from typing import Final
 
 from authz import party
 from authz.originals import check_object
-from authz.party import DECIDE, MANAGE, RECEIVE
 from authz.records import NEW, About, Life, Row, Side, once_object
 from authz.right import Right
-from authz.tables.desks import CONSENT, GRANT_MAYBE, desk_step
+from authz.tables.desks import ANY_ROLE, CONSENT, GRANT_MAYBE, desk_step
+from authz.tables.lives import recorded
 from authz.tables.words import (
     CASE,
     CASE_MAYBE,
@@ -26,18 +26,12 @@ from authz.tables.words import (
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Kind, Need
 
-
-def _once(subject: str, event: str) -> Life:
-    """Return the life of what is recorded once and never changes."""
-    return Life(subject=subject, steps={(NEW, event): "recorded"})
-
-
-FORM_REVIEW: Final = _once("form-review", "review.form")
-IDENTITY_CHECK: Final = _once("identity-check", "identity.check")
-FIRST_CONTACT: Final = _once("first-contact", "contact.first")
-CHANNEL: Final = _once("channel", "channel.choose")
-SHARE: Final = _once("data-share", "share.use")
-PAPER: Final = _once("paper-request", "paper.ask")
+FORM_REVIEW: Final = recorded("form-review", "review.form")
+IDENTITY_CHECK: Final = recorded("identity-check", "identity.check")
+FIRST_CONTACT: Final = recorded("first-contact", "contact.first")
+CHANNEL: Final = recorded("channel", "channel.choose")
+SHARE: Final = recorded("data-share", "share.use")
+PAPER: Final = recorded("paper-request", "paper.ask")
 CHALLENGE: Final = Life(
     subject="challenge",
     steps={
@@ -183,7 +177,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="21 形式审查/身份核验",
     ),
     kind_of_step(
-        desk_step(FIRST_CONTACT, "contact.first", roles=(DECIDE, MANAGE, RECEIVE)),
+        desk_step(FIRST_CONTACT, "contact.first", roles=ANY_ROLE),
         "首问登记",
         "record a first contact",
         {

@@ -3,9 +3,8 @@
 from typing import Final
 
 from authz import party
-from authz.party import DECIDE, MANAGE, RECEIVE
 from authz.records import NEW, About, Life, Row, Signer
-from authz.tables.desks import CONSENT, desk_step
+from authz.tables.desks import ANY_ROLE, CONSENT, desk_step
 from authz.tables.words import (
     CASE,
     CASE_MAYBE,
@@ -123,7 +122,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         desk_step(
             AGENT,
             "agent.engage",
-            roles=(DECIDE, MANAGE, RECEIVE),
+            roles=ANY_ROLE,
             keep=("agent",),
             check=_check_free,
         ),
@@ -140,7 +139,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="35 帮办代办陪办",
     ),
     kind_of_step(
-        desk_step(AGENT, "agent.end", roles=(DECIDE, MANAGE, RECEIVE)),
+        desk_step(AGENT, "agent.end", roles=ANY_ROLE),
         "帮办结束",
         "end an engagement",
         {"reason": REASON},

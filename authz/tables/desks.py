@@ -3,14 +3,15 @@
 from typing import Any, Final
 
 from authz.custody import At
-from authz.party import DECIDE, RECEIVE
-from authz.records import Life, Step
+from authz.party import DECIDE, MANAGE, RECEIVE
+from authz.records import Life, Signer, Step
 from authz.tables.words import digest, object_
 from ledger.errors import RefusedError
 from ledger.kind import Fact, Field
 
 DESK: Final = (DECIDE, RECEIVE)
 """Roles of who sits at a desk."""
+ANY_ROLE: Final = (DECIDE, MANAGE, RECEIVE)
 GRANT_MAYBE: Final[Field] = object_("grant", "依据的授权", "the grant it rests on", optional=True)
 CONSENT: Final[Field] = digest("同意书承诺值(加盐)", "salted commitment to the consent")
 
@@ -18,6 +19,11 @@ CONSENT: Final[Field] = digest("同意书承诺值(加盐)", "salted commitment 
 def desk_step(life: Life, event: str, **more: Any) -> Step:  # noqa: ANN401 - the fields of a Step
     """Return a step of a desk officer: who receives or decides."""
     return Step(life=life, event=event, **({"roles": DESK} | more))
+
+
+def office_step(life: Life, event: str, **more: Any) -> Step:  # noqa: ANN401 - the fields of a Step
+    """Return a step that the region's own key takes, or an officer who manages."""
+    return Step(life=life, event=event, signer=Signer.BOTH, **more)
 
 
 def check_undecided(case: Fact) -> None:

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from authz import party
-from authz.party import DECIDE, MANAGE, RECEIVE
 from authz.records import NEW, About, Life, Row, Side, Signer, Step
+from authz.tables.desks import ANY_ROLE
 from authz.tables.words import (
     CASE,
     DUE,
@@ -79,7 +79,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             life=EVALUATION,
             event="evaluation.rectify",
             side=Side.ADDRESSEE,
-            roles=(DECIDE, MANAGE, RECEIVE),
+            roles=ANY_ROLE,
         ),
         "差评整改",
         "answer a bad rating",

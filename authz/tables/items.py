@@ -8,7 +8,9 @@ from typing import Final
 
 from authz.item import version_object
 from authz.party import DECIDE, GRANT, MANAGE
-from authz.records import NEW, Life, Row, Side, Signer, Step
+from authz.records import NEW, Life, Row, Side, Step
+from authz.tables.desks import office_step
+from authz.tables.lives import in_versions
 from authz.tables.words import (
     DIGEST,
     DUE,
@@ -29,15 +31,7 @@ from ledger.kind import Acting, Change, Draft, Fact, Kind, Need
 
 _COMPETENT: Final = (GRANT, MANAGE)
 
-SCENARIO: Final = Life(
-    subject="scenario",
-    steps={
-        (NEW, "scenario.publish"): "current",
-        ("current", "scenario.publish"): "current",
-        ("current", "scenario.withdraw"): "withdrawn",
-    },
-    ended=frozenset({"withdrawn"}),
-)
+SCENARIO: Final = in_versions("scenario", "scenario.publish", "scenario.withdraw")
 PROPOSAL: Final = Life(
     subject="proposal",
     steps={
@@ -71,14 +65,8 @@ EXCLUSION: Final = Life(
     },
     ended=frozenset({"ended"}),
 )
-INTERMEDIARIES: Final = Life(
-    subject="intermediary-list",
-    steps={
-        (NEW, "intermediaries.publish"): "current",
-        ("current", "intermediaries.publish"): "current",
-        ("current", "intermediaries.withdraw"): "withdrawn",
-    },
-    ended=frozenset({"withdrawn"}),
+INTERMEDIARIES: Final = in_versions(
+    "intermediary-list", "intermediaries.publish", "intermediaries.withdraw"
 )
 LIVES: Final = (SCENARIO, PROPOSAL, CLAIM, PROCEDURES, EXCLUSION, INTERMEDIARIES)
 
@@ -190,13 +178,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="44 颗粒化/多情形",
     ),
     kind_of_step(
-        Step(
-            life=PROPOSAL,
-            event="proposal.submit",
-            signer=Signer.BOTH,
-            roles=_COMPETENT,
-            keep=("digest",),
-        ),
+        office_step(PROPOSAL, "proposal.submit", roles=_COMPETENT, keep=("digest",)),
         "申请调整事项",
         "propose a change of an item",
         {
@@ -211,12 +193,11 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_45,
     ),
     kind_of_step(
-        Step(
-            life=PROPOSAL,
-            event="proposal.review",
+        office_step(
+            PROPOSAL,
+            "proposal.review",
             branch="verdict",
             side=Side.ADDRESSEE,
-            signer=Signer.BOTH,
             relay="before",
             check=_check_review,
         ),
@@ -232,12 +213,11 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_45,
     ),
     kind_of_step(
-        Step(
-            life=PROPOSAL,
-            event="proposal.confirm",
+        office_step(
+            PROPOSAL,
+            "proposal.confirm",
             branch="verdict",
             side=Side.ADDRESSEE,
-            signer=Signer.BOTH,
             relay="before",
             check=_check_province,
         ),
@@ -248,13 +228,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_45,
     ),
     kind_of_step(
-        Step(
-            life=PROPOSAL,
-            event="proposal.publish",
-            signer=Signer.BOTH,
-            roles=_COMPETENT,
-            relay="before",
-            check=_check_text,
+        office_step(
+            PROPOSAL, "proposal.publish", roles=_COMPETENT, relay="before", check=_check_text
         ),
         "公布调整",
         "publish a confirmed change",
@@ -332,10 +307,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="26 容缺受理",
     ),
     kind_of_step(
-        Step(
-            life=INTERMEDIARIES,
-            event="intermediaries.publish",
-            signer=Signer.BOTH,
+        office_step(
+            INTERMEDIARIES,
+            "intermediaries.publish",
             roles=(DECIDE, GRANT, MANAGE),
             versioned=True,
             keep=("digest",),
@@ -347,12 +321,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="75 中介服务清单",
     ),
     kind_of_step(
-        Step(
-            life=INTERMEDIARIES,
-            event="intermediaries.withdraw",
-            signer=Signer.BOTH,
-            roles=(DECIDE, GRANT, MANAGE),
-        ),
+        office_step(INTERMEDIARIES, "intermediaries.withdraw", roles=(DECIDE, GRANT, MANAGE)),
         "废止中介服务清单",
         "withdraw a list of intermediaries",
         {"reason": REASON},

@@ -1,80 +1,38 @@
-"""Halls, windows and the people in them: who is responsible, reachable, trained and on duty."""
+"""The people of a hall: who decides on site, who is responsible, who is trained."""
 
 from typing import Final
 
 from authz import party, training
-from authz.hours import DAYS, WINDOWS_MAX, days_of, hours_of
 from authz.party import GRANT
-from authz.records import NEW, Life, Row, Side, Signer, Step
+from authz.records import Row, Signer, Step
 from authz.representative import appointed, relieved
-from authz.tables.places import check_own_window, window_needs, without
+from authz.tables.desks import office_step
+from authz.tables.lives import in_versions
 from authz.tables.words import (
-    DIGEST,
-    DUE,
     EVIDENCE,
     REASON,
-    REMARK,
-    TO,
     VERSION,
     code,
     codes,
     date,
-    digest,
     kind_of_step,
-    object_,
-    parties,
     party_,
     text,
-    yes,
 )
 from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Kind, Need
 
-
-def _versions(subject: str, event: str, end: str) -> Life:
-    """Return the life of something that is published again and again until it is withdrawn."""
-    return Life(
-        subject=subject,
-        steps={(NEW, event): "current", ("current", event): "current", ("current", end): "ended"},
-        ended=frozenset({"ended"}),
-    )
-
-
-REPRESENTATIVE: Final = _versions(
-    "representative", "representative.appoint", "representative.dismiss"
+REPRESENTATIVE: Final = in_versions(
+    "representative", "representative.appoint", "representative.dismiss", "ended"
 )
-RESPONSIBLE: Final = _versions("responsible", "responsible.assign", "responsible.relieve")
-CONTACT: Final = _versions("contact", "contact.publish", "contact.withdraw")
-READINESS: Final = _versions("readiness", "readiness.attest", "readiness.withdraw")
-HOURS: Final = _versions("hours", "hours.publish", "hours.withdraw")
-EXCEPTION: Final = Life(
-    subject="exception",
-    steps={
-        (NEW, "exception.apply"): "applied",
-        ("applied", "exception.answer:approved"): "approved",
-        ("applied", "exception.answer:refused"): "refused",
-        ("approved", "exception.end"): "ended",
-    },
-    ended=frozenset({"refused", "ended"}),
+
+RESPONSIBLE: Final = in_versions(
+    "responsible", "responsible.assign", "responsible.relieve", "ended"
 )
-PUBLIC_SERVICE: Final = Life(
-    subject="public-service",
-    steps={
-        (NEW, "public-service.include"): "proposed",
-        ("proposed", "public-service.supervise"): "supervised",
-        ("proposed", "public-service.exclude"): "ended",
-        ("supervised", "public-service.exclude"): "ended",
-    },
-    ended=frozenset({"ended"}),
-)
+
 LIVES: Final = (
     REPRESENTATIVE,
     RESPONSIBLE,
-    CONTACT,
-    READINESS,
-    HOURS,
-    EXCEPTION,
-    PUBLIC_SERVICE,
 )
 
 
@@ -135,76 +93,8 @@ def _check_dismissal(acting: Acting, _before: Row, _after: Row) -> tuple[Change,
     return tuple(change for row in rows for change in row)
 
 
-def _check_ready(acting: Acting, before: Row, after: Row) -> tuple[Change, ...]:
-    """Check that the hall speaks for its window, which is equipped for this from here on."""
-    name = after["window"]
-    if before.get("window", name) != name:
-        raise RefusedError(f"the attestation is of {before['window']}", code="wrong-state")
-    window = check_own_window(acting, acting.facts["window"], name)
-    ready = [it for it in EQUIPMENT if acting.act.body[it]]
-    return (Change(window.object, {**window.state, "ready": ready}),)
-
-
-def _check_not_ready(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that the window is attested to have nothing from here on."""
-    return without(acting.facts["window"], ["ready"])
-
-
-def _check_contact(acting: Acting, before: Row, after: Row) -> tuple[Change, ...]:
-    """Check that the hall speaks for its window, whose row says since when it is reached so."""
-    name = after["window"]
-    if before.get("window", name) != name:
-        raise RefusedError(f"the contact is that of {before['window']}", code="wrong-state")
-    window = check_own_window(acting, acting.facts["window"], name)
-    contact = [acting.statement.subject, acting.statement.time_s]
-    return (Change(window.object, {**window.state, "contact": contact}),)
-
-
-def _check_no_contact(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that nobody is told to reach the window so any more."""
-    window = acting.facts["window"]
-    if window is None or window.state.get("contact", [""])[0] != acting.statement.subject:
-        return ()
-    return without(window, ["contact"])
-
-
-def _hours_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
-    """Return the windows that the hours are for, and were for."""
-    before = [] if own is None else own.state["windows"]
-    names = dict.fromkeys([*draft.body.get("windows", ()), *before])
-    return tuple(Need(f"window-{name}", name) for name in names)
-
-
-def _check_hours(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that a hall publishes the hours of its own windows, which have them from here on."""
-    body = acting.act.body
-    if len(body["windows"]) > WINDOWS_MAX:
-        raise MalformedError(f"hours are published for {WINDOWS_MAX} windows", code="bad-field")
-    hours = [*hours_of(body), acting.statement.subject, *days_of(acting.facts.get("calendar"))]
-    rows = {it.object: it for it in _check_no_hours(acting, before, before)}
-    for name in body["windows"]:
-        window = check_own_window(acting, acting.facts[f"window-{name}"], name)
-        rows[name] = Change(name, {**window.state, "hours": hours})
-    return tuple(rows.values())
-
-
-def _check_no_hours(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that no window has these hours any more."""
-    of = acting.statement.subject
-    found = [acting.facts[f"window-{name}"] for name in before.get("windows", ())]
-    return tuple(
-        change
-        for window in found
-        if window is not None and window.state.get("hours", ["", "", "", ""])[3] == of
-        for change in without(window, ["hours"])
-    )
-
-
-_HALL: Final = ("hall",)
 _APPOINTED: Final = ("officer", "deputy")
-EQUIPMENT: Final = ("print", "scan", "staff", "video")
-"""What a window may be attested to have: fields of ``readiness.attest``."""
-_WINDOW: Final = party_("窗口", "window")
+
 _OFFICER: Final = party_("人员", "officer")
 
 KINDS: Final[tuple[Kind, ...]] = (
@@ -250,10 +140,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="8 首席事务代表",
     ),
     kind_of_step(
-        Step(
-            life=RESPONSIBLE,
-            event="responsible.assign",
-            signer=Signer.BOTH,
+        office_step(
+            RESPONSIBLE,
+            "responsible.assign",
             versioned=True,
             keep=("officer",),
             wants=_officer_needs,
@@ -271,211 +160,12 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="12 专人负责制/人员配备",
     ),
     kind_of_step(
-        Step(life=RESPONSIBLE, event="responsible.relieve", signer=Signer.BOTH),
+        office_step(RESPONSIBLE, "responsible.relieve"),
         "解除专人负责",
         "relieve who is responsible",
         {"reason": REASON},
         question="Until when were they responsible?",
         source="12 专人负责制/人员配备",
-    ),
-    kind_of_step(
-        Step(
-            life=CONTACT,
-            event="contact.publish",
-            signer=Signer.BOTH,
-            versioned=True,
-            keep=("window",),
-            timed=True,
-            wants=window_needs,
-            check=_check_contact,
-        ),
-        "更新窗口联络清单",
-        "publish how to reach a window",
-        {
-            "version": VERSION,
-            "window": _WINDOW,
-            "address": text("地址", "address"),
-            "telephone": text("座机", "landline"),
-            "hours": text("办公时间", "hours"),
-            "due": date("下次核对期限", "to be confirmed anew by", optional=True),
-        },
-        question="Was the contact right on that day?",
-        source="11 窗口联络清单",
-    ),
-    kind_of_step(
-        Step(
-            life=CONTACT,
-            event="contact.withdraw",
-            signer=Signer.BOTH,
-            wants=window_needs,
-            check=_check_no_contact,
-        ),
-        "撤下联络信息",
-        "withdraw a contact",
-        {"reason": REASON},
-        question="Until when was the contact good?",
-        source="11 窗口联络清单",
-    ),
-    kind_of_step(
-        Step(
-            life=READINESS,
-            event="readiness.attest",
-            signer=Signer.BOTH,
-            versioned=True,
-            keep=("window", "staff", "video", "scan", "print"),
-            wants=window_needs,
-            check=_check_ready,
-        ),
-        "窗口设备配备确认",
-        "attest what a window is equipped for",
-        {
-            "version": VERSION,
-            "window": _WINDOW,
-            "staff": yes("已配备专职人员", "has its own staff"),
-            "video": yes("高清摄像头、耳机、麦克风", "camera, headset and microphone"),
-            "scan": yes("高拍仪", "document camera"),
-            "print": yes("打证设备", "certificate printer"),
-            "evidence": EVIDENCE,
-        },
-        question="Was the window able to do video and scan?",
-        source="13 窗口设置与设备",
-    ),
-    kind_of_step(
-        Step(
-            life=READINESS,
-            event="readiness.withdraw",
-            signer=Signer.BOTH,
-            wants=window_needs,
-            check=_check_not_ready,
-        ),
-        "撤销配备确认",
-        "withdraw an attestation",
-        {"reason": REASON},
-        question="Since when was the window not ready?",
-        source="13 窗口设置与设备",
-    ),
-    kind_of_step(
-        Step(
-            life=HOURS,
-            event="hours.publish",
-            signer=Signer.BOTH,
-            units=_HALL,
-            versioned=True,
-            keep=("windows", "calendar"),
-            rests_on=("calendar",),
-            wants=_hours_needs,
-            check=_check_hours,
-        ),
-        "公布办公及延时服务时间",
-        "publish the hours of a hall",
-        {
-            "version": VERSION,
-            "windows": parties("适用窗口", "windows they are for"),
-            "days": codes("办公日", "days", *sorted(DAYS)),
-            "opens": code("开始(时:分)", "from, hours and minutes"),
-            "closes": code("结束(时:分)", "until, hours and minutes"),
-            "calendar": object_(
-                "calendar", "年度工作日历", "calendar year: closed on its days off", optional=True
-            ),
-            "extra": text("错时、延时服务", "service beyond that", optional=True),
-        },
-        question="Were acts beyond the usual hours covered?",
-        source="72 延时/错时服务, 20 24小时自助",
-    ),
-    kind_of_step(
-        Step(
-            life=HOURS,
-            event="hours.withdraw",
-            signer=Signer.BOTH,
-            units=_HALL,
-            wants=_hours_needs,
-            check=_check_no_hours,
-        ),
-        "废止办公时间",
-        "withdraw hours",
-        {"reason": REASON},
-        question="Until when were these the hours?",
-        source="72 延时/错时服务",
-    ),
-    kind_of_step(
-        Step(
-            life=EXCEPTION,
-            event="exception.apply",
-            signer=Signer.BOTH,
-            units=("department",),
-        ),
-        "申请设立分中心",
-        "apply for an exception",
-        {"to": TO, "due": DUE, "reason": REASON, "digest": DIGEST},
-        question="Who asked to stay outside the hall, and why?",
-        source="76 分中心例外批准, 9 进必授权",
-    ),
-    kind_of_step(
-        Step(
-            life=EXCEPTION,
-            event="exception.answer",
-            branch="outcome",
-            side=Side.ADDRESSEE,
-            signer=Signer.BOTH,
-            keep=("outcome", "valid_until"),
-        ),
-        "例外审批",
-        "answer an application for an exception",
-        {
-            "outcome": code("结果", "outcome", "approved", "refused"),
-            "valid_until": date("有效期至", "valid until"),
-            "digest": digest("批复摘要", "digest of the answer"),
-        },
-        question="Who approved the exception, until when?",
-        source="76 分中心例外批准",
-    ),
-    kind_of_step(
-        Step(life=EXCEPTION, event="exception.end", side=Side.EITHER, signer=Signer.REGION),
-        "终止例外",
-        "end an exception",
-        {"reason": REASON},
-        question="When did the exception end?",
-        source="76 分中心例外批准",
-    ),
-    kind_of_step(
-        Step(
-            life=PUBLIC_SERVICE,
-            event="public-service.include",
-            signer=Signer.BOTH,
-            keep=("unit",),
-        ),
-        "纳入公共服务单位",
-        "include a public service body",
-        {
-            "unit": party_("公共服务单位窗口", "window of the body"),
-            "class": code("类别", "class", "enterprise", "institution"),
-            "to": party_("指导监督部门", "department that supervises it"),
-            "due": DUE,
-            "digest": digest("依据文件摘要", "digest of the document it rests on"),
-        },
-        question="Which bodies outside government serve, and since when?",
-        source="80 社会公共服务单位纳入",
-    ),
-    kind_of_step(
-        Step(
-            life=PUBLIC_SERVICE,
-            event="public-service.supervise",
-            side=Side.ADDRESSEE,
-            signer=Signer.BOTH,
-        ),
-        "承担指导监督",
-        "take on the supervision of a public service body",
-        {"remark": REMARK},
-        question="Who supervises it?",
-        source="80 社会公共服务单位纳入",
-    ),
-    kind_of_step(
-        Step(life=PUBLIC_SERVICE, event="public-service.exclude", signer=Signer.BOTH),
-        "退出公共服务",
-        "end the service of a body",
-        {"reason": REASON},
-        question="Until when did it serve?",
-        source="80 社会公共服务单位纳入",
     ),
     Kind(
         name="training.attest",

@@ -6,7 +6,8 @@ Each needs a receipt of the other side; without one it stays open and is found o
 from typing import Final
 
 from authz.party import DECIDE, MANAGE, RECEIVE
-from authz.records import NEW, About, Life, Row, Side, Signer, Step
+from authz.records import NEW, About, Life, Row, Side
+from authz.tables.desks import office_step
 from authz.tables.words import (
     CASE,
     CASE_MAYBE,
@@ -72,13 +73,8 @@ _GOT: Final = digest("所收内容的承诺值(加盐)", "salted commitment to w
 
 KINDS: Final[tuple[Kind, ...]] = (
     kind_of_step(
-        Step(
-            life=CERTIFICATE,
-            event="certificate.issue",
-            signer=Signer.BOTH,
-            roles=(DECIDE,),
-            about=About.KNOWN,
-            keep=("digest",),
+        office_step(
+            CERTIFICATE, "certificate.issue", roles=(DECIDE,), about=About.KNOWN, keep=("digest",)
         ),
         "签发电子证照",
         "issue an electronic certificate",
@@ -93,13 +89,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_54,
     ),
     kind_of_step(
-        Step(
-            life=CERTIFICATE,
-            event="certificate.archive",
-            side=Side.ADDRESSEE,
-            signer=Signer.BOTH,
-            roles=_DESK,
-            check=_check_same,
+        office_step(
+            CERTIFICATE, "certificate.archive", side=Side.ADDRESSEE, roles=_DESK, check=_check_same
         ),
         "归集入库回执",
         "acknowledge a certificate in the archive",
@@ -108,7 +99,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_54,
     ),
     kind_of_step(
-        Step(life=CERTIFICATE, event="certificate.revoke", signer=Signer.BOTH, roles=(DECIDE,)),
+        office_step(CERTIFICATE, "certificate.revoke", roles=(DECIDE,)),
         "注销电子证照",
         "revoke an electronic certificate",
         {"reason": REASON},
@@ -116,13 +107,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_54,
     ),
     kind_of_step(
-        Step(
-            life=PUSH,
-            event="push.send",
-            signer=Signer.BOTH,
-            roles=_DESK,
-            keep=("digest", "what"),
-        ),
+        office_step(PUSH, "push.send", roles=_DESK, keep=("digest", "what")),
         "推送审批或监管信息",
         "push an approval, or what supervision found",
         {
@@ -136,12 +121,11 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_66,
     ),
     kind_of_step(
-        Step(
-            life=PUSH,
-            event="push.receipt",
+        office_step(
+            PUSH,
+            "push.receipt",
             branch="outcome",
             side=Side.ADDRESSEE,
-            signer=Signer.BOTH,
             roles=_DESK,
             check=_check_same,
         ),
@@ -156,13 +140,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_66,
     ),
     kind_of_step(
-        Step(
-            life=PUSH,
-            event="push.resend",
-            signer=Signer.BOTH,
-            roles=_DESK,
-            keep=("digest",),
-        ),
+        office_step(PUSH, "push.resend", roles=_DESK, keep=("digest",)),
         "重新推送",
         "push again what was rejected",
         {"digest": _SENT, "due": DUE},
@@ -170,13 +148,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_66,
     ),
     kind_of_step(
-        Step(
-            life=CREDIT,
-            event="credit.push",
-            signer=Signer.BOTH,
-            roles=(DECIDE, MANAGE),
-            keep=("digest",),
-        ),
+        office_step(CREDIT, "credit.push", roles=(DECIDE, MANAGE), keep=("digest",)),
         "推送信用信息",
         "push a credit event",
         {
@@ -190,13 +162,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_68,
     ),
     kind_of_step(
-        Step(
-            life=CREDIT,
-            event="credit.receipt",
-            side=Side.ADDRESSEE,
-            signer=Signer.BOTH,
-            check=_check_same,
-        ),
+        office_step(CREDIT, "credit.receipt", side=Side.ADDRESSEE, check=_check_same),
         "归入信用档案回执",
         "acknowledge a credit event",
         {"digest": _GOT},
@@ -204,13 +170,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_68,
     ),
     kind_of_step(
-        Step(
-            life=CREDIT,
-            event="credit.repair",
-            side=Side.EITHER,
-            signer=Signer.BOTH,
-            roles=(DECIDE, MANAGE),
-        ),
+        office_step(CREDIT, "credit.repair", side=Side.EITHER, roles=(DECIDE, MANAGE)),
         "信用修复",
         "repair a credit event",
         {"reason": REASON, "evidence": EVIDENCE},

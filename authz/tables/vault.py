@@ -8,6 +8,7 @@ from typing import Final
 
 from authz.party import DECIDE, MANAGE, RECEIVE
 from authz.records import NEW, About, Life, Row, Signer, Step, once_object
+from authz.tables.desks import office_step
 from authz.tables.words import (
     CASE,
     REASON,
@@ -125,10 +126,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_5,
     ),
     kind_of_step(
-        Step(
-            life=PAYLOAD,
-            event="vault.put",
-            signer=Signer.BOTH,
+        office_step(
+            PAYLOAD,
+            "vault.put",
             roles=(DECIDE, RECEIVE),
             about=About.HELD,
             keep=("ciphertext", "commitment"),
@@ -168,10 +168,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_5,
     ),
     kind_of_step(
-        Step(
-            life=TOMBSTONE,
-            event="vault.shred",
-            signer=Signer.BOTH,
+        office_step(
+            TOMBSTONE,
+            "vault.shred",
             roles=(DECIDE, MANAGE),
             about=About.KNOWN,
             rests_on=("tombstone",),
@@ -185,10 +184,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_5,
     ),
     kind_of_step(
-        Step(
-            life=RETENTION,
-            event="vault.keep",
-            signer=Signer.BOTH,
+        office_step(
+            RETENTION,
+            "vault.keep",
             roles=(DECIDE, MANAGE),
             about=About.KNOWN,
             rests_on=("tombstone",),

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
+from authz.kinds import KINDS
 from authz.milestone import COUNTED, Recorded, Standing, counted, reached
-from authz.tables.supervision import KINDS as SUPERVISION
-from authz.tables.supervision import LIVES
+from authz.tables import LIVES
 
 GRANT = "540000/grant/g"
 HERE, THERE = "n/540000", "n/510000"
@@ -17,7 +17,7 @@ def row(name: str, origin: str, index: int, state: dict[str, Any]) -> Recorded:
 
 
 def test_what_may_be_counted_is_what_a_milestone_may_name() -> None:
-    [kind] = [it for it in SUPERVISION if it.name == "milestone.set"]
+    kind = KINDS["milestone.set", 1]
     assert kind.fields["counts"].choices == tuple(sorted(COUNTED))
     assert "task" in {life.subject for life in LIVES}
 
