@@ -693,7 +693,7 @@ def test_a_node_that_was_cut_off_judges_a_log_whose_writer_it_cannot_hear(tmp_pa
 
 @pytest.mark.parametrize("at", range(1, 20, 4))
 def test_a_crash_at_any_step_of_coming_back_only_delays_it(tmp_path: Path, at: int) -> None:
-    town = Town(A, B, E, folder=tmp_path)
+    town = Town(A, B, E, folder=tmp_path, gathers=False)
     town.start()
     furnish(town, B)
     furnish(town, E)
@@ -729,7 +729,7 @@ def test_a_crash_at_any_step_of_coming_back_only_delays_it(tmp_path: Path, at: i
 def test_a_commit_that_fails_while_coming_back_only_delays_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    town = Town(A, B, E, folder=tmp_path)
+    town = Town(A, B, E, folder=tmp_path, gathers=False)
     town.start()
     furnish(town, B)
     furnish(town, E)

@@ -23,6 +23,7 @@ from nodes.core.ready import (
     PeerAnswered,
     PeerCalled,
     PeerReply,
+    PeerRequest,
     Register,
     Registered,
     RegisterReply,
@@ -93,7 +94,11 @@ class House:
 
 
 class Town:
-    """Nodes of some regions. ``cut`` holds regions that nobody reaches and that reach nobody."""
+    """Nodes of some regions. ``cut`` holds regions that nobody reaches and that reach nobody.
+
+    With ``gathers``, what is under way to a node is one step of it, as the driver would have it;
+    without, each message is a step of its own, and a crash can come between any two.
+    """
 
     def __init__(
         self,
@@ -101,6 +106,7 @@ class Town:
         folder: Path | None = None,
         kinds: Kinds = KINDS,
         post_quantum: Iterable[str] = (),
+        gathers: bool = True,
         **constants: int,
     ) -> None:
         self.post_quantum = tuple(post_quantum)
@@ -113,10 +119,11 @@ class Town:
         self.clock = Clock()
         self.kinds = kinds
         self.folder = folder
+        self.gathers = gathers
         self.cut: set[str] = set()
         self.houses = {region: House(region, self.engine(region)) for region in regions}
         self.calls: list[tuple[str, str, str]] = []
-        self._queue: deque[tuple[str, Any]] = deque()
+        self._queue: deque[tuple[str, PeerRequest]] = deque()
 
     def engine(self, region: str) -> Engine:
         return open_sqlite(None if self.folder is None else self.folder / f"{region}.sqlite")
@@ -174,26 +181,39 @@ class Town:
         for _ in range(100_000):
             if not self._queue:
                 return
-            region, request = self._queue.popleft()
-            target = self.houses.get(request.to)
-            self.calls.append((region, request.to, request.path))
-            status, body = 0, b"no way"
-            if (
-                target is not None
-                and target.node is not None
-                and not self.cut & {region, request.to}
-            ):
-                request_id = next(target.ids) + 1_000_000
-                called = PeerCalled(request_id, request.path, request.body, region)
-                outbox = self.step(request.to, called)
-                (reply,) = [it.value for it in outbox.replies if it.request_id == request_id]
-                if isinstance(reply, PeerReply):
-                    status, body = reply.status, reply.body
-                else:
-                    status, body = 503, b""
-            if self.houses[region].node is not None:
-                self.step(region, PeerAnswered(request.request_id, status, body))
+            self._deliver()
         raise AssertionError("the nodes never come to rest")
+
+    def _deliver(self) -> None:
+        """Deliver what is under way, or one message of it, and then the answers."""
+        sent = [self._queue.popleft() for _ in range(len(self._queue) if self.gathers else 1)]
+        calls: dict[str, list[tuple[str, PeerRequest, PeerCalled]]] = {}
+        answers: dict[str, list[PeerAnswered]] = {}
+        for region, request in sent:
+            self.calls.append((region, request.to, request.path))
+            if self._reaches(region, request.to):
+                request_id = next(self.houses[request.to].ids) + 1_000_000
+                called = PeerCalled(request_id, request.path, request.body, region)
+                calls.setdefault(request.to, []).append((region, request, called))
+            else:
+                lost = PeerAnswered(request.request_id, 0, b"no way")
+                answers.setdefault(region, []).append(lost)
+        for target, asked in calls.items():
+            outbox = self.step(target, *(called for _, _, called in asked))
+            replies = {it.request_id: it.value for it in outbox.replies}
+            for region, request, called in asked:
+                reply = replies[called.request_id]
+                known = isinstance(reply, PeerReply)
+                status, body = (reply.status, reply.body) if known else (503, b"")
+                answered = PeerAnswered(request.request_id, status, body)
+                answers.setdefault(region, []).append(answered)
+        for region, taken in answers.items():
+            if self.houses[region].node is not None:
+                self.step(region, *taken)
+
+    def _reaches(self, region: str, target: str) -> bool:
+        house = self.houses.get(target)
+        return house is not None and house.node is not None and not self.cut & {region, target}
 
     def tick(self, seconds: float, *, by: float = 15) -> None:
         """Let time pass in small steps, all nodes awake."""
