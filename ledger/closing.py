@@ -4,7 +4,6 @@ Source: protocol.md sections 6 and 7.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ledger.errors import RefusedError
 from ledger.hashing import EMPTY_ROOT
@@ -43,10 +42,7 @@ def close_log(
     if heir is not None:
         members[region] = heir
     closing = Closing(cut.size, cut.root, None if heir is None else successor)
-    new = replace(
-        roster,
-        version=roster.version + 1,
-        previous=roster.sha256,
+    new = roster.following(
         steward=roster.steward if heir is not None or roster.steward != region else min(members),
         members=members,
         # Who has frozen the log can show no more of it than before, and must sign this version: so

@@ -6,15 +6,16 @@ version takes effect in a log is not decided here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ledger import encoding, names, policy
 from ledger.cosignature import line_key_id
 from ledger.errors import MalformedError, NotFoundError
+from ledger.keys import SIGNATURE_BYTES
 from ledger.member import Member, decode_member
 from ledger.note import ED25519, POST_QUANTUM_COSIGNATURE, VerifierKey
 from ledger.roster_fields import (
@@ -61,6 +62,8 @@ class Roster:
         pins: By origin, of each log of the version before; empty in the genesis alone.
         closed: By origin, every log that was ever closed.
         suites: What statements may be signed with beside Ed25519, ascending.
+        proofs: By region, of governance keys that this version brings to members of before: each
+            key's own signature, which says that it is held (``ledger.key_proof``).
     """
 
     network: str
@@ -73,6 +76,7 @@ class Roster:
     pins: Mapping[str, Pin] = field(default_factory=dict)
     closed: Mapping[str, Closing] = field(default_factory=dict)
     suites: tuple[str, ...] = ()
+    proofs: Mapping[str, bytes] = field(default_factory=dict)
     _regions: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _witnesses: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _quorums: Mapping[str, int] = field(init=False, repr=False, compare=False)
@@ -135,9 +139,14 @@ class Roster:
             before = first if number == 2 else f"{first}/{number - 1}"
             if number > 1 and before not in self.closed:
                 raise bad_field(f"{origin} follows a log that is not closed")
-        for name in ("pins", "closed"):
+        if self.version == 1 and self.proofs:
+            raise bad_field("the members of a genesis roster sign it themselves")
+        for region, proof in self.proofs.items():
+            if region not in self.members or not is_bytes(proof, SIGNATURE_BYTES):
+                raise bad_field("a proof is a signature by a member's governance key")
+        for name in ("pins", "closed", "proofs"):
             held = getattr(self, name)
-            ordered = MappingProxyType({origin: held[origin] for origin in sorted(held)})
+            ordered = MappingProxyType({key: held[key] for key in sorted(held)})
             object.__setattr__(self, name, ordered)
 
     def _check_suites(self) -> None:
@@ -283,9 +292,19 @@ class Roster:
             name, public = names.mirror_name(member.origin), member.keys.mirror_pq
         return None if public is None else VerifierKey(name, POST_QUANTUM_COSIGNATURE, public)
 
+    def following(self, **changes: Any) -> "Roster":  # noqa: ANN401 - any field
+        """Return the version after this one, changed; nobody has signed it.
+
+        What is said of one version alone, proofs of new keys, is not carried over.
+        """
+        fresh = {"version": self.version + 1, "previous": self.sha256, "proofs": {}}
+        return replace(self, **{**fresh, **changes})
+
     def encode(self) -> bytes:
         """Return the bytes that governance keys sign."""
-        named = {"suites": list(self.suites)} if self.suites else {}
+        named: dict[str, Any] = {"suites": list(self.suites)} if self.suites else {}
+        if self.proofs:
+            named["proofs"] = dict(self.proofs)
         return encoding.encode(
             {
                 "format": FORMAT,
@@ -311,11 +330,13 @@ class Roster:
         """
         value = encoding.decode(data)
         wanted = "format network version previous rules steward constants members pins closed"
-        is_named = type(value) is dict and "suites" in value
-        fields = exact(value, f"{wanted} suites" if is_named else wanted)
-        suites = fields.pop("suites", [])
-        if type(suites) is not list or is_named != bool(suites):
-            raise bad_field("suites is a list of at least one, or is not there")
+        named = [name for name in ("suites", "proofs") if type(value) is dict and name in value]
+        fields = exact(value, " ".join((wanted, *named)))
+        if not all(fields[name] for name in named):
+            raise bad_field(f"{' and '.join(named)} hold at least one each, or are not there")
+        suites, proofs = fields.pop("suites", []), text_map(fields.pop("proofs", {}), "proofs")
+        if type(suites) is not list:
+            raise bad_field("suites is a list")
         if fields.pop("format") != FORMAT:
             raise bad_field(f"the format is not {FORMAT}")
         constants = exact(fields.pop("constants"), "candidate_ms delta_s refresh_s staleness_s")
@@ -330,4 +351,5 @@ class Roster:
                 for origin, item in closed.items()
             },
             suites=tuple(suites),
+            proofs=proofs,
         )

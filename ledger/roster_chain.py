@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from ledger import policy
 from ledger.errors import LedgerError, NotFoundError, UnverifiedError
+from ledger.key_proof import proof_message
 from ledger.keys import key_thumbprint, verify
 from ledger.member import Member
 from ledger.note import VerifierKey
@@ -44,11 +45,12 @@ def check_follows(roster: Roster, new: Roster) -> None:
     6. A log that is closed is taken over by a log that has a writer.
     7. A region whose log was closed brings new keys for all that its node signs.
     8. Of each log that goes on, enough mirrors stay that one honest one holds what is pinned.
+    9. What is said to prove a new governance key is of a member that changes it, and by that key.
 
     Raises:
         UnverifiedError: With a code for each: ``roster-version`` (1), ``roster-previous`` (2),
             ``open-log`` (3), ``closing-changed`` (4), ``bad-pin`` (5), ``bad-successor`` (6),
-            ``retired-key`` (7), ``removes-too-many`` (8).
+            ``retired-key`` (7), ``removes-too-many`` (8), ``unproven-key`` (9).
 
     Source: protocol.md sections 6 and 7.
     """
@@ -81,6 +83,17 @@ def check_follows(roster: Roster, new: Roster) -> None:
         if after is not None and set(_node_keys(before)) & set(_node_keys(after)):  # (7)
             raise _refused(f"a key of {region} outlives its log {origin}", "retired-key")
     _check_removals(roster, new)  # (8)
+    for region, proof in new.proofs.items():  # (9)
+        public = new.members[region].keys.governance
+        changes = region in roster.members and public != roster.members[region].keys.governance
+        if not changes or not _is_held(new, region, proof):
+            raise _refused(f"no proof of a new governance key: {region}", "unproven-key")
+
+
+def _is_held(new: Roster, region: str, proof: bytes) -> bool:
+    """Say whether a version's proof is by the very key that it names for the region."""
+    public = new.members[region].keys.governance
+    return _holds(public, proof_message(new.network, new.version, region, public), proof)
 
 
 def _check_pins(roster: Roster, new: Roster) -> None:
@@ -120,6 +133,13 @@ def _check_removals(roster: Roster, new: Roster) -> None:
 def check_signed_by(roster: Roster, signed: SignedRoster, new: Roster) -> None:
     """Check that governance quorums of both versions signed ``new``, in one round.
 
+    Args:
+        roster: The version before.
+        signed: The bytes of ``new``, with signatures.
+        new: May follow (``check_follows``). A member that changes its governance key signs with the
+            old one, since nobody knows the new one yet. That counts for both versions if ``new``
+            holds the new key's proof, and else for ``roster`` alone.
+
     Raises:
         UnverifiedError: ``bad-signature``: one holds under no governance key of either version;
             ``no-quorum``: too few members of one of them signed, or in no round.
@@ -129,14 +149,18 @@ def check_signed_by(roster: Roster, signed: SignedRoster, new: Roster) -> None:
     message = signed_message(signed.body, signed.round)
     signed_by = {roster.version: 0, new.version: 0}
     for region, signature in signed.signatures:
-        held = False
-        for version in (roster, new):
-            member = version.members.get(region)
-            if member is not None and _holds(member.keys.governance, message, signature):
-                signed_by[version.version] += 1
-                held = True
+        held = [
+            version.version
+            for version in (roster, new)
+            if region in version.members
+            and _holds(version.members[region].keys.governance, message, signature)
+        ]
         if not held:
             raise _refused(f"the signature of {region} fails", "bad-signature")
+        if region in new.proofs and held == [roster.version]:
+            held.append(new.version)
+        for version_number in held:
+            signed_by[version_number] += 1
     for version in (roster, new):
         needed = governance_quorum(version)
         if signed_by[version.version] < needed:

@@ -432,7 +432,7 @@ def _drawn_changes(plan: Plan, regions: Sequence[str]) -> list[Happening]:
         names += ["region leaves", "lost log closed"]
     name = random.choice(names)
     drawn = [_drawn(random, at_s, name, regions)]
-    if name == "keys rotated" and not plan.damage:
+    if name == "keys rotated":
         drawn[0] = replace(drawn[0], value=1.0)  # the governance key as well
     if name == "lost log closed":
         lost = drawn[0].region

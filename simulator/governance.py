@@ -16,6 +16,7 @@ from ledger.closing import close_log
 from ledger.cut import Branch, decide_cut
 from ledger.errors import LedgerError
 from ledger.hashing import EMPTY_ROOT
+from ledger.key_proof import prove_key
 from ledger.keys import SigningKey
 from ledger.names import successor_origin
 from ledger.note import Note
@@ -60,8 +61,7 @@ DONE: Final = frozenset({"", "exists", "already-signed", "frozen"})
 class Wish:
     """What people want of the next version. ``do`` is the happening that began it.
 
-    ``value`` is the new constant, or says whether the governance key changes with the others: it
-    does so only where every member is well, since nobody's new key signs before it is in force.
+    ``value`` is the new constant, or says whether the governance key changes with the others.
     """
 
     do: str
@@ -309,16 +309,18 @@ class Governance:
             )
             heir = wish.do != "region leaves"
             return self._closed(newest, holds_most, region, pins, has_heir=heir)
-        new = replace(newest, version=newest.version + 1, previous=newest.sha256, pins=pins)
+        new = newest.following(pins=pins)
         if wish.do == "constants changed":
             constants = replace(newest.constants, refresh_s=int(wish.value))
             return replace(new, constants=constants)
-        named = dict(newest.members)
+        named, proofs = dict(newest.members), dict[str, bytes]()
         for region in wish.regions:
             keys = members.rings[region][-1]
             if wish.do == "keys rotated":
                 fresh = public_of(keys)
-                if not wish.value:
+                if wish.value:
+                    proofs[region] = prove_key(keys["governance"], new.network, new.version, region)
+                else:
                     fresh = replace(fresh, governance=named[region].keys.governance)
                 named[region] = replace(named[region], keys=fresh)
             elif wish.do == "region returns":
@@ -329,7 +331,7 @@ class Governance:
                 named[region] = replace(joiner, origin=successor_origin(last))
             else:
                 named[region] = member_of(members.places[region], keys)
-        return replace(new, members=committees(named, members.committee))
+        return replace(new, members=committees(named, members.committee), proofs=proofs)
 
     def _closed(
         self,

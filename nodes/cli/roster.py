@@ -15,6 +15,7 @@ from typing import Any
 from ledger import encoding
 from ledger.errors import MalformedError, NotFoundError, RefusedError
 from ledger.hashing import EMPTY_ROOT
+from ledger.key_proof import prove_key
 from ledger.keys import SigningKey
 from ledger.roster import Roster
 from ledger.roster_acts import (
@@ -156,6 +157,7 @@ def keys(given: argparse.Namespace) -> int:
     check_opens(store)
     made: dict[str, str] = {}
     fields: dict[str, Any] = {"keys": made}
+    proofs: dict[str, str] = {}
     for name in wanted:
         if name == "tls":
             fields["tls"] = next_certificate(config, newest, _now_s()).hex()
@@ -163,10 +165,12 @@ def keys(given: argparse.Namespace) -> int:
             apart = _open_governance(given)
             key = next_key(apart, f"governance/{region}", member.keys.governance, apart.make)
             made[name] = key.public.hex()
+            proofs[region] = prove_key(key, newest.network, newest.version + 1, region).hex()
         else:
             named = getattr(member.keys, name)
             made[name] = next_key(store, f"role/{name}", named, maker(store, name)).public.hex()
-    print(json.dumps({"members": {region: fields}}, ensure_ascii=False, indent=1))
+    said = {"members": {region: fields}} | ({"proofs": proofs} if proofs else {})
+    print(json.dumps(said, ensure_ascii=False, indent=1))
     return 0
 
 
@@ -207,15 +211,14 @@ def changed(newest: Roster, pins: dict[str, Any], changes: dict[str, Any]) -> Ro
 
     ``changes`` may hold ``constants`` (those that change), ``rules``, ``steward``, ``suites``,
     ``members`` (by region the fields that change, a new member's all, or null for one that leaves;
-    keys and pins of certificates in hexadecimal) and ``closed`` (by origin: the log that takes
-    over, or null).
+    keys and pins of certificates in hexadecimal), ``proofs`` (by region: that its new governance
+    key is held, in hexadecimal) and ``closed`` (by origin: the log that takes over, or null).
     """
-    body = encoding.decode(newest.encode())
-    body["version"], body["previous"] = newest.version + 1, newest.sha256
+    body = encoding.decode(newest.following().encode())
     empty = [0, EMPTY_ROOT.hex()]
     found = {origin: pins.get(origin, empty) for origin in newest.origins}
     body["pins"] = {origin: [pin[0], bytes.fromhex(pin[1])] for origin, pin in found.items()}
-    unknown = changes.keys() - {*_CHANGED, "members", "closed"}
+    unknown = changes.keys() - {*_CHANGED, "members", "proofs", "closed"}
     if unknown:
         raise MalformedError(f"nothing is called {sorted(unknown)}", code="bad-field")
     for name in _CHANGED:
@@ -233,6 +236,8 @@ def changed(newest: Roster, pins: dict[str, Any], changes: dict[str, Any]) -> Ro
         if isinstance(member["tls"], str):
             member["tls"] = bytes.fromhex(member["tls"])
         body["members"][region] = member
+    if changes.get("proofs"):
+        body["proofs"] = _bytes(changes["proofs"])
     for origin, heir in changes.get("closed", {}).items():
         size, root = body["pins"].get(origin, [0, EMPTY_ROOT])
         body["closed"][origin] = {"size": size, "root": root, "successor": heir}
@@ -243,7 +248,7 @@ def _bytes(keys: dict[str, str]) -> dict[str, bytes]:
     try:
         return {name: bytes.fromhex(value) for name, value in keys.items()}
     except (TypeError, ValueError) as error:
-        raise MalformedError("a key is hexadecimal", code="bad-field") from error
+        raise MalformedError("a key or proof is hexadecimal", code="bad-field") from error
 
 
 def _chain(given: argparse.Namespace) -> RosterChain:

@@ -11,6 +11,7 @@ import pytest
 from ledger import encoding
 from ledger.errors import MalformedError, NotFoundError, UnverifiedError
 from ledger.hashing import EMPTY_ROOT
+from ledger.key_proof import proof_message, prove_key
 from ledger.member import Member
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain, check_follows, check_successor, governance_quorum
@@ -32,8 +33,10 @@ from tests.vectors.own.generate import (
 )
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors/own/roster-chain.json").read_text())
+KEY_PROOF = json.loads((Path(__file__).parents[1] / "vectors/own/key-proof.json").read_text())
 GENESIS = roster()
 SIGNED = signed(GENESIS)
+FRESH = key("510000/2", "governance")
 HEIR = f"{SICHUAN}/2"
 CUT = Pin(4, bytes(31) + b"\x04")
 
@@ -146,6 +149,99 @@ def test_a_strangers_or_a_false_signature_spoils_a_successor() -> None:
         with pytest.raises(UnverifiedError) as caught:
             check_successor(GENESIS, bad)
         assert caught.value.code == "bad-signature"
+
+
+def rekeyed(proof: bytes | None = None) -> Roster:
+    """The next version, in which Sichuan has another governance key; with its proof, or this."""
+    keys = replace(GENESIS.members["510000"].keys, governance=FRESH.public)
+    proofs = {"510000": prove_key(FRESH, NETWORK, 2, "510000") if proof is None else proof}
+    return following(
+        GENESIS, members=with_member("510000", keys=keys), proofs={} if proof == b"" else proofs
+    )
+
+
+def test_the_vector_is_a_version_in_which_a_governance_key_changes() -> None:
+    chain = RosterChain.check([bytes.fromhex(item) for item in KEY_PROOF["signed"]])
+    assert chain.newest == rekeyed()
+    assert chain.newest.proofs["510000"].hex() == KEY_PROOF["proof"]
+    public = chain.newest.members["510000"].keys.governance
+    assert proof_message(NETWORK, 2, "510000", public).hex() == KEY_PROOF["message"]
+
+
+def test_who_changes_its_governance_key_signs_with_the_old_one_for_both_versions() -> None:
+    """Else one silent member beside it would keep the version from its quorum for ever."""
+    four = ["500000", "510000", "520000", "530000"]
+    assert check_successor(GENESIS, signed(rekeyed(), four)) == rekeyed()
+    chain = RosterChain.check([SIGNED.encode(), signed(rekeyed(), four).encode()])
+    third = following(rekeyed(), rules=2)
+    with pytest.raises(UnverifiedError) as caught:
+        chain.extended(signed(third).encode())  # by the key that is retired
+    assert caught.value.code == "bad-signature"
+    assert third.proofs == {}
+
+
+def test_without_the_new_keys_proof_the_old_one_counts_for_the_version_before_alone() -> None:
+    bare = rekeyed(b"")
+    with pytest.raises(UnverifiedError) as caught:
+        check_successor(GENESIS, signed(bare, ["500000", "510000", "520000", "530000"]))
+    assert caught.value.code == "no-quorum"
+    others = ["500000", "520000", "530000", "540000"]
+    assert check_successor(GENESIS, signed(bare, others)) == bare
+
+
+def test_a_new_governance_key_signs_no_version_before_it_is_in_force() -> None:
+    """It counts for the version that brings it, and not for the one before."""
+    new = rekeyed()
+    fresh = {it: key(it, "governance") for it in ["500000", "520000", "530000"]}
+    with pytest.raises(UnverifiedError) as caught:
+        check_successor(
+            GENESIS, sign_roster(new, {**fresh, "510000": key("510000/2", "governance")})
+        )
+    assert caught.value.code == "no-quorum"
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        prove_key(key("510000", "governance"), NETWORK, 2, "510000"),
+        prove_key(FRESH, NETWORK, 3, "510000"),
+        prove_key(FRESH, NETWORK, 2, "520000"),
+        prove_key(FRESH, "other.example", 2, "510000"),
+        bytes(64),
+    ],
+    ids=["by the old key", "another version", "another region", "another network", "nothing"],
+)
+def test_a_proof_that_does_not_hold_spoils_the_version(proof: bytes) -> None:
+    with pytest.raises(UnverifiedError) as caught:
+        check_follows(GENESIS, rekeyed(proof))
+    assert caught.value.code == "unproven-key"
+
+
+def test_nobody_proves_a_key_that_does_not_change() -> None:
+    old = prove_key(key("510000", "governance"), NETWORK, 2, "510000")
+    joiner = prove_key(key(GUANGXI, "governance"), NETWORK, 2, GUANGXI)
+    for new in (
+        following(GENESIS, proofs={"510000": old}),
+        following(GENESIS, members=with_member(GUANGXI), proofs={GUANGXI: joiner}),
+    ):
+        with pytest.raises(UnverifiedError) as caught:
+            check_follows(GENESIS, new)
+        assert caught.value.code == "unproven-key"
+
+
+@pytest.mark.parametrize(
+    "proofs", [{}, {"510000": b"short"}, {"990000": bytes(64)}, {7: bytes(64)}, [], {"510000": 1}]
+)
+def test_proofs_of_another_form_are_refused(proofs: Any) -> None:
+    body = encoding.decode(rekeyed().encode()) | {"proofs": proofs}
+    with pytest.raises(MalformedError) as caught:
+        Roster.decode(encoding.encode(body))
+    assert caught.value.code == "bad-field"
+
+
+def test_a_genesis_proves_nothing() -> None:
+    with pytest.raises(MalformedError):
+        roster(proofs={"510000": bytes(64)})
 
 
 REFUSED: Mapping[str, tuple[str, Callable[[], Roster]]] = {

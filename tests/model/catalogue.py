@@ -213,6 +213,11 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
+        name="who changes its governance key signs for the version before alone",
+        breaks=Invariant.NEVER_WEDGED,
+        build=lambda: rounds.build(rounds.Rules(old_key_counts=False)),
+    ),
+    Mutant(
         name="a new round need not repeat the highest signed proposal",
         breaks=Invariant.ONE_VERSION,
         build=lambda: rounds.build(rounds.Rules(repeats=False)),

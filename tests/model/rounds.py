@@ -66,6 +66,9 @@ class Rules:
     """Signatures count with those of their own round; else a document keeps all it ever got."""
     claims_unchecked: bool = False
     """A stall's claim is believed though no such proposal stands in that round."""
+    old_key_counts: bool = True
+    """Who changes its governance key with P signs it with the old one, for both versions; else the
+    new version lacks that member's signature."""
 
 
 def build(rules: Rules, *, members: int = 4, rounds: int = 3, liars: int = 1) -> Model:
@@ -146,7 +149,8 @@ def build(rules: Rules, *, members: int = 4, rounds: int = 3, liars: int = 1) ->
             counts = [sum(one.signed[r] == value for one in state.members) for r in range(rounds)]
             if not rules.rounds_apart:
                 counts.append(sum(value in one.signed for one in state.members))
-            if max(counts) + extra >= needed:
+            missing = value == "P" and not rules.old_key_counts
+            if max(counts) - missing + extra >= needed:
                 found.add(value)
         return found
 

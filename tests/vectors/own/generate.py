@@ -33,6 +33,7 @@ from ledger.equivocation import (
 )
 from ledger.frozen import Frozen, Held
 from ledger.hashing import EMPTY_ROOT
+from ledger.key_proof import proof_message, prove_key
 from ledger.keys import SigningKey
 from ledger.map_tree import prove, rebuild
 from ledger.member import Member, MemberKeys
@@ -125,12 +126,8 @@ def successor_of(made: Roster, region: str, **changes: Any) -> Roster:
 
 def following(made: Roster, **changes: Any) -> Roster:
     """The version after a roster; the logs are pinned where they were, or empty."""
-    fields: dict[str, Any] = {
-        "version": made.version + 1,
-        "previous": made.sha256,
-        "pins": {origin: made.pins.get(origin, Pin(0, EMPTY_ROOT)) for origin in made.origins},
-    }
-    return replace(made, **fields | changes)
+    pins = {origin: made.pins.get(origin, Pin(0, EMPTY_ROOT)) for origin in made.origins}
+    return made.following(**{"pins": pins, **changes})
 
 
 def new_keys(region: str, number: int) -> MemberKeys:
@@ -379,6 +376,19 @@ class Example:
         )
         return self.roster, six, closed
 
+    def proven_key(self) -> dict[str, Any]:
+        """Sichuan changes its governance key: the new one proves itself, the old one signs."""
+        fresh = key("510000/2", "governance")
+        keys = replace(self.roster.members["510000"].keys, governance=fresh.public)
+        proof = prove_key(fresh, NETWORK, 2, "510000")
+        changed = dict(self.roster.members) | {"510000": member("510000", keys=keys)}
+        new = following(self.roster, members=changed, proofs={"510000": proof})
+        return {
+            "signed": [self.signed.encode().hex(), signed(new).encode().hex()],
+            "message": proof_message(NETWORK, 2, "510000", fresh.public).hex(),
+            "proof": proof.hex(),
+        }
+
     def crossed(self) -> Bundle:
         """The bundle once Sichuan's log is closed, known by its cut alone."""
         rosters = tuple(signed(made).encode() for made in self.chain())
@@ -573,6 +583,7 @@ class Example:
                 "bundle": turned.bundle().encode().hex(),
                 "genesis": self.roster.sha256.hex(),
             },
+            "key-proof": self.proven_key(),
             "roster-acts": self.steps(),
             "loss": self.loss(),
             "vault": vault_vector(),
