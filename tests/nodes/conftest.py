@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
+from nodes.adapters.network import Founded, found_network, southwest_five
 from nodes.store.engine import open_sqlite, open_store
+from tests.nodes.folders import NOW_S
 from tests.nodes.postgres import Cluster
 from tests.nodes.postgres import cluster as running_cluster
 
@@ -28,3 +30,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         store = open_store(request.getfixturevalue("tmp_path"), server.new_database())
         yield store.writing
         store.close()
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Founded:
+    """Five regions that never start; tests read their folders and write elsewhere."""
+    return found_network(tmp_path_factory.mktemp("net") / "five", southwest_five(), NOW_S)

@@ -16,7 +16,7 @@ from nodes.cli import calendar, main, telling
 from nodes.cli.show import console
 from nodes.core.kinds import KINDS
 from tests.nodes.live import live
-from tests.nodes.test_cases import CASE, OWNER, SICHUAN, TIBET, WINDOW, Province, carry, enrol
+from tests.nodes.province import CASE, OWNER, SICHUAN, TIBET, WINDOW, Province, carry, enrol
 
 YEARS = ("2026", "2025")
 

@@ -1,7 +1,6 @@
 """The five regions as one network: every promise that takes more than one node to keep."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from authz.case_bundle import judge_bundle
 from ledger.bundle import check_bundle
 from ledger.checkpoint import Checkpoint
-from ledger.errors import LedgerError, RefusedError, UnavailableError, UnverifiedError
+from ledger.errors import LedgerError, RefusedError, UnverifiedError
 from ledger.hashing import hash_leaf
 from ledger.judge import CORRECTS
 from ledger.note import Note, VerifierKey
@@ -41,12 +40,20 @@ from tests.nodes.five import (
     WATCHED,
     YUNNAN,
     Five,
-    Lent,
     five_regions,
+)
+from tests.nodes.told import (
+    NEARBY,
+    Told,
+    check_agreement,
+    complete_bundle,
+    note_at,
+    remark,
+    replicated,
+    settle_uses,
 )
 
 RANK = {"accepted": 0, "witnessed": 1, "replicated": 2}
-NEARBY = tuple(home for home in HOMES if home is not FAR)
 
 
 @pytest.fixture(scope="module")
@@ -55,48 +62,9 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Five]:
         yield network
 
 
-class Told:
-    """A whole case between the counter in Chengdu and the department in Lhasa."""
-
-    name = "510000/case/2026-000001"
-
-    def __init__(self, five: Five) -> None:
-        self.lent: Lent = five.lend(TIBET, SICHUAN, "whole")
-        self.before = self.lent.may()
-        clerk, ground = SICHUAN.receiver, self.lent.ground
-        self.opened = self.lent.open(self.name)
-        missing = {"missing": ["photo"], **ground}
-        five.act(clerk, "case.notice", self.name, missing)
-        brought = {"received": ["photo"], **ground}
-        five.act(clerk, "case.supplement", self.name, brought)
-        seen = {"documents": ["id-card"], "result": "match", "method": "original", **ground}
-        five.act(clerk, "case.verify", self.name, seen)
-        self.lent.hand_over(self.name)
-        document = hashlib.sha256(b"decision").digest()
-        decision = {"result": "granted", "basis": "国办发〔2020〕35号", "document": document}
-        self.decided = five.act(TIBET.decider, "case.decide", self.name, decision)
-        self.lent.hand_over(self.name, back=True)
-        self.lent.finish(self.name)
-        five.settle()
-
-
 @pytest.fixture(scope="module")
 def told(five: Five) -> Told:
     return Told(five)
-
-
-def note_at(five: Five, home: Home, path: str = "/log/checkpoint") -> Note:
-    return Note.decode(five.ask(home, lambda client: client.fetch(path)))
-
-
-def remark(five: Five, home: Home, wait: Word = "accepted", timeout_ms: int = 15_000) -> Acted:
-    """An act of a region that concerns nobody else."""
-    at = five.status(home)["size"]
-    basis = f"{home.code}/basis/{at}"
-    now_s = five.clock.now_s()
-    term = {"valid_from": now_s, "valid_until": now_s + 86_400}
-    body = {"title": "方案", "document": f"第{at}号", **term}
-    return five.act(home.code, "basis.publish", basis, body, wait=wait, timeout_ms=timeout_ms)
 
 
 # ---- finality -----------------------------------------------------------------------------------
@@ -192,12 +160,6 @@ def test_every_region_tells_the_whole_case_alike(five: Five, told: Told) -> None
     assert set(holders[10:12]) == {SICHUAN.window}
 
 
-def replicated(five: Five, home: Home, case: str) -> dict[str, Any]:
-    """A case as a node tells it, or nothing while it has not heard that all of it is replicated."""
-    story = five.case(home, case)
-    return story if {line["finality"] for line in story["lines"]} == {"replicated"} else {}
-
-
 def test_whoever_decides_holds_the_case_and_did_not_receive_it(five: Five, told: Told) -> None:
     case = "510000/case/2026-000002"
     told.lent.open(case)
@@ -234,16 +196,6 @@ def test_a_bundle_with_a_flipped_byte_proves_nothing(five: Five, told: Told) -> 
             judge_bundle(check_bundle(broken, genesis), KINDS)
     with pytest.raises(UnverifiedError):
         check_bundle(data, bytes(32))
-
-
-def complete_bundle(five: Five, home: Home, case: str) -> bytes:
-    """The bundle, or nothing while the notes at hand do not prove the end of the case."""
-    try:
-        data = five.ask(home, lambda client: client.bundle(case))
-    except UnavailableError:
-        return b""
-    closed = judge_bundle(check_bundle(data, five.founded.roster.sha256), KINDS).stage == "closed"
-    return data if closed else b""
 
 
 def test_a_declined_handoff_is_answered_by_a_cancel_of_the_node(five: Five) -> None:
@@ -419,29 +371,6 @@ def fetch(five: Five, home: Home, path: str) -> bytes:
     return five.ask(home, lambda client: client.fetch(path))
 
 
-# ---- agreement ----------------------------------------------------------------------------------
-
-
-def check_agreement(five: Five) -> None:
-    """All nodes hold the same logs, and have made the same of them."""
-    five.settle()
-    for home in HOMES:
-        origin = five.origin(home)
-        heads = []
-        for at in HOMES:
-            path = "/log/checkpoint" if at is home else f"/mirror/{origin_hash(origin)}/checkpoint"
-            head = Checkpoint.decode(note_at(five, at, path).text)
-            heads.append((head.origin, head.size, head.root.hex()))
-        status = five.status(home)
-        assert set(heads) == {(origin, status["size"], status["root"])}
-    for table in PROJECTED:
-        here = five.rows(SICHUAN, table)
-        for home in HOMES[1:]:
-            there = five.rows(home, table)
-            assert [row for row in there if row not in here] == [], (table, home.code)
-            assert len(there) == len(here), (table, home.code)
-
-
 def test_all_nodes_hold_the_same_logs_and_make_the_same_of_them(five: Five, told: Told) -> None:
     check_agreement(five)
     assert len(five.rows(SICHUAN, "facts")) > 100
@@ -599,20 +528,6 @@ def test_cases_between_all_regions_at_once_come_through_a_link_that_fails(five: 
         for case in cases:
             story = five.case(home, case)
             assert (story["stage"], story["holder"], story["findings"]) == ("closed", None, [])
-
-
-def settle_uses(five: Five) -> None:
-    """Wait until no use is open: each log goes on, which records its evidence, and then views."""
-
-    def settled() -> bool:
-        five.settle()
-        if all(row[-1] != "open" for home in HOMES for row in five.rows(home, "uses")):
-            return True
-        for home in HOMES:
-            remark(five, home)
-        return False
-
-    five.until(settled, 40)
 
 
 def test_a_network_that_was_stopped_stands_where_it_stood(five: Five) -> None:
