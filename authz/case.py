@@ -20,10 +20,18 @@ from authz.hours import beyond
 from authz.item import version_object
 from authz.representative import check_on_site
 from authz.right import Right
-from authz.shared_papers import bundled_need, check_not_shared
-from authz.use import Occasion, check_device, check_quota, check_use, grant_needs, hall_of
+from authz.shared_papers import check_not_come, come_needs
+from authz.use import (
+    Occasion,
+    check_device,
+    check_own_competence,
+    check_quota,
+    check_use,
+    grant_needs,
+    hall_of,
+)
 from ledger import judge
-from ledger.errors import RefusedError
+from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Flag, Judgement, Need, Use
 
 
@@ -166,13 +174,7 @@ def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> _Rested:
     device = _check_device(acting, signer, row)
     grant = body.get("grant")
     if grant is None:
-        if row["item"][:6] != acting.region:
-            raise RefusedError(
-                f"an act for another place rests on a grant, and none is named: {right}",
-                code="no-grant",
-            )
-        if signer.state.get("dept") != row["dept"]:
-            raise RefusedError(f"only {row['dept']} acts without a grant", code="not-competent")
+        check_own_competence(acting, row, right)
         return _Rested(flags=() if device else beyond(time_s, hours))
     if window is None:
         raise RefusedError(
@@ -385,7 +387,7 @@ def _with_row(
 
 def notice_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return what every act on a case needs, and the list of the pinned item version."""
-    needs = (*act_needs(draft, own), bundled_need(draft.subject, draft.issuer[:6]))
+    needs = (*act_needs(draft, own), *come_needs(draft, draft.body["missing"]))
     if own is None:
         return needs
     item = own.state["item"]
@@ -394,22 +396,29 @@ def notice_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
 
 def notice(acting: Acting) -> Judgement:
     """Judge ``case.notice``: once, and nothing that is not on the list (一次性告知)."""
+    missing = acting.act.body["missing"]
+    if not missing:
+        # It would hold the clock while nothing is asked for.
+        raise MalformedError("a notice says what is missing", code="bad-field")
     judgement = _resting(acting, Event.NOTICE, term.noticed)
     version = acting.facts["version"]
     if version is None:
         raise RefusedError("the pinned item version is not within sight", code="unknown-object")
     listed = judgement.changes[0].state.get("mat", version.state["mat"])
-    for code in acting.act.body["missing"]:
+    for code in missing:
         if code not in listed:
             raise RefusedError(
                 f"not on the list of {version.object}: {code}", code="extra-material"
             )
-    check_not_shared(acting, acting.act.body["missing"])
+    check_not_come(acting, missing)
     return judgement
 
 
 def supplement(acting: Acting) -> Judgement:
     """Judge ``case.supplement``: further papers are taken in."""
+    if not acting.act.body["received"]:
+        # What brings nothing is no new fact, and lets nobody ask a second time.
+        raise MalformedError("no paper has come in", code="bad-field")
     judgement = _resting(acting, Event.SUPPLEMENT, term.supplemented)
     return _with_row(
         judgement, originals.received(judgement.changes[0].state, acting.act.body["received"])

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from authz import finding, party
 from authz.grant import index_object
 from authz.representative import check_on_site
-from authz.right import DECIDE, RECEIVING, RIGHTS
+from authz.right import DECIDE, RECEIVING, RIGHTS, Right
 from authz.use import Occasion, check_device, check_quota, check_use, hall_of
 from ledger.errors import RefusedError
 from ledger.kind import Fact, ViewFact
@@ -156,7 +156,9 @@ def check(
         _check_right(request.right)  # (3)
         own = item.object[:6] == request.window[:6] and item.state["dept"] == window.state["dept"]
         if request.right == DECIDE:
-            _check_decides(request, facts.officer, own=own)
+            _check_decides(request, facts.officer, item, own=own)
+        elif request.right == Right.INTAKE and facts.officer is not None:
+            party.check_trained(facts.officer, item.state.get("train"))
         if own:  # (4)
             return _answer("yes", OWN_COMPETENCE, version=version)
     except RefusedError as error:
@@ -198,6 +200,10 @@ def _check_officer(request: CheckRequest, officer: Fact | None) -> None:
         raise RefusedError(f"no live officer here: {request.officer}", code="officer-not-live")
     if request.right != DECIDE:
         party.check_role(officer, party.RECEIVE)
+        if officer.state.get("device", request.device) != request.device:
+            raise RefusedError(
+                f"{request.officer} is the key of {officer.state['device']}", code="not-entitled"
+            )
         if officer.state["unit"] != request.window:
             raise RefusedError(
                 f"{request.officer} does not sit at {request.window}", code="not-entitled"
@@ -217,11 +223,13 @@ def _check_right(right: str) -> None:
         raise RefusedError(f"there is no such right: {right}", code="right-not-granted")
 
 
-def _check_decides(request: CheckRequest, officer: Fact | None, *, own: bool) -> None:
+def _check_decides(request: CheckRequest, officer: Fact | None, item: Fact, *, own: bool) -> None:
     if not own:
         raise RefusedError("the decision stays with the owning place", code="decision-stays")
     if officer is None:
         raise RefusedError("a window decides nothing; an officer does", code="decision-stays")
+    if officer.state.get("dept") != item.state["dept"]:
+        raise RefusedError(f"the decision is {item.state['dept']}'s", code="not-competent")
     party.check_role(officer, party.DECIDE)
     check_on_site(officer, request.item, request.now_s)
 

@@ -153,6 +153,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "不得要求清单以外的材料，请按该事项版本的材料清单告知。",
         "Only papers on the list of the item's version may be asked for.",
     ),
+    "asked-again": (
+        "该材料的数据已通过共享取得，不得再要求提交纸质件。",
+        "The data of this paper are here already. It may not be asked for again.",
+    ),
     "second-notice": (
         "补正只能一次性告知；没有新情况，不得再次告知。",
         "One notice lists all that is missing. Without a new fact there is no second.",

@@ -98,6 +98,7 @@ class Step:
         competent: Whether the officer's department is that of the body's ``item``, published here.
         rests_on: Fields that name objects which must be there and live; each is cited.
         once_per: Fields that together may occur once in a region's log.
+        frees: Fields of the row whose record the step gives up: they may occur again.
         versioned: Whether the body's ``version`` counts the steps of the record, from 1.
         keep: Fields of the body that the row keeps.
         relies_on: The need whose fact is a grant: a use of it that later views settle.
@@ -121,6 +122,7 @@ class Step:
     competent: bool = False
     rests_on: tuple[str, ...] = ()
     once_per: tuple[str, ...] = ()
+    frees: tuple[str, ...] = ()
     versioned: bool = False
     keep: tuple[str, ...] = ()
     relies_on: str = ""
@@ -178,7 +180,7 @@ class Step:
         state = next_state(self.life, before["st"], self._event(acting))  # (2)
         self._check_grounds(acting)  # (3)
         body = acting.act.body
-        if self.once_per and acting.facts[_ONCE] is not None:  # (4)
+        if self.once_per and _is_taken(acting):  # (4)
             raise RefusedError(
                 f"it is recorded already for {_values(body, self.once_per)}", code="exists"
             )
@@ -189,6 +191,9 @@ class Step:
         changes = [Change(subject, row)]
         if self.once_per:
             changes.append(Change(self._once_object(acting.region, body), {"of": subject}))
+        if self.frees:
+            freed = once_object(acting.region, self.life.subject, *_values(before, self.frees))
+            changes.append(Change(freed, {"live": False, "of": subject}))
         if self.check is not None:  # (5)
             changes += self.check(acting, before, row)
         return Judgement(
@@ -267,7 +272,13 @@ class Step:
             if acting.signer is not None and acting.signer.state.get("dept") != item.state["dept"]:
                 raise RefusedError(f"only {item.state['dept']} may do this", code="not-competent")
         for name in self.rests_on:
-            check_ground(acting, name)
+            found, version = check_ground(acting, name), body.get(f"{name}_version")
+            if found is None or version is None:
+                continue
+            if not 0 < version <= found.state["n"]:
+                raise RefusedError(
+                    f"{found.object} has no version {version}", code="unknown-object"
+                )
 
     def _after(self, acting: Acting, before: Row, state: str) -> dict[str, Any]:
         body, row = acting.act.body, dict(before)
@@ -333,6 +344,12 @@ def check_case(acting: Acting, *, held: bool) -> Row:
     return found.state
 
 
+def _is_taken(acting: Acting) -> bool:
+    """Return whether there is such a record, and it has not given up what it stood for."""
+    once = acting.facts[_ONCE]
+    return once is not None and once.live
+
+
 def _is(acting: Acting, name: str) -> bool:
     """Return whether the act is that of a party: a region, a unit of it, or an officer."""
     if acting.signer is None:
@@ -355,5 +372,5 @@ def _late(acting: Acting, step: Step, before: Row) -> tuple[Flag, ...]:
     return ()
 
 
-def _values(body: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
+def _values(body: Row, names: tuple[str, ...]) -> list[str]:
     return [str(body.get(name, "")) for name in names]

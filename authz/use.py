@@ -106,22 +106,33 @@ def grant_needs(body: Mapping[str, Any]) -> tuple[Need, ...]:
     )
 
 
-def check_lent(acting: Acting, case: Mapping[str, Any], right: str) -> None:
-    """Check that what is done beside a case for another place rests on a right lent to its window.
-
-    An authority's own acts rest on its own competence.
+def check_own_competence(acting: Acting, case: Mapping[str, Any], right: str) -> None:
+    """Check that an act which names no grant is one of the department that decides on the case.
 
     Raises:
-        RefusedError: ``no-grant``, ``not-entitled``, or as ``check_use``.
+        RefusedError: ``no-grant`` or ``not-competent``.
     """
-    if case["item"][:6] == acting.region:
-        return
-    signer = party.person(acting)
-    if "grant" not in acting.act.body:
+    if case["item"][:6] != acting.region:
         raise RefusedError(
             f"an act for another place rests on a grant, and none is named: {right}",
             code="no-grant",
         )
+    if party.person(acting).state.get("dept") != case["dept"]:
+        raise RefusedError(f"only {case['dept']} acts without a grant", code="not-competent")
+
+
+def check_lent(acting: Acting, case: Mapping[str, Any], right: str) -> None:
+    """Check that what is done beside a case rests on a right lent to the window it is done at.
+
+    An authority's own acts rest on its own competence: those of the department that decides.
+
+    Raises:
+        RefusedError: ``no-grant``, ``not-competent``, ``not-entitled``, or as ``check_use``.
+    """
+    signer = party.person(acting)
+    if "grant" not in acting.act.body:
+        check_own_competence(acting, case, right)
+        return
     found = check_use(
         acting.facts["grant"],
         acting.facts["acceptance"],

@@ -4,15 +4,18 @@ from typing import Final
 
 from authz import party
 from authz.originals import check_object
-from authz.records import NEW, About, Life, Row, Side, once_object
+from authz.records import NEW, About, Life, Row, Side
 from authz.right import Right
+from authz.shared_papers import DATA_SHARE, check_not_come, come_needs
 from authz.tables.desks import ANY_ROLE, CONSENT, GRANT_MAYBE, desk_step
 from authz.tables.lives import recorded
+from authz.tables.pinned import ITEM_VERSION, check_pinned, pinned_need, pinned_version
 from authz.tables.words import (
     CASE,
     CASE_MAYBE,
     DUE,
     EVIDENCE,
+    ITEM,
     REASON,
     REMARK,
     code,
@@ -30,7 +33,7 @@ FORM_REVIEW: Final = recorded("form-review", "review.form")
 IDENTITY_CHECK: Final = recorded("identity-check", "identity.check")
 FIRST_CONTACT: Final = recorded("first-contact", "contact.first")
 CHANNEL: Final = recorded("channel", "channel.choose")
-SHARE: Final = recorded("data-share", "share.use")
+SHARE: Final = recorded(DATA_SHARE, "share.use")
 PAPER: Final = recorded("paper-request", "paper.ask")
 CHALLENGE: Final = Life(
     subject="challenge",
@@ -120,14 +123,17 @@ def _check_colleague(acting: Acting, _before: Row, _after: Row) -> tuple[Change,
 
 def _asked_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     body = draft.body
-    shared = once_object(draft.issuer[:6], SHARE.subject, body["case"], body["material"])
-    return (Need("shared", shared),)
+    return (pinned_need(body), *come_needs(draft, [body["material"]], body["case"]))
 
 
 def _check_asked(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
-    """Check that no paper is asked for whose data are shared already."""
-    if acting.facts["shared"] is not None:
-        raise RefusedError("the data of this paper are here already", code="asked-again")
+    """Check that a paper asked for is on the pinned list, and has not come yet, nor its data."""
+    case, material = check_pinned(acting), acting.act.body["material"]
+    if material not in case.get("mat", pinned_version(acting).state["mat"]):
+        raise RefusedError(
+            f"not on the list of the item's version: {material}", code="extra-material"
+        )
+    check_not_come(acting, [material])
     return ()
 
 
@@ -236,6 +242,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         "ask for a paper though data could be shared",
         {
             "case": CASE,
+            "item": ITEM,
+            "item_version": ITEM_VERSION,
             "material": _MATERIAL,
             "issued_by": party_("核发部门", "who issued it", optional=True),
             "grant": GRANT_MAYBE,

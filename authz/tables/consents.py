@@ -58,13 +58,24 @@ def _check_free(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]
     return ()
 
 
+def _check_agreed(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that the applicant agreed to be helped with the very item of the case."""
+    _check_item(acting, before)
+    return ()
+
+
+def _check_item(acting: Acting, before: Row) -> None:
+    case = acting.facts["case"]
+    assert case is not None  # the step has looked
+    if case.state.get("item") != before["item"]:
+        raise RefusedError(f"the consent is for {before['item']}", code="no-consent")
+
+
 def _check_consent(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
     """Check that a certificate is used as its holder agreed: by whom, on what, in time."""
-    body, case = acting.act.body, acting.facts["case"]
-    assert case is not None  # the step has looked
+    body = acting.act.body
     _check_delegate(acting, before["delegate"])
-    if case.state.get("item") != before["item"]:
-        raise RefusedError(f"the holder agreed to its use on {before['item']}", code="no-consent")
+    _check_item(acting, before)
     if acting.statement.time_s >= before["valid_until"]:
         raise RefusedError("the consent is out of its term", code="no-consent")
     if body["purpose"] != before["purpose"]:
@@ -88,7 +99,7 @@ _USE_FIELDS: Final[dict[str, Field]] = {"purpose": _PURPOSE, "case": CASE, "log"
 
 KINDS: Final[tuple[Kind, ...]] = (
     kind_of_step(
-        desk_step(ASSISTANCE, "assist.consent", keep=("scope",)),
+        desk_step(ASSISTANCE, "assist.consent", keep=("scope", "item")),
         "同意帮办申报",
         "record that the applicant agrees to be helped",
         {
@@ -100,7 +111,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source=_16,
     ),
     kind_of_step(
-        desk_step(ASSISTANCE, "assist.file", about=About.KNOWN),
+        desk_step(ASSISTANCE, "assist.file", about=About.KNOWN, check=_check_agreed),
         "辅助网上申报",
         "help an applicant to file",
         {

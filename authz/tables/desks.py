@@ -26,13 +26,22 @@ def office_step(life: Life, event: str, **more: Any) -> Step:  # noqa: ANN401 - 
     return Step(life=life, event=event, signer=Signer.BOTH, **more)
 
 
+def check_working(case: Fact) -> None:
+    """Check that a case is neither decided nor withdrawn.
+
+    Raises:
+        RefusedError: ``wrong-state``.
+    """
+    if case.state["stage"] not in {"received", "noticed", "supplemented"}:
+        raise RefusedError(f"the case is {case.state['stage']} already", code="wrong-state")
+
+
 def check_undecided(case: Fact) -> None:
     """Check that nothing is decided or offered: what is open goes along as of the offer.
 
     Raises:
         RefusedError: ``wrong-state`` or ``offer-open``.
     """
-    if case.state["stage"] not in {"received", "noticed", "supplemented"}:
-        raise RefusedError(f"the case is {case.state['stage']} already", code="wrong-state")
+    check_working(case)
     if case.state["at"] != At.HELD:
         raise RefusedError("the case is offered, and waits for the answer", code="offer-open")

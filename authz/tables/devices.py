@@ -19,7 +19,7 @@ from authz.tables.words import (
     text,
     yes,
 )
-from ledger.errors import RefusedError
+from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Acting, Change, Kind
 
 DEVICE: Final = Life(
@@ -46,6 +46,8 @@ LIVES: Final = (
 def _check_session(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
     """Check that a machine works outside hours for self-service only."""
     body = acting.act.body
+    if body["ended"] < body["started"]:
+        raise MalformedError("it ended before it began", code="bad-field")
     if body["outside_hours"] and body["right"] != "self-service":
         raise RefusedError("outside hours a device serves by itself only", code="outside-hours")
     return ()

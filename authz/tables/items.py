@@ -254,7 +254,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         source="46 事项认领",
     ),
     kind_of_step(
-        Step(life=CLAIM, event="claim.release", roles=_COMPETENT),
+        Step(life=CLAIM, event="claim.release", roles=_COMPETENT, frees=("code",)),
         "取消认领",
         "release a claim",
         {"reason": REASON},

@@ -3,12 +3,12 @@
 from typing import Final
 
 from authz import party
-from authz.item import version_object
 from authz.party import DECIDE, MANAGE
 from authz.records import NEW, About, Life, Row, Side
 from authz.right import Right
-from authz.tables.desks import GRANT_MAYBE, check_undecided, desk_step
+from authz.tables.desks import GRANT_MAYBE, check_undecided, check_working, desk_step
 from authz.tables.items import beside
+from authz.tables.pinned import ITEM_VERSION, check_pinned, pinned_need, pinned_version
 from authz.tables.words import (
     CASE,
     EVIDENCE,
@@ -20,7 +20,6 @@ from authz.tables.words import (
     digest,
     digests,
     kind_of_step,
-    number,
     text,
 )
 from authz.unsettled import PAPERS, counted, own_need
@@ -59,7 +58,7 @@ def _tolerance_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
     body = draft.body
     item = body["item"]
     return (
-        Need("version", version_object(item, body["item_version"]), item[:6], cite=True),
+        pinned_need(body),
         Need("exclusion", beside(item, "exclusion"), item[:6], cite=True),
         own_need(body["case"], draft.issuer[:6]),
     )
@@ -74,28 +73,18 @@ def _check_tolerance(acting: Acting, _before: Row, _after: Row) -> tuple[Change,
     """
     body, case = acting.act.body, acting.facts["case"]
     assert case is not None  # the step has looked
-    _check_pinned(acting, case)  # (1)
+    check_pinned(acting)  # (1)
     check_undecided(case)
-    exclusion, version = acting.facts["exclusion"], acting.facts["version"]
+    exclusion = acting.facts["exclusion"]
     if exclusion is not None and exclusion.live:  # (2)
         raise RefusedError(f"{body['item']} is never taken in incomplete", code="excluded-class")
-    if version is None:
-        raise RefusedError("the pinned item version is not within sight", code="unknown-object")
+    version = pinned_version(acting)
     if not body["missing"]:
         raise MalformedError("nothing is missing", code="bad-field")
     for material in body["missing"]:  # (3)
         if material not in version.state["tol"]:
             raise RefusedError(f"not on the tolerable list: {material}", code="not-tolerable")
     return (counted(acting, body["case"], PAPERS, 1),)
-
-
-def _check_pinned(acting: Acting, case: Fact) -> None:
-    body = acting.act.body
-    if (case.state.get("item"), case.state.get("v")) != (body["item"], body["item_version"]):
-        raise RefusedError(
-            f"the case is done under version {case.state.get('v')} of {case.state.get('item')}",
-            code="item-not-live",
-        )
 
 
 def _settle_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
@@ -128,7 +117,8 @@ def _check_procedure(acting: Acting, _before: Row, _after: Row) -> tuple[Change,
     """Check that the clock stops only for a procedure on the item's list."""
     body, case, listed = acting.act.body, acting.facts["case"], acting.facts["list"]
     assert case is not None  # the step has looked
-    _check_pinned(acting, case)
+    check_pinned(acting)
+    check_working(case)
     if listed is None or body["procedure"] not in listed.state["procedures"]:
         raise RefusedError(
             f"{body['item']} lists no procedure {body['procedure']}", code="procedure-not-listed"
@@ -143,6 +133,14 @@ def _decider(acting: Acting) -> Row:
     return {"to": case.state["dept"]}
 
 
+def _check_promised(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that what is promised can still be decided on."""
+    case = acting.facts["case"]
+    assert case is not None  # the step has looked
+    check_working(case)
+    return ()
+
+
 def _check_decider(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
     """Check that only the department that was promised looks into it, and revokes (我撤销)."""
     if party.person(acting).state.get("dept") != before["to"]:
@@ -150,7 +148,6 @@ def _check_decider(acting: Acting, before: Row, _after: Row) -> tuple[Change, ..
     return ()
 
 
-_VERSION_OF_ITEM: Final = number("事项版本", "item version")
 _26: Final = "26 容缺受理"
 _28: Final = "28 现场勘验/技术审查/听证, 27 限时办结"
 _29: Final = "29 告知承诺制"
@@ -173,7 +170,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {
             "case": CASE,
             "item": ITEM,
-            "item_version": _VERSION_OF_ITEM,
+            "item_version": ITEM_VERSION,
             "missing": codes("容缺材料", "papers to follow"),
             "consent": digest("申请人承诺书承诺值(加盐)", "salted commitment to their promise"),
             "grant": GRANT_MAYBE,
@@ -223,7 +220,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {
             "case": CASE,
             "item": ITEM,
-            "item_version": _VERSION_OF_ITEM,
+            "item_version": ITEM_VERSION,
             "procedure": code("特别程序", "procedure"),
             "notice": digest("告知书摘要", "digest of the letter that tells the applicant"),
         },
@@ -247,6 +244,7 @@ KINDS: Final[tuple[Kind, ...]] = (
             relies_on="grant",
             noted=_decider,
             once_per=("case",),
+            check=_check_promised,
         ),
         "告知承诺",
         "record the applicant's promise",

@@ -65,6 +65,20 @@ def _check_same(acting: Acting, before: Row, _after: Row) -> tuple[Change, ...]:
     return ()
 
 
+def _check_granted(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]:
+    """Check that whoever decided on the case, and granted it, certifies it (谁办理、谁入库)."""
+    case = acting.facts["case"]
+    assert case is not None  # the step has looked
+    row = case.state
+    if row["item"][:6] != acting.region or (
+        acting.signer is not None and acting.signer.state.get("dept") != row["dept"]
+    ):
+        raise RefusedError("who decides on the case issues its certificate", code="not-competent")
+    if row.get("result", "refused") == "refused":
+        raise RefusedError("nothing is granted that could be certified", code="not-decided")
+    return ()
+
+
 _54: Final = "54 电子证照签发归集"
 _66: Final = "66 审批监管协同"
 _68: Final = "68 信用"
@@ -74,7 +88,12 @@ _GOT: Final = digest("所收内容的承诺值(加盐)", "salted commitment to w
 KINDS: Final[tuple[Kind, ...]] = (
     kind_of_step(
         office_step(
-            CERTIFICATE, "certificate.issue", roles=(DECIDE,), about=About.KNOWN, keep=("digest",)
+            CERTIFICATE,
+            "certificate.issue",
+            roles=(DECIDE,),
+            about=About.KNOWN,
+            keep=("digest",),
+            check=_check_granted,
         ),
         "签发电子证照",
         "issue an electronic certificate",

@@ -4,10 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
-    "asked-again": (
-        "该材料的数据已通过共享取得，不得再要求提交纸质件。",
-        "The data of this paper are here already. It may not be asked for again.",
-    ),
     "blank-not-in-stock": (
         "该空白证照号不在所选库存的起止号内，请核对号码。",
         "The stock has no blank of this number. Compare the numbers.",

@@ -1,5 +1,8 @@
 """Names and bodies of records that several tests write."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from tests.authz.world import (
     CASE,
     GRANT,
@@ -11,6 +14,7 @@ from tests.authz.world import (
 from tests.vectors.own.generate import TIME_S
 
 HASH, OTHER = bytes(32), bytes([1]) * 32
+UNDER = {"grant": GRANT, "window": WINDOW}
 WHY = {"reason": "调整"}
 EVIDENCE = {"evidence": HASH}
 DUE_S = TIME_S + 1_000
@@ -59,3 +63,8 @@ REACHED = {
     "telephone": "028-1",
     "hours": "9-17",
 }
+
+
+def without(body: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The body with some fields left out."""
+    return {name: it for name, it in body.items() if name not in names}

@@ -12,12 +12,17 @@ from tests.authz.world import (
     CLERK_2,
     DECIDER,
     GRANT,
+    GRANT_BODY,
     HEAD,
     HEAD_SC,
+    HEALTH,
     HRSS,
     HRSS_SC,
     ITEM,
+    OPEN_BODY,
+    OUTSIDER,
     SICHUAN,
+    TIBET,
     WINDOW,
     WINDOW_2,
     World,
@@ -45,7 +50,12 @@ BESIDE: list[tuple[str, str, dict[str, Any], str]] = [
         {"material": "proof", "dataset": "d1", "response": HASH},
         "intake",
     ),
-    ("paper.ask", "paper-request", {"material": "proof", "reason": "无共享数据"}, "notice"),
+    (
+        "paper.ask",
+        "paper-request",
+        {"item": ITEM, "item_version": 1, "material": "proof", "reason": "无共享数据"},
+        "notice",
+    ),
     (
         "tolerance.accept",
         "tolerance",
@@ -99,6 +109,26 @@ def test_an_authority_s_own_act_beside_a_case_needs_no_grant() -> None:
     body = {"case": CASE, "checklist": HASH, "result": "complete"}
     judgement = world.do("review.form", HEAD, "540000/form-review/1", body)
     assert judgement.uses == ()
+
+
+def test_at_another_department_s_window_in_the_same_region_a_grant_is_wanted_too() -> None:
+    world = LENT.copy()
+    window, clerk, case = "540000/window/w1", "540000/officer/w1-01", "540000/case/1"
+    grant, record = "540000/grant/within", "540000/form-review/1"
+    world.do("party.enrol", TIBET, "540000/hall/main", {"name": "大厅"})
+    body = {"name": "综合窗口", "hall": "540000/hall/main", "department": HEALTH}
+    world.do("party.enrol", TIBET, window, body)
+    world.do("party.enrol", TIBET, clerk, officer(window, clerk, ["receive"]))
+    world.do("grant.offer", HEAD, grant, GRANT_BODY | {"window": window})
+    world.do("grant.accept", OUTSIDER, grant, {"window": window, "item": ITEM})
+    world.do("case.open", clerk, case, OPEN_BODY | {"grant": grant, "window": window})
+    review = {"case": case, "checklist": HASH, "result": "complete"}
+    with refused("not-competent"):
+        world.do("review.form", clerk, record, review)
+    world.copy().do("review.form", clerk, record, review | {"grant": grant})
+    world.do("grant.revoke", HEAD, grant, WHY)
+    with refused("grant-not-live"):
+        world.do("review.form", clerk, record, review | {"grant": grant})
 
 
 def test_only_who_owns_the_item_stops_its_clock() -> None:

@@ -68,6 +68,17 @@ def test_a_closed_case_stays_closed_and_a_decision_is_taken_once() -> None:
     assert Stage.WITHDRAWN not in decisions
 
 
+def test_a_notice_asks_for_something_and_a_supplement_brings_something() -> None:
+    world = OPENED.copy()
+    with refused("bad-field"):  # it would hold the clock, and ask for nothing
+        world.do("case.notice", CLERK, CASE, NOTICE | {"missing": []})
+    world.do("case.notice", CLERK, CASE, NOTICE)
+    with refused("bad-field"):  # it would be no new fact, and let a second notice through
+        world.do("case.supplement", CLERK, CASE, SUPPLEMENT | {"received": []})
+    with refused("second-notice"):
+        world.do("case.notice", CLERK, CASE, NOTICE)
+
+
 def test_a_case_goes_its_whole_way() -> None:
     world = OPENED.copy()
     world.do("case.notice", CLERK, CASE, NOTICE)

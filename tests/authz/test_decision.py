@@ -21,6 +21,7 @@ from tests.authz.world import (
     ITEM,
     ITEM_BODY,
     OPEN_BODY,
+    OUTSIDER,
     SICHUAN,
     TIBET,
     WINDOW,
@@ -166,6 +167,26 @@ def test_an_officer_sits_at_the_window_and_has_the_role() -> None:
     assert ask(LENT, "intake", officer="510000/officer/none").code == "officer-not-live"
 
 
+def test_an_officer_has_the_training_that_the_item_asks_for_to_take_papers_in() -> None:
+    world = ENROLLED.copy()
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY | {"training": "medical"})
+    world.do("grant.offer", HEAD, GRANT, GRANT_BODY)
+    world.do("grant.accept", CHIEF, GRANT, {"window": WINDOW, "item": ITEM})
+    assert ask(world, "intake", officer=CLERK).code == "not-entitled"
+    assert ask(world, "notice", officer=CLERK).allowed == "yes"
+    world.do("training.attest", CHIEF, CLERK, {"course": "medical", "evidence": bytes(32)})
+    assert ask(world, "intake", officer=CLERK).allowed == "yes"
+
+
+def test_the_key_of_a_machine_speaks_for_that_machine_alone() -> None:
+    world, device, key_ = LENT.copy(), "510000/device/d1", "510000/officer/d1"
+    enrol = {"window": WINDOW, "host": "大厅", "certificate": bytes(32), "firmware": bytes(32)}
+    world.do("device.enrol", CHIEF, device, enrol | {"items": ["000500000001"]})
+    world.do("party.enrol", SICHUAN, key_, officer(WINDOW, key_, ["receive"], device=device))
+    asked = ask(world, "intake", officer=key_)
+    assert (asked.allowed, asked.code) == ("no", "not-entitled")
+
+
 def test_an_item_must_be_in_force() -> None:
     world = LENT.copy()
     assert ask(world, "intake", item="540000/item/none").code == "unknown-object"
@@ -192,6 +213,8 @@ def test_an_authority_s_own_window_acts_on_its_own_competence() -> None:
     world.do("party.enrol", TIBET, "540000/officer/hrss-09", other)
     asked = ask(world, "decide", window=OWN_WINDOW, officer="540000/officer/hrss-09")
     assert asked.code == "not-entitled"
+    asked = ask(world, "decide", window=OWN_WINDOW, officer=OUTSIDER)
+    assert asked.code == "not-competent"
 
 
 @pytest.mark.parametrize(

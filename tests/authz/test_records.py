@@ -16,6 +16,7 @@ from tests.authz.bodies import (
     TOLERANCE,
     TOLERANCE_BODY,
     WHY,
+    without,
 )
 from tests.authz.refusals import refused
 from tests.authz.test_case_bundle import bundle_of, judged
@@ -243,7 +244,9 @@ def test_a_record_about_a_case_is_its_holder_s_and_the_case_s_trace_finds_it() -
     with refused("not-holder"):  # the case has arrived, but nobody there has acted on it yet
         world.do("review.form", HEAD, "540000/form-review/1", body)
     world.do("case.note", HEAD, CASE, {"remark": "已收到"})
-    world.do("review.form", HEAD, "540000/form-review/1", body)
+    with refused("window-not-granted"):  # a grant that is named is one that it could rest on
+        world.do("review.form", HEAD, "540000/form-review/1", body)
+    world.do("review.form", HEAD, "540000/form-review/1", without(body, "grant"))
 
 
 def test_what_may_happen_once_for_a_case_happens_once() -> None:

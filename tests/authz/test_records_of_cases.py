@@ -14,7 +14,9 @@ from tests.authz.bodies import (
     SETTLE,
     TOLERANCE,
     TOLERANCE_BODY,
+    UNDER,
     WHY,
+    without,
 )
 from tests.authz.refusals import refused
 from tests.authz.world import (
@@ -86,7 +88,7 @@ def test_a_case_that_is_decided_takes_nothing_in_any_more() -> None:
     world = OPENED.copy().deciding()
     world.do("case.decide", DECIDER, CASE, DECIDE_BODY)
     with refused("wrong-state"):
-        world.do("tolerance.accept", HEAD, "540000/tolerance/1", TOLERANCE_BODY)
+        world.do("tolerance.accept", HEAD, "540000/tolerance/1", without(TOLERANCE_BODY, "grant"))
 
 
 def test_all_that_was_missing_comes_and_late_is_marked() -> None:
@@ -151,9 +153,8 @@ def test_a_certificate_is_printed_once_it_is_granted_under_the_right_to_deliver(
         OPENED.copy().back().do(
             "print.record", CLERK, PRINT, PRINT_BODY | {"decided_in": CHONGQING}
         )
-    without = {name: it for name, it in PRINT_BODY.items() if name != "grant"}
     with refused("no-grant"):
-        OPENED.copy().back().do("print.record", CLERK, PRINT, without)
+        OPENED.copy().back().do("print.record", CLERK, PRINT, without(PRINT_BODY, "grant"))
     revoked = OPENED.copy().back()
     revoked.do("grant.revoke", HEAD, GRANT, WHY)
     with refused("grant-not-live"):
@@ -191,7 +192,7 @@ def test_a_certificate_is_printed_where_the_case_is() -> None:
     decided.do("case.decide", DECIDER, CASE, DECIDE_BODY)
     with refused("not-holder"):  # decided, but not yet handed back
         decided.do("print.record", CLERK, PRINT, PRINT_BODY)
-    decided.do("print.record", HEAD, "540000/print/1", PRINT_BODY)
+    decided.do("print.record", HEAD, "540000/print/1", without(PRINT_BODY, "grant"))
 
 
 def test_one_blank_is_printed_on_once() -> None:
@@ -264,7 +265,12 @@ def test_nobody_files_for_an_applicant_without_consent() -> None:
     name, file = "510000/assistance/1", {"case": CASE, "signature": HASH}
     with refused("no-consent"):
         world.do("assist.file", CLERK, name, file)
-    world.do("assist.consent", CLERK, name, {"consent": HASH, "scope": ["fill"], "item": ITEM})
+    consent = {"consent": HASH, "scope": ["fill"], "item": ITEM}
+    other = world.copy()
+    other.do("assist.consent", CLERK, name, consent | {"item": "540000/item/other"})
+    with refused("no-consent"):
+        other.do("assist.file", CLERK, name, file)
+    world.do("assist.consent", CLERK, name, consent)
     withdrawn = world.copy()
     withdrawn.do("assist.withdraw", CLERK, name, {"consent": HASH})
     with refused("wrong-state"):
@@ -359,9 +365,63 @@ def test_shared_data_serve_their_purpose() -> None:
 def test_a_paper_whose_data_are_shared_is_not_asked_for() -> None:
     world = OPENED.copy()
     of = {"case": CASE, "material": "proof", "grant": GRANT}
-    paper, share = of | WHY, of | {"dataset": "d1", "response": HASH}
+    paper = of | WHY | {"item": ITEM, "item_version": 1}
+    share = of | {"dataset": "d1", "response": HASH}
     world.copy().do("paper.ask", CLERK, "510000/paper-request/1", paper)
     world.do("share.use", CLERK, "510000/data-share/1", share)
     with refused("asked-again"):
         world.do("paper.ask", CLERK, "510000/paper-request/1", paper)
-    world.do("paper.ask", CLERK, "510000/paper-request/1", paper | {"material": "form"})
+    with refused("asked-again"):
+        world.do("case.notice", CLERK, CASE, UNDER | {"missing": ["form", "proof"]})
+    world.copy().do("paper.ask", CLERK, "510000/paper-request/1", paper | {"material": "form"})
+    world.do("case.notice", CLERK, CASE, UNDER | {"missing": ["form"]})
+
+
+def test_no_paper_is_asked_for_that_the_pinned_version_does_not_list() -> None:
+    world, name = OPENED.copy(), "510000/paper-request/1"
+    paper = WHY | {"case": CASE, "item": ITEM, "item_version": 1, "grant": GRANT}
+    with refused("extra-material"):
+        world.do("paper.ask", CLERK, name, paper | {"material": "hukou-of-the-neighbour"})
+    new = {"version": 2, "materials": ["form", "new"], "tolerable": []}
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY | new)
+    later = paper | {"item_version": 2, "material": "new"}
+    with refused("item-not-live"):
+        world.do("paper.ask", CLERK, name, later)
+    world.do("paper.ask", CLERK, name, paper | {"material": "form"})
+
+
+def test_nothing_is_promised_and_no_clock_stopped_once_a_case_is_decided() -> None:
+    world = OPENED.copy().deciding()
+    listed = {"version": 1, "item": ITEM, "procedures": ["hearing"], "basis": "听证"}
+    world.do("procedures.publish", HEAD, "540000/procedure-list/000500000001", listed)
+    start = {"case": CASE, "item": ITEM, "item_version": 1, "procedure": "hearing", "notice": HASH}
+    promise = {"case": CASE, "materials": ["proof"], "promise": HASH, "due": DUE_S}
+    world.do("case.note", HEAD, CASE, {"remark": "已收到"})
+    for kind, name, body in (
+        ("procedure.start", "540000/procedure/1", start),
+        ("commitment.make", "540000/commitment/1", promise),
+    ):
+        decided = world.copy()
+        decided.do("case.decide", DECIDER, CASE, DECIDE_BODY)
+        with refused("wrong-state"):
+            decided.do(kind, HEAD, name, body)
+        world.do(kind, HEAD, name, body)
+
+
+def test_a_certificate_is_issued_by_who_granted_it() -> None:
+    body = {"case": CASE, "class": "medical", "digest": HASH, "to": TIBET, "due": DUE_S}
+    world, name = OPENED.copy().deciding(), "540000/certificate/1"
+    with refused("not-competent"):
+        world.do("certificate.issue", SICHUAN, "510000/certificate/1", body)
+    world.do("case.note", HEAD, CASE, {"remark": "已收到"})
+    with refused("not-decided"):
+        world.do("certificate.issue", HEAD, name, body)
+    not_granted = world.copy()
+    not_granted.do("case.decide", DECIDER, CASE, DECIDE_BODY | {"result": "refused"})
+    with refused("not-decided"):
+        not_granted.do("certificate.issue", HEAD, name, body)
+    world.do("case.decide", DECIDER, CASE, DECIDE_BODY)
+    with refused("not-competent"):
+        world.do("certificate.issue", OUTSIDER, name, body)
+    world.copy().do("certificate.issue", TIBET, name, body)
+    world.do("certificate.issue", HEAD, name, body)

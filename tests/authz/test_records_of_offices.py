@@ -238,6 +238,13 @@ def test_a_device_serves_by_itself_only_outside_hours_and_only_in_service() -> N
         world.do(
             "device.session", SICHUAN, "510000/device-session/1", session | {"right": "intake"}
         )
+    with refused("bad-field"):
+        world.do(
+            "device.session",
+            SICHUAN,
+            "510000/device-session/1",
+            session | {"ended": -1 + session["started"]},
+        )
     world.do("device.session", SICHUAN, "510000/device-session/1", session)
     world.do("device.suspend", CHIEF, device, WHY)
     with refused("ground-not-live"):
@@ -415,3 +422,22 @@ def test_an_item_is_claimed_once_in_a_region() -> None:
     world.do("claim.make", HEAD, "540000/claim/1", claim)
     with refused("exists"):
         world.do("claim.make", OUTSIDER, "540000/claim/2", claim)
+    world.do("claim.release", HEAD, "540000/claim/1", WHY)
+    world.do("claim.make", OUTSIDER, "540000/claim/2", claim)
+    with refused("exists"):
+        world.do("claim.make", HEAD, "540000/claim/3", claim)
+
+
+def test_what_was_told_is_a_version_that_there_is() -> None:
+    world, guide = ENROLLED.copy(), "510000/guide/medical"
+    world.do("guide.publish", CHIEF, guide, {"version": 1, "title": "手册", "digest": HASH})
+    told = {"guide": guide, "item": ITEM}
+    for version in (0, 2):
+        with refused("unknown-object"):
+            world.do(
+                "consultation.record",
+                CLERK,
+                "510000/consultation/1",
+                told | {"guide_version": version},
+            )
+    world.do("consultation.record", CLERK, "510000/consultation/1", told | {"guide_version": 1})
