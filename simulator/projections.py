@@ -1,8 +1,8 @@
 """Projections: all make the same of the same entries, and nobody sees two holders of a case."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
@@ -32,8 +32,12 @@ GROWING: Final = ("facts", "mentions")
 """What entries leave behind for good: comparable though one node has judged more than another."""
 SETTLED_LATER: Final = ("findings", "uses")
 """What the evidence of other logs still changes: comparable where all logs are judged alike."""
+SETTLED: Final = tuple(name for name in PROJECTIONS if name not in GROWING)
+"""What is not there for good as soon as an entry is judged."""
 
 
+Read = Callable[[str, str, int, int, frozenset[int]], list[tuple[object, ...]]]
+"""Reads the rows of a log: by region, table and range, without the entries skipped."""
 Standing = Mapping[str, Any]
 """Where a case stands in one log: the state of its newest row."""
 
@@ -102,11 +106,12 @@ class Projections:
         for name in touched:
             self._check_holder(machine, name)
 
-    def _unjudged(self, machine: Machine, origin: str) -> set[int]:
-        """Return the entries of a log that a machine says are not judged there."""
+    def _unjudged(self, machine: Machine, origin: str, low: int, size: int) -> set[int]:
+        """Return the entries of a range that a machine says are not judged there."""
         rows = machine.disk.database.execute(
-            'SELECT DISTINCT "index" FROM facts WHERE log_id = ? AND instr(state, ?)',
-            (self._watched.log_id(machine, origin), UNJUDGED.encode()),
+            'SELECT DISTINCT "index" FROM facts INDEXED BY seen_facts '
+            'WHERE log_id = ? AND "index" >= ? AND "index" < ? AND instr(state, ?)',
+            (self._watched.log_id(machine, origin), low, size, UNJUDGED.encode()),
         )
         return {index for (index,) in rows}
 
@@ -195,37 +200,43 @@ class Projections:
             machine.region: self._watched.sizes(machine, "projections") for machine in machines
         }
         for origin in self._watched.reference.logs:
+            read = lru_cache(maxsize=None)(partial(self._projected, origin=origin))
+            is_grown = recent and origin not in self._watched.reference.branches
+            # What is there for good was compared when it came, entry by entry.
+            tables = SETTLED if is_grown else tuple(PROJECTIONS)
             # The one that has judged most of a log is what the others are compared with.
             best = max(machines, key=lambda one: judged[one.region].get(origin, 0))
             before, last = self._compared.get(origin, (0, 0))
             for machine in machines:
                 if machine is not best:
-                    self._compare(origin, machine, best, judged, before if recent else 0)
+                    low = before if recent else 0
+                    self._compare(origin, (machine, best), judged, low, tables, read)
             least = min(judged[machine.region].get(origin, 0) for machine in machines)
             self._compared[origin] = (last, least)
 
-    def _compare(
+    def _compare(  # noqa: PLR0917 - one call
         self,
         origin: str,
-        one: Machine,
-        other: Machine,
+        nodes: tuple[Machine, Machine],
         judged: Mapping[str, Mapping[str, int]],
         low: int,
+        tables: Sequence[str],
+        read: "Read",
     ) -> None:
+        one, other = nodes
         size = judged[one.region].get(origin, 0)
         if size == 0 or not self._share_histories(one, other):
             return
         same = judged[other.region][origin] == size
         all_same = judged[one.region] == judged[other.region]
-        nodes = (one, other)
-        skipped = set[int]().union(*(self._unjudged(it, origin) for it in nodes))
+        skipped = frozenset[int]().union(*(self._unjudged(it, origin, low, size) for it in nodes))
         if all_same:
             self._watched.world.count("two nodes compared in full")
-        for table in PROJECTIONS:
+        for table in tables:
             # A closed log is dated by what the log that follows it says.
             is_late = table in SETTLED_LATER or origin in self._watched.reference.newest.closed
             if table in GROWING or (all_same if is_late else same):
-                rows = [self._projected(it, table, origin, low, size, skipped) for it in nodes]
+                rows = [read(it.region, table, low, size, skipped) for it in nodes]
                 if rows[0] != rows[1]:
                     differing = sorted(set(rows[0]) ^ set(rows[1]), key=repr)[:4]
                     raise BrokenError(
@@ -241,15 +252,17 @@ class Projections:
             for origin in self._watched.reference.branches
         )
 
-    def _projected(  # noqa: PLR0917 - one call
+    def _projected(
         self,
-        machine: Machine,
+        region: str,
         table: str,
-        origin: str,
         low: int,
         size: int,
-        skipped: set[int],
+        skipped: frozenset[int],
+        *,
+        origin: str,
     ) -> list[tuple[object, ...]]:
+        machine = self._watched.machines[region]
         columns, key = PROJECTIONS[table]
         names = ", ".join(f'"{name.strip()}"' for name in columns.format(low=key).split(","))
         rows = machine.disk.database.execute(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import CompoundSelect, Connection, Select, Table, bindparam, select
+from sqlalchemy import Connection, Table, bindparam, select, union
 
 from ledger import encoding
 from ledger.kind import Fact
@@ -59,6 +59,22 @@ _BETWEEN: Final = Prepared(
     .order_by(_facts.index),
     ("object", "log", "low", "high"),
 )
+
+
+def _places(*tables: Table) -> Prepared:
+    """Return the query for the places of the rows that tables have of an object, by key."""
+    found = [
+        select(table.c.log_id, table.c.index).where(table.c.object == bindparam("object"))
+        for table in tables
+    ]
+    every = found[0] if len(found) == 1 else union(*found)
+    return Prepared(every.order_by("log_id", "index"), ("object",))
+
+
+_CHANGES: Final = _places(schema.facts)
+_MENTIONS: Final = _places(schema.mentions)
+_TRACE: Final = _places(schema.facts, schema.mentions)
+_ALL_VOIDS: Final = _places(schema.voids)
 
 
 def insert_facts(connection: Connection, ids: LogIDs, rows: Sequence[Fact]) -> None:
@@ -152,23 +168,22 @@ def find_leaf(
 
 def load_trace(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
     """Return (origin, index) of every entry that changed an object or mentions it, by key."""
-    changed, mentioned = (_places(table, object_) for table in (schema.facts, schema.mentions))
-    return _load(connection, ids, changed.union(mentioned))
+    return _load(connection, ids, _TRACE, object_)
 
 
 def load_changes(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
     """Return (origin, index) of every entry that changed an object, by key."""
-    return _load(connection, ids, _places(schema.facts, object_))
+    return _load(connection, ids, _CHANGES, object_)
 
 
 def load_mentions(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
     """Return (origin, index) of every entry that mentions an object, by key."""
-    return _load(connection, ids, _places(schema.mentions, object_))
+    return _load(connection, ids, _MENTIONS, object_)
 
 
 def load_voids(connection: Connection, ids: LogIDs, object_: str) -> list[tuple[str, int]]:
     """Return (origin, index) of every void entry that names an object, by key."""
-    return _load(connection, ids, _places(schema.voids, object_))
+    return _load(connection, ids, _ALL_VOIDS, object_)
 
 
 def load_some_voids(
@@ -196,14 +211,10 @@ def load_names(connection: Connection, prefix: str) -> list[str]:
     return [str(name) for name in connection.execute(query).scalars()]
 
 
-def _places(table: Table, object_: str) -> Select[tuple[int, int]]:
-    return select(table.c.log_id, table.c.index).where(table.c.object == object_)
-
-
 def _load(
-    connection: Connection, ids: LogIDs, query: Select[tuple[int, int]] | CompoundSelect[Any]
+    connection: Connection, ids: LogIDs, query: Prepared, object_: str
 ) -> list[tuple[str, int]]:
-    found = connection.execute(query.order_by("log_id", "index"))
+    found = query.run(connection, (object_,)).fetchall()
     return [(ids.origin(connection, log_id), index) for log_id, index in found]
 
 

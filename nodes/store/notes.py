@@ -46,6 +46,12 @@ _DROP_OLDER: Final = Prepared(
     delete(schema.notes).where(_notes.log_id == bindparam("log"), _notes.size < bindparam("size")),
     ("log", "size"),
 )
+_FINISHED_ABOVE: Final = Prepared(
+    select(_notes.size, _notes.note)
+    .where(_notes.log_id == bindparam("log"), _notes.size > bindparam("size"), _notes.finished)
+    .order_by(_notes.size),
+    ("log", "size"),
+)
 _PUT_PROJECTION: Final = Upsert(schema.projections, replaced=("size", "state"))
 _PUT_MEMORY: Final = Upsert(schema.memory, replaced=("value",))
 _COUNT: Final = Prepared(
@@ -144,16 +150,8 @@ def load_finished_above(
     connection: Connection, ids: LogIDs, origin: str, size: int
 ) -> list[tuple[int, bytes]]:
     """Return the finished notes of a log on trees larger than ``size``, ascending."""
-    query = (
-        select(_notes.size, _notes.note)
-        .where(
-            _notes.log_id == (ids.find(connection, origin) or 0),
-            _notes.size > size,
-            _notes.finished,
-        )
-        .order_by(_notes.size)
-    )
-    return [(row[0], row[1]) for row in connection.execute(query)]
+    log_id = ids.find(connection, origin) or 0
+    return [(row[0], row[1]) for row in _FINISHED_ABOVE.run(connection, (log_id, size)).fetchall()]
 
 
 def load_finished_covering(

@@ -5,7 +5,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from ledger.cosignature import Line
 from ledger.errors import ConflictError
@@ -39,6 +39,26 @@ _ADVANCE: Final = Prepared(
     ),
 )
 _ISSUE: Final = Upsert(lines, replaced=())
+_GIVEN: Final = (
+    select(lines.c.size, lines.c.root, lines.c.line, lines.c.time_s, lines.c.key_id)
+    .where(lines.c.origin == bindparam("origin"), lines.c.role == bindparam("role"))
+    .order_by(lines.c.time_s, lines.c.size, lines.c.key_id)
+)
+_PAGE: Final = Prepared(
+    _GIVEN.where(
+        lines.c.time_s >= bindparam("since"),
+        or_(lines.c.time_s > bindparam("since"), lines.c.size > bindparam("after")),
+    ).limit(bindparam("rows")),
+    ("origin", "role", "since", "after", "rows"),
+)
+_REST: Final = Prepared(
+    _GIVEN.where(
+        lines.c.time_s == bindparam("time"),
+        lines.c.size == bindparam("size"),
+        lines.c.key_id > bindparam("key"),
+    ),
+    ("origin", "role", "time", "size", "key"),
+)
 
 
 class GivenLine(NamedTuple):
@@ -140,27 +160,13 @@ def load_lines(
         after_size: Of the lines dated ``since_s`` itself, only those on larger trees; None for all.
         rows_max: At most so many.
     """
-    in_time: ColumnElement[bool] = lines.c.time_s >= since_s
-    if after_size is not None:
-        in_time = and_(in_time, or_(lines.c.time_s > since_s, lines.c.size > after_size))
-    query = (
-        select(lines)
-        .where(lines.c.origin == origin, lines.c.role == role, in_time)
-        .order_by(lines.c.time_s, lines.c.size, lines.c.key_id)
-    )
-    page = connection.execute(query.limit(rows_max)).all()
+    after = -1 if after_size is None else after_size
+    page = _PAGE.run(connection, (origin, role, since_s, after, rows_max)).fetchall()
     if page and len(page) == rows_max:
         # While a key is being replaced two sign at once; the next page begins after both.
-        last = page[-1]
-        pair = and_(
-            lines.c.time_s == last.time_s,
-            lines.c.size == last.size,
-            lines.c.key_id > last.key_id,
-        )
-        page = [*page, *connection.execute(query.where(pair))]
-    return [
-        GivenLine(found.role, found.origin, found.size, found.root, found.line) for found in page
-    ]
+        size, _, _, time_s, key_id = page[-1]
+        page += _REST.run(connection, (origin, role, time_s, size, key_id)).fetchall()
+    return [GivenLine(role, origin, size, root, line) for size, root, line, _, _ in page]
 
 
 def _row(found: Any) -> PeerRow:  # noqa: ANN401 - a row of SQLAlchemy
