@@ -70,12 +70,12 @@ def _check_granted(acting: Acting, _before: Row, _after: Row) -> tuple[Change, .
     case = acting.facts["case"]
     assert case is not None  # the step has looked
     row = case.state
-    if row["item"][:6] != acting.region or (
-        acting.signer is not None and acting.signer.state.get("dept") != row["dept"]
-    ):
+    if row["item"][:6] != acting.region:
         raise RefusedError("who decides on the case issues its certificate", code="not-competent")
-    if row.get("result", "refused") == "refused":
+    if row.get("result", "refused") == "refused":  # nor has a row that has only just come
         raise RefusedError("nothing is granted that could be certified", code="not-decided")
+    if acting.signer is not None and acting.signer.state.get("dept") != row["dept"]:
+        raise RefusedError(f"{row['dept']} decided on the case", code="not-competent")
     return ()
 
 

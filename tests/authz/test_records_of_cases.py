@@ -413,6 +413,9 @@ def test_a_certificate_is_issued_by_who_granted_it() -> None:
     world, name = OPENED.copy().deciding(), "540000/certificate/1"
     with refused("not-competent"):
         world.do("certificate.issue", SICHUAN, "510000/certificate/1", body)
+    for issuer in (HEAD, TIBET):  # the case has arrived, but nobody there has acted on it yet
+        with refused("not-decided"):
+            world.do("certificate.issue", issuer, name, body)
     world.do("case.note", HEAD, CASE, {"remark": "已收到"})
     with refused("not-decided"):
         world.do("certificate.issue", HEAD, name, body)
