@@ -219,6 +219,10 @@ class Roster:
         """The logs of all members, ascending by region."""
         return tuple(self._regions)
 
+    def has_log(self, origin: str) -> bool:
+        """Say whether a member writes the log ``origin``."""
+        return origin in self._regions
+
     def member(self, region: str) -> Member:
         """Return the member of ``region``.
 

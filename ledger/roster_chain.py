@@ -277,7 +277,7 @@ class RosterChain:
             NotFoundError: There is none.
         """
         for roster in self.rosters:
-            if origin in roster.origins:
+            if roster.has_log(origin):
                 return roster
         raise NotFoundError(f"no log of the network: {origin}")
 
@@ -288,7 +288,7 @@ class RosterChain:
             NotFoundError: It never had one.
         """
         self.first_with(origin)
-        return next(roster for roster in reversed(self.rosters) if origin in roster.origins)
+        return next(roster for roster in reversed(self.rosters) if roster.has_log(origin))
 
     def origins(self) -> tuple[str, ...]:
         """Return every log that ever had a writer, in the order in which they joined."""
@@ -299,7 +299,7 @@ class RosterChain:
         found = [
             key
             for roster in reversed(self.rosters)
-            if origin in roster.origins
+            if roster.has_log(origin)
             for key in roster.log_keys(origin)
         ]
         return tuple(dict.fromkeys(found))
@@ -314,7 +314,7 @@ class RosterChain:
         found = [
             getattr(roster.members[roster.region_of_origin(origin)].keys, purpose)
             for roster in self.rosters
-            if origin in roster.origins
+            if roster.has_log(origin)
         ]
         return {key_thumbprint(public): public for public in found}
 

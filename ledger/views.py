@@ -455,7 +455,7 @@ def _open_note(note: bytes, roster: Roster) -> tuple[bytes, Signature, Checkpoin
     """Return text, the log's own signature, and checkpoint of a note that its log signed."""
     opened = Note.decode(note)
     checkpoint = Checkpoint.decode(opened.text)
-    if checkpoint.origin not in roster.origins:
+    if not roster.has_log(checkpoint.origin):
         raise UnverifiedError(f"no log of the network: {checkpoint.origin}", code="unknown-key")
     (verified,) = check_signed(opened, [roster.log_key(checkpoint.origin)])
     return opened.text, verified.signature, checkpoint

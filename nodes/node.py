@@ -186,7 +186,9 @@ class Node:
         """What the memory before a version relied on; committed, and not taken over yet."""
         self._wrote = False
         self._commit = 0
+        self._origins: frozenset[str] = frozenset()
         self._stored: dict[str, int] = {}
+        """How many entries of each log are here, of those of which there are any."""
         self._writing = Writing(ports.engine)
         self._sequenced_ms = 0
         """When entries were last appended to our own log."""
@@ -223,7 +225,7 @@ class Node:
             if self._state == "serving" and not self._is_closed:
                 self._check_fence(reader)  # (2)
             if self._state == "serving" and not self._is_closed:
-                self._network.check_claim(reader, self._stored[self._own])  # (3)
+                self._network.check_claim(reader, self._stored.get(self._own, 0))  # (3)
         return self.step((), now_ms)
 
     def follow(self, connection: Connection, now_ms: int) -> None:
@@ -249,11 +251,13 @@ class Node:
         self._own = rosters.home_of(settings.region)
         closed = rosters.newest.closed
         self._is_to_close = bool(closed) and not closings.are_known(connection, self._ids, closed)
+        self._origins = frozenset(chain.origins())
+        # Beyond its cut a closed log is void.
+        cut = {origin: min(sizes.get(origin, 0), it.size) for origin, it in closed.items()}
         self._stored = {
-            # Beyond its cut a closed log is void.
-            origin: min(size, closed[origin].size) if origin in closed else size
-            for origin in chain.origins()
-            for size in (sizes.get(origin, 0),)
+            origin: size
+            for origin, size in {**sizes, **cut}.items()
+            if size and origin in self._origins
         }
         self._sight = Sight(settings.limits.facts_cached_max)
         self._projection = Projection(
@@ -268,7 +272,7 @@ class Node:
         )
         self._follower = Follower(self._projection, settings.limits)
         for origin, (size, state) in notes.load_projections(connection).items():
-            if origin in self._stored:
+            if origin in self._origins:
                 loaded = self._projection.load_state(origin, size, state, reader)
                 self._follower.states[origin] = loaded
                 in_force[origin] = loaded.version
@@ -316,7 +320,7 @@ class Node:
         self._settlement = Settlement(self._own, rosters.newest.closed)
         self._has_not_followed = True
         self._withheld = Withheld(
-            rosters.newest.constants.staleness_s, tuple(self._stored), rosters.newest.closed
+            rosters.newest.constants.staleness_s, chain.origins(), rosters.newest.closed
         )
         self._wanted_fresh: dict[str, int] = {}
         self._published = self._load_published(connection)
@@ -367,7 +371,7 @@ class Node:
 
         Entries that came back from mirrors are judged first, like anyone's.
         """
-        size = self._stored[self._own]
+        size = self._stored.get(self._own, 0)
         state = self._follower.states.get(self._own)
         published = self._published
         if (0 if state is None else state.size) != size:
@@ -423,8 +427,8 @@ class Node:
             if self._stored.get(origin, 0) >= closing.size > 0:
                 heads[origin] = Checkpoint(origin, closing.size, closing.root)
         for origin, head in heads.items():
-            if self._stored[origin] < head.size:
-                where = f"{self._stored[origin]} of {head.size} entries are there"
+            if (stored := self._stored.get(origin, 0)) < head.size:
+                where = f"{stored} of {head.size} entries are there"
             else:
                 where = self._damage(origin, head, reader)
                 if not where:
@@ -443,7 +447,7 @@ class Node:
     def _check_fence(self, reader: StoreReader) -> None:
         """Compare the store with the mark outside it (protocol.md section 6)."""
         mark = self._ports.fence.load()
-        size = self._stored[self._own]
+        size = self._stored.get(self._own, 0)
         is_gone = mark is not None and mark.size > 0 and not self._commit and not size
         if mark is not None and (is_gone or self._memory.get(REBUILDING)):
             self._halt("rebuilding", f"fetching {mark.size} entries back")
@@ -471,7 +475,7 @@ class Node:
             self._halt("behind-fence", "there is no fence")
             return
         self._is_own_ready = False
-        self._network.begin_rebuild(mark, reader, self._stored[self._own])
+        self._network.begin_rebuild(mark, reader, self._stored.get(self._own, 0))
 
     def _halt(self, state: State, detail: str) -> None:
         self._state, self._detail = state, detail
@@ -842,7 +846,7 @@ class Node:
         self._wrote = True
         apply(self._connection, self._ids, pending)
         for write in pending:
-            if isinstance(write, AppendEntries) and write.origin in self._stored:
+            if isinstance(write, AppendEntries) and write.origin in self._origins:
                 self._stored[write.origin] = write.start + len(write.entries)
             elif isinstance(write, PutFacts):
                 self._written += [(fact.origin, fact.object) for fact in write.facts]
@@ -908,10 +912,10 @@ class Node:
         network, published, head = self._network, self._published, self._sequencer.head
         rows = network.rows
         logs: dict[str, LogStatus] = {}
-        for origin, size in self._stored.items():
+        for origin in dict.fromkeys((self._own, *self._stored, *rows)):
             row = rows.get(origin)
             logs[origin] = log_status(
-                size,
+                self._stored.get(origin, 0),
                 self._judged_size(origin),
                 0 if row is None else row.witnessed_size,
                 0 if row is None else row.mirrored_size,

@@ -27,6 +27,10 @@ class LogStatus:
     heard_ms: int
 
 
+NOT_HEARD_OF: Final = LogStatus(0, 0, 0, 0, 0)
+"""Of a log of which nothing is here."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownNote:
     """A note of another log with a quorum of mirror lines, beside the log."""
@@ -96,7 +100,7 @@ class Snapshot:
         views: The newest view of each other log that the own log records.
         known: The best note of each other log with q mirror lines that our own judged copy agrees
             with; it may not be recorded yet.
-        logs: Every log of the roster, the own one too.
+        logs: Every log of which anything is here, and the own one.
         peers: How each region that witnesses the own log looks from here.
         convicted: Keys that evidence has convicted of two histories, by the object for each.
         resting: Whether the witness and mirror keys sign no more.

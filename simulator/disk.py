@@ -6,6 +6,7 @@ committed is rolled back, as a real disk would do it.
 
 import sqlite3
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from sqlalchemy import Connection, Engine, event
@@ -64,16 +65,7 @@ class Disk:
         self.database = database
         borrowed.close()
         event.listen(self.engine, "commit", self._on_commit)
-        create_schema(self.engine)
-        self._index()
-
-    def _index(self) -> None:
-        """Let the checkers find new rows without reading all of a table; no node knows of it."""
-        for table in ("facts", "mentions"):
-            self.database.execute(
-                f'CREATE INDEX IF NOT EXISTS seen_{table} ON {table} (log_id, "index")'
-            )
-        self.database.commit()
+        database.deserialize(_empty_database())
 
     def arm(self, fault: Fault | None) -> None:
         """Let ``fault`` happen from now on until it is disarmed, at its first chance."""
@@ -144,6 +136,23 @@ class Disk:
 
     def _strike(self) -> None:
         self.armed, self.struck = None, self.armed
+
+
+@cache
+def _empty_database() -> bytes:
+    """Return a database with its tables, in which the checkers find new rows by an index.
+
+    No node knows of that.
+    """
+    engine = open_sqlite(None)
+    create_schema(engine)
+    borrowed = engine.raw_connection()
+    database = borrowed.driver_connection
+    assert isinstance(database, sqlite3.Connection)
+    for table in ("facts", "mentions"):
+        database.execute(f'CREATE INDEX seen_{table} ON {table} (log_id, "index")')
+    database.commit()
+    return database.serialize()
 
 
 def _failed(message: str, code: int) -> OperationalError:

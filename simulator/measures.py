@@ -118,7 +118,9 @@ class Measures:
         return sum(1 for _ in takewhile(lambda it: it[1] < accepted_by_ms, waiting))
 
     def _add(self, name: str, region: str, value: float) -> None:
-        of_name = self.series.setdefault(name, {it: [] for it in self._regions})
+        of_name = self.series.get(name)
+        if of_name is None:
+            of_name = self.series[name] = {it: [] for it in self._regions}
         of_name[region].append(value)
 
     # ---- the whole ------------------------------------------------------------------------------

@@ -110,6 +110,10 @@ class Plan:
         cases_per_day: Of the whole network on a plain working day, by the hours of such a day.
         stages: Minutes and how many regions are members from then on; empty: all at once.
         items: Items of the catalogue that each region decides.
+        at_once: Whether a region's first acts are asked for together, so that a node gathers them.
+        windows: To how many other places each region lends.
+        neighbours: Whether to those of other provinces with many people and near by; else to those
+            with most people.
         careless: Share of cases in which an officer does what the rules forbid.
         think_s: How long people take between two acts, at most.
         revoked: Share of grants that are revoked while they are in use.
@@ -140,6 +144,9 @@ class Plan:
     cases_per_day: int = 0
     stages: tuple[tuple[float, int], ...] = ()
     items: int = 1
+    at_once: bool = False
+    windows: int = 6
+    neighbours: bool = False
     careless: float = 0.0
     think_s: float = 2.5
     revoked: float = 0.5

@@ -195,23 +195,29 @@ class Projections:
             recent: Whether only what entries left that were not yet judged everywhere at the look
                 before the last; else everything.
         """
-        machines = list(self._watched.sound())
-        judged = {
-            machine.region: self._watched.sizes(machine, "projections") for machine in machines
-        }
+        judged: dict[str, Mapping[str, int]] = {}
+        having: dict[str, list[Machine]] = defaultdict(list)
+        for machine in self._watched.sound():
+            sizes = judged[machine.region] = self._watched.sizes(machine, "projections")
+            for origin, size in sizes.items():
+                if size:
+                    having[origin].append(machine)
         for origin in self._watched.reference.logs:
+            machines = having[origin]
+            if not machines:
+                continue
             read = lru_cache(maxsize=None)(partial(self._projected, origin=origin))
             is_grown = recent and origin not in self._watched.reference.branches
             # What is there for good was compared when it came, entry by entry.
             tables = SETTLED if is_grown else tuple(PROJECTIONS)
             # The one that has judged most of a log is what the others are compared with.
-            best = max(machines, key=lambda one: judged[one.region].get(origin, 0))
+            best = max(machines, key=lambda one: judged[one.region][origin])
             before, last = self._compared.get(origin, (0, 0))
             for machine in machines:
                 if machine is not best:
                     low = before if recent else 0
                     self._compare(origin, (machine, best), judged, low, tables, read)
-            least = min(judged[machine.region].get(origin, 0) for machine in machines)
+            least = min(judged[machine.region][origin] for machine in machines)
             self._compared[origin] = (last, least)
 
     def _compare(  # noqa: PLR0917 - one call
@@ -224,8 +230,8 @@ class Projections:
         read: "Read",
     ) -> None:
         one, other = nodes
-        size = judged[one.region].get(origin, 0)
-        if size == 0 or not self._share_histories(one, other):
+        size = judged[one.region][origin]
+        if not self._share_histories(one, other):
             return
         same = judged[other.region][origin] == size
         all_same = judged[one.region] == judged[other.region]

@@ -200,7 +200,7 @@ class Reference:
         versions = self.logs[origin].versions_at(size)
         known = len(self.chain.rosters)
         found = [self.chain.at(version) for version in versions if version <= known]
-        return [roster for roster in found if origin in roster.origins]
+        return [roster for roster in found if roster.has_log(origin)]
 
     def roster_of(self, origin: str) -> Roster:
         """Return the version by which the newest entries of a log are judged."""
@@ -287,7 +287,7 @@ class Reference:
         decoded = Line.decode(line)
         origin = checkpoint.origin
         for roster in reversed(self.chain.rosters):
-            if origin not in roster.origins:
+            if not roster.has_log(origin):
                 continue
             keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
             for region, name, public in keys.get(decoded.key_id, ()):

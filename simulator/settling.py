@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from authz.custody import At
 from nodes.core.rosters import Rosters
-from nodes.node import Node
 from simulator.machine import Machine
 from simulator.projections import Projections, Standing
 from simulator.verdicts import Verdicts
@@ -18,6 +17,8 @@ class Settling:
         self._watched = watched
         self._projections = projections
         self._verdicts = verdicts
+        self._near: dict[str, tuple[object, frozenset[str]]] = {}
+        """By region, what is near it by the versions that its node knew last."""
 
     def unfinished(self) -> list[str]:
         """Return what keeps the network from having settled; nothing once it has.
@@ -42,14 +43,14 @@ class Settling:
                 )
             if self._verdicts.waits_for_liar(machine, machines):
                 continue
-            near = near_of(node, machine.region)
-            for origin in well & near:
+            near = self._near_of(machine)
+            for origin in sorted(well & near):
                 size = len(self._watched.reference.logs[origin].entries)
                 judged = seen.logs[origin].judged_size if origin in seen.logs else 0
                 if judged < size:
                     left.append(f"{machine.region} has judged {judged} of {size} of {origin}")
             # What is only followed is copied as far as views show it: its own region settles it.
-            open_uses = self._open_uses(machine, well if well <= near else {machine.origin})
+            open_uses = self._open_uses(machine, well if well <= near else {machine.origin}, well)
             if open_uses:
                 left.append(f"{machine.region} sees {open_uses} uses open")
             left += self._owed(machine, well)
@@ -72,14 +73,13 @@ class Settling:
                 unfound.append(f"nobody has found out the two histories of {origin}")
         return unfound
 
-    def _open_uses(self, machine: Machine, of: set[str]) -> int:
+    def _open_uses(self, machine: Machine, of: set[str], well: set[str]) -> int:
         """Return how many uses in some logs, of facts in logs that are well, wait for a verdict."""
         rows = machine.disk.database.execute(
             "SELECT origin, fact_origin, count(*) FROM uses JOIN logs USING (log_id) "
             "WHERE status = 'open' GROUP BY 1, 2"
         )
-        logs = {it.origin for it in self._watched.sound()}
-        return sum(count for origin, fact, count in rows if origin in of and fact in logs)
+        return sum(count for origin, fact, count in rows if origin in of and fact in well)
 
     def _owed(self, machine: Machine, well: set[str]) -> list[str]:
         """Return the answers to this region's offers that its node has not acted upon."""
@@ -105,9 +105,12 @@ class Settling:
         origins = [it for it in reference.logs if reference.region_of(it) == region]
         return next((rows[origin] for origin in reversed(origins) if origin in rows), None)
 
-
-def near_of(node: Node, region: str) -> frozenset[str]:
-    """Return the logs that a node judges whole."""
-    chain = node.snapshot.rosters
-    assert chain is not None
-    return Rosters(chain).near(region)
+    def _near_of(self, machine: Machine) -> frozenset[str]:
+        """Return the logs that a machine's node judges whole."""
+        assert machine.node is not None
+        chain = machine.node.snapshot.rosters
+        assert chain is not None
+        known = self._near.get(machine.region)
+        if known is None or known[0] is not chain:
+            known = self._near[machine.region] = (chain, Rosters(chain).near(machine.region))
+        return known[1]

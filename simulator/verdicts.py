@@ -116,6 +116,8 @@ class Verdicts:
 
         What cites those bytes it cannot judge until the roster has settled the matter.
         """
+        if not self._watched.liars:
+            return False
         for origin in self._watched.reference.logs:
             if self._watched.is_honest(origin):
                 continue

@@ -4,11 +4,11 @@ Every agent is a generator that yields acts and is sent their fate; it goes on, 
 up, as a clerk would. Nothing here knows what a node is doing beyond what it answers.
 """
 
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
-from typing import Any, Final
+from typing import Final
 
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
@@ -16,11 +16,13 @@ from ledger.names import number_of_origin
 from ledger.statement import Act, Statement, sign_statement
 from nodes.core.ready import Compose, Register, RegisterReply
 from simulator.arrivals import Arrivals
-from simulator.offices import Office, items
+from simulator.beginnings import borrowers, first_acts
+from simulator.offices import Office
 from simulator.places import places_of
 from simulator.plan import Plan
 from simulator.regions import key_of
 from simulator.simulation import Simulation
+from simulator.wanted import Agent, Wanted, forbidden, idle, until_done
 from simulator.world import BrokenError
 
 PATIENCE: Final = 60
@@ -29,25 +31,12 @@ AGAIN_MS: Final = (500, 3_000)
 HURRY_MS: Final = (1, 50)
 SET_UP: Final = frozenset({"party.enrol", "item.publish"})
 """Kinds of acts with which a world begins; they follow each other without a pause."""
-LEAVE_IT: Final = frozenset({"exists", "already-answered"})
-"""Codes that say it is done already: the answer to an earlier try was lost."""
-
-DONE_BEFORE: Final = frozenset({"wrong-state", "second-notice", "offer-open"})
-"""Codes that say so too, where an earlier try was lost."""
-
-GIVE_UP: Final = frozenset(
-    {"grant-not-live", "right-not-granted", "no-grant", "not-entitled", "not-competent"}
-)
-
 FORBIDDEN: Final = frozenset(
     {"extra-material", "no-grant", "not-entitled", "decision-stays", "not-competent"}
 )
 """What a careless officer must be told."""
 
-WINDOWS_MAX: Final = 6
-"""To how many other places each region lends."""
 YEAR_S: Final = 365 * 86_400
-MATERIALS: Final = ["application-form", "identity-proof", "photo"]
 MODES: Final = (("online", 0.7), ("agency", 0.2), ("joint", 0.08), ("counter", 0.02))
 """全程网办, 代收代办, 多地联办: an assumption of the domain page. Its 2 % by machines (一体机)
 come in at the counter here: a machine would have to be enrolled, and be lent the item."""
@@ -56,28 +45,6 @@ RATED: Final = 0.3
 BADLY: Final = 0.06
 LATE: Final = 0.04
 """Share of cases that their owner takes over late."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """An act that somebody wants done in a region's log.
-
-    Args:
-        after: The region in whose log must stand what it rests on; empty: in none other.
-        forbidden: Whether the rules forbid it, and its node must say so.
-    """
-
-    region: str
-    issuer: str
-    kind: str
-    subject: str
-    body: Mapping[str, Any]
-    after: str = ""
-    forbidden: bool = False
-
-
-Agent = Generator[Wanted, str, None]
-"""Is sent "" where the act was accepted, else the code of the refusal; "lost" without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +66,7 @@ class Workload:
         self._plan = plan
         self._random = simulation.world.stream("workload")
         self._offices: dict[str, Office] = {}
-        self._people = {
-            place.code: place.people for place in places_of(plan.places, plan.regions)
-        }  # fmt: skip
+        self._places = {place.code: place for place in places_of(plan.places, plan.regions)}
         self._active: list[Office] = []
         self._arrivals = Arrivals(plan, self._random)
         self._think_ms = (100, int(plan.think_s * 1_000))
@@ -109,10 +74,11 @@ class Workload:
         self._cases = 0
         self._grants: dict[tuple[str, str, int], Lent] = {}
         self._numbers: dict[tuple[str, str, int], int] = {}
+        self._undone: dict[str, int] = {}
+        """How many of its first acts each region has still to do."""
         self._ready: set[str] = set()
         self._retired: set[str] = set()
-        order = [place.code for place in places_of(plan.places, plan.regions)]
-        for region in order:
+        for region in self._places:
             if region in simulation.machines:
                 self._world.after(0, partial(self._join, region))
         simulation.governance.joined.append(self._join)
@@ -130,7 +96,14 @@ class Workload:
         for officer in (office.clerk, office.decider):
             machine.officers.keys[officer] = key_of(self._world.seed, officer)
         self._active.append(office)
-        self._begin(self._set_up(office))
+        first = first_acts(office, self._world.seed, self._plan.items)
+        self._undone[region] = len(first)
+        if not self._plan.at_once:
+            self._begin(self._set_up(office, first))
+            return
+        for at_ms, wanted in enumerate(first):
+            agent = self._set_up(office, [wanted])
+            self._world.after(at_ms, partial(self._ask, agent, next(agent), 1))
 
     def _leave(self, region: str) -> None:
         """Let nobody want anything of a region any more."""
@@ -237,65 +210,27 @@ class Workload:
 
     # ---- what people do -------------------------------------------------------------------------
 
-    def _set_up(self, office: Office) -> Agent:
-        enrol = partial(self._enrol, office)
-        yield from _until_done(enrol(office.department, name="审批局"))
-        yield from _until_done(enrol(office.hall, name="政务大厅"))
-        yield from _until_done(
-            enrol(
-                office.window, name="跨省通办窗口", hall=office.hall, department=office.department
-            )
-        )
-        for officer, unit, holder, roles in (
-            (office.clerk, office.window, "region", ["grant", "receive"]),
-            (office.decider, office.department, "region", ["decide", "receive"]),
-            (office.manager, office.department, "officer", ["grant", "manage"]),
-        ):
-            key = key_of(self._world.seed, officer).public
-            yield from _until_done(enrol(officer, unit=unit, key=key, holder=holder, roles=roles))
-        for rank in range(self._plan.items):
-            item = items()[rank]
-            body = {
-                "department": office.department,
-                "version": 1,
-                "title": item.name[:80],
-                "code": item.code,
-                "materials": MATERIALS,
-                "days": 5,
-            }
-            yield from _until_done(
-                Wanted(
-                    region=office.region,
-                    issuer=office.manager,
-                    kind="item.publish",
-                    subject=office.item(rank),
-                    body=body,
-                )
-            )
-        self._ready.add(office.region)
-        if self._ready >= {one.region for one in self._active}:
-            self._lend_all()
+    def _set_up(self, office: Office, acts: Sequence[Wanted]) -> Agent:
+        """Do some of a region's first acts; once all are done everywhere, the regions lend."""
+        for wanted in acts:
+            yield from until_done(wanted)
+            self._undone[office.region] -= 1
+        if not self._undone[office.region]:
+            self._ready.add(office.region)
+            if self._ready >= {one.region for one in self._active}:
+                self._lend_all()
 
     def _lend_all(self) -> None:
-        """Let every active region lend to the most populous others, where it did not before."""
+        """Let every active region lend to some others, where it did not before."""
         asked = {(owner, to) for owner, to, _ in self._numbers}
+        plan, active = self._plan, {office.region: office for office in self._active}
         for owner in self._active:
-            others = [other for other in self._active if other != owner]
-            others.sort(key=lambda other: -self._people[other.region])
-            for other in others[:WINDOWS_MAX]:
-                if (owner.region, other.region) not in asked:
-                    for rank in range(self._plan.items):
-                        self._begin(self._lend(owner, other, rank))
-
-    @staticmethod
-    def _enrol(office: Office, subject: str, **body: object) -> Wanted:
-        return Wanted(
-            region=office.region,
-            issuer=office.region,
-            kind="party.enrol",
-            subject=subject,
-            body=body,
-        )
+            others = [region for region in active if region != owner.region]
+            order = borrowers(owner.region, others, self._places, neighbours=plan.neighbours)
+            for to in order[: plan.windows]:
+                if (owner.region, to) not in asked:
+                    for rank in range(plan.items):
+                        self._begin(self._lend(owner, active[to], rank))
 
     def _lend(self, owner: Office, to: Office, rank: int) -> Agent:
         """Lend all four rights to another place's window, which accepts; later, perhaps, revoke."""
@@ -318,7 +253,7 @@ class Workload:
                 "staleness_s": self._simulation.roster.constants.staleness_s,
             },
         )
-        yield from _until_done(offer)
+        yield from until_done(offer)
         accept = Wanted(
             region=to.region,
             issuer=to.clerk,
@@ -327,7 +262,7 @@ class Workload:
             body={"window": to.window, "item": owner.item(rank)},
             after=owner.region,
         )
-        yield from _until_done(accept)
+        yield from until_done(accept)
         if self._retired & {owner.region, to.region}:
             return
         self._grants[pair] = lent
@@ -341,7 +276,7 @@ class Workload:
                 subject=lent.name,
                 body={"reason": "期满"},
             )
-            yield from _until_done(revoke)
+            yield from until_done(revoke)
             self._later((5_000, 30_000), partial(self._begin, self._lend(owner, to, rank)))
 
     def _next_case(self) -> None:
@@ -365,7 +300,8 @@ class Workload:
             return None
         known = sorted(self._grants)
         weights = accumulate(
-            self._people[owner] * self._people[to] / (1 + rank) for owner, to, rank in known
+            self._places[owner].people * self._places[to].people / (1 + rank)
+            for owner, to, rank in known
         )
         (drawn,) = self._random.choices(known, cum_weights=list(weights))
         return self._grants[drawn]
@@ -414,17 +350,17 @@ class Workload:
                 body=opening,
                 forbidden=True,
             )
-        if not (yield from _until_done(at_window("case.open", **opening, **rests))):
+        if not (yield from until_done(at_window("case.open", **opening, **rests))):
             return
         self._world.count(f"mode {mode}")
         if is_careless:
-            yield _forbidden(at_window("case.notice", missing=["hukou-of-the-neighbour"], **rests))
-            yield _forbidden(
+            yield forbidden(at_window("case.notice", missing=["hukou-of-the-neighbour"], **rests))
+            yield forbidden(
                 at_window("case.decide", result="granted", basis="x", document=bytes(32))
             )
         if random.random() < 0.5:
             how = "shared-data" if mode == "online" else "original"
-            yield from _until_done(
+            yield from until_done(
                 at_window(
                     "case.verify",
                     documents=["identity-proof"],
@@ -434,39 +370,39 @@ class Workload:
                 )
             )
         if random.random() < 0.3 and (
-            yield from _until_done(at_window("case.notice", missing=["photo"], **rests))
+            yield from until_done(at_window("case.notice", missing=["photo"], **rests))
         ):
-            yield from _until_done(at_window("case.supplement", received=["photo"], **rests))
+            yield from until_done(at_window("case.supplement", received=["photo"], **rests))
         while True:
-            yield from _until_done(at_window("handoff.offer", unit=owner.department))
+            yield from until_done(at_window("handoff.offer", unit=owner.department))
             if random.random() < 0.1:  # taken back; the answer may cross it on the way
-                yield from _until_done(at_window("handoff.cancel"))
+                yield from until_done(at_window("handoff.cancel"))
                 continue
             if random.random() < 0.1:
-                yield from _until_done(
+                yield from until_done(
                     at_owner("handoff.decline", holder=window.region, reason="材料不全")
                 )
                 continue
             if random.random() < LATE:
                 self._world.count("taken over late")
-                yield from _idle(at_owner("case.note", remark="积压"), 6)
-            if (yield from _until_done(at_owner("handoff.accept", holder=window.region))):
+                yield from idle(at_owner("case.note", remark="积压"), 6)
+            if (yield from until_done(at_owner("handoff.accept", holder=window.region))):
                 break
             return
         result = "refused" if random.random() < REFUSED else "granted"
         decide = at_owner(
             "case.decide", result=result, basis="行政许可法", document=hash_leaf(case.encode())
         )
-        if not (yield from _until_done(decide)):
+        if not (yield from until_done(decide)):
             return
         if is_careless:  # its owner has decided, so the case is there
-            yield _forbidden(at_window("handoff.offer", unit=window.department))
-        yield from _until_done(at_owner("handoff.offer", unit=window.window))
-        if not (yield from _until_done(at_window("handoff.accept", holder=owner.region))):
+            yield forbidden(at_window("handoff.offer", unit=window.department))
+        yield from until_done(at_owner("handoff.offer", unit=window.window))
+        if not (yield from until_done(at_window("handoff.accept", holder=owner.region))):
             return
         how = "online" if mode == "online" else "counter"
-        if (yield from _until_done(at_window("case.deliver", mode=how, **rests))):
-            yield from _until_done(at_window("case.close"))
+        if (yield from until_done(at_window("case.deliver", mode=how, **rests))):
+            yield from until_done(at_window("case.close"))
         if random.random() < RATED:
             yield from self._rate(window, case)
 
@@ -487,9 +423,9 @@ class Workload:
             to=window.window,
             due=self._world.now_ms // 1_000 + 15 * 86_400,
         )
-        if (yield from _until_done(rated)) and grade == "dissatisfied":
+        if (yield from until_done(rated)) and grade == "dissatisfied":
             self._world.count("rated badly")
-            yield from _until_done(
+            yield from until_done(
                 said(
                     "evaluation.rectify",
                     window.clerk,
@@ -498,7 +434,7 @@ class Workload:
                     evidence=hash_leaf(name.encode()),
                 )
             )
-            yield from _until_done(
+            yield from until_done(
                 said(
                     "evaluation.feedback",
                     window.region,
@@ -506,25 +442,3 @@ class Workload:
                     evidence=hash_leaf(case.encode()),
                 )
             )
-
-
-def _forbidden(wanted: Wanted) -> Wanted:
-    return replace(wanted, forbidden=True)
-
-
-def _idle(wanted: Wanted, times: int) -> Generator[Wanted, str, None]:
-    """Let time pass as an officer does who asks for what they cannot have yet."""
-    for _ in range(times):
-        yield replace(wanted)
-
-
-def _until_done(wanted: Wanted) -> Generator[Wanted, str, bool]:
-    """Ask for an act until it is done, or refused for good; return whether it is done."""
-    was_lost = False
-    while True:
-        code = yield wanted
-        if not code or code in LEAVE_IT or (was_lost and code in DONE_BEFORE):
-            return True
-        if code in GIVE_UP:
-            return False
-        was_lost = was_lost or code == "lost"

@@ -25,6 +25,7 @@ from nodes.api.tokens import ANY, authorize
 from nodes.core.ready import FindingRow
 from nodes.core.sentences import FORMLESS, SENTENCES, who_answers
 from nodes.core.sight import INDEX_PAST_ALL
+from nodes.snapshot import NOT_HEARD_OF
 from nodes.store.entries import LogIDs
 from nodes.store.facts import load_trace, newest
 from nodes.store.findings import load_findings, load_findings_of
@@ -52,14 +53,7 @@ async def status(request: web.Request) -> web.Response:
     for region, member in roster.members.items():
         origin = member.origin
         seen: dict[str, Any] = {"region": region}
-        if (log := snapshot.logs.get(origin)) is not None:
-            seen |= {
-                "stored_size": log.stored_size,
-                "judged_size": log.judged_size,
-                "witnessed_size": log.witnessed_size,
-                "mirrored_size": log.mirrored_size,
-                "heard_ms": log.heard_ms,
-            }
+        seen |= asdict(snapshot.logs.get(origin, NOT_HEARD_OF))
         if (known := snapshot.known.get(origin)) is not None:
             seen["known"] = {
                 "size": known.size,

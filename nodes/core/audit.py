@@ -74,20 +74,18 @@ class Audit:
         roster = heads.roster
         self._period_ms = roster.constants.refresh_s * 1000
         self._readings: dict[str, _Reading] = {}
-        for region in roster.members:
-            streams = tuple(
-                (role, origin)
-                for origin in roster.origins
-                # Lines on what we do not hold could not stand out.
-                if region in roster.witnesses_of(origin)
-                and (origin == heads.own or origin in heads.logs)
-                for role in _ASKED
-            )
-            if region != heads.region and streams:
-                stored = memory.get(AUDITED + region)
-                rows = decode(stored) if stored else []
-                at = {(role, origin): (since_s, after) for role, origin, since_s, after in rows}
-                self._readings[region] = _Reading(streams, at)
+        streams: dict[str, list[_Stream]] = {}
+        # Lines on what we do not hold could not stand out.
+        held = {heads.own, *heads.logs}
+        for origin in roster.origins:
+            for region in roster.witnesses_of(origin) if origin in held else ():
+                streams.setdefault(region, []).extend((role, origin) for role in _ASKED)
+        streams.pop(heads.region, None)
+        for region in sorted(streams):
+            stored = memory.get(AUDITED + region)
+            rows = decode(stored) if stored else []
+            at = {(role, origin): (since_s, after) for role, origin, since_s, after in rows}
+            self._readings[region] = _Reading(tuple(streams[region]), at)
 
     def question(self, peer: str, now_ms: int) -> Page | None:
         """Return the page to ask a region for now; None: none is due."""

@@ -97,7 +97,7 @@ class Rosters:
             NotFoundError: It was never a log of the network.
         """
         low = self.version_of(origin)
-        return tuple(roster for roster in self.chain.rosters[low - 1 :] if origin in roster.origins)
+        return tuple(roster for roster in self.chain.rosters[low - 1 :] if roster.has_log(origin))
 
     def last_two(self) -> tuple[Roster, ...]:
         """Return the newest version, and the one before: no log that goes on is further behind."""
@@ -153,7 +153,7 @@ class Rosters:
         """
         ids = {signature.key_id for signature in note.signatures}
         for roster in reversed(self.chain.rosters):
-            if origin in roster.origins and roster.log_key(origin).key_id in ids:
+            if roster.has_log(origin) and roster.log_key(origin).key_id in ids:
                 return roster
         raise NotFoundError(f"no key of {origin} has signed the note")
 

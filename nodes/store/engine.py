@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, insert, inspect, select
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
@@ -169,7 +169,10 @@ def create_tables(connection: Connection, tables: MetaData) -> None:
     """Create those of the tables that are not there yet."""
     if connection.dialect.name == _POSTGRESQL:
         lock_schema(connection)
-    tables.create_all(connection)
+    known = set(inspect(connection).get_table_names())
+    lacking = [table for table in tables.sorted_tables if table.name not in known]
+    if lacking:
+        tables.create_all(connection, lacking, checkfirst=False)
 
 
 # ---- what went wrong -----------------------------------------------------------------------------

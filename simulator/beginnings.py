@@ -1,0 +1,85 @@
+"""What a region begins with: its parties and items, and to whom it lends."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from simulator.offices import Office, items
+from simulator.places import Place
+from simulator.regions import key_of
+from simulator.wanted import Wanted
+
+MATERIALS: Final = ["application-form", "identity-proof", "photo"]
+
+
+def first_acts(office: Office, seed: int, items_count: int) -> list[Wanted]:
+    """Return the acts by which a region's parties enrol and its items are published, in order."""
+    acts = [
+        _enrol(office, office.department, name="审批局"),
+        _enrol(office, office.hall, name="政务大厅"),
+        _enrol(
+            office,
+            office.window,
+            name="跨省通办窗口",
+            hall=office.hall,
+            department=office.department,
+        ),
+    ]
+    for officer, unit, holder, roles in (
+        (office.clerk, office.window, "region", ["grant", "receive"]),
+        (office.decider, office.department, "region", ["decide", "receive"]),
+        (office.manager, office.department, "officer", ["grant", "manage"]),
+    ):
+        key = key_of(seed, officer).public
+        acts.append(_enrol(office, officer, unit=unit, key=key, holder=holder, roles=roles))
+    return acts + [_publish(office, rank) for rank in range(items_count)]
+
+
+def _enrol(office: Office, subject: str, **body: object) -> Wanted:
+    return Wanted(
+        region=office.region,
+        issuer=office.region,
+        kind="party.enrol",
+        subject=subject,
+        body=body,
+    )
+
+
+def _publish(office: Office, rank: int) -> Wanted:
+    item = items()[rank]
+    body = {
+        "department": office.department,
+        "version": 1,
+        "title": item.name[:80],
+        "code": item.code,
+        "materials": MATERIALS,
+        "days": 5,
+    }
+    return Wanted(
+        region=office.region,
+        issuer=office.manager,
+        kind="item.publish",
+        subject=office.item(rank),
+        body=body,
+    )
+
+
+def borrowers(
+    owner: str, others: Iterable[str], places: Mapping[str, Place], *, neighbours: bool
+) -> Sequence[str]:
+    """Return the regions that a region lends to, those first that it lends to before others.
+
+    Args:
+        owner: Who lends.
+        others: Who may borrow.
+        places: By their codes.
+        neighbours: Whether people and nearness count, beyond the own province; else people alone.
+    """
+    if not neighbours:
+        return sorted(others, key=lambda other: -places[other].people)
+    here = places[owner]
+    beyond = [other for other in others if other[:2] != owner[:2]]
+    # As many go from one place to another as people live there, over the distance squared.
+    return sorted(
+        beyond,
+        key=lambda other: -places[other].people / max(1.0, here.kilometres_to(places[other])) ** 2,
+    )
