@@ -111,6 +111,8 @@ def next_side(side: Side, event: Event) -> Side:
     )
 
 
+# One hall, and one department, stand for many windows and items.
+@lru_cache(maxsize=4_096)
 def index_object(window: str, item: str) -> str:
     """Return the object that lists the grants a window has accepted over an item.
 

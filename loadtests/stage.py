@@ -22,6 +22,8 @@ from ledger.statement import Act, Citation, Statement, sign_statement
 
 START_S_MAX: Final = 90
 START_BESIDE_S_MAX: Final = 15.0
+_PROCESS_CLOCK: Final = 2
+"""The clock of what a process has used, in the last bits of Linux's numbers of clocks."""
 YEAR_S: Final = 365 * 86_400
 
 
@@ -100,8 +102,7 @@ class Stage:
 
     def cpu_s(self, region: str) -> float:
         """Return the CPU seconds a region's node has used."""
-        used = psutil.Process(self.processes[region].pid).cpu_times()
-        return float(used.user + used.system)
+        return process_cpu_s(self.processes[region].pid)
 
     def memory_bytes(self, region: str) -> int:
         """Return the resident memory of a region's node."""
@@ -192,6 +193,15 @@ class Stage:
         done = subprocess.run([*_command(), *arguments], capture_output=True, check=False)
         if done.returncode != 0:
             raise StageError(f"shouxin {' '.join(arguments)}: {done.stderr.decode()[:800]}")
+
+
+def process_cpu_s(pid: int) -> float:
+    """Return the CPU seconds a process has used, as finely as the system tells them."""
+    if sys.platform == "linux":
+        # Its clock, to the nanosecond; what ``/proc`` says is counted in steps of 10 ms.
+        return time.clock_gettime(~pid << 3 | _PROCESS_CLOCK)
+    used = psutil.Process(pid).cpu_times()
+    return float(used.user + used.system)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,7 @@ through a change of threads: a dozen look-ups by key, and ``authz.decision``.
 """
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from aiohttp import web
@@ -25,13 +25,14 @@ from ledger.names import check_object, check_party, region_of_origin
 from nodes.api.attempts import note_denial
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
-from nodes.api.replies import json_response
+from nodes.api.replies import json_response, json_text, spell
 from nodes.api.requests import check_query, read_json, take
 from nodes.api.tokens import ANY, authorize
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.snapshot import Snapshot
 
 RIGHT_CHARS_MAX: Final = 32
+TOLD_MAX: Final = 2_048
 
 _NAMES: Final = ("window", "right", "item")
 _MORE: Final = ("officer", "device", "scenario")
@@ -94,10 +95,11 @@ def _answer(request: web.Request, asked: Mapping[str, str]) -> web.Response:
         staleness_s=constants.staleness_s,
         refresh_s=constants.refresh_s,
     )
+    if decision.allowed != "no":
+        return json_text(_told(decision, service.origin, snapshot.size))
     fields = _fields(decision, service.origin, snapshot.size)
-    if decision.allowed == "no":
-        denied = {**asked, "code": decision.code, "detail": decision.detail}
-        fields["request"] = note_denial(request, denied | {"nearest": decision.nearest})
+    denied = {**asked, "code": decision.code, "detail": decision.detail}
+    fields["request"] = note_denial(request, denied | {"nearest": decision.nearest})
     return json_response(fields)
 
 
@@ -113,47 +115,52 @@ def _recall(service: Service, snapshot: Snapshot, question: CheckRequest) -> Che
 def _gather(service: Service, snapshot: Snapshot, question: CheckRequest) -> CheckFacts:
     """Return what this node holds that bears on the question."""
     own, read = service.origin, service.recalled.rows
+    members = service.roster.members
+    views: dict[str, ViewFact] = {}
 
-    def view_of(region: str) -> ViewFact:
-        view = sight(service, snapshot, region)
-        if view.origin != own:
-            service.recalled.rests_on(region, view)
-        return view
+    def view_of(name: str) -> ViewFact | None:
+        """Return the view of the log of an object's region; None where that is our own log."""
+        region = name[:6]
+        member = members.get(region)
+        if member is not None and member.origin == own:
+            return None
+        if region not in views:
+            views[region] = sight(service, snapshot, region)
+            service.recalled.rests_on(region, views[region])
+        return views[region]
 
-    item_view = view_of(question.item[:6])
-    first = [(own, question.window, INDEX_PAST_ALL)]
-    first.append((item_view.origin, question.item, item_view.size))
     named = [it for it in (question.officer, question.device) if it is not None]
-    first += [(own, it, INDEX_PAST_ALL) for it in named]
-    window, item, *found = read(first)
+    view = view_of(question.item)
+    at, below = (own, INDEX_PAST_ALL) if view is None else (view.origin, view.size)
+    asked = [(own, it, INDEX_PAST_ALL) for it in (question.window, *named)]
+    item, window, *found = read([(at, question.item, below), *asked])
     officer_or_device = dict(zip(named, found, strict=True))
-    listed: dict[str, None] = {}
-    for index in read([(own, it, INDEX_PAST_ALL) for it in indexes_of(question, window, item)]):
-        listed |= dict.fromkeys(name for name, _ in ([] if index is None else index.state["g"]))
-    grants = []
-    for name in listed:
-        view = view_of(name[:6])
-        is_foreign = view.origin != own
-        offered = [(view.origin, name, view.size)] if is_foreign else []
-        # Inside one region both sides stand in one row.
-        rows = read([*offered, (own, name, INDEX_PAST_ALL)])
-        grant, acceptance = rows[0], rows[-1]
-        used = None
-        if grant is not None and "quota" in grant.state:
-            counted = quota_object(service.region, name)
-            [used] = read([(own, counted, INDEX_PAST_ALL)])
-        grants.append(
-            GrantFacts(
-                grant=grant, acceptance=acceptance, used=used, view=view if is_foreign else None
-            )
-        )
+    indexes = read([(own, it, INDEX_PAST_ALL) for it in indexes_of(question, window, item)])
+    listed = {name: view_of(name) for it in indexes if it is not None for name, _ in it.state["g"]}
     return CheckFacts(
         window=window,
         item=item,
         officer=officer_or_device.get(question.officer or ""),
         device=officer_or_device.get(question.device or ""),
-        grants=grants,
+        grants=_grants(service, listed) if listed else (),
     )
+
+
+def _grants(service: Service, listed: Mapping[str, ViewFact | None]) -> list[GrantFacts]:
+    """Return what is held of grants, given the views of their logs; None: it is our own."""
+    own, read = service.origin, service.recalled.rows
+    # Inside one region both sides stand in one row.
+    foreign = [(it.origin, name, it.size) for name, it in listed.items() if it is not None]
+    rows = read([*((own, name, INDEX_PAST_ALL) for name in listed), *foreign])
+    offers = {name: row for (_, name, _), row in zip(foreign, rows[len(listed) :], strict=True)}
+    grants = []
+    for (name, view), acceptance in zip(listed.items(), rows, strict=False):
+        grant = offers.get(name, acceptance)
+        used = None
+        if grant is not None and "quota" in grant.state:
+            [used] = read([(own, quota_object(service.region, name), INDEX_PAST_ALL)])
+        grants.append(GrantFacts(grant=grant, acceptance=acceptance, used=used, view=view))
+    return grants
 
 
 def sight(service: Service, snapshot: Snapshot, region: str) -> ViewFact:
@@ -189,6 +196,12 @@ def seen_size(service: Service, origin: str) -> int:
     if origin == service.origin:
         return judged_size(service, origin)
     return sight(service, service.node.snapshot, region_of_origin(origin)).size
+
+
+# The same decision is told again and again, and spelling it takes longer than deciding.
+@lru_cache(maxsize=TOLD_MAX)
+def _told(decision: Decision, origin: str, size: int) -> bytes:
+    return spell(_fields(decision, origin, size))
 
 
 def _fields(decision: Decision, origin: str, size: int) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """What checks have read, so that the next one need not read it again until it has changed."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import Connection
 
@@ -73,7 +73,8 @@ class Recalled:
 
     def rows(self, wanted: Sequence[tuple[str, str, int]]) -> list[Fact | None]:
         """Return for each (origin, object, below) the newest row with a smaller index, or None."""
-        known, places = self._rows.get, [it[:2] for it in wanted]
+        known = self._rows.get
+        places = [(origin, object_) for origin, object_, _ in wanted]
         self._relied.update(places)
         found = [known(place, _UNREAD) for place in places]
         unread = [at for at, row in enumerate(found) if row is _UNREAD]
@@ -82,14 +83,14 @@ class Recalled:
             for at, row in zip(unread, read, strict=True):
                 found[at] = row
                 self._rows.put(places[at], row)
-        return [self._below(row, *it) for row, it in zip(found, wanted, strict=True)]
+        return [
+            row if row is None or row.index < it[2] else self._below(row, *it)
+            for row, it in zip(cast("list[Fact | None]", found), wanted, strict=True)
+        ]
 
-    def _below(
-        self, row: Fact | _Unread | None, origin: str, object_: str, below: int
-    ) -> Fact | None:
-        assert not isinstance(row, _Unread)
+    def _below(self, row: Fact, origin: str, object_: str, below: int) -> Fact | None:
         # One of a log that this one goes on from stands below its cut, and so below everything.
-        if row is None or row.index < below or row.origin != origin:
+        if row.origin != origin:
             return row
         [older] = self._read([(origin, object_, below)])
         return older

@@ -108,11 +108,13 @@ def check_query(request: web.Request, *known: str) -> None:
     Raises:
         MalformedError: ``bad-field``.
     """
+    seen = set[str]()
     for name in request.query:
         if name not in known:
             raise MalformedError(f"unknown parameter: {name[:80]!r}", code="bad-field")
-        if len(request.query.getall(name)) > 1:
+        if name in seen:
             raise MalformedError(f"parameter {name} stands twice", code="bad-field")
+        seen.add(name)
 
 
 def asked(request: web.Request, name: str) -> str:

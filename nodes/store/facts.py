@@ -15,8 +15,8 @@ from nodes.store.lent import put_lent
 
 _facts = schema.facts.c
 
-# Rows never change and few are asked for often; decoding strictly costs more than the look-up.
-_decode = lru_cache(maxsize=8_192)(encoding.decode)
+# Rows never change, and few are asked for often.
+_decode = lru_cache(maxsize=8_192)(encoding.decode_own)
 
 _INSERT: Final = Upsert(schema.facts, replaced=None)
 _INSERT_MENTIONS: Final = Upsert(schema.mentions, replaced=())
@@ -115,14 +115,15 @@ def newest(
     which log it is of. Where no server is asked, one prepared look-up each is as fast as one query
     with all the values.
     """
-    keys = [
-        (object_, ids.find(connection, origin) or 0, below) for origin, object_, below in wanted
-    ]
-    rows = _NEWEST.run_each(connection, keys)
-    return [
-        _before(connection, ids, *key[:2]) if row is None else _fact(origin, object_, row)
-        for key, (origin, object_, _), row in zip(keys, wanted, rows, strict=True)
-    ]
+    find = ids.find
+    keys = [(object_, find(connection, origin) or 0, below) for origin, object_, below in wanted]
+    found: list[Fact | None] = []
+    for row, key, it in zip(_NEWEST.run_each(connection, keys), keys, wanted, strict=True):
+        if row is None:
+            found.append(_before(connection, ids, key[0], key[1]))
+        else:
+            found.append(Fact(it[0], it[1], row[0], row[1], _decode(row[2])))
+    return found
 
 
 def _before(connection: Connection, ids: LogIDs, object_: str, log_id: int) -> Fact | None:

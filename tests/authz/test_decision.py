@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -250,5 +249,5 @@ def test_a_grant_that_is_not_accepted_here_is_no_ground() -> None:
     request = CheckRequest(window=WINDOW, right="intake", item=ITEM, now_s=LENT.now_s)
     answer = decision.check(request, facts, staleness_s=600, refresh_s=60)
     assert answer.code == "not-accepted"
-    bare = replace(facts, grants=[GrantFacts(grant=None, acceptance=None)])
+    bare = facts._replace(grants=[GrantFacts(grant=None, acceptance=None)])
     assert decision.check(request, bare, staleness_s=600, refresh_s=60).code == "no-grant"

@@ -11,6 +11,7 @@ from ledger.encoding import (
     INTEGER_MAX,
     INTEGER_MIN,
     decode,
+    decode_own,
     decode_statement_parts,
     decode_tagged,
     encode,
@@ -62,6 +63,22 @@ def test_one_flipped_bit_gives_another_value_in_its_own_one_spelling_or_is_refus
 def test_any_bytes_are_refused_or_are_the_one_spelling_of_a_value(data: bytes) -> None:
     with contextlib.suppress(MalformedError):
         assert encode(decode(data)) == data
+
+
+@given(values)
+def test_what_we_keep_ourselves_is_read_as_strictly_read_bytes_are(value: Any) -> None:
+    assert decode_own(encode(value)) == decode(encode(value))
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_that_we_were_to_keep_are_a_value_or_refused(data: bytes) -> None:
+    with contextlib.suppress(MalformedError):
+        decode_own(data)
+
+
+def test_what_we_keep_has_no_tags() -> None:
+    with pytest.raises(MalformedError):
+        decode_own(bytes.fromhex("c11a514b67b0"))
 
 
 @given(values, st.data())
