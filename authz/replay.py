@@ -467,11 +467,13 @@ class Replay:
 
     def _newest(self, origin: str, name: str, *, below: int | None = None) -> Fact | None:
         """Return the newest row of an object in a log, or in one that this one goes on from."""
-        for fact in reversed(self._rows.get((origin, name), ())):
+        rows: Sequence[Fact] = self._rows.get((origin, name), ())
+        for fact in rows[::-1]:
             if below is None or fact.index < below:
                 return fact
         for old, closing in ancestors(self._closed, origin):
-            for fact in reversed(self._rows.get((old, name), ())):
+            rows = self._rows.get((old, name), ())
+            for fact in rows[::-1]:
                 if fact.index < closing.size:
                     return fact
         return None

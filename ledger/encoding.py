@@ -356,19 +356,23 @@ def _ordered(value: object, depth_left: int) -> object:
         if not INTEGER_MIN <= value <= INTEGER_MAX:  # type: ignore[operator]  # an int
             raise _beyond_64_bits()
         return value
-    if not isinstance(value, (list, tuple, Mapping)):
+    # Asked last whether it is some other mapping, since that costs as much as a small map itself.
+    is_list = isinstance(value, (list, tuple))
+    if not is_list and kind is not dict and not isinstance(value, Mapping):
         raise _unknown_type(value)
     if value and not depth_left:
         raise MalformedError(f"a record is nested deeper than {DEPTH_MAX}")
     left = depth_left - 1
-    if isinstance(value, (list, tuple)):
-        return [it if type(it) in _PLAIN else _ordered(it, left) for it in value]
+    if is_list:
+        items: Iterable[object] = value  # type: ignore[assignment]
+        return [it if type(it) in _PLAIN else _ordered(it, left) for it in items]
+    mapping: Mapping[Any, Any] = value  # type: ignore[assignment]
     return {
         key: item
-        if (kind := type(item := value[key])) in _PLAIN
+        if (kind := type(item := mapping[key])) in _PLAIN
         or (kind is int and 0 <= item <= INTEGER_MAX)
         else _ordered(item, left)
-        for key in _in_order(value)
+        for key in _in_order(mapping)
     }
 
 

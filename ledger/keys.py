@@ -26,6 +26,7 @@ POST_QUANTUM_PUBLIC_BYTES: Final = 1312
 
 COSE_ALGORITHM_EDDSA: Final = -8
 
+KEYS_REMEMBERED_MAX: Final = 4_096
 LINES_REMEMBERED_MAX: Final = 512
 REMEMBERED_BYTES_MAX: Final = 512
 """No checkpoint of the network is longer; a log must not fill our memory with what it signs."""
@@ -155,6 +156,8 @@ def verify_post_quantum(public: bytes, message: bytes, signature: bytes) -> None
         raise UnverifiedError("the signature does not hold", code="bad-signature") from error
 
 
+# The same few keys sign nearly all statements of a log.
+@lru_cache(maxsize=KEYS_REMEMBERED_MAX)
 def key_thumbprint(public: bytes) -> bytes:
     """Return the COSE Key Thumbprint of an Ed25519 or SM2 key: 32 bytes that name it in ``kid``.
 

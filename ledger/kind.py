@@ -17,8 +17,8 @@ UNJUDGED: Final = "unjudged"
 """Stands in a row of which the node knows no more than that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+# These are named tuples: each act makes a dozen, and a frozen dataclass takes three times as long.
+class Fact(NamedTuple):
     """What one entry left an object as, in one log. Rows are only ever added.
 
     ``state["live"]`` is False once the object has ended (revoked, suspended, closed); objects that
@@ -28,7 +28,7 @@ class Fact:
 
     origin: str
     object: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's method of that name is of no use here
     leaf: bytes
     state: Mapping[str, Any]
 
@@ -43,7 +43,6 @@ class Fact:
         return UNJUDGED not in self.state
 
 
-# These are named tuples: each act makes a dozen, and a frozen dataclass takes three times as long.
 class Need(NamedTuple):
     """A fact that a rule wants beside the subject's own: the newest row of an object within sight.
 

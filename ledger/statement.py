@@ -40,9 +40,6 @@ INDEX_MAX: Final = 2**63 - 1
 # A citation's role that names an entry `log.view` of the citing log.
 ROLE_VIEW: Final = "view"
 
-# The same few keys sign nearly all statements of a log.
-_thumbprint = lru_cache(maxsize=4_096)(key_thumbprint)
-
 _PROTECTED_KEYS: Final = [ALGORITHM, CONTENT_TYPE, KID, CWT_CLAIMS]
 _CLAIM_KEYS: Final = [ISSUER, SUBJECT, ISSUED_AT]
 _is_kind = re.compile(r"[a-z][a-z0-9-]{0,31}(?:\.[a-z][a-z0-9-]{0,31}){0,2}").fullmatch
@@ -192,6 +189,18 @@ def verify_statement(
 ) -> Statement:
     """Check the signature under ``public`` and return the statement as verified.
 
+    Raises:
+        LedgerError: As ``check_statement``.
+    """
+    check_statement(unverified, public, sm2)
+    return _as_verified(unverified)
+
+
+def check_statement(
+    unverified: UnverifiedStatement, public: bytes, sm2: CheckSM2 | None = None
+) -> None:
+    """Check that the key ``public`` signed a statement.
+
     Args:
         unverified: As it was read.
         public: The key that the issuer has at the place where it stands.
@@ -203,7 +212,7 @@ def verify_statement(
         RefusedError: ``suite-not-named``: the roster does not name its suite.
     """
     # Without this, one entry could name one key in its signed header and be taken for another's.
-    if unverified.kid != _thumbprint(public):
+    if unverified.kid != key_thumbprint(public):
         raise UnverifiedError("the statement names another key", code="unknown-key")
     if unverified.algorithm == SM2_SM3:
         _verify_sm2(unverified, public, sm2)
@@ -211,7 +220,6 @@ def verify_statement(
         raise UnverifiedError("an SM2 key signs with SM2", code="bad-algorithm")
     else:
         verify(public, unverified.signed, unverified.signature)
-    return _as_verified(unverified)
 
 
 def _verify_sm2(unverified: UnverifiedStatement, public: bytes, sm2: CheckSM2 | None) -> None:

@@ -5,7 +5,7 @@ The simulator implements the same few. Times are Unix milliseconds unless a name
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ledger.kind import Fact
 from ledger.map_tree import Child
@@ -86,15 +86,15 @@ class Fence(Protocol):
         """Make ``mark`` durable before returning."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UseRow:
+# A named tuple: each look at what is unsettled reads many of them.
+class UseRow(NamedTuple):
     """A reliance of entry (origin, index) on a foreign fact, and how it stands.
 
     ``status`` is open, confirmed, confirmed-late, unauthorised or unproven.
     """
 
     origin: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's method of that name is of no use here
     fact_origin: str
     fact_object: str
     fact_index: int

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -26,7 +25,7 @@ PROJECTIONS: Final = {
     ),
     "evidence": ("{low}, high, seen_by_s, at", "low"),
 }
-NOBODY_JUDGED: Final = b""
+NOBODY_JUDGED: Final = 0
 """Stands for the rows of an entry that nobody has judged so far."""
 GROWING: Final = ("facts", "mentions")
 """What entries leave behind for good: comparable though one node has judged more than another."""
@@ -61,8 +60,8 @@ class Projections:
         self._seen: dict[tuple[str, str], int] = {}
         self._compared: dict[str, tuple[int, int]] = {}
         """By log, how much all had judged at the last two looks."""
-        self._growing: dict[str, list[bytes]] = defaultdict(list)
-        """By log: a hash of what each of its entries left behind, for good."""
+        self._growing: dict[str, list[int]] = defaultdict(list)
+        """By log: a hash, of this process, of what each of its entries left behind for good."""
         self._standing: dict[str, dict[str, dict[str, Standing]]] = defaultdict(dict)
 
     def seen_size(self, region: str, origin: str) -> int:
@@ -128,7 +127,7 @@ class Projections:
                 if at == len(known):
                     known.append(NOBODY_JUDGED)
                 continue
-            digest = blake2b(repr(rows).encode(), digest_size=16).digest()
+            digest = hash(tuple(rows))
             if at < len(known):
                 if known[at] == NOBODY_JUDGED:
                     known[at] = digest

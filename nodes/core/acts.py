@@ -12,7 +12,7 @@ from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Need, Severity, Vi
 from ledger.lineage import living
 from ledger.roster import Roster
 from ledger.salvage import check_salvage, salvage_mark, salvaged_object
-from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement, verify_statement
+from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement, check_statement
 from nodes.core.effects import Effects
 from nodes.core.ground import Ground
 from nodes.core.log_state import LogState
@@ -52,7 +52,7 @@ class Acts:
             UnverifiedError: ``unknown-key``, ``bad-algorithm`` or ``bad-signature``.
             RefusedError: ``suite-not-named``.
         """
-        verify_statement(
+        check_statement(
             unverified,
             self.public_of(roster, origin, unverified, reader),
             self._ground.sm2_of(roster),
@@ -94,8 +94,11 @@ class Acts:
         reader: Reader,
         *,
         is_salvaged: bool = False,
+        needs: tuple[Need, ...] | None = None,
     ) -> Verdict:
         """Judge an act by the table of kinds, as it would stand at ``index``.
+
+        ``needs`` is what ``wants`` returned for this very act, where the caller still has it.
 
         Raises:
             NotJudgedError: It rests on what is not known here.
@@ -115,7 +118,8 @@ class Acts:
             body=act.body,
         )
         try:
-            needs = wants(kind, draft, own, region, roster)
+            if needs is None:
+                needs = wants(kind, draft, own, region, roster)
         except (LedgerError, LookupError, TypeError, ValueError, AttributeError) as error:
             if own is not None and not own.is_judged:
                 # What it wants depends on what is not known.

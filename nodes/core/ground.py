@@ -48,6 +48,7 @@ class Ground:
         self.kinds = kinds
         self.sight = sight
         self.state_of = state_of
+        self._ruling = rosters.newest
         self._roots: Generations[tuple[str, int], bytes] = Generations(ROOTS_CACHED_MAX)
 
     @property
@@ -57,7 +58,10 @@ class Ground:
 
     def roster_of(self, state: LogState) -> Roster:
         """Return the version that the next entry of a log is judged by."""
-        return self.rosters.at(state.version)
+        version = state.epochs[-1].version
+        if self._ruling.version != version:
+            self._ruling = self.rosters.at(version)
+        return self._ruling
 
     def sm2_of(self, roster: Roster) -> CheckSM2 | None:
         """Return what checks SM2 signatures; None where a version does not name them."""

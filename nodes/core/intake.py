@@ -6,7 +6,7 @@ from typing import Any
 from ledger.errors import LedgerError, RefusedError
 from ledger.judge import CORRECTS, kind_of, wants
 from ledger.keys import key_thumbprint
-from ledger.kind import Draft, Fact, Kind
+from ledger.kind import Draft, Need
 from ledger.roster_acts import ROSTER_KINDS
 from ledger.salvage import SALVAGE_KIND, as_judged, decode_salvage
 from ledger.salvage import Salvage as Lost
@@ -45,9 +45,9 @@ class Intake(OwnEntries):
                 return Registered(index, None, statement.entry)
             return Registered(None, error)
 
-    def _admit(self, statement: Statement) -> Registered:
+    def _admit(self, statement: Statement, needs: tuple[Need, ...] | None = None) -> Registered:
         index = self._state.size + self._block_due
-        verdict = self._judge(statement, index)  # (3)
+        verdict = self._judge(statement, index, needs)  # (3)
         if not verdict.kind.receives_only:
             self._check_fresh(verdict)  # (4)
         if self.base_is_stale():
@@ -61,12 +61,12 @@ class Intake(OwnEntries):
         self._append(statement)
         return Registered(index, None, statement.entry)
 
-    def _judge(self, statement: Statement, index: int) -> Verdict:
+    def _judge(self, statement: Statement, index: int, needs: tuple[Need, ...] | None) -> Verdict:
         """Judge an act, or one that is salvaged."""
         acts = self._projection.acts
         if statement.act.kind == SALVAGE_KIND:
             return acts.judge_salvage(self._state, statement, index, self._reader)[1]
-        return acts.judge_act(self._state, statement, index, self._reader)
+        return acts.judge_act(self._state, statement, index, self._reader, needs=needs)
 
     def _check_time(self, time_s: int) -> None:
         if time_s > self._batch.now_s + self._delta_s:
@@ -136,14 +136,14 @@ class Intake(OwnEntries):
             body=body,
         )
         own = self._sight.newest(self._reader, self._origin, subject)
-        citations = (*self._citations(kind, draft, own), *self._corrected(name, body))
+        needs = wants(kind, draft, own, self._region, self._roster)
+        citations = (*self._citations(needs), *self._corrected(name, body))
         act = Act(name, version, None if own is None else own.leaf, citations, body)
         statement = sign_statement(key, issuer, subject, draft.time_s, act)
-        return self._admit(statement)
+        return self._admit(statement, needs)
 
-    def _citations(self, kind: Kind, draft: Draft, own: Fact | None) -> tuple[Citation, ...]:
+    def _citations(self, needs: tuple[Need, ...]) -> tuple[Citation, ...]:
         """Return what an act has to cite, with views recorded now where they are needed."""
-        needs = wants(kind, draft, own, self._region, self._roster)
         needed: dict[str, list[str]] = {}
         for need in needs:
             if need.origin is not None:
@@ -188,8 +188,9 @@ class Intake(OwnEntries):
             body=inner.act.body,
         )
         own = self._sight.newest(self._reader, self._origin, inner.subject)
+        needs = wants(kind, draft, own, self._region, self._roster)
         citations = (
-            *self._citations(kind, draft, own),
+            *self._citations(needs),
             *self._corrected(kind.name, inner.act.body),
         )
         previous = None if own is None else own.leaf

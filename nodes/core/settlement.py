@@ -174,7 +174,7 @@ class Settlement:
             if standing.awaits:
                 awaited.add(standing.awaits)
             if standing.status != use.status:
-                uses.append(replace(use, status=standing.status))
+                uses.append(use._replace(status=standing.status))
             findings += standing.findings
             is_ours = is_one_log(self.closed, self.own, use.origin)
             if is_ours and standing.status in {OPEN, UNPROVEN}:

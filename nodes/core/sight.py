@@ -83,10 +83,11 @@ class Sight:
         made = self._overlay.get(key)
         if made is not None:
             return made[-1]
-        fact = self._cache.get(key, _MISSING)
-        if isinstance(fact, _Missing):
-            (fact,) = reader.facts([(origin, object_, INDEX_PAST_ALL)])
-            self._cache.put(key, fact)
+        known = self._cache.get(key, _MISSING)
+        if not isinstance(known, _Missing):
+            return known
+        fact = reader.facts([(origin, object_, INDEX_PAST_ALL)])[0]
+        self._cache.put(key, fact)
         return fact
 
     def below(self, reader: Reader, origin: str, object_: str, below: int) -> Fact | None:
@@ -95,7 +96,7 @@ class Sight:
         if fact is None or fact.origin != origin or fact.index < below:
             return fact
         # Rows of the open transaction may not be in the store yet.
-        for made in reversed(self._overlay.get((origin, object_), ())):
+        for made in self._overlay.get((origin, object_), [])[::-1]:
             if made.index < below:
                 return made
         (fact,) = reader.facts([(origin, object_, below)])

@@ -345,7 +345,7 @@ class Prepared:
             found = self._each.run(connection, columns).fetchall()
             return [None if row[0] is None else row for row in found]
         text, arrange = self._text(connection.dialect)
-        cursor = connection.connection.cursor()
+        cursor = _cursor(connection)
         execute, first = cursor.execute, cursor.fetchone
         rows = []
         for values in wanted:
@@ -372,7 +372,9 @@ def _cursor(connection: Connection) -> Any:  # noqa: ANN401 - a driver's cursor
     # This driver begins by itself; SQLAlchemy must know, or it would not end what has begun.
     if connection.dialect.name == _POSTGRESQL and not connection.in_transaction():
         connection.begin()
-    return connection.connection.cursor()
+    # Past the pool's own cursor: statements are many, and small.
+    raw: Any = connection.connection.dbapi_connection
+    return raw.cursor()
 
 
 def _with(more: tuple[object, ...]) -> _Arrange:
