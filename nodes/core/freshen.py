@@ -110,13 +110,14 @@ class Freshen:
     def question(self, peer: str, now_ms: int) -> Question | None:
         """Return what to ask a mirror now; None: nothing."""
         for origin, want in self._wants.items():
+            if now_ms < want.not_before_s * 1000:
+                continue
             if peer not in self._heads.rosters.witnesses_of(origin) or peer == self._heads.region:
                 continue
             asked = want.asked.setdefault(peer, _Asked())
             lines = want.lines.get(peer)
             if (
-                now_ms < want.not_before_s * 1000
-                or 0 < asked.due_ms - now_ms <= self._longest_ms()
+                0 < asked.due_ms - now_ms <= self._longest_ms()
                 or (lines and lines[0].time_s >= want.not_before_s)
                 or (peer, origin) in self.pushes
             ):

@@ -53,6 +53,10 @@ class Rosters:
     in_force: Mapping[str, int] = field(default_factory=dict)
     learnt: list[bytes] = field(default_factory=list)
     """Signed versions that came since the chain was loaded, to be remembered."""
+    _witnesses: dict[tuple[str, int, int], tuple[str, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """By log, the version in force there, and the newest."""
 
     @property
     def newest(self) -> Roster:
@@ -137,8 +141,12 @@ class Rosters:
 
     def witnesses_of(self, origin: str) -> tuple[str, ...]:
         """Return the regions that witness and mirror a log by any version that may count now."""
-        found = {region for roster in self.of(origin) for region in roster.witnesses_of(origin)}
-        return tuple(sorted(found))
+        key = (origin, self.version_of(origin), self.newest.version)
+        found = self._witnesses.get(key)
+        if found is None:
+            every = {it for roster in self.of(origin) for it in roster.witnesses_of(origin)}
+            found = self._witnesses[key] = tuple(sorted(every))
+        return found
 
     def log_keys(self, origin: str) -> tuple[VerifierKey, ...]:
         """Return the keys that may sign the log's next notes: the newest first."""

@@ -145,8 +145,8 @@ def test_an_officer_of_another_region_signs_nothing_here() -> None:
     ("issuer", "signer"),
     [
         (OFFICER, None),
-        (OFFICER, replace(SIGNER, state={"live": False})),
-        ("510000/window/w3", replace(SIGNER, object="510000/window/w3")),
+        (OFFICER, SIGNER._replace(state={"live": False})),
+        ("510000/window/w3", SIGNER._replace(object="510000/window/w3")),
     ],
 )
 def test_who_is_no_live_officer_signs_nothing(issuer: str, signer: Fact | None) -> None:

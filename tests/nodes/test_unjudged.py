@@ -1,6 +1,5 @@
 """What a node that does not copy a log says of the acts that rest on it: nothing."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -252,7 +251,7 @@ def test_an_end_that_is_not_judged_here_settles_no_use() -> None:
     standing = settlement._stand(use, {}, Reader())
     assert (standing.status, standing.findings) == (OPEN, ())
     Reader.facts_between = lambda _self, _origin, name, _low, _high: (  # type: ignore[method-assign]
-        [later] if name == lender else [replace(ended, state={"live": False})]
+        [later] if name == lender else [ended._replace(state={"live": False})]
     )
     assert settlement._stand(use, {}, Reader()).status == "unauthorised"
 

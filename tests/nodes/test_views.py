@@ -1,7 +1,6 @@
 """Views, uses of foreign facts and how they settle: whole nodes, then the table of verdicts."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -271,7 +270,7 @@ def a_use(**changed: Any) -> UseRow:
         staleness_s=S,
         status="open",
     )
-    return replace(use, **changed)
+    return use._replace(**changed)
 
 
 def world(*, seen_by_s: int | None) -> FakeReader:

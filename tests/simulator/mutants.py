@@ -305,7 +305,7 @@ def _view_survives(patch: Patch) -> None:
     stand = settlement.Settlement._stand
 
     def cached(self: Any, use: Any, *given: Any) -> Any:
-        return stand(self, replace(use, staleness_s=1 << 40), *given)
+        return stand(self, use._replace(staleness_s=1 << 40), *given)
 
     patch.setattr(settlement.Settlement, "_stand", cached)
 
