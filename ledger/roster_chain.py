@@ -3,7 +3,7 @@
 When a version takes effect in a log is not decided here; that needs an entry and two quorums.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
@@ -142,12 +142,13 @@ def check_signed_by(roster: Roster, signed: SignedRoster, new: Roster) -> None:
 
     Raises:
         UnverifiedError: ``bad-signature``: one holds under no governance key of either version;
-            ``no-quorum``: too few members of one of them signed, or in no round.
+            ``no-quorum``: too few members of one of them signed, or of a log's committee, or in no
+            round.
     """
     if not signed.round:
         raise _refused("a later version is signed in a round", "no-quorum")
     message = signed_message(signed.body, signed.round)
-    signed_by = {roster.version: 0, new.version: 0}
+    signed_by: dict[int, set[str]] = {roster.version: set(), new.version: set()}
     for region, signature in signed.signatures:
         held = [
             version.version
@@ -160,14 +161,37 @@ def check_signed_by(roster: Roster, signed: SignedRoster, new: Roster) -> None:
         if region in new.proofs and held == [roster.version]:
             held.append(new.version)
         for version_number in held:
-            signed_by[version_number] += 1
+            signed_by[version_number].add(region)
     for version in (roster, new):
         needed = governance_quorum(version)
-        if signed_by[version.version] < needed:
+        if len(signed_by[version.version]) < needed:
             raise _refused(
                 f"{needed} members of version {version.version} must sign version {new.version}",
                 "no-quorum",
             )
+    for region, needed in committees_needed(roster, new).items():
+        signers = signed_by[roster.version].intersection(roster.members[region].witnesses or ())
+        if len(signers) < needed:
+            raise _refused(
+                f"{needed} who witness the log of {region} must sign version {new.version}",
+                "no-quorum",
+            )
+
+
+def committees_needed(roster: Roster, new: Roster) -> Mapping[str, int]:
+    """Return, by region, how many of its log's committee must sign the next version.
+
+    They alone hold the log. One honest of them has compared what is pinned of it with its own copy;
+    and a quorum of them has frozen it, where it is closed. Where every member witnesses a log, the
+    members who must sign anyway are enough.
+    """
+    return {
+        region: roster.quorum(member.origin)
+        if member.origin in new.closed
+        else roster.faulty_max(member.origin) + 1
+        for region, member in roster.members.items()
+        if member.witnesses
+    }
 
 
 def check_successor(roster: Roster, signed: SignedRoster) -> Roster:

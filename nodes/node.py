@@ -35,6 +35,7 @@ from nodes.core.copies import read_edge
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.effects import Effects
 from nodes.core.follower import Follower
+from nodes.core.governed import governed
 from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
@@ -180,6 +181,8 @@ class Node:
         self._has_changed = False
         self._is_on_roster = True
         """Whether new approvals may make the next version whole."""
+        self._is_to_govern = True
+        """Whether more logs may have to be followed for the roster's sake."""
         self._asking_until_ms: int | None = None
         self._held: tuple[Asked, ...] = ()
         self._within_sight: Shelf | None = None
@@ -295,7 +298,7 @@ class Node:
         )
         self._means = means
         self._is_own_ready = False
-        self._is_on_roster = True
+        self._is_on_roster = self._is_to_govern = True
         self._sequencer = Sequencer(means)
         self._network = Network(
             rosters=rosters,
@@ -621,8 +624,8 @@ class Node:
     def _remember_rosters(self, reader: StoreReader) -> None:
         """Keep the versions that this step has learnt, or that its approvals make whole."""
         if self._is_on_roster:
-            self._is_on_roster = False
-            signed = self._projection.words.assembled(reader)
+            self._is_on_roster, self._is_to_govern = False, True
+            signed = self._projection.words.roster.assembled(reader)
             if signed:
                 self._rosters.learn(signed)
         learnt = self._rosters.learnt
@@ -678,7 +681,7 @@ class Node:
             root = self._projection.ground.root(origin, known.size, reader)
             if whole is not None and root == known.root:
                 self._shelf.put(origin, whole)
-        self._rely()
+        self._rely(reader)
         lacking = {
             **self._network.pinned(),
             **self._network.followed(),
@@ -687,8 +690,18 @@ class Node:
         }
         self._write(self._network.catch_up(lacking, reader))
 
-    def _rely(self) -> None:
-        """Follow the logs that our own log relies on, or was asked to rely on."""
+    def _rely(self, reader: StoreReader) -> None:
+        """Follow the logs that our own log relies on, or was asked to rely on, or the roster."""
+        if self._is_to_govern:
+            self._is_to_govern = False
+            logs = governed(
+                self._rosters,
+                self._settings.region,
+                lambda origin, name: self._sight.newest(reader, origin, name),
+                has_begun=self._stored[self._own] > 0,
+            )
+            for origin in sorted(logs):
+                self._network.follow(origin)
         views, missed = self._sequencer.state.views, self._shelf.missed
         if missed or len(views) != self._viewed:
             self._viewed = len(views)

@@ -19,7 +19,6 @@ from ledger.hashing import EMPTY_ROOT
 from ledger.key_proof import prove_key
 from ledger.keys import SigningKey
 from ledger.names import successor_origin
-from ledger.note import Note
 from ledger.proofs import root_at
 from ledger.roster import Roster
 from ledger.roster_acts import (
@@ -42,7 +41,7 @@ from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.succession import read_reports
 from nodes.store.entries import LogIDs, load_sizes
-from nodes.store.notes import load_newest_note
+from nodes.store.pins import read_pins
 from nodes.store.reader import StoreReader
 from simulator.regions import Keys, committees, keys_of, member_of, public_of
 
@@ -366,20 +365,10 @@ class Governance:
         """Return, of each log, the newest tree that a node knows to be replicated."""
         node = machine.node
         assert node is not None
-        pins: dict[str, Pin] = {}
         with machine.disk.engine.connect() as connection:
-            for origin in newest.origins:
-                known = node.snapshot.known.get(origin)
-                found = None
-                if known is None:
-                    found = load_newest_note(connection, LogIDs(), origin, finished=True)
-                if known is not None:
-                    pins[origin] = Pin(known.size, known.root)
-                elif found is not None:
-                    head = Checkpoint.decode(Note.decode(found[1]).text)
-                    pins[origin] = Pin(head.size, head.root)
-                elif newest.version == 1:
-                    pins[origin] = Pin(0, EMPTY_ROOT)
+            pins = read_pins(connection, LogIDs(), newest, machine.origin, node.snapshot.known)
+        if newest.version == 1:
+            return {origin: Pin(0, EMPTY_ROOT) for origin in newest.origins} | pins
         return pins
 
     # ---- nodes ----------------------------------------------------------------------------------

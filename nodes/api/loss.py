@@ -22,6 +22,7 @@ from ledger.note import Note
 from ledger.proofs import root_at
 from ledger.receipt import RECEIPT_BYTES_MAX, decode_transparent_statement
 from ledger.roster import Roster
+from ledger.roster_fields import Pin
 from ledger.statement import ENTRY_BYTES_MAX, decode_statement
 from nodes.api.acts import answer_to, wait_for, waiting
 from nodes.api.appending import bring, freeze
@@ -35,8 +36,8 @@ from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.succession import read_reports
 from nodes.store.entries import LogIDs, load_sizes
 from nodes.store.facts import newest
-from nodes.store.notes import load_newest_note
 from nodes.store.peers import load_row
+from nodes.store.pins import read_pins
 from nodes.store.reader import StoreReader
 
 routes = web.RouteTableDef()
@@ -183,15 +184,10 @@ def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any
 
 def _pins(service: Service, connection: Connection, ids: LogIDs) -> Mapping[str, list[Any]]:
     """Return, for each log of the roster, a tree of it that is replicated, as this node knows."""
-    pins: dict[str, list[Any]] = {}
-    for origin in service.roster.origins:
-        found = load_newest_note(connection, ids, origin, finished=True)
-        if found is None:
-            pins[origin] = [0, EMPTY_ROOT]
-        else:
-            head = Checkpoint.decode(Note.decode(found[1]).text)
-            pins[origin] = [head.size, head.root]
-    return pins
+    roster = service.roster
+    pins = read_pins(connection, ids, roster, service.origin, service.node.snapshot.known)
+    empty = Pin(0, EMPTY_ROOT)
+    return {origin: pins.get(origin, empty).to_map() for origin in roster.origins}
 
 
 def held_branch(connection: Connection, ids: LogIDs, origin: str) -> Branch:

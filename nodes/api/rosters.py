@@ -10,11 +10,9 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection
 
-from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode
 from ledger.errors import MalformedError
 from ledger.hashing import hash_leaf
-from ledger.note import Note
 from ledger.roster import Roster
 from ledger.roster_acts import PROPOSE_KIND, ROSTER_KINDS, roster_object
 from nodes.api.appending import compose
@@ -27,7 +25,7 @@ from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS, read_proposal
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import newest
-from nodes.store.notes import load_newest_note
+from nodes.store.pins import read_pins
 from nodes.store.reader import StoreReader
 
 ROSTER_TYPE = "application/cbor"
@@ -127,19 +125,7 @@ def _next(service: Service, connection: Connection) -> dict[str, Any]:
             "approvals": [it[:2] for it in fact.state.get(APPROVALS, ())],
             "stalls": list(fact.state.get(STALLS, ())),
         }
-    return {"version": version, "said": said, "pins": _pins(service, connection, ids)}
-
-
-def _pins(service: Service, connection: Connection, ids: LogIDs) -> dict[str, list[Any]]:
-    """Return, of each log, the newest tree that this node knows to be replicated."""
-    pins: dict[str, list[Any]] = {}
-    for origin in service.roster.origins:
-        known = service.node.snapshot.known.get(origin)
-        if known is not None:
-            pins[origin] = [known.size, known.root]
-        elif origin == service.origin:
-            found = load_newest_note(connection, ids, origin, finished=True)
-            if found is not None:
-                head = Checkpoint.decode(Note.decode(found[1]).text)
-                pins[origin] = [head.size, head.root]
-    return pins
+    known = service.node.snapshot.known
+    pins = read_pins(connection, ids, roster, service.origin, known)
+    found = {origin: pin.to_map() for origin, pin in pins.items()}
+    return {"version": version, "said": said, "pins": found}

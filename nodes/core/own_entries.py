@@ -1,6 +1,6 @@
 """What our own log says itself: genesis, block records, views, epochs, last words and evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -13,7 +13,8 @@ from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.kind import ViewFact
 from ledger.lineage import before
 from ledger.roster import Roster
-from ledger.roster_acts import APPROVE_KIND, PROPOSE_KIND
+from ledger.roster_acts import APPROVE_KIND, PROPOSE_KIND, proposer_of
+from ledger.roster_fields import Pin
 from ledger.statement import Act, Statement, sign_statement
 from ledger.views import (
     BLOCK_KIND,
@@ -172,22 +173,55 @@ class OwnEntries:
         """
         if kind == APPROVE_KIND:
             self.open_block()  # what our own log pins is replicated as far as block records say
-        for origin in self._roster.origins:
+        pins = self._pins_to_show(kind, body)
+        for origin in self._rested_on(kind, body):
             best, current = self.best(origin), self._state.views.get(origin)
-            if best is not None and (current is None or current.size < best.size):
+            shown = None if current is None else Pin(current.size, current.root)
+            if best is None or (shown is not None and shown == pins.get(origin)):
+                continue
+            if current is None or current.size < best.size:
                 self.append_view(origin)
         own = self._sight.newest(self._reader, self._origin, subject)
         statement = self._own_word(
             subject, Act(kind, 1, None if own is None else own.leaf, (), body)
         )
-        row = self._projection.words.judge_roster_act(self._state, statement, self._reader)
+        words = self._projection.words.roster.judge_of(self._state, subject, self._reader)
+        row = words.judge(statement)
+        words.check_near(statement)
         self.open_block()
         index = self._state.size
         if kind == PROPOSE_KIND:
-            row = self._projection.words.judge_roster_act(self._state, statement, self._reader)
-        self._projection.words.take_roster_act(self._state, statement, row, self._batch.effects)
+            row = words.judge(statement)
+        self._projection.words.roster.take(self._state, statement, row, self._batch.effects)
         self._append(statement)
         return Registered(index, None, statement.entry)
+
+    def _rested_on(self, kind: str, body: Mapping[str, Any]) -> Iterable[str]:
+        """Return the logs of which a word on the roster is to be seen to rest on the newest view.
+
+        A proposal rests on all. Of what others hold, an approval rests on its proposal alone.
+        """
+        if kind == PROPOSE_KIND:
+            return self._roster.origins
+        round_ = body.get("round")
+        proposer = proposer_of(self._roster, round_) if type(round_) is int else ""
+        return tuple(
+            member.origin
+            for region, member in self._roster.members.items()
+            if region == proposer or self._region in self._roster.witnesses_of(member.origin)
+        )
+
+    def _pins_to_show(self, kind: str, body: Mapping[str, Any]) -> Mapping[str, Pin]:
+        """Return what a proposal pins, which the newest views are to show as they are."""
+        roster = body.get("roster")
+        if kind != PROPOSE_KIND or type(roster) is not bytes:
+            return {}
+        return {
+            origin: pin
+            for origin, pin in Roster.decode(roster).pins.items()
+            if origin in self._roster.origins
+            and self._roster.members[self._roster.region_of_origin(origin)].witnesses is not None
+        }
 
     def append_epoch(self, signed: bytes) -> None:
         """Let the next version of the roster rule from here on."""

@@ -29,10 +29,9 @@ from nodes.core.ground import Ground
 from nodes.core.log_state import LogState
 from nodes.core.notes import SignedHead
 from nodes.core.ready import FindingRow, PutEvidence
-from nodes.core.roster_judge import RosterJudge, assemble
+from nodes.core.roster_words import RosterWords
 from nodes.core.rosters import RULES_KNOWN
 from nodes.core.sight import INDEX_PAST_ALL
-from nodes.core.unjudged import NotJudgedError
 from nodes.core.waiting import Wait, wait_for_clock
 from nodes.ports import Reader
 
@@ -52,6 +51,7 @@ class OwnWords:
     def __init__(self, ground: Ground, blocks: Blocks) -> None:
         self._ground = ground
         self._blocks = blocks
+        self.roster = RosterWords(ground)
 
     def judge(
         self,
@@ -80,10 +80,7 @@ class OwnWords:
             self._blocks.show_lines(state, block, counts, reader, effects)
             self._blocks.take_block(state, statement, block, counts, effects)
         elif act.kind in ROSTER_KINDS:
-            if not self._ground.is_near(state.origin):
-                raise NotJudgedError((statement.subject,))
-            row = self.judge_roster_act(state, statement, reader)
-            self.take_roster_act(state, statement, row, effects)
+            self.roster.judge(state, statement, effects, reader)
         elif act.kind == FROZEN_KIND:
             roster = self._ground.roster_of(state)
             frozen = decode_frozen(act.body, statement.issuer, roster)
@@ -346,54 +343,6 @@ class OwnWords:
         row = Fact(state.origin, state.origin, state.size, statement.leaf, {"height": 0})
         effects.facts.append(row)
         self._ground.sight.add((row,))
-
-    # ---- the next version -----------------------------------------------------------------------
-
-    def judge_roster_act(
-        self, state: LogState, statement: Statement | UnverifiedStatement, reader: Reader
-    ) -> dict[str, Any]:
-        """Judge a proposal, an approval or a stall, and return what it leaves its object in.
-
-        Raises:
-            LedgerError: It may not stand in this log here.
-        """
-
-        def row(origin: str, object_: str) -> Fact | None:
-            if origin == state.origin:
-                return self._ground.sight.newest(reader, origin, object_)
-            view = state.views.get(origin)
-            return (
-                None
-                if view is None
-                else self._ground.sight.below(reader, origin, object_, view.size)
-            )
-
-        def root(origin: str, size: int) -> bytes:
-            return self._ground.root(origin, size, reader)
-
-        judge_ = RosterJudge(self._ground.rosters, state, self._ground.state_of, row, root, reader)
-        return judge_.judge(statement)
-
-    def take_roster_act(
-        self,
-        state: LogState,
-        statement: Statement | UnverifiedStatement,
-        row: Mapping[str, Any],
-        effects: Effects,
-    ) -> None:
-        """Take a word on the next version in."""
-        fact = Fact(state.origin, statement.subject, state.size, statement.leaf, row)
-        effects.facts.append(fact)
-        self._ground.sight.add((fact,))
-        effects.is_on_roster = True
-
-    def assembled(self, reader: Reader) -> bytes:
-        """Return the next version, signed, once enough approvals of it are known; or empty."""
-        return assemble(
-            self._ground.rosters,
-            lambda origin, name: self._ground.sight.newest(reader, origin, name),
-            reader,
-        )
 
     # ---- epochs ---------------------------------------------------------------------------------
 

@@ -5,8 +5,10 @@ Like every entry, each is judged by its own log's prefix and by what the views i
 Source: protocol.md section 7.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
@@ -16,6 +18,7 @@ from ledger.frozen import decode_frozen
 from ledger.hashing import EMPTY_ROOT
 from ledger.keys import verify
 from ledger.kind import Fact
+from ledger.policy import byzantine_max
 from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
@@ -28,6 +31,7 @@ from ledger.roster_acts import (
     roster_object,
 )
 from ledger.roster_chain import RosterChain, check_follows, governance_quorum
+from ledger.roster_fields import Pin
 from ledger.signed_roster import SignedRoster, signed_message
 from ledger.statement import Statement, UnverifiedStatement, decode_statement
 from nodes.core.log_state import LogState
@@ -36,10 +40,14 @@ from nodes.ports import Reader
 
 Row = Callable[[str, str], Fact | None]
 """By origin and object: the newest row within sight of the log that is judged."""
+Views = Callable[[str], Iterator[Pin]]
+"""By origin: the trees that views of it in the log that is judged show, the newest first."""
 
 _NOTHING: Final = Branch(0, lambda _size: EMPTY_ROOT)
 """Of the closed log's bytes a verdict says nothing: nodes hold more or less of them."""
 
+PIN_VIEWS_MAX: Final = 64
+"""So many views of a log before a proposal may hold what it pins: people take their time."""
 PROPOSALS: Final = "proposals"
 APPROVALS: Final = "approvals"
 STALLS: Final = "stalls"
@@ -48,11 +56,17 @@ STALLS: Final = "stalls"
 class RosterJudge:
     """What one log may say of the next version, at one place.
 
+    Words on it stand on themselves as far as they can: on the log's own prefix, on governance
+    signatures, and on the words of other members. So they are judged alike in logs that are near
+    and in those that are only followed. What an approval says of the logs that its region witnesses
+    is judged where that region's log is near: see ``check_near``.
+
     Args:
         rosters: All versions that are known.
         state: Of the log, before the entry.
         state_of: How other logs are judged here; of what the log's views show, all is.
         row: Rows that the log's newest views show, its own included.
+        views: Views that the log holds.
         root: Root of a log at a size, of what is stored here.
         reader: Of entries.
     """
@@ -63,9 +77,11 @@ class RosterJudge:
         state: LogState,
         state_of: Callable[[str], LogState | None],
         row: Row,
+        views: Views,
         root: Callable[[str, int], bytes],
         reader: Reader,
     ) -> None:
+        self._views = views
         self._state = state
         self._roster = rosters.at(state.version)
         self._chain = RosterChain(
@@ -124,6 +140,8 @@ class RosterJudge:
         2. The round is the region's, and it has proposed nothing in it.
         3. q_m stalls opened the round, and the highest proposal that they signed is repeated.
         4. Joiners' signatures hold.
+        5. Of each log that only a committee holds, the proposer's log shows the pin replicated:
+           everyone reads it there, and nobody need copy that log.
         """
         check_follows(self._roster, new)  # (1)
         self._chain.check_keys(new)
@@ -140,6 +158,25 @@ class RosterJudge:
             if region in self._roster.members or region not in new.members:
                 raise RefusedError(f"{region} does not join", code="not-entitled")
             verify(new.members[region].keys.governance, message, signature)
+        for member in self._roster.members.values():  # (5)
+            if member.witnesses is not None:
+                self._check_shown(member.origin, new.pins[member.origin])
+
+    def _check_shown(self, origin: str, pin: Pin) -> None:
+        """Check that the log itself shows a tree of another one, or of its own, replicated."""
+        is_kept = pin == self._roster.pins.get(origin)  # replicated before
+        if is_kept or (not pin.size and self._roster.version == 1):
+            return
+        if origin == self._state.origin:
+            covered = self._state.evidence.size
+            is_shown = pin.size <= covered and self._root(origin, pin.size) == pin.root
+        else:
+            is_shown = pin in islice(self._views(origin), PIN_VIEWS_MAX)
+        if not is_shown:
+            raise RefusedError(
+                f"the proposer's log has no view of {origin} at {pin.size}",
+                code="pin-not-replicated",
+            )
 
     def _check_opened(self, proposal: Proposal, version: int) -> None:
         if proposal.round == 1:
@@ -159,8 +196,25 @@ class RosterJudge:
             raise RefusedError(
                 f"{governance_quorum(self._roster)} stalls open a round", code="no-quorum"
             )
-        if signed and max(signed)[1] != proposal.sha256:
+        self._check_repeats(proposal, signed, len(proposal.stalls))
+
+    def _check_repeats(self, proposal: Proposal, signed: Sequence[Signed], stalls: int) -> None:
+        """Check that a proposal is what its stalls leave possible.
+
+        What they signed in the highest round is repeated. That is one proposal, unless more than f
+        of the committee of its proposer's log let that log show two. Then each of those that are
+        not repeated must be out of the question: it lacks q_m signatures though all who are not
+        heard have signed it, and f_m of those who say otherwise.
+        """
+        highest = max((round_ for round_, _ in signed), default=0)
+        claims = Counter(digest for round_, digest in signed if round_ == highest)
+        if claims and proposal.sha256 not in claims:
             raise RefusedError("another proposal was signed before", code="other-proposal")
+        count = len(self._roster.members)
+        others_least = count - governance_quorum(self._roster) + byzantine_max(count) + 1
+        for digest, claimed in claims.items():
+            if digest != proposal.sha256 and stalls - claimed < others_least:
+                raise RefusedError("another one may have been signed", code="other-proposal")
 
     def _check_approval(self, approval: Approval, kept: Mapping[str, Any]) -> None:
         """Check that a member may sign a proposal now.
@@ -168,10 +222,20 @@ class RosterJudge:
         1. It is the one of its round, and within sight, so replicated.
         2. The member has neither signed nor stalled in this round or a later one.
         3. Its governance key signed the version.
-        4. What the version pins is replicated under the version in force: so all epochs are.
-        5. Of a log that it closes and the member witnesses, the member has frozen its part, and
+        4. Of a log that it closes and the member witnesses, the member has frozen its part, and
            mirrors nothing beyond the cut or beside it.
         """
+        proposal = self._approved(approval)  # (1)
+        rounds = [it[0] for it in (*kept[APPROVALS], *kept[STALLS])]
+        if max(rounds, default=0) >= approval.round:  # (2)
+            raise RefusedError(
+                f"signed or stalled in round {max(rounds)} already", code="already-signed"
+            )
+        key = self._roster.members[self._region].keys.governance
+        verify(key, signed_message(proposal.body, approval.round), approval.signature)  # (3)
+        self._check_cuts(Roster.decode(proposal.body))  # (4)
+
+    def _approved(self, approval: Approval) -> Proposal:
         proposer = proposer_of(self._roster, approval.round)
         origin = self._roster.origin_of(proposer)
         fact = self._row(origin, roster_object(proposer, approval.version))
@@ -180,21 +244,26 @@ class RosterJudge:
             for round_, digest, index in _said(fact)[PROPOSALS]
             if (round_, digest) == (approval.round, approval.sha256)
         ]
-        if not found:  # (1)
+        if not found:
             raise RefusedError(
                 f"no such proposal is seen in round {approval.round}", code="not-proposed"
             )
-        rounds = [it[0] for it in (*kept[APPROVALS], *kept[STALLS])]
-        if max(rounds, default=0) >= approval.round:  # (2)
-            raise RefusedError(
-                f"signed or stalled in round {max(rounds)} already", code="already-signed"
-            )
-        proposal = read_proposal(self._reader, origin, found[0])
-        key = self._roster.members[self._region].keys.governance
-        verify(key, signed_message(proposal.body, approval.round), approval.signature)  # (3)
-        new = Roster.decode(proposal.body)
-        self._check_pins(new)  # (4)
-        self._check_cuts(new)  # (5)
+        return read_proposal(self._reader, origin, found[0])
+
+    def check_near(self, statement: Statement | UnverifiedStatement) -> None:
+        """Check, of a word that may stand, what it says of logs that only its region's node holds.
+
+        That is of an approval: what the version pins of the logs that the member writes or
+        witnesses is on the tree that its log shows replicated, and their epochs are as well. A
+        member who signed all the same has signed, and the signature counts; it has to answer for
+        it. No version comes from such signatures alone (``ledger.roster_chain``).
+
+        Raises:
+            RefusedError: ``pin-not-replicated``.
+        """
+        if statement.act.kind == APPROVE_KIND:
+            proposal = self._approved(Approval.decode(statement.act.body))
+            self._check_pins(Roster.decode(proposal.body))
 
     def _check_cuts(self, new: Roster) -> None:
         """Check that the member gives no line any more on a log that ends, and loses nothing of it.
@@ -218,17 +287,19 @@ class RosterJudge:
 
     def _check_pins(self, new: Roster) -> None:
         for origin, pin in new.pins.items():
+            own = origin == self._state.origin
+            if not own and self._region not in self._roster.witnesses_of(origin):
+                continue  # those who hold it sign as well
             if not pin.size and self._roster.version == 1:
                 continue  # a member that has not begun yet holds up nobody
             if origin in new.closed and pin == self._roster.pins.get(origin):
                 continue  # replicated before; of a log that all have frozen nobody shows more
-            own = origin == self._state.origin
             state = self._state if own else self._state_of(origin)
             view = None if own else self._state.views.get(origin)
             covered = self._state.evidence.size if own else 0 if view is None else view.size
             counting = None
-            if state is not None and 0 < pin.size <= min(covered, state.size):
-                counting = state.counting(pin.size)
+            if state is not None and 0 < pin.size <= (shown := min(covered, state.size)):
+                counting = state.counting(shown)
             is_closed = origin in new.closed
             if counting is None or (counting.version != self._roster.version and not is_closed):
                 raise RefusedError(

@@ -1,0 +1,144 @@
+"""Words on the next version of the roster, as they stand in logs that are near or only followed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ledger.checkpoint import Checkpoint
+from ledger.errors import RefusedError
+from ledger.kind import Fact, Severity
+from ledger.roster_fields import Pin
+from ledger.statement import Statement, UnverifiedStatement, decode_statement
+from nodes.core.effects import Effects
+from nodes.core.ground import Ground
+from nodes.core.log_state import LogState
+from nodes.core.notes import SignedHead
+from nodes.core.ready import FindingRow
+from nodes.core.roster_judge import RosterJudge, assemble
+from nodes.core.unjudged import NotJudgedError
+from nodes.core.waiting import Wait
+from nodes.ports import Reader
+
+
+class RosterWords:
+    """Judges them and takes them in.
+
+    Args:
+        ground: What they are judged by.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    def judge(
+        self, state: LogState, statement: UnverifiedStatement, effects: Effects, reader: Reader
+    ) -> None:
+        """Judge a word in a followed log and take it in.
+
+        Raises:
+            LedgerError: It may not stand there.
+            Wait: Another member's words are to be judged first.
+        """
+        words = self.judge_of(state, statement.subject, reader)
+        row = words.judge(statement)
+        if self._ground.is_near(state.origin):
+            self._find_bad_approval(state, statement, words, effects)
+        self.take(state, statement, row, effects)
+
+    def judge_of(self, state: LogState, subject: str, reader: Reader) -> RosterJudge:
+        """Return what judges a proposal, an approval or a stall in a log here.
+
+        It raises ``Wait`` where another member's words are to be judged first.
+        """
+
+        def row(origin: str, object_: str) -> Fact | None:
+            if origin == state.origin:
+                return self._ground.sight.newest(reader, origin, object_)
+            size = self._shown(state, origin, subject, reader)
+            return self._ground.sight.below(reader, origin, object_, size) if size else None
+
+        def views(origin: str) -> Iterator[Pin]:
+            below = state.size
+            while (
+                fact := self._ground.sight.below(reader, state.origin, origin, below)
+            ) is not None and fact.origin == state.origin:
+                yield Pin(fact.state["size"], fact.state["root"])
+                below = fact.index
+
+        def root(origin: str, size: int) -> bytes:
+            return self._ground.root(origin, size, reader)
+
+        return RosterJudge(
+            self._ground.rosters, state, self._ground.state_of, row, views, root, reader
+        )
+
+    def _shown(self, state: LogState, origin: str, subject: str, reader: Reader) -> int:
+        """Return how much of another log the newest view in a log shows; 0: nothing.
+
+        A view that is not judged here, since both logs are far, was counted by its bytes alone. Its
+        lines say that honest regions hold what it shows: so that is fetched, and words on the
+        roster in it are judged. It is not relied on for anything else.
+
+        Raises:
+            Wait: That much of the other log is not judged here yet.
+            NotJudgedError: We hold another history of the other log.
+        """
+        view = state.views.get(origin)
+        if view is not None:
+            return view.size
+        fact = self._ground.sight.newest(reader, state.origin, origin)
+        if fact is None or fact.origin != state.origin:
+            return 0
+        size: int = fact.state["size"]
+        checkpoint = Checkpoint(origin, size, fact.state["root"])
+        shown = self._ground.state_of(origin)
+        if shown is None or shown.size < size:
+            [entry] = reader.entries(state.origin, fact.index, fact.index + 1)
+            note: bytes = decode_statement(entry).act.body["note"]
+            raise Wait(origin, size, head=SignedHead(checkpoint, note))
+        if self._ground.root(origin, size, reader) != checkpoint.root:
+            raise NotJudgedError((subject,))
+        return size
+
+    def _find_bad_approval(
+        self,
+        state: LogState,
+        statement: UnverifiedStatement,
+        words: RosterJudge,
+        effects: Effects,
+    ) -> None:
+        """Find an approval whose signature counts, but should not have been given."""
+        try:
+            words.check_near(statement)
+        except RefusedError as error:
+            effects.findings.append(
+                FindingRow(
+                    origin=state.origin,
+                    index=state.size,
+                    code=error.code,
+                    severity=Severity.BREACH.value,
+                    subject=statement.subject,
+                    detail=str(error),
+                    evidence=((state.origin, state.size),),
+                )
+            )
+
+    def take(
+        self,
+        state: LogState,
+        statement: Statement | UnverifiedStatement,
+        row: Mapping[str, Any],
+        effects: Effects,
+    ) -> None:
+        """Take a word on the next version in."""
+        fact = Fact(state.origin, statement.subject, state.size, statement.leaf, row)
+        effects.facts.append(fact)
+        self._ground.sight.add((fact,))
+        effects.is_on_roster = True
+
+    def assembled(self, reader: Reader) -> bytes:
+        """Return the next version, signed, once enough approvals of it are known; or empty."""
+        return assemble(
+            self._ground.rosters,
+            lambda origin, name: self._ground.sight.newest(reader, origin, name),
+            reader,
+        )

@@ -1,0 +1,62 @@
+"""What the next version of the roster could pin: of each log a tree known to be replicated."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from ledger.checkpoint import Checkpoint
+from ledger.note import Note
+from ledger.roster import Roster
+from ledger.roster_fields import Pin
+from nodes.core.sight import INDEX_PAST_ALL
+from nodes.store.entries import LogIDs
+from nodes.store.facts import newest
+from nodes.store.notes import load_newest_note
+
+
+class Tree(Protocol):
+    """A tree of a log with a quorum of mirror lines."""
+
+    @property
+    def size(self) -> int:
+        """How many entries it has."""
+
+    @property
+    def root(self) -> bytes:
+        """Its root."""
+
+
+def read_pins(
+    connection: Connection, ids: LogIDs, roster: Roster, own: str, known: Mapping[str, Tree]
+) -> dict[str, Pin]:
+    """Return a pin for each log of a roster of which a replicated tree is known.
+
+    What a committee has signed is pinned where our own log has recorded it: others can read that
+    in our log, and need no copy of the other one.
+
+    Args:
+        connection: Open.
+        ids: Of logs.
+        roster: The newest version.
+        own: Origin of our own log.
+        known: By origin, notes that our judged copies agree with.
+    """
+    views = newest(connection, ids, [(own, origin, INDEX_PAST_ALL) for origin in roster.origins])
+    pins: dict[str, Pin] = {}
+    for member, view in zip(roster.members.values(), views, strict=True):
+        origin = member.origin
+        least = roster.pins.get(origin)
+        viewed = None
+        if view is not None and view.origin == own != origin and member.witnesses is not None:
+            viewed = Pin(view.state["size"], view.state["root"])
+        if viewed is not None and (least is None or viewed.size >= least.size):
+            pins[origin] = viewed
+        elif origin in known:
+            pins[origin] = Pin(known[origin].size, known[origin].root)
+        else:
+            found = load_newest_note(connection, ids, origin, finished=True)
+            if found is not None:
+                head = Checkpoint.decode(Note.decode(found[1]).text)
+                pins[origin] = Pin(head.size, head.root)
+    return pins
