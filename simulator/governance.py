@@ -302,10 +302,9 @@ class Governance:
         if wish.do in {"region leaves", "lost log closed"}:
             [region] = wish.regions
             origin = newest.origin_of(region)
-            holds_most = max(
-                (it for it in map(self._well, newest.witnesses_of(origin)) if it is not None),
-                key=lambda it: it.node.snapshot.logs[origin].stored_size if it.node else 0,
-            )
+            holders = [it for it in map(self._well, newest.members) if it is not None]
+            # Where committees witness, few hold the freezes of them all.
+            holds_most = max(holders, key=partial(self._holdings, newest, origin))
             heir = wish.do != "region leaves"
             return self._closed(newest, holds_most, region, pins, has_heir=heir)
         new = newest.following(pins=pins)
@@ -331,6 +330,12 @@ class Governance:
             else:
                 named[region] = member_of(members.places[region], keys)
         return replace(new, members=committees(named, members.committee), proofs=proofs)
+
+    def _holdings(self, newest: Roster, origin: str, machine: "Machine") -> tuple[int, int]:
+        """Return how many freezes of a log a machine holds, and how much of that log."""
+        with machine.disk.engine.connect() as connection:
+            reports = read_reports(newest, origin, StoreReader(connection, LogIDs()))
+            return len(reports), load_sizes(connection).get(origin, 0)
 
     def _closed(
         self,

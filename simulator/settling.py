@@ -106,11 +106,18 @@ class Settling:
         return next((rows[origin] for origin in reversed(origins) if origin in rows), None)
 
     def _near_of(self, machine: Machine) -> frozenset[str]:
-        """Return the logs that a machine's node judges whole."""
+        """Return the logs of which all is owed to a machine's node: those that it judges whole.
+
+        Who witnesses a log no more by the newest version is brought nothing more of it.
+        """
         assert machine.node is not None
         chain = machine.node.snapshot.rosters
         assert chain is not None
         known = self._near.get(machine.region)
         if known is None or known[0] is not chain:
-            known = self._near[machine.region] = (chain, Rosters(chain).near(machine.region))
+            region, newest = machine.region, chain.newest
+            near = Rosters(chain).near(region)
+            ended = {it for it in newest.origins if region not in newest.witnesses_of(it)}
+            known = (chain, near - (ended - {Rosters(chain).home_of(region)}))
+            self._near[region] = known
         return known[1]

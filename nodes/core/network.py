@@ -340,7 +340,10 @@ class Network:
 
         Its writer is asked to tell us of it, and its witnesses for a note to begin with.
         """
-        if origin in self.heads.logs or origin == self.heads.own or origin in self.heads.closed:
+        newest = self._rosters.newest
+        # Who witnessed it by the version before is brought nothing more of it.
+        is_brought = origin in newest.origins and self.heads.region in newest.witnesses_of(origin)
+        if is_brought or origin == self.heads.own or origin in self.heads.closed:
             return
         region = self._rosters.region_of_origin(origin)
         if region not in self._followed:

@@ -244,6 +244,41 @@ def test_a_genesis_proves_nothing() -> None:
         roster(proofs={"510000": bytes(64)})
 
 
+def in_committees() -> Roster:
+    """A genesis in which two members witness each log, Tibet's neighbours all but its own."""
+    pairs = dict.fromkeys(["500000", "510000", "520000"], ("530000", "540000"))
+    pairs |= {"530000": ("500000", "540000"), "540000": ("500000", "530000")}
+    return replace(GENESIS, members={it: member(it, witnesses=pairs[it]) for it in REGIONS})
+
+
+def test_a_quorum_of_a_logs_committee_signs_the_version_that_closes_it() -> None:
+    before = in_committees()
+    fields = reborn(witnesses=("530000", "540000"))
+    members = {**before.members, "510000": fields["members"]["510000"]}
+    closing, going_on = following(before, **fields | {"members": members}), following(before)
+
+    def without_one(absent: str, new: Roster) -> SignedRoster:
+        return signed(new, [it for it in REGIONS if it != absent])
+
+    assert check_successor(before, without_one("540000", going_on)) == going_on
+    assert check_successor(before, without_one("520000", closing)) == closing
+    with pytest.raises(UnverifiedError) as caught:
+        check_successor(before, without_one("540000", closing))
+    assert caught.value.code == "no-quorum"
+
+
+def test_a_version_that_none_of_a_logs_committee_signs_has_no_quorum() -> None:
+    """Nobody else holds that log: its pin may be anything."""
+    alone = {it: replace(made, witnesses=("540000",)) for it, made in GENESIS.members.items()}
+    alone["540000"] = replace(GENESIS.members["540000"], witnesses=("500000",))
+    before = replace(GENESIS, members=alone)
+    new = following(before, rules=2)
+    with pytest.raises(UnverifiedError) as caught:
+        check_successor(before, signed(new, [it for it in REGIONS if it != "540000"]))
+    assert caught.value.code == "no-quorum"
+    assert check_successor(before, signed(new, [it for it in REGIONS if it != "510000"])) == new
+
+
 REFUSED: Mapping[str, tuple[str, Callable[[], Roster]]] = {
     "it skips a version": ("roster-version", lambda: following(GENESIS, version=3)),
     "it is of another network": (

@@ -36,6 +36,7 @@ MODELS: tuple[Callable[[], Model], ...] = (
     lambda: recovery.build(recovery.Rules(), forks=True),
     lambda: recovery.build(recovery.Rules(), amnesia=True, loss=False),
     lambda: rounds.build(rounds.Rules()),
+    lambda: rounds.build(rounds.Rules(), rounds=2, forks=True),
     lambda: epochs.build_forks(epochs.Rules()),
     lambda: epochs.build_views(epochs.Rules(), epochs.LAYOUTS[0]),
     lambda: pins.build(pins.Rules(), stolen=True),
@@ -54,6 +55,7 @@ DEEPER: tuple[Callable[[], Model], ...] = (
     lambda: recovery.build(recovery.Rules(), sizes=3),
     lambda: recovery.build(recovery.Rules(), sizes=3, amnesia=True),
     lambda: rounds.build(rounds.Rules(), rounds=4),
+    lambda: rounds.build(rounds.Rules(), forks=True),
     lambda: rounds.build(rounds.Rules(), members=5),
     lambda: epochs.build_views(epochs.Rules(), epochs.LAYOUTS[0], ticks=2),
     lambda: epochs.build_views(epochs.Rules(), epochs.LAYOUTS[1]),
@@ -221,6 +223,11 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a new round need not repeat the highest signed proposal",
         breaks=Invariant.ONE_VERSION,
         build=lambda: rounds.build(rounds.Rules(repeats=False)),
+    ),
+    Mutant(
+        name="of two proposals that a log shows in one round any is repeated",
+        breaks=Invariant.ONE_VERSION,
+        build=lambda: rounds.build(rounds.Rules(excludes=False), rounds=2, forks=True),
     ),
     Mutant(
         name="a member signs in a round that it stalled",

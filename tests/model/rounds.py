@@ -1,6 +1,7 @@
 """Proposals for one roster version: the steward, stalls, and rounds with other members.
 
-Each round has one proposal at most, since it is an entry of one member's log and logs do not fork.
+Each round has one proposal at most, since it is an entry of one member's log and logs do not fork;
+but where a log has a small committee, that committee and its writer may show two of them.
 Honest members sign it or stall; liars among the members sign everything, and stall with any claim
 that can be shown. The leader of a round chooses which stalls to cite and, where they leave it
 free, what to propose. A signature counts with those of its own round: counted over all rounds, two
@@ -46,6 +47,8 @@ class Member(NamedTuple):
 
 
 class State(NamedTuple):
+    """``proposals`` are by round, in order where a round has two."""
+
     proposals: tuple[str, ...]
     members: tuple[Member, ...]
 
@@ -66,19 +69,30 @@ class Rules:
     """Signatures count with those of their own round; else a document keeps all it ever got."""
     claims_unchecked: bool = False
     """A stall's claim is believed though no such proposal stands in that round."""
+    excludes: bool = True
+    """Of two proposals that stalls name of one round, one is repeated where the other cannot have
+    been completed; else any of them is."""
     old_key_counts: bool = True
     """Who changes its governance key with P signs it with the old one, for both versions; else the
     new version lacks that member's signature."""
 
 
-def build(rules: Rules, *, members: int = 4, rounds: int = 3, liars: int = 1) -> Model:
+def build(
+    rules: Rules, *, members: int = 4, rounds: int = 3, liars: int = 1, forks: bool = False
+) -> Model:
+    """Return the model; with ``forks`` each proposer's log may show two proposals in its round."""
     f = (members - 1) // 3
     needed = quorum(members, f)
     fresh = Member((NOTHING,) * rounds, (None,) * rounds)
 
+    def proposed(state: State) -> list[Claim]:
+        return [(r, value) for r, values in enumerate(state.proposals) for value in values]
+
     def lies(state: State, at: int) -> set[Claim]:
         """What a liar's stall in round ``at`` may say."""
-        shown = {(r, value) for r, value in enumerate(state.proposals[: at + 1]) if value}
+        shown = {
+            (r, value) for r, values in enumerate(state.proposals[: at + 1]) for value in values
+        }
         if rules.claims_unchecked:
             shown |= set(product(range(at + 1), VALUES))
         return shown | {NO_CLAIM}
@@ -90,22 +104,40 @@ def build(rules: Rules, *, members: int = 4, rounds: int = 3, liars: int = 1) ->
         stalls = [claim for one in state.members if (claim := one.stalled[at - 1]) is not None]
         free: set[str] = set()
         for lying in range(liars + 1):
-            honest = needed - rules.stalls_less - lying
-            for told in set(combinations(sorted(stalls), max(honest, 0))):
-                for lied in combinations_with_replacement(sorted(lies(state, at - 1)), lying):
-                    highest = max((*told, *lied), default=NO_CLAIM)
-                    if highest == NO_CLAIM or not rules.repeats:
-                        return set(VALUES)
-                    free.add(highest[1])
+            least = max(needed - rules.stalls_less - lying, 0)
+            # More than are needed are cited only to rule one of two out.
+            for honest in range(least, (len(stalls) if forks else least) + 1):
+                for told in set(combinations(sorted(stalls), honest)):
+                    for lied in combinations_with_replacement(sorted(lies(state, at - 1)), lying):
+                        free |= possible((*told, *lied))
         return free
+
+    def possible(claims: tuple[Claim, ...]) -> set[str]:
+        """Return what may be proposed where these stalls are cited."""
+        highest, _ = max(claims, default=NO_CLAIM)
+        if highest < 0 or not rules.repeats:
+            return set(VALUES)
+        named = {value for at, value in claims if at == highest}
+        if not rules.excludes:
+            return named
+        return {
+            value
+            for value in named
+            if all(
+                sum(claim != (highest, other) for claim in claims) > members - needed + f
+                for other in named - {value}
+            )
+        }
 
     def proposing(state: State) -> Iterator[Step]:
         for at in range(rounds):
-            if not state.proposals[at]:
-                for value in sorted(allowed(state, at)):
-                    if value == "Q" and at == 0:
+            shown = state.proposals[at]
+            if not shown or (forks and len(shown) < len(VALUES)):
+                for value in sorted(allowed(state, at) - set(shown)):
+                    if value == "Q" and at == 0 and not shown:
                         continue  # the first proposal is called P
-                    proposals = (*state.proposals[:at], value, *state.proposals[at + 1 :])
+                    both = "".join(sorted(shown + value))
+                    proposals = (*state.proposals[:at], both, *state.proposals[at + 1 :])
                     yield (
                         f"round {at + 1}: {value} is proposed",
                         state._replace(proposals=proposals),
@@ -113,10 +145,10 @@ def build(rules: Rules, *, members: int = 4, rounds: int = 3, liars: int = 1) ->
 
     def signing(state: State, at: int) -> Iterator[Step]:
         one = state.members[at]
-        for r, value in enumerate(state.proposals):
+        for r, value in proposed(state):
             stalled = one.stalled[r] is not None and not rules.signs_after_stall
             elsewhere = not rules.rounds and any(one.signed)
-            if value and not one.signed[r] and r >= one.round() and not stalled and not elsewhere:
+            if not one.signed[r] and r >= one.round() and not stalled and not elsewhere:
                 signed = (*one.signed[:r], value, *one.signed[r + 1 :])
                 yield (
                     f"member {at + 1} signs {value} in round {r + 1}",
@@ -159,12 +191,14 @@ def build(rules: Rules, *, members: int = 4, rounds: int = 3, liars: int = 1) ->
     }
     names = "stalls" if rules.rounds else "no stalls"
     return Model(
-        name=f"roster rounds: {members} members, {liars} lying, {rounds} rounds, {names}",
+        name=f"roster rounds: {members} members, {liars} lying, {rounds} rounds, "
+        + ("two proposals in one" if forks else names),
         start=State((NOTHING,) * rounds, (fresh,) * (members - liars)),
         steps=steps,
         holds=holds,
         canonical=lambda state: State(state.proposals, tuple(sorted(state.members, key=_order))),
-        fair=steps,
+        # Of two proposals none may ever be ruled out: that is a stated limit.
+        fair=None if forks else steps,
         # Without the liars' signatures, which nobody can count on.
         done=lambda state: bool(complete(state, 0)),
     )
