@@ -4,6 +4,7 @@ Source: protocol.md sections 6 and 7.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ledger.errors import RefusedError
 from ledger.hashing import EMPTY_ROOT
@@ -38,7 +39,11 @@ def close_log(
     successor = successor_origin(origin)
     if heir is not None and heir.origin != successor:
         raise RefusedError(f"the successor of {origin} is {successor}", code="bad-successor")
-    members = {at: member for at, member in roster.members.items() if at != region}
+    members = {
+        at: _without(member, region) if heir is None else member
+        for at, member in roster.members.items()
+        if at != region
+    }
     if heir is not None:
         members[region] = heir
     closing = Closing(cut.size, cut.root, None if heir is None else successor)
@@ -52,6 +57,13 @@ def close_log(
     )
     check_follows(roster, new)
     return new
+
+
+def _without(member: Member, region: str) -> Member:
+    """Return a member whose log a region that leaves witnesses no more."""
+    if not member.witnesses or region not in member.witnesses:
+        return member
+    return replace(member, witnesses=tuple(it for it in member.witnesses if it != region))
 
 
 def _kept(roster: Roster, origin: str) -> Pin:

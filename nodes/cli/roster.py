@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import encoding
-from ledger.errors import MalformedError, NotFoundError, RefusedError
+from ledger.errors import LedgerError, MalformedError, NotFoundError, RefusedError
 from ledger.hashing import EMPTY_ROOT
 from ledger.key_proof import prove_key
 from ledger.keys import SigningKey
@@ -48,6 +48,8 @@ from nodes.client import Client
 from nodes.files import read_bounded, write_durably
 
 _CHANGED = ("constants", "rules", "steward", "suites")
+
+PROPOSE_TRIES = 3
 
 KEY_NAMES = (*ROLES, *POST_QUANTUM_ROLES, "log_sm2", "governance", "tls")
 """What ``shouxin roster keys`` makes anew: keys by their purpose, and the node's certificate."""
@@ -102,19 +104,33 @@ def history(given: argparse.Namespace) -> int:
 
 def propose(given: argparse.Namespace) -> int:
     """Propose the next version: a whole one, or the newest one with a file of changes."""
-    coming = ask(given, lambda client: client.next_roster())
     data = given.changes.read_bytes()
-    try:
-        new = Roster.decode(data)  # as ``shouxin loss close`` writes it
-    except MalformedError:
+    for tries_left in reversed(range(PROPOSE_TRIES)):
+        new = _proposed(given, data)
+        proposal = Proposal(given.round, new.encode(), tuple(sorted(given.stall or ())))
         try:
-            changes = json.loads(data)
-        except ValueError as error:
-            raise MalformedError(f"{given.changes} is not JSON", code="bad-field") from error
-        new = changed(_chain(given).newest, coming["pins"], changes)
-    proposal = Proposal(given.round, new.encode(), tuple(sorted(given.stall or ())))
-    said = _say(given, PROPOSE_KIND, proposal.to_body())
-    return _tell(given, said, f"version {new.version}, {proposal.sha256.hex()}, is proposed")
+            said = _say(given, PROPOSE_KIND, proposal.to_body())
+        except LedgerError as error:
+            # The node has recorded its newest views: with committees, what they show is pinned.
+            if error.code != "pin-not-replicated" or not tries_left:
+                raise
+        else:
+            return _tell(given, said, f"version {new.version}, {new.sha256.hex()}, is proposed")
+    raise AssertionError  # the last try returns or raises
+
+
+def _proposed(given: argparse.Namespace, data: bytes) -> Roster:
+    """Return the version that a file holds, or that it changes the newest one to."""
+    try:
+        return Roster.decode(data)  # as ``shouxin loss close`` writes it
+    except MalformedError:
+        pass
+    try:
+        changes = json.loads(data)
+    except ValueError as error:
+        raise MalformedError(f"{given.changes} is not JSON", code="bad-field") from error
+    coming = ask(given, lambda client: client.next_roster())
+    return changed(_chain(given).newest, coming["pins"], changes)
 
 
 def join(given: argparse.Namespace) -> int:

@@ -166,6 +166,15 @@ def test_a_region_may_leave_without_a_successor() -> None:
     assert close_log(steward, TIBET, CUT, PINS, None).steward == "500000"
 
 
+def test_a_region_that_leaves_witnesses_nothing_any_more() -> None:
+    others = tuple(it for it in ROSTER.members if it != "510000")
+    committee = replace(ROSTER.members["510000"], witnesses=others)
+    before = replace(ROSTER, members={**ROSTER.members, "510000": committee})
+    new = close_log(before, TIBET, CUT, PINS, None)
+    assert new.members["510000"].witnesses == tuple(it for it in others if it != "540000")
+    assert new.members["520000"] == before.members["520000"]
+
+
 @pytest.mark.parametrize(
     ("heir", "code"),
     [
