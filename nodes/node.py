@@ -698,7 +698,7 @@ class Node:
                 self._rosters,
                 self._settings.region,
                 lambda origin, name: self._sight.newest(reader, origin, name),
-                has_begun=self._stored[self._own] > 0,
+                has_begun=self._stored.get(self._own, 0) > 0,
             )
             for origin in sorted(logs):
                 self._network.follow(origin)
