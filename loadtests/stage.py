@@ -42,12 +42,18 @@ class Stage:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
+        self._check_ports()
         self._found()
-        for region in self.regions:
-            self.tokens[region] = (self.folder / region / "operator.token").read_text().strip()
-            self.start(region)
-        for region in self.regions:
-            self.wait(region)
+        try:
+            for region in self.regions:
+                self.tokens[region] = (self.folder / region / "operator.token").read_text().strip()
+                self.start(region)
+            for region in self.regions:
+                self.wait(region)
+        except BaseException:
+            # Whoever is not let in is not let out either.
+            self._end_all()
+            raise
         return self
 
     def __exit__(
@@ -56,20 +62,44 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end_all()
+
+    def _end_all(self) -> None:
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
             _end(process)
+
+    def _check_ports(self) -> None:
+        """Find out before anything is founded whether the nodes can listen.
+
+        Raises:
+            StageError: Another process has one of the ports.
+        """
+        for port in range(self.base_port, self.base_port + 2 * len(self.regions)):
+            with socket.socket() as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    tried.bind(("127.0.0.1", port))
+                except OSError as error:
+                    raise StageError(
+                        f"port {port} is taken: another base port is needed"
+                    ) from error
 
     def port(self, region: str) -> int:
         """Return the public port of a region's node."""
         return self.base_port + 2 * list(self.regions).index(region)
 
     def start(self, region: str) -> None:
-        """Start a region's node; its log is ``node.log`` in its folder."""
+        """Start a region's node; its log is ``node.log`` in its folder.
+
+        It ends when its standard input does, so that no node outlives us, however we end.
+        """
+        config = self.folder / region / "node.toml"
         with (self.folder / region / "node.log").open("ab") as log:
             self.processes[region] = subprocess.Popen(
-                [*_command(), "node", "run", "--config", str(self.folder / region / "node.toml")],
+                [*_command(), "node", "run", "--leash", "--config", str(config)],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},

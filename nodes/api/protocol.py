@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from ledger.errors import UnavailableError
 from nodes.api.middleware import answer_status
 
 _BACKLOG: Final = 1_024
@@ -47,7 +48,11 @@ class _Protocol(web.RequestHandler):
 async def listen(
     runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None
 ) -> asyncio.Server:
-    """Serve an application that is set up already."""
+    """Serve an application that is set up already.
+
+    Raises:
+        UnavailableError: ``no-listener``: the address is not ours, or another process has it.
+    """
     server = runner.server
     assert server is not None
 
@@ -57,9 +62,14 @@ async def listen(
         connection.__class__ = _Protocol
         return connection
 
-    return await asyncio.get_running_loop().create_server(
-        connect, host, port, ssl=tls, backlog=_BACKLOG, reuse_address=True
-    )
+    try:
+        return await asyncio.get_running_loop().create_server(
+            connect, host, port, ssl=tls, backlog=_BACKLOG, reuse_address=True
+        )
+    except OSError as error:
+        raise UnavailableError(
+            f"nothing can listen at {host}:{port}: {error.strerror}", code="no-listener"
+        ) from error
 
 
 async def stop_listening(server: asyncio.Server) -> None:

@@ -1,9 +1,53 @@
-"""What a stage measures of the processes on it."""
+"""The stage that load tests are set on: what it measures, and what if it cannot be set."""
 
 import os
+import socket
+import sys
 import time
+from pathlib import Path
 
-from loadtests.stage import process_cpu_s
+import pytest
+
+from loadtests import stage
+from loadtests.stage import Stage, StageError, process_cpu_s
+
+
+class Folders(Stage):
+    """A stage with folders and no keys, for programs that pretend to be nodes."""
+
+    __slots__ = ()
+
+    def _found(self) -> None:
+        for region in self.regions:
+            (self.folder / region).mkdir(parents=True)
+            (self.folder / region / "operator.token").write_text("t")
+
+    def _check_ports(self) -> None:
+        """Nobody listens."""
+
+
+def test_where_one_node_does_not_start_none_is_left_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "import sys, time; '/b/' in sys.argv[-1] and sys.exit('unwell'); time.sleep(99)"
+    monkeypatch.setattr(stage, "_command", lambda: [sys.executable, "-c", program])
+    made = Folders(tmp_path, ("b", "a"), 0)
+    with pytest.raises(StageError, match="unwell"), made:
+        pytest.fail("one of two is not there")
+    assert {process.poll() is None for process in made.processes.values()} == {False}
+
+
+def test_a_taken_port_is_told_before_anything_is_founded(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(StageError, match=f"port {port} is taken"),
+            Stage(tmp_path / "network", ("510000",), port),
+        ):
+            pytest.fail("somebody else answers there")
+    assert not (tmp_path / "network").exists()
 
 
 def test_the_processor_time_of_a_process_is_what_it_says_of_itself() -> None:

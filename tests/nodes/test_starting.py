@@ -1,10 +1,15 @@
 """A node that has just started signs nothing into its log before its witnesses have had a word."""
 
+import asyncio
+import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from ledger.errors import UnavailableError
+from nodes.api.protocol import listen
 from nodes.core.ready import Compose, PeerAnswered, PeerRequest, RegisterReply
 from nodes.node import ASKING_MS_MAX, Outbox
 from tests.nodes.town import Town
@@ -156,3 +161,21 @@ def test_acts_that_wait_are_told_when_the_database_gives_way(
     town.clock.ms += ASKING_MS_MAX
     assert said(town.step(A)) == []
     assert said(town.step(A, enrolment("d"))) == ["done"]
+
+
+def test_an_address_that_another_process_has_is_told_with_its_port() -> None:
+    async def start(port: int) -> None:
+        runner = web.AppRunner(web.Application())
+        await runner.setup()
+        try:
+            await listen(runner, "127.0.0.1", port, None)
+        finally:
+            await runner.cleanup()
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UnavailableError, match=str(port)) as caught:
+            asyncio.run(start(port))
+    assert caught.value.code == "no-listener"
