@@ -16,13 +16,24 @@ from loadtests.plots import curves
 LEVELS: Final = ("accepted", "witnessed", "replicated", "proven")
 QUANTILES: Final = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
 _STYLE: Final = (
-    "body{font:14px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:.6em 0}td,th{padding:.15em .6em;text-align:right;"
-    "border-bottom:1px solid #e4e6ea}td:first-child,th:first-child{text-align:left}"
-    "h2{margin-top:2em}.note{color:#555}"
+    "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
+    "table{border-collapse:collapse;margin:.6em 0;font-variant-numeric:tabular-nums}"
+    "td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #e4e6ea;vertical-align:top}"
+    "td:first-child,th:first-child,table.facts td{text-align:left}"
+    "div.wide{overflow-x:auto}svg{width:100%;height:auto}h2{margin-top:2em}"
+    "summary{cursor:pointer;font-size:1.15em;font-weight:600;margin-top:1em}"
+    ".note{color:#555}.good{color:#23713f}.bad{color:#b3202c;font-weight:600}"
 )
 
 
+_WORDS: Final = (
+    '<p class="note">A <i>turn</i> is one request of one person; an <i>act</i> is what a region '
+    "records, and a turn may bring none (a question) or ten (a batch). In a <i>closed loop</i> "
+    "each client sends when it has its answer; in an <i>open loop</i> people come at a rate "
+    "whatever the answers do. <i>p50</i>, <i>p95</i> and <i>p99</i>: so many of a hundred took no "
+    "longer. The <i>floor</i> is an empty request to the same node, asked as often; <i>V</i> is "
+    "one signature verified.</p>"
+)
 _HOW_MEASURED: Final = (
     '<p class="note">Every latency counts from when the request was meant to start. '
     "<i>Proven</i>: a process that holds only the genesis roster has fetched the proof and "
@@ -68,8 +79,8 @@ def html(found: Mapping[str, Any]) -> str:
         ("Began, and took", f"{found['began']}, {found['took_s']:.0f} s"),
         ("Saturation, as found", "-" if saturation is None else f"{saturation:.1f} turns a second"),
         ("Disk, an entry and replica", f"{found['disk']['bytes_an_entry_and_replica']:.0f} bytes"),
-        ("Floor: one raw verification", f"{floors['verification_us']:.0f} us"),
-        ("Floor: one row inserted, 100 a transaction", f"{floors['insertion_us']:.0f} us"),
+        ("Floor: one raw verification, V", f"{floors['verification_us']:.0f} µs"),
+        ("Floor: one row inserted, 100 a transaction", f"{floors['insertion_us']:.0f} µs"),
         ("Floor: one row in a transaction of its own", f"{floors['commit_ms']:.2f} ms"),
     ]
     if flood := found["happened"].get("flood"):
@@ -88,15 +99,48 @@ def html(found: Mapping[str, Any]) -> str:
         busy = ""
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Shouxin load test</title>",
+        '<meta name="viewport" content="width=device-width">',
         f"<style>{_STYLE}</style><h1>Shouxin load test: {escape(found['shape'])}</h1>{busy}",
-        _table(("", ""), facts),
-        _HOW_MEASURED,
+        _in_short(found),
         *plots.values(),
         "<h2>All stages</h2>",
-        _stages(found["stages"]),
+        _stages(found["stages"], floors["verification_us"]),
+        _WORDS,
+        _HOW_MEASURED,
+        "<h2>Where and how</h2>",
+        _table(("", ""), facts, kind="facts"),
+        "<h2>Each stage</h2>",
     ]
     parts += [_stage(stage) for stage in found["stages"]]
     return "".join(parts) + "</html>\n"
+
+
+def _in_short(found: Mapping[str, Any]) -> str:
+    """Return what a reader in a hurry wants to know, with nothing left out that went wrong."""
+    stages = found["stages"]
+
+    def total(*names: str) -> int:
+        return sum(stage["sums"].get(name, 0) for stage in stages for name in names)
+
+    best = max(stages, key=lambda it: float(it["acts_a_second"]), default=None)
+    words = []
+    if found["saturation"] is not None:
+        words.append(f"Kept up with {found['saturation']:.0f} turns a second.")
+    if best is not None:
+        words.append(
+            f"Most acts a second in a stage: {best['acts_a_second']:.0f} ({best['stage']['name']})."
+        )
+    words.append(
+        f"{total('verified receipts')} receipts and {total('followed')} proofs were checked; "
+        f"{total('failed', 'unanswered')} of {total('turns')} turns failed."
+    )
+    bad = total("bad receipts", "bad proofs")
+    verdict = (
+        f'<p class="bad">{bad} receipts or proofs did not hold.</p>'
+        if bad
+        else '<p class="good">Every receipt and proof that was checked held.</p>'
+    )
+    return f"<p>{escape(' '.join(words))}</p>{verdict}"
 
 
 def plots_of(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -109,19 +153,26 @@ def plots_of(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         if it["stage"]["loop"] == "open" and not it["stage"]["name"].startswith("probe")
     ]
     if closed:
-        plots["load-closed"] = curves(
-            "Closed loop: more clients, each sending when it has its answer",
-            "acts/s, ms",
-            [
-                f"{n} client{'s' if n > 1 else ''}"
-                for n in (it["stage"]["clients"] for it in closed)
-            ],
+        clients = [it["stage"]["clients"] for it in closed]
+        labels = [f"{number} client{'s' if number > 1 else ''}" for number in clients]
+        plots["load-closed-rate"] = curves(
+            "Closed loop, throughput: more clients, each sending when it has its answer",
+            "a second",
+            labels,
             {
-                "acts a second": [it["acts_a_second"] for it in closed],
-                "accepted p50, ms": _line(closed, "accepted", "p50_ms"),
-                "accepted p99, ms": _line(closed, "accepted", "p99_ms"),
-                "proven p50, ms": _line(closed, "proven", "p50_ms"),
-                "floor: HTTP p50, ms": [(it["floor"] or {}).get("p50_ms") for it in closed],
+                "acts recorded": [it["acts_a_second"] for it in closed],
+                "floor: HTTP": [(it["floor"] or {}).get("a_second") for it in closed],
+            },
+        )
+        plots["load-closed"] = curves(
+            "Closed loop, latency: the same stages",
+            "ms",
+            labels,
+            {
+                "accepted p50": _line(closed, "accepted", "p50_ms"),
+                "accepted p99": _line(closed, "accepted", "p99_ms"),
+                "proven p50": _line(closed, "proven", "p50_ms"),
+                "floor: HTTP p50": [(it["floor"] or {}).get("p50_ms") for it in closed],
             },
         )
     if opened:
@@ -141,9 +192,9 @@ def _line(stages: Sequence[Mapping[str, Any]], level: str, quantile: str) -> lis
     return [it["levels"].get(level, {}).get(quantile) for it in stages]
 
 
-def _stages(stages: Sequence[Mapping[str, Any]]) -> str:
-    names = "stage|turns/s meant|answered|acts/s|p50|p99|HTTP p50|HTTP p99|failed|CPU ms an act"
-    heads = names.split("|")
+def _stages(stages: Sequence[Mapping[str, Any]], verification_us: float) -> str:
+    names = "stage|turns/s meant|turns/s answered|acts/s|p50|p99|floor p50|floor p99|failed turns"
+    heads = [*names.split("|"), "CPU an act"]
     rows = []
     for it in stages:
         accepted, floor = it["levels"].get("accepted", {}), it["floor"] or {}
@@ -158,14 +209,20 @@ def _stages(stages: Sequence[Mapping[str, Any]]) -> str:
                 _ms(floor.get("p50_ms")),
                 _ms(floor.get("p99_ms")),
                 str(it["sums"].get("failed", 0) + it["sums"].get("unanswered", 0)),
-                "" if it["cpu_ms_an_act"] is None else f"{it['cpu_ms_an_act']:.1f}",
+                _cpu(it["cpu_ms_an_act"], verification_us),
             )
         )
     return _table(heads, rows) + (
-        '<p class="note">p50 and p99: of acts until accepted. HTTP: an empty handler of the same '
+        '<p class="note">p50 and p99: of acts until accepted. Floor: an empty handler of the same '
         "node, by as many connections or at the same rate, with nothing else to do. CPU: of all "
         "nodes together, for whatever they did in the stage.</p>"
     )
+
+
+def _cpu(an_act_ms: float | None, verification_us: float) -> str:
+    if an_act_ms is None:
+        return "-"
+    return f"{an_act_ms:.1f} ms, {an_act_ms * 1e3 / verification_us:.0f} V"
 
 
 def _stage(it: Mapping[str, Any]) -> str:
@@ -185,29 +242,34 @@ def _stage(it: Mapping[str, Any]) -> str:
         for name, one in measured
     ]
     used = [
-        (name, f"{one['cores']:.2f}", f"{one['memory_bytes'] / 2**20:.0f}")
+        (
+            name,
+            f"{one['cores']:.2f}",
+            f"{one['memory_bytes'] / 2**20:.0f}" if one["memory_bytes"] else "-",
+        )
         for name, one in it["processes"].items()
     ]
     parts = [
-        f"<h2>{escape(it['stage']['name'])}</h2><p>{said}</p>",
-        _table(("", "count", "p50", "p95", "p99", "max"), rows),
-        _table(("process", "cores", "MiB"), used),
+        f"<details><summary>{escape(it['stage']['name'])}</summary><p>{said}</p>",
+        _table(("level, or whose turn", "count", "p50", "p95", "p99", "max"), rows),
+        _table(("process", "cores kept busy", "memory, MiB"), used),
     ]
     if it["errors"]:
         errors = [(name, str(count)) for name, count in it["errors"].items()]
         parts.append(_table(("error", "times"), errors))
-    return "".join(parts)
+    return "".join([*parts, "</details>"])
 
 
 def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g} ms"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    parts = ["<table><tr>", *(f"<th>{escape(head)}</th>" for head in heads), "</tr>"]
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "") -> str:
+    cells = [f"<th>{escape(head)}</th>" for head in heads] if any(heads) else []
+    parts = [f'<div class="wide"><table class="{kind}"><tr>', *cells, "</tr>"]
     for row in rows:
         parts += ["<tr>", *(f"<td>{escape(cell)}</td>" for cell in row), "</tr>"]
-    return "".join([*parts, "</table>"])
+    return "".join([*parts, "</table></div>"])
 
 
 def main() -> None:

@@ -235,6 +235,8 @@ def process_cpu_s(pid: int) -> float:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:

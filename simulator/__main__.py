@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -108,7 +109,7 @@ def _plan(given: argparse.Namespace) -> int:
         raise ValueError("there is at least one region, and some cases")
     services = capacity.Services.read(given.bench)
     found = capacity.plan(services, cases=given.cases, regions=given.regions)
-    checked = None
+    checked: list[dict[str, Any]] = []
     if given.check is not None:
         checked = capacity.check(services, json.loads(given.check.read_text(encoding="utf-8")))
     said = capacity.assumptions(services)

@@ -21,7 +21,7 @@ _STYLE: Final = """
 body{font:15px/1.5 sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
 table{border-collapse:collapse;font-size:.85rem}td,th{padding:.15rem .8rem .15rem 0;text-align:left}
-td.n{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}
 .legend span{margin-right:1rem;font-size:.8rem}.legend i{display:inline-block;width:.8em;
 height:.8em;margin-right:.3em}.bad{color:#b3202c;font-weight:600}.good{color:#23713f}code{font-size:.85em}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:2rem}.muted{color:#667}
@@ -184,6 +184,7 @@ def _tables(made: Mapping[str, Any]) -> str:
     }  # fmt: skip
     return "".join(
         (
+            _table("Figures 数字", {name: f"{it:g}" for name, it in made["figures"].items()}),
             _table("Findings 发现", findings),
             _table("Uses of lent rights 授权使用", uses),
             _table(f"Injected: {len(made['injected'])} kinds 注入的故障", made["injected"]),
@@ -247,12 +248,20 @@ def _side_by_side(
     one: Mapping[str, Any], other: Mapping[str, Any], rows: list[tuple[str, float, float]]
 ) -> str:
     cells = "".join(
-        f'<tr><td>{escape(name)}</td><td class="n">{first:g}</td><td class="n">{second:g}</td></tr>'
+        f'<tr><td>{escape(name)}</td><td class="n">{first:g}</td><td class="n">{second:g}</td>'
+        f'<td class="n">{_change(first, second)}</td></tr>'
         for name, first, second in rows
     )
     halves = "".join(f"<div>{_head(it)}{_verdict(it)}{_plots(it)}</div>" for it in (one, other))
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Two simulations</title>'
+        '<meta name="viewport" content="width=device-width">'
         f"<style>{_STYLE}body{{max-width:none}}</style><h1>Two simulations 对照</h1>"
-        f'<div class="two">{halves}</div><h2>What differs</h2><table>{cells}</table></html>\n'
+        "<h2>What differs 不同之处</h2><table><tr><th>figure</th>"
+        '<th class="n">left 左</th><th class="n">right 右</th><th class="n">change</th></tr>'
+        f'{cells}</table><div class="two">{halves}</div></html>\n'
     )
+
+
+def _change(first: float, second: float) -> str:
+    return f"{second / first - 1:+.0%}" if first else "new"

@@ -11,6 +11,9 @@ from nodes.core.ready import PeerAnswered, PeerRequest
 
 _FOREIGN: Final = "witness:"
 _SUBMISSION_PREFIX: Final = "/c2sp"
+_CONNECTIONS_A_PEER_MAX: Final = 4
+_KEPT_OPEN_S: Final = 300
+"""Longer than a quiet log waits before it is sent again: else each time would begin with TLS."""
 
 
 class HTTPPeers:
@@ -60,7 +63,12 @@ class HTTPPeers:
             raise ValueError(f"no address for {request.to}")
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit_per_host=4, ttl_dns_cache=60),
+                connector=aiohttp.TCPConnector(
+                    limit=0,  # each peer has its own
+                    limit_per_host=_CONNECTIONS_A_PEER_MAX,
+                    keepalive_timeout=_KEPT_OPEN_S,
+                    ttl_dns_cache=60,
+                ),
                 auto_decompress=True,
                 headers={"User-Agent": "shouxin"},
             )

@@ -96,6 +96,18 @@ def test_the_page_needs_nothing_but_itself_and_shows_each_stage_and_level() -> N
         assert re.search(rf"<td>{level}</td><td>100</td><td>50.\d* ms</td><td>95.\d* ms</td>", page)
 
 
+def test_the_page_begins_with_what_it_came_to_and_hides_nothing_bad() -> None:
+    found = canned()
+    beginning = html(found).split("<svg")[0]
+    assert "Kept up with 85 turns a second." in beginning
+    assert "9 of 300 turns failed" in beginning
+    assert 'class="good"' in beginning
+    found["stages"][1]["sums"]["bad proofs"] = 2
+    beginning = html(found).split("<svg")[0]
+    assert "2 receipts or proofs did not hold" in beginning
+    assert 'class="good"' not in beginning
+
+
 def test_a_machine_that_was_busy_is_said_to_have_been() -> None:
     found = canned()
     assert "was busy before" not in html(found)
@@ -105,7 +117,7 @@ def test_a_machine_that_was_busy_is_said_to_have_been() -> None:
 
 def test_probes_are_in_the_tables_and_not_in_the_plots() -> None:
     plots = plots_of(canned()["stages"])
-    assert set(plots) == {"load-closed", "load-open"}
+    assert set(plots) == {"load-closed", "load-closed-rate", "load-open"}
     assert "25%" in plots["load-open"]
     assert "probe" not in "".join(plots.values())
 

@@ -63,37 +63,57 @@ def test_twice_the_cases_need_at_most_twice_of_all() -> None:
     assert one["storage_bytes_a_year"] > 5e6 * 11 * 600 * 1.5
 
 
-def report(cpu_ms: float | None) -> dict[str, Any]:
+def report(cpu_ms: float | None, *, elsewhere: float = 0.0) -> dict[str, Any]:
     def stage(name: str, rate: float) -> dict[str, Any]:
         return {
             "stage": {"name": name, "loop": "open", "rate": rate},
-            "measured": {"answered": rate},
-            "acts_a_second": rate * 0.8,
+            "sums": {"acts in all": rate * 8, "turns": rate * 10},
+            "processes": {
+                "node 1": {"cpu_s": 5.0, "cores": 0.5},
+                "load 0": {"cpu_s": 2.0, "cores": 0.2},
+                "elsewhere": {"cpu_s": elsewhere * 10, "cores": elsewhere},
+            },
             "cpu_ms_an_act": cpu_ms,
         }
 
-    names = ("probe 1: 50/s", "open, 25% of saturation", "open, 50% of saturation")
+    names = ("probe 1: 50/s", "open, 50% of saturation", "open, 25% of saturation")
     return {
         "network": {"regions": ["1", "2", "3", "4", "5"]},
-        "saturation": 100.0,
+        "machine": {"cores": 16},
         "floors": {"verification_us": 90.0},
-        "stages": [stage(name, rate) for name, rate in zip(names, (50, 25, 50), strict=True)],
+        "stages": [stage(name, rate) for name, rate in zip(names, (50, 50, 25), strict=True)],
     }
 
 
-def test_the_model_is_held_against_the_point_nearest_to_half_of_saturation() -> None:
+def test_the_model_is_held_against_every_open_stage_in_the_time_of_its_own_run() -> None:
     rates = Rates(regions=5, acts=8, reads=2)
     # The machine was half as slow again when the load test was run.
     reckoned = need(SERVICES, rates).cpu * 1.5 * 5 * 1e3 / 40
-    found = check(SERVICES, report(2 * reckoned))
-    assert found["stage"] == "open, 50% of saturation"
-    assert found["reckoned_cpu_ms_an_act"] == pytest.approx(reckoned)
-    assert found["error"] == pytest.approx(-0.5)
-    words = tell(plan(SERVICES, cases=5e6, regions=5), found, assumptions(SERVICES))
+    few, many = check(SERVICES, report(2 * reckoned))
+    assert (few["stage"], many["stage"]) == ("open, 25% of saturation", "open, 50% of saturation")
+    assert many["acts_a_second"] == pytest.approx(40)
+    assert many["cores_left"] == pytest.approx(15.8)
+    assert many["reckoned_cpu_ms_an_act"] == pytest.approx(reckoned)
+    assert many["error"] == pytest.approx(-0.5)
+    words = tell(plan(SERVICES, cases=5e6, regions=5), [few, many], assumptions(SERVICES))
     assert "-50%" in words
     assert "50% busy" in words
     with pytest.raises(ValueError, match="no open stage"):
         check(SERVICES, report(None))
+
+
+def test_rounds_take_what_acts_leave_them_and_acts_do_not_give_way() -> None:
+    needed = need(SERVICES, Rates(regions=5, acts=8, reads=2))
+    between = (needed.work + needed.cpu) / 2
+    assert needed.within(2 * needed.cpu) == needed.cpu
+    assert needed.within(between) == between
+    assert needed.within(needed.work / 2) == needed.work
+    _, many = check(SERVICES, report(10.0, elsewhere=15.5))
+    assert many["cores_left"] == pytest.approx(0.3)
+    assert many["reckoned_cpu_ms_an_act"] == pytest.approx(
+        max(0.3, 1.5 * 5 * needed.work) * 1e3 / 40
+    )
+    assert many["reckoned_cpu_ms_an_act"] < many["unhurried_cpu_ms_an_act"]
 
 
 def test_the_command_reads_what_the_bench_wrote_and_says_what_is_missing(
