@@ -53,6 +53,9 @@ BASE_PORT: Final = 18_400
 BATCH: Final = 100
 SINGLE_CONNECTIONS: Final = 64
 REST_S: Final = 0.15
+MANY_CLIENTS: Final = 12
+"""At each of five regions: more are answered no sooner, and share rounds as well."""
+MANY_EACH: Final = 30
 CHECK_CONNECTIONS: Final = 16
 FIVE: Final = ("510000", "500000", "520000", "530000", "540000")
 OUTPUT: Final = Path("build/bench.json")
@@ -193,42 +196,9 @@ def checking(floors: Floors, stage: Stage, desk: Desk) -> Iterator[Figure]:
 def latency(stage: Stage, floors: Floors) -> Iterator[Figure]:
     """Measure one act at a time over five regions: until accepted, and until replicated."""
     desk = make_desk(stage, FIVE[0])
-    clerk = f"{FIVE[0]}/officer/clerk"
-    made = stage.call(FIVE[0], "POST", "/v1/officers", {"party": clerk})
-    enrolment = {
-        "unit": desk.department,
-        "key": made["key"],
-        "holder": "region",
-        "roles": ["receive"],
-    }
-    stage.act(FIVE[0], "party.enrol", clerk, enrolment)
-    issued = stage.call(FIVE[0], "POST", "/v1/tokens", {"party": clerk, "role": "authority"})
-    body = {
-        "item": desk.item,
-        "item_version": 1,
-        "department": desk.department,
-        "mode": "counter",
-    }
+    clerk = _clerk(stage, desk)
     for word, target, rounds in (("accepted", 6.0, 100), ("replicated", 60.0, 60)):
-        acts = [
-            {
-                "kind": "case.open",
-                "subject": f"{FIVE[0]}/case/{word}-{number}",
-                "body": body,
-                "officer": clerk,
-            }
-            for number in range(rounds)
-        ]
-        requests = [
-            request_bytes(
-                "POST",
-                f"/v1/acts?wait={word}&timeout_ms=20000",
-                token=issued["token"],
-                body=json.dumps(act).encode(),
-                content_type="application/json",
-            )
-            for act in acts
-        ]
+        requests = _openings(desk, clerk, word, rounds)
         before_s = sum(stage.cpu_s(region) for region in FIVE)
         # One act at a time: before the next one the network comes to rest, unless that is awaited.
         rest_s = REST_S if word == "accepted" else 0.0
@@ -259,6 +229,82 @@ def latency(stage: Stage, floors: Floors) -> Iterator[Figure]:
             f"five regions, {word} p50", result.quantile_ms(0.5), "ms", target, floors=least
         )
         yield Figure(f"five regions, {word} p95", result.quantile_ms(0.95), "ms")
+
+
+def gathering(stage: Stage) -> Iterator[Figure]:
+    """Measure acts that come to all five regions at once, so that many share a round.
+
+    Beside the act alone it is what planning takes the price of an act from, and of a round
+    (``python -m simulator plan``).
+    """
+    desks = [make_desk(stage, region, "many") for region in FIVE]
+    clerks = [_clerk(stage, desk) for desk in desks]
+
+    async def at_once(name: str, count: int) -> None:
+        results = await asyncio.gather(
+            *(
+                blast(
+                    stage.port(desk.region),
+                    [_openings(desk, clerk, f"{name}-{at}", count) for at in range(MANY_CLIENTS)],
+                )
+                for desk, clerk in zip(desks, clerks, strict=True)
+            )
+        )
+        for result in results:
+            _checked(result, 201)
+
+    asyncio.run(at_once("warm", 2))
+    v_before_us = verification_us()
+    before_s = sum(stage.cpu_s(region) for region in FIVE)
+    asyncio.run(at_once("measured", MANY_EACH))
+    spent_us = (sum(stage.cpu_s(region) for region in FIVE) - before_s) * 1e6
+    v_us = (v_before_us + verification_us()) / 2
+    acts = len(FIVE) * MANY_CLIENTS * MANY_EACH
+    yield Figure("five regions, CPU of an act among many, all nodes", spent_us / acts / v_us, "V")
+
+
+def _clerk(stage: Stage, desk: Desk) -> tuple[str, str]:
+    """Enrol an officer whose key the region holds, and return their name and token."""
+    clerk = f"{desk.region}/officer/{desk.department.rpartition('/')[2]}-clerk"
+    made = stage.call(desk.region, "POST", "/v1/officers", {"party": clerk})
+    enrolment = {
+        "unit": desk.department,
+        "key": made["key"],
+        "holder": "region",
+        "roles": ["receive"],
+    }
+    stage.act(desk.region, "party.enrol", clerk, enrolment)
+    asked = {"party": clerk, "role": "authority"}
+    return clerk, stage.call(desk.region, "POST", "/v1/tokens", asked)["token"]
+
+
+def _openings(desk: Desk, clerk: tuple[str, str], word: str, count: int) -> list[bytes]:
+    """Return requests that open cases; ``replicated`` ones wait until they are."""
+    name, token = clerk
+    body = {
+        "item": desk.item,
+        "item_version": 1,
+        "department": desk.department,
+        "mode": "counter",
+    }
+    awaited = "replicated" if word == "replicated" else "accepted"
+    return [
+        request_bytes(
+            "POST",
+            f"/v1/acts?wait={awaited}&timeout_ms=20000",
+            token=token,
+            body=json.dumps(
+                {
+                    "kind": "case.open",
+                    "subject": f"{desk.region}/case/{word}-{number}",
+                    "body": body,
+                    "officer": name,
+                }
+            ).encode(),
+            content_type="application/json",
+        )
+        for number in range(count)
+    ]
 
 
 def growth(floors: Floors, stage: Stage, desk: Desk, start: int, total: int) -> Iterator[Figure]:
@@ -403,6 +449,7 @@ def _main() -> None:
         if whole:
             with Stage(Path(folder) / "five", FIVE, BASE_PORT + 100) as stage:
                 take(lambda: latency(stage, floors))
+                take(lambda: gathering(stage))
     _show(figures)
     if whole:
         OUTPUT.parent.mkdir(exist_ok=True)

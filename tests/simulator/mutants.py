@@ -310,6 +310,10 @@ def _view_survives(patch: Patch) -> None:
     patch.setattr(settlement.Settlement, "_stand", cached)
 
 
+def _unjudged_counts(patch: Patch) -> None:
+    patch.setattr(acts, "unknown", lambda before: {} if before is None else dict(before.state))
+
+
 CARELESS = {"hostile": False, "careless": 0.6}
 PAPERS = {"hostile": False, "receipts": 0.5, "bundle_every_s": 1.0}
 RETURNS = {
@@ -320,6 +324,18 @@ RETURNS = {
         Happening(at_s=6, do="region leaves", region="540000"),
         Happening(at_s=7, do="region returns", region="540000"),
     ),
+}
+COMMITTEES = {
+    "places": "prefectures",
+    "regions": 6,
+    "committee": 3,
+    "minutes": 0.75,
+    "hostile": False,
+    "acts_per_minute": 40,
+    "receipts": 0.0,
+    "bundle_every_s": 0.0,
+    "pace_ms": 4_000,
+    "signer": "fast",
 }
 STALE = {
     **script("region cut off", "510000", at_s=15.0, for_s=245.0),
@@ -499,6 +515,12 @@ MUTANTS = (
         words=("was not fresh enough",),
         plan=STALE,
         costly=True,
+    ),
+    Mutant(
+        name="an object is relied on after an act that was not judged here",
+        plant=_unjudged_counts,
+        words=("differ between",),
+        plan=COMMITTEES,
     ),
 )  # fmt: skip
 

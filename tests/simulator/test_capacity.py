@@ -13,7 +13,7 @@ from simulator.capacity import Rates, Services, assumptions, check, need, plain_
 SERVICES = Services(
     verify_us=60,
     take_us=600,
-    follow_us=300,
+    many_us=1_800,
     check_us=150,
     alone_us=11_800,
     round_s=0.1,
@@ -22,9 +22,11 @@ SERVICES = Services(
 )
 
 
-def test_a_round_costs_what_an_act_alone_costs_beside_being_taken_and_followed() -> None:
-    # 11,800 less 600 and four times 300 is 10,000 for two rounds at five nodes.
+def test_a_round_costs_what_an_act_alone_costs_beyond_one_among_many() -> None:
+    # 11,800 less 1,800 is 10,000 for two rounds at five nodes.
     assert SERVICES.round_us == pytest.approx(1_000)
+    # And 1,800 less 600 is what four others have with it.
+    assert SERVICES.follow_us == pytest.approx(300)
 
 
 def test_a_region_alone_has_no_rounds_and_sends_nothing() -> None:
@@ -127,7 +129,7 @@ def test_the_command_reads_what_the_bench_wrote_and_says_what_is_missing(
     rows = {
         "floor: V, one raw verification": 60.0,
         "single ingest at 64 connections, CPU a statement": 10.0,
-        "batch ingest, CPU a statement": 5.0,
+        "five regions, CPU of an act among many, all nodes": 50.0,
         "check, answers a second": 5_000.0,
         "five regions, replicated p50": 70.0,
         "statement size": 600.0,
