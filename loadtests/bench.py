@@ -40,10 +40,10 @@ from loadtests.floors import (
     cpu_us,
     fsync_ms,
     insertion_us,
-    paced,
     request_bytes,
     verification_us,
 )
+from loadtests.half_load import half_load
 from loadtests.joining import joining
 from loadtests.sealing import sealing
 from loadtests.simulating import simulating
@@ -170,7 +170,7 @@ def ingest(floors: Floors, stage: Stage, desk: Desk, count: int) -> Iterator[Fig
     yield Figure("single ingest, statements a second", result.rate, "/s")
 
 
-def checking(floors: Floors, stage: Stage, desk: Desk) -> Iterator[Figure]:
+def checking(stage: Stage, desk: Desk) -> Iterator[Figure]:
     """Measure ``check`` over HTTP against an empty handler of the same application."""
     port, token = stage.port(desk.region), stage.tokens[desk.region]
     empty = request_bytes("GET", "/v1/ping")
@@ -186,11 +186,7 @@ def checking(floors: Floors, stage: Stage, desk: Desk) -> Iterator[Figure]:
     yield Figure("floor: H, an empty handler", h, "/s")
     yield Figure("check over HTTP", rate / h, "H", 0.4, least=True, floors=1.0)
     yield Figure("check, answers a second", rate, "/s")
-    half = asyncio.run(paced(port, check, rate=rate / 2, seconds=5))
-    least = floors.request_ms
-    p50, p99 = _checked(half, 200).quantile_ms(0.5), half.quantile_ms(0.99)
-    yield Figure("check at half load, p50", p50, "ms", floors=least)
-    yield Figure("check at half load, p99", p99, "ms", 5.0, floors=least)
+    yield from half_load("check", port, empty, [check], rate)
 
 
 def latency(stage: Stage, floors: Floors) -> Iterator[Figure]:
@@ -442,7 +438,7 @@ def _main() -> None:
             if whole:
                 take(lambda: parsing(floors, desk))
                 take(lambda: ingest(floors, stage, desk, 10_000))
-                take(lambda: checking(floors, stage, desk))
+                take(lambda: checking(stage, desk))
             take(lambda: growth(floors, stage, desk, 1_000_000, arguments.entries))
             with Stage(Path(folder) / "empty", FIVE[:1], BASE_PORT + 50) as empty:
                 take(lambda: crowding(empty, stage, desk, arguments.cases, arguments.grants))

@@ -15,7 +15,8 @@ from ledger.encoding import encode
 from ledger.statement import Act, Statement, sign_statement
 from loadtests.crowd import Crowd, fill
 from loadtests.figure import Figure
-from loadtests.floors import Blast, blast, paced, request_bytes
+from loadtests.floors import Blast, blast, request_bytes
+from loadtests.half_load import half_load
 from loadtests.stage import Desk, Stage, StageError
 
 BATCH: Final = 100
@@ -26,7 +27,6 @@ CHECKS: Final = 4_000
 CHECKS_KNOWN: Final = 200
 """Questions that the windows of a few halls ask again and again between two commits."""
 CHECK_CONNECTIONS: Final = 16
-PACED_S: Final = 5
 TRACED_ACTS: Final = 40
 NUMBERS_FROM: Final = 5_000_000
 
@@ -137,9 +137,7 @@ def _checked(stage: Stage, crowd: Crowd) -> Iterator[Figure]:
     h, rate = (statistics.median(it) for it in zip(*turns, strict=True))
     yield Figure("crowd: check over HTTP", rate / h, "H", 0.4, least=True, floors=1.0)
     yield Figure("crowd: check, each question for the first time", first / h, "H")
-    half = asyncio.run(paced(port, *known, rate=rate / 2, seconds=PACED_S))
-    yield Figure("crowd: check at half load, p50", _answered(half, 200).quantile_ms(0.5), "ms")
-    yield Figure("crowd: check at half load, p99", half.quantile_ms(0.99), "ms", 5.0)
+    yield from half_load("crowd: check", port, empty, known, rate)
 
 
 def _traced(stage: Stage, desk: Desk) -> Iterator[Figure]:

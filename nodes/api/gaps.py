@@ -14,9 +14,9 @@ from ledger.errors import NotFoundError
 from ledger.names import check_region
 from nodes.api.context import Service
 from nodes.api.pages import begin, page
-from nodes.api.records import history
+from nodes.api.records import histories
 from nodes.api.requests import query_number
-from nodes.api.sweeps import DAYS_MAX, newest_of, newest_of_each
+from nodes.api.sweeps import DAYS_MAX, newest_of_each
 from nodes.store.entries import LogIDs
 from nodes.store.facts import load_names as load_all_names
 from nodes.store.lent import load_names
@@ -40,10 +40,8 @@ async def gaps_of(request: web.Request) -> web.Response:
         looking = _Looking(service, connection, days)
         names = load_names(connection, region, gap.type, after=after, rows_max=rows_max)
         rows = []
-        for name in names:
-            row = looking.row(name)
-            if row is not None:
-                rows += [{"object": name, **asdict(it)} for it in gap.find(looking, name, row)]
+        for name, row in looking.rows(names).items():
+            rows += [{"object": name, **asdict(it)} for it in gap.find(looking, name, row)]
         return rows, names[-1] if len(names) == rows_max else None
 
     return await page(service, "gaps", read, {"region": region, "what": what})
@@ -55,29 +53,30 @@ class _Looking:
     def __init__(self, service: Service, connection: Connection, days: int) -> None:
         self._service = service
         self._connection = connection
-        self._all: dict[str, dict[str, Mapping[str, Any]]] = {}
+        self._ids = LogIDs()
+        self._all: dict[str, Mapping[str, Mapping[str, Any]]] = {}
         self.days = days
 
     @cached_property
     def now_s(self) -> int:
         return self._service.now_s()
 
+    def rows(self, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the newest rows of those objects that have one."""
+        facts = newest_of_each(self._service, self._connection, names)
+        return {
+            name: fact.state for name, fact in zip(names, facts, strict=True) if fact is not None
+        }
+
     def row(self, name: str) -> Mapping[str, Any] | None:
-        fact = newest_of(self._service, self._connection, name)
-        return None if fact is None else fact.state
+        return self.rows([name]).get(name)
 
     def history(self, name: str) -> Sequence[Kept]:
-        return history(self._connection, LogIDs(), name)
+        return histories(self._connection, self._ids, name, name).get(name, ())
 
     def all_of(self, region: str, type_: str) -> Mapping[str, Mapping[str, Any]]:
         prefix = f"{region}/{type_}/"
         if prefix not in self._all:
             # All, since what is left out here would be told to be lacking.
-            names = load_all_names(self._connection, prefix)
-            facts = newest_of_each(self._service, self._connection, names)
-            self._all[prefix] = {
-                name: fact.state
-                for name, fact in zip(names, facts, strict=True)
-                if fact is not None
-            }
+            self._all[prefix] = self.rows(load_all_names(self._connection, prefix))
         return self._all[prefix]

@@ -7,13 +7,14 @@ from sqlalchemy import Connection
 
 from authz.listing import Kept, Wanted, stands
 from ledger.names import check_object, check_region
+from ledger.salvage import as_judged
+from ledger.statement import decode_statement
 from nodes.api.pages import TIME_S_MAX, begin, page
 from nodes.api.requests import query_number
 from nodes.api.sweeps import DAYS_MAX
-from nodes.api.timelines import read as read_act
 from nodes.api.tokens import DAY_S
 from nodes.store.entries import LogIDs
-from nodes.store.facts import between, load_changes
+from nodes.store.facts import load_histories
 from nodes.store.lent import load_names
 
 routes = web.RouteTableDef()
@@ -40,21 +41,27 @@ async def records_of(request: web.Request) -> web.Response:
     def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
         ids = LogIDs()
         names = load_names(connection, region, type_, after=after, rows_max=rows_max)
-        standing = (stands(name, history(connection, ids, name), at_s) for name in names)
+        if not names:
+            return [], None
+        kept = histories(connection, ids, names[0], names[-1])
+        standing = (stands(name, kept[name], at_s) for name in names)
         rows = [it.fields(at_s) for it in standing if it is not None and wanted.has(it, at_s)]
         return rows, names[-1] if len(names) == rows_max else None
 
     return await page(service, "records", read, {"region": region, "type": type_, "at_s": at_s})
 
 
-def history(connection: Connection, ids: LogIDs, name: str) -> list[Kept]:
-    """Return what acts have left an object as, those of each log in its order."""
-    found = []
-    for origin, index in load_changes(connection, ids, name):
-        made = read_act(connection, ids, origin, index)
-        [row] = between(connection, ids, origin, name, index, index + 1)
-        body = made.act.body if made.subject == name else {}
-        found.append(
-            Kept((origin, index), made.time_s, made.act.kind, made.issuer, body, row.state)
+def histories(connection: Connection, ids: LogIDs, first: str, last: str) -> dict[str, list[Kept]]:
+    """Return what acts have left each object from ``first`` to ``last`` as, by its name.
+
+    The acts of each log stand in its order.
+    """
+    found: dict[str, list[Kept]] = {}
+    for row, entry in load_histories(connection, ids, first, last):
+        made = as_judged(decode_statement(entry))
+        body = made.act.body if made.subject == row.object else {}
+        kept = Kept(
+            (row.origin, row.index), made.time_s, made.act.kind, made.issuer, body, row.state
         )
+        found.setdefault(row.object, []).append(kept)
     return found

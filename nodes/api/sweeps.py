@@ -17,13 +17,14 @@ from ledger.errors import MalformedError, RefusedError
 from ledger.kind import Fact
 from ledger.names import check_object, check_region
 from nodes.api.context import Service
-from nodes.api.pages import ROWS_DEFAULT, TIME_S_MAX, begin, page
+from nodes.api.pages import TIME_S_MAX, begin, page
 from nodes.api.requests import asked, parse_number, query_number
 from nodes.api.tokens import DAY_S
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
+from nodes.store.facts import load_names as load_all_names
 from nodes.store.facts import newest
-from nodes.store.lent import is_lent, load_covering, load_lapsing, load_names
+from nodes.store.lent import are_lent, load_covering, load_lapsing, load_names
 
 DAYS_MAX: Final = 3_660
 
@@ -50,7 +51,8 @@ async def windows_of(request: web.Request) -> web.Response:
             connection, covered, after=(window, grant), now_s=now_s, rows_max=rows_max
         )
         asked = _Asked(right, item, fact.state["dept"], now_s)
-        rows = [row for pair in found for row in _may(service, connection, pair[0], pair[1], asked)]
+        halls = _Halls(service, connection)
+        rows = [row for it in _held(service, connection, found) for row in _may(it, asked, halls)]
         return rows, ",".join(found[-1]) if len(found) == rows_max else None
 
     return await page(service, "windows", read, {"item": item, "right": right})
@@ -77,6 +79,7 @@ async def lapsing(request: web.Request) -> web.Response:
             after=(at_s, name),
             rows_max=rows_max,
         )
+        stand = newest_of_each(service, connection, [it.grant for it in found])
         rows = [
             {
                 "grant": it.grant,
@@ -85,8 +88,9 @@ async def lapsing(request: web.Request) -> web.Response:
                 "until_s": it.until_s,
                 "accepted": it.accepted,
             }
-            for it in found
-            if _is_offered(service, connection, it.grant)
+            for it, fact in zip(found, stand, strict=True)
+            # By its newest row; a log that came after may say that it stands no more.
+            if fact is not None and fact.live
         ]
         last = f"{found[-1].until_s},{found[-1].grant}" if len(found) == rows_max else None
         return rows, last
@@ -104,13 +108,16 @@ async def ungranted(request: web.Request) -> web.Response:
 
     def read(connection: Connection) -> tuple[list[dict[str, Any]], str | None]:
         names = load_names(connection, region, "item", after=after, rows_max=rows_max)
-        rows = []
-        for name in names:
-            fact = newest_of(service, connection, name)
-            if fact is None or not fact.live:
-                continue
-            if not is_lent(connection, (name, fact.state["dept"]), now_s):
-                rows.append({"item": name, "version": fact.state["v"], "dept": fact.state["dept"]})
+        facts = newest_of_each(service, connection, names)
+        live = [fact for fact in facts if fact is not None and fact.live]
+        departments = dict.fromkeys(fact.state["dept"] for fact in live)
+        covered = [*(fact.object for fact in live), *departments]
+        lent = dict(zip(covered, are_lent(connection, covered, now_s), strict=True))
+        rows = [
+            {"item": fact.object, "version": fact.state["v"], "dept": fact.state["dept"]}
+            for fact in live
+            if not lent[fact.object] and not lent[fact.state["dept"]]
+        ]
         return rows, names[-1] if len(names) == rows_max else None
 
     return await page(service, "items", read, {"region": region})
@@ -123,19 +130,68 @@ class _Asked(NamedTuple):
     now_s: int
 
 
-def _may(
-    service: Service, connection: Connection, place: str, grant: str, asked: _Asked
-) -> list[dict[str, Any]]:
+class _Held(NamedTuple):
+    """A grant and the place it was lent to, as the logs of both sides have them."""
+
+    grant: str
+    place: str
+    offer: Fact | None
+    sat: Fact | None
+    acceptance: Fact | None
+    used: Fact | None
+
+
+def _held(
+    service: Service, connection: Connection, pairs: Sequence[tuple[str, str]]
+) -> list[_Held]:
+    """Return what is held of these places and grants, all of it read at once."""
+    offers = newest_of_each(service, connection, [grant for _, grant in pairs])
+    rows = newest(
+        connection,
+        LogIDs(),
+        [
+            (_origin(service, place), name, INDEX_PAST_ALL)
+            for place, grant in pairs
+            for name in (place, grant, quota_object(place[:6], grant))
+        ],
+    )
+    return [
+        _Held(grant, place, offers[at], *rows[3 * at : 3 * at + 3])
+        for at, (place, grant) in enumerate(pairs)
+    ]
+
+
+class _Halls:
+    """The windows that may use what their hall was lent, read once for each region."""
+
+    def __init__(self, service: Service, connection: Connection) -> None:
+        self._service = service
+        self._connection = connection
+        self._regions: dict[str, dict[str, list[str]]] = {}
+
+    def windows(self, hall: str) -> Sequence[str]:
+        """Return them by name."""
+        region = hall[:6]
+        if region not in self._regions:
+            self._regions[region] = self._load(region)
+        return self._regions[region].get(hall, ())
+
+    def _load(self, region: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        names = load_all_names(self._connection, f"{region}/window/")
+        for fact in newest_of_each(self._service, self._connection, names):
+            hall = hall_of(fact.state) if fact is not None and fact.live else None
+            if fact is not None and hall is not None:
+                found.setdefault(hall, []).append(fact.object)
+        return found
+
+
+def _may(held: _Held, asked: _Asked, halls: _Halls) -> list[dict[str, Any]]:
     """Return a row for each window that may use a grant: lent to it, its hall, or a machine there.
 
     None where the facts say that the grant does not carry the right.
     """
-    origin = _origin(service, place)
-    used_name = quota_object(place[:6], grant)
-    offer = newest_of(service, connection, grant)
-    sat, acceptance, used = newest(
-        connection, LogIDs(), [(origin, it, INDEX_PAST_ALL) for it in (place, grant, used_name)]
-    )
+    grant, place, offer, sat, acceptance, used = held
     if offer is None or sat is None or not sat.live:
         return []
     occasion = Occasion(
@@ -160,26 +216,7 @@ def _may(
         return [{"window": sat.state["window"], "device": place, **row}]
     if "/hall/" not in place:
         return [{"window": place, **row}]
-    return [{"window": it, **row} for it in _windows_of(service, connection, place)]
-
-
-def _windows_of(service: Service, connection: Connection, hall: str) -> list[str]:
-    """Return the windows that may use what their hall was lent."""
-    found: list[str] = []
-    after = ""
-    while names := load_names(connection, hall[:6], "window", after=after, rows_max=ROWS_DEFAULT):
-        after = names[-1]
-        for name in names:
-            fact = newest_of(service, connection, name)
-            if fact is not None and fact.live and hall_of(fact.state) == hall:
-                found.append(name)
-    return found
-
-
-def _is_offered(service: Service, connection: Connection, grant: str) -> bool:
-    """Say whether a grant stands by its newest row; a log that came after may say otherwise."""
-    fact = newest_of(service, connection, grant)
-    return fact is not None and fact.live
+    return [{"window": it, **row} for it in halls.windows(place)]
 
 
 def newest_of(service: Service, connection: Connection, name: str) -> Fact | None:

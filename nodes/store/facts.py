@@ -76,6 +76,17 @@ _MENTIONS: Final = _places(schema.mentions)
 _TRACE: Final = _places(schema.facts, schema.mentions)
 _ALL_VOIDS: Final = _places(schema.voids)
 
+_entries = schema.entries.c
+_HISTORIES: Final = Prepared(
+    select(_facts.object, _facts.log_id, _facts.index, _facts.leaf, _facts.state, _entries.entry)
+    .outerjoin(
+        schema.entries, _entries.key == _facts.log_id * (1 << schema.ENTRY_BITS) + _facts.index
+    )
+    .where(_facts.object >= bindparam("first"), _facts.object <= bindparam("last"))
+    .order_by(_facts.object, _facts.log_id, _facts.index),
+    ("first", "last"),
+)
+
 
 def insert_facts(connection: Connection, ids: LogIDs, rows: Sequence[Fact]) -> None:
     """Add rows of objects."""
@@ -145,6 +156,17 @@ def between(  # noqa: PLR0917 - a connection, and a range
     log_id = ids.find(connection, origin)
     rows = _BETWEEN.run(connection, (object_, log_id or 0, low, high)).fetchall()
     return [_fact(origin, object_, row) for row in rows]
+
+
+def load_histories(
+    connection: Connection, ids: LogIDs, first: str, last: str
+) -> Iterator[tuple[Fact, bytes]]:
+    """Give every row of the objects from ``first`` to ``last``, and the entry that made it.
+
+    By object and log, ascending; for a page of objects that is one query.
+    """
+    for object_, log_id, *row, entry in _HISTORIES.run(connection, (first, last)).fetchall():
+        yield _fact(ids.origin(connection, log_id), object_, row), entry
 
 
 def load_type(connection: Connection, ids: LogIDs, region: str, type_: str) -> Iterator[Fact]:

@@ -3,7 +3,7 @@
 The rows here only narrow the question down; whether a grant stands, its facts say.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -183,8 +183,7 @@ def load_names(
     return [row[0] for row in _NAMES.run(connection, values).fetchall()]
 
 
-def is_lent(connection: Connection, covered: Iterable[str], now_s: int) -> bool:
-    """Say whether any accepted grant is in its term that covers an item, or its department."""
-    return any(
-        _IS_LENT.run(connection, (name, now_s, now_s)).fetchone() is not None for name in covered
-    )
+def are_lent(connection: Connection, covered: Sequence[str], now_s: int) -> list[bool]:
+    """Say of each item or department whether any accepted grant is in its term that covers it."""
+    found = _IS_LENT.run_each(connection, [(name, now_s, now_s) for name in covered])
+    return [row is not None for row in found]

@@ -12,7 +12,7 @@ from loadtests.stage import Desk
 from nodes.store.engine import open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.facts import newest
-from nodes.store.lent import is_lent
+from nodes.store.lent import are_lent
 from nodes.store.work_ledger import load_tallied
 
 NOW_S = 1_800_000_000
@@ -41,7 +41,7 @@ def test_a_crowd_of_any_number_is_lent_and_counted(
     engine = open_sqlite(tmp_path / "node.db")
     with engine.connect() as connection:
         ids = LogIDs()
-        assert is_lent(connection, [crowd.item(0)], NOW_S)
+        assert are_lent(connection, [crowd.item(0)], NOW_S) == [True]
         month = month_named(day_text(day_of(NOW_S) - 31)[:7])
         known = {ORIGIN: crowd.size}
         tallied = load_tallied(connection, ids, known, month, day_of(NOW_S), Calendar())

@@ -1,17 +1,20 @@
 """A preset is founded, loaded into a network that runs, and loaded there only once."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.errors import NotFoundError
+from nodes.api import records, sweeps
 from nodes.cli import network
 from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.demo.loading import count_steps, load_text
 from nodes.cli.demo.presets import founding_of
 from nodes.cli.main import main
+from nodes.client import Client
 from tests.nodes.live import Live, live
 
 NAME = "zaozhuang-county"
@@ -143,3 +146,49 @@ def test_what_a_region_lacks_is_listed(county: Live, capsys: pytest.CaptureFixtu
     assert main(["gaps", "contacts", "370402", *node, "--lang", "zh"]) == 1
     assert "未公布联络信息" in capsys.readouterr().out
     assert main(["gaps", "money", "370402", *node]) == 4
+
+
+Ask = Callable[[Client, str, int], Awaitable[dict[str, Any]]]
+LISTS: dict[str, Ask] = {
+    "windows": lambda at, after, rows: at.windows(
+        "370402/item/R038", "intake", after=after, rows=rows
+    ),
+    "grants": lambda at, after, rows: at.lapsing(3_660, after=after, rows=rows),
+    "records": lambda at, after, rows: at.records("grant", "370402", after=after, rows=rows),
+    "gaps": lambda at, after, rows: at.gaps("listing", "370402", after=after, rows=rows),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_pages_are_the_whole_list_in_its_order_and_each_is_read_at_once(
+    county: Live, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+
+    def counted(read: Callable[..., Any]) -> Callable[..., Any]:
+        def reading(*given: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return read(*given)
+
+        return reading
+
+    monkeypatch.setattr(sweeps, "newest", counted(sweeps.newest))
+    monkeypatch.setattr(records, "load_histories", counted(records.load_histories))
+
+    async def ask(after: str, rows: int) -> dict[str, Any]:
+        async with county.client("370402") as client:
+            return await LISTS[name](client, after, rows)
+
+    whole = county.run(ask("", 500))
+    assert len(whole[name]) >= 4
+    assert whole["next"] is None
+    # A page asks for what it shows all at once, however many objects that is about.
+    assert reads <= 3
+    paged: list[dict[str, Any]] = []
+    after = ""
+    while after is not None:
+        told = county.run(ask(after, 3))
+        paged += told[name]
+        after = told["next"]
+    assert paged == whole[name]
