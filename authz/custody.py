@@ -14,7 +14,8 @@ unsettled}``.
 or window; ``to`` the unit it is offered or released to; ``from`` the region it came from; ``by``
 the officer who received the papers and ``win`` their window. ``grant`` is the one it was opened
 under, ``unsettled`` which regions had something open of it when it was offered (see there). In a
-receiver's log before its first act the row is only ``{at, n, to, from, item, v, unsettled}``.
+receiver's log before its first act the row is only ``{at, n, to, from, item, v, unsettled}``, and
+what it decided on the case, if it did.
 
 Source: protocol.md section 5; domain.md rule 7.
 """
@@ -98,6 +99,9 @@ HOLDING: Final = frozenset({At.HELD, At.OFFERED, At.ACCEPTED, At.DECLINED})
 """Where this log's region is the holder."""
 
 OPEN_OFFER: Final = frozenset({At.OFFERED, At.ACCEPTED, At.DECLINED})
+
+_DECIDED: Final = ("result", "dept", "scen")
+"""What stays in a log that decided on a case, when it is offered to it again: others rest on it."""
 
 _ANSWERS: Final = frozenset({Event.ACCEPT, Event.DECLINE})
 
@@ -302,6 +306,8 @@ def _answer(acting: Acting, event: Event) -> Judgement:
     }
     if "unsettled" in offered:
         row["unsettled"] = offered["unsettled"]
+    if own is not None and "result" in own.state:
+        row |= {name: own.state[name] for name in _DECIDED if name in own.state}
     return _one(acting, row)
 
 

@@ -195,6 +195,17 @@ def test_a_certificate_is_printed_where_the_case_is() -> None:
     decided.do("print.record", HEAD, "540000/print/1", without(PRINT_BODY, "grant"))
 
 
+def test_a_decision_stays_in_sight_though_the_case_was_offered_to_who_decided_again() -> None:
+    world = OPENED.copy().back()
+    world.do("handoff.offer", CLERK, CASE, {"unit": HRSS})
+    world.do("handoff.accept", HEAD, CASE, {"holder": SICHUAN})
+    world.copy().do("print.record", CLERK, PRINT, PRINT_BODY)
+    world.do("handoff.cancel", CLERK, CASE, {})
+    world.do("print.record", CLERK, PRINT, PRINT_BODY)
+    issued = {"case": CASE, "class": "medical", "digest": HASH, "to": TIBET, "due": DUE_S}
+    world.do("certificate.issue", HEAD, "540000/certificate/1", issued)
+
+
 def test_one_blank_is_printed_on_once() -> None:
     world = OPENED.copy().back()
     world.do("print.record", CLERK, PRINT, PRINT_BODY)

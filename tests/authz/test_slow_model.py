@@ -1,0 +1,73 @@
+"""Random legal and illegal acts of every kind, judged by the rules and by a slow model.
+
+The model is in ``tests.authz.slow``: predicates over the whole past, written from the domain's
+rules. The two never disagree on whether an act stands; and every kind, and every step of every
+table, is taken on the way.
+"""
+
+from random import Random
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from tests.authz.slow.past import Act
+from tests.authz.slow.walk import THEMES, Both, all_steps, begun, step, walk
+from tests.authz.slow.ways import WAYS
+from tests.authz.slow.words import begins_a_word
+
+SEEDS_MAX = 6
+ACTS = 8
+
+
+def test_every_kind_and_every_step_of_every_table_is_taken_and_both_agree() -> None:
+    reached = begun()
+    for way in WAYS:
+        both = Both(reached)
+        for kind, who, name, body in way():
+            if kind == "challenge.raise":
+                body["check"] = both.past.of(body["identity"])[-1].leaf
+            act = Act(kind, who, name, body, both.world.now_s)
+            assert both.agree(act), f"{act}: {both.said}"
+            assert both.said == "stands", act
+    left = all_steps() - set(reached)
+    for seed in range(SEEDS_MAX):
+        walk(seed, acts=ACTS, reached=reached, wanted=left)
+        left = all_steps() - set(reached)
+        if not left:
+            break
+    assert sorted(left) == []
+    # What is taken has its place in some table: the count of steps is not of our own making.
+    assert set(reached) <= all_steps()
+
+
+class Machine(RuleBasedStateMachine):
+    """A theme, and acts in it, drawn by the seed that hypothesis gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = Both()
+
+    @rule(seed=st.integers(0, 2**32), theme=st.sampled_from(THEMES))
+    def acts(self, seed: int, theme: tuple[str, ...]) -> None:
+        random = Random(seed)  # noqa: S311 - a walk, no secret
+        for _ in range(8):
+            step(self.both, random, theme)
+
+
+Machine.TestCase.settings = settings(
+    max_examples=max(2, settings.default.max_examples // 50) if settings.default else 2,
+    stateful_step_count=8,
+    deadline=None,
+)
+TestTheJudgeAndTheSlowModelNeverDisagree = Machine.TestCase
+
+
+@pytest.mark.parametrize(
+    ("events", "after"),
+    [("", "ae"), ("a", "bd"), ("ab", "c"), ("abca", "bd"), ("ad", ""), ("e", "")],
+)
+def test_a_life_is_told_as_a_word(events: str, after: str) -> None:
+    legal = [it for it in "abcde" if begins_a_word("( a b c )* ( a d )? | e", [*events, it])]
+    assert legal == list(after)
