@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
-from sqlalchemy.schema import Table
+from sqlalchemy.schema import CreateIndex, CreateTable, Table
 from sqlalchemy.sql.elements import ClauseElement
 
 from ledger.errors import FatalError
@@ -170,9 +170,23 @@ def create_tables(connection: Connection, tables: MetaData) -> None:
     if connection.dialect.name == _POSTGRESQL:
         lock_schema(connection)
     known = set(inspect(connection).get_table_names())
-    lacking = [table for table in tables.sorted_tables if table.name not in known]
-    if lacking:
-        tables.create_all(connection, lacking, checkfirst=False)
+    for table in tables.sorted_tables:
+        if table.name not in known:
+            for text in _making(table, connection.dialect):
+                _cursor(connection).execute(text)
+
+
+_MAKING: Final[dict[tuple[str, Table], tuple[str, ...]]] = {}
+"""The statements that make a table, by the database; they take longer to spell than to run."""
+
+
+def _making(table: Table, dialect: Dialect) -> tuple[str, ...]:
+    texts = _MAKING.get((dialect.name, table))
+    if texts is None:
+        made: list[ClauseElement] = [CreateTable(table), *map(CreateIndex, table.indexes)]
+        texts = tuple(str(it.compile(dialect=dialect)) for it in made)
+        _MAKING[dialect.name, table] = texts
+    return texts
 
 
 # ---- what went wrong -----------------------------------------------------------------------------
