@@ -11,7 +11,8 @@ import pytest
 from simulator.plan import Happening
 from simulator.run import Outcome, Plan, run
 
-SEEDS = 12
+SEEDS = (2, 3, 5, 6, 7, 8, 10, 11)
+"""Of the first twelve, those without which a kind of fault would be missing."""
 
 
 def plan_of(seed: int) -> Plan:
@@ -33,7 +34,7 @@ def outcomes_by_seed() -> dict[int, Outcome]:
     return {}
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_every_promise_holds_in_a_hostile_world(seed: int, outcomes: dict[int, Outcome]) -> None:
     outcome = run(plan_of(seed))
     outcomes[seed] = outcome
@@ -43,7 +44,7 @@ def test_every_promise_holds_in_a_hostile_world(seed: int, outcomes: dict[int, O
 def test_the_worlds_together_reached_every_kind_of_trouble(outcomes: dict[int, Outcome]) -> None:
     """A run in which nothing went wrong would prove nothing."""
     total: Counter[str] = Counter()
-    for seed in range(SEEDS):
+    for seed in SEEDS:
         total.update((outcomes.get(seed) or run(plan_of(seed))).counts)
     for what in (
         "message lost",
@@ -59,7 +60,7 @@ def test_the_worlds_together_reached_every_kind_of_trouble(outcomes: dict[int, O
     ):
         assert total[what] > 0, what
     injected = {what for one in outcomes.values() for what in one.injected}
-    assert len(injected) >= 24, sorted(injected)
+    assert len(injected) >= 30, sorted(injected)
 
 
 def test_one_seed_gives_one_trace() -> None:
