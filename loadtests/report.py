@@ -20,7 +20,9 @@ _STYLE: Final = (
     "table{border-collapse:collapse;margin:.6em 0;font-variant-numeric:tabular-nums}"
     "td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #e4e6ea;vertical-align:top}"
     "td:first-child,th:first-child,table.facts td{text-align:left}"
-    "div.wide{overflow-x:auto}svg{width:100%;height:auto}h2{margin-top:2em}"
+    "div.wide{overflow-x:auto}div.wide td,div.wide th{white-space:nowrap}"
+    "table.facts td{white-space:normal!important}"
+    "svg{width:100%;min-width:36em;height:auto}h2{margin-top:2em}"
     "summary{cursor:pointer;font-size:1.15em;font-weight:600;margin-top:1em}"
     ".note{color:#555}.good{color:#23713f}.bad{color:#b3202c;font-weight:600}"
 )
@@ -102,7 +104,7 @@ def html(found: Mapping[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width">',
         f"<style>{_STYLE}</style><h1>Shouxin load test: {escape(found['shape'])}</h1>{busy}",
         _in_short(found),
-        *plots.values(),
+        *(f'<div class="wide">{plot}</div>' for plot in plots.values()),
         "<h2>All stages</h2>",
         _stages(found["stages"], floors["verification_us"]),
         _WORDS,
@@ -261,7 +263,9 @@ def _stage(it: Mapping[str, Any]) -> str:
 
 
 def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g} ms"
+    if value is None:
+        return "-"
+    return f"{value:.3g} ms" if value < 999.5 else f"{value / 1_000:.3g} s"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "") -> str:

@@ -71,7 +71,9 @@ def _svg(parts: Sequence[str], title: str, height: int = HEIGHT) -> str:
 
 
 def over_time(title: str, unit: str, lines: Mapping[str, Sequence[Point]], bucket_ms: int) -> str:
-    """Draw one line a region over the simulated time."""
+    """Draw one line a region over the simulated time; say so where there was nothing to draw."""
+    if not any(value for line in lines.values() for value in line):
+        return f'<p class="muted">{escape(unit)}: none</p>'
     count = max((len(line) for line in lines.values()), default=0)
     values = [value for line in lines.values() for value in line if value is not None]
     top = _nice(max(values, default=0))

@@ -21,7 +21,8 @@ _STYLE: Final = """
 body{font:15px/1.5 sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
 table{border-collapse:collapse;font-size:.85rem}td,th{padding:.15rem .8rem .15rem 0;text-align:left}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+.plot{overflow-x:auto}svg{width:100%;min-width:34rem;height:auto}.two svg{min-width:0}
 .legend span{margin-right:1rem;font-size:.8rem}.legend i{display:inline-block;width:.8em;
 height:.8em;margin-right:.3em}.bad{color:#b3202c;font-weight:600}.good{color:#23713f}code{font-size:.85em}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:2rem}.muted{color:#667}
@@ -37,6 +38,10 @@ _SERIES: Final = (
     ),
     ("staleness", "Staleness 视图时效", "seconds: the age of the oldest note it relies on"),
 )
+
+
+_WORDS: Final = ("accepted", "witnessed", "replicated")
+"""In the order in which an act comes to them."""
 
 
 def to_map(outcome: Outcome, scenario: Scenario) -> dict[str, Any]:
@@ -147,16 +152,19 @@ def _plots(made: Mapping[str, Any]) -> str:
     parts = []
     for name, title, unit in _SERIES:
         lines = named(measures["series"].get(name, {}))
-        parts.append(f"<h2>{title}</h2>{plots.over_time(title, unit, lines, bucket_ms)}")
+        plot = plots.over_time(title, unit, lines, bucket_ms)
+        parts.append(f'<h2>{title}</h2><div class="plot">{plot}</div>')
     lags = {
         region: {
             word: measures["lags_ms"][word].get(region, {}).get("p95", 0)
-            for word in measures["lags_ms"]
+            for word in _WORDS
+            if word in measures["lags_ms"]
         }
         for region in names
     }
     unit = "milliseconds, 95th percentile, logarithmic"
-    parts.append(f"<h2>Lag by region 时延</h2>{plots.bars('lag', unit, named(lags))}")
+    plot = plots.bars("lag", unit, named(lags))
+    parts.append(f'<h2>Lag by region 时延</h2><div class="plot">{plot}</div>')
     places = list(names.values())
     parts.append(
         "<h2>Who waited for whom 谁等谁</h2><p class='muted'>As broad as the time that one node's "
@@ -168,6 +176,7 @@ def _plots(made: Mapping[str, Any]) -> str:
 
 def _tables(made: Mapping[str, Any]) -> str:
     counts = made["counts"]
+    figures = {k: f"{v:g}" for k, v in made["figures"].items() if k not in counts}
     findings = {k: v for k, v in counts.items() if k.startswith("finding ")}
     acts = {k: v for k, v in counts.items() if k.startswith("act ")}
     uses = {k: v for k, v in counts.items() if k.startswith("use ")}
@@ -184,7 +193,7 @@ def _tables(made: Mapping[str, Any]) -> str:
     }  # fmt: skip
     return "".join(
         (
-            _table("Figures 数字", {name: f"{it:g}" for name, it in made["figures"].items()}),
+            _table("Figures 数字", figures),
             _table("Findings 发现", findings),
             _table("Uses of lent rights 授权使用", uses),
             _table(f"Injected: {len(made['injected'])} kinds 注入的故障", made["injected"]),
@@ -252,7 +261,11 @@ def _side_by_side(
         f'<td class="n">{_change(first, second)}</td></tr>'
         for name, first, second in rows
     )
-    halves = "".join(f"<div>{_head(it)}{_verdict(it)}{_plots(it)}</div>" for it in (one, other))
+    halves = "".join(
+        f"<div><h2>{escape(it['title'])} · {escape(it['title_zh'])}</h2>"
+        f"{_head(it)}{_verdict(it)}{_plots(it)}</div>"
+        for it in (one, other)
+    )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Two simulations</title>'
         '<meta name="viewport" content="width=device-width">'
@@ -264,4 +277,6 @@ def _side_by_side(
 
 
 def _change(first: float, second: float) -> str:
-    return f"{second / first - 1:+.0%}" if first else "new"
+    if not first or not second:
+        return "only left" if first else "only right"
+    return f"{second / first - 1:+.0%}" if second < 2 * first else f"{second / first:.3g} times"

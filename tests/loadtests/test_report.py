@@ -135,6 +135,13 @@ def test_a_stage_in_one_line_says_rate_latency_and_failures() -> None:
     assert "3 failed" in line
 
 
+def test_what_takes_longer_than_a_second_is_told_in_seconds() -> None:
+    found = canned()
+    found["stages"][0]["levels"]["accepted"]["p99_ms"] = 2_081.0
+    assert "p99 2.08 s" in one_line(found["stages"][0])
+    assert "<td>2.08 s</td>" in html(found)
+
+
 @pytest.mark.parametrize("value", [0.02, 1.0, 50.0, 12_345.0])
 def test_a_plot_has_room_for_its_values_and_leaves_out_what_is_not_there(value: float) -> None:
     plot = curves("t <", "ms", ["a", "b", "c"], {"x": [value, None, value], "floor": [0, 1, 2]})
