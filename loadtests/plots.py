@@ -33,7 +33,7 @@ def curves(
     parts = [
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         f'<text x="{LEFT}" y="16" font-size="13" font-weight="bold">{escape(title)}</text>',
-        f'<text x="6" y="{TOP - 6}" fill="#666">{escape(unit)}, logarithmic</text>',
+        f'<text x="{LEFT}" y="{TOP - 5}" fill="#666">{escape(unit)}, logarithmic</text>',
     ]
 
     def across(at: int) -> float:
