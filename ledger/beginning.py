@@ -10,12 +10,10 @@ from typing import Any, Final
 from ledger.errors import RefusedError
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain, check_successor
-from ledger.signed_roster import SignedRoster
+from ledger.roster_change import ROSTER_BYTES_MAX, read_signed, written_signed
 
 GENESIS_KIND: Final = "log.genesis"
 LEAF_FORMAT: Final = "cose-sign1/rfc9162-sha256"
-ROSTER_BYTES_MAX: Final = 64_512
-"""Of a signed roster that stands whole in an entry; the rest of the entry is for what is around."""
 
 
 def genesis_body(signed_roster: bytes, rules: int, version: int = 1) -> dict[str, Any]:
@@ -49,9 +47,11 @@ def check_beginning(body: Mapping[str, Any], chain: RosterChain, roster: Roster)
         return expected
     if type(signed) is not bytes:
         raise RefusedError("a log begins under a signed roster", code="bad-genesis")
-    if signed != chain.signed[roster.version - 1]:
+    before = chain.at(roster.version - 1)
+    if signed != written_signed(chain.signed[roster.version - 1], before):
         # The same version may come with other signatures, as long as they are enough.
-        if SignedRoster.decode(signed).body != roster.encode():
+        found = read_signed(signed, before)
+        if found.body != roster.encode():
             raise RefusedError("the genesis names another roster", code="bad-genesis")
-        check_successor(chain.at(roster.version - 1), SignedRoster.decode(signed))
+        check_successor(before, found)
     return genesis_body(signed, roster.rules, roster.version)

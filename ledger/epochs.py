@@ -14,6 +14,7 @@ from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.names import region_of_origin
 from ledger.roster import Roster
 from ledger.roster_chain import check_successor
+from ledger.roster_change import read_signed, written_signed
 from ledger.signed_roster import SignedRoster
 from ledger.statement import UnverifiedStatement, verify_statement
 from ledger.views import (
@@ -74,21 +75,31 @@ def counting(epochs: Sequence[Epoch], size: int, proven: Iterable[int] = ()) -> 
     return None
 
 
-def epoch_body(signed_roster: bytes) -> dict[str, Any]:
-    """Return the body of a ``log.epoch`` act."""
-    return {"roster": signed_roster}
+def epoch_body(signed_roster: bytes, before: Roster | None = None) -> dict[str, Any]:
+    """Return the body of a ``log.epoch`` act.
+
+    Args:
+        signed_roster: Whole.
+        before: The version before it, of which a great one is written as a change.
+    """
+    return {"roster": written_signed(signed_roster, before)}
 
 
-def epoch_roster(body: Mapping[str, Any]) -> SignedRoster:
+def epoch_roster(body: Mapping[str, Any], before: Roster) -> SignedRoster:
     """Read the body of a ``log.epoch`` act; the roster in it is not checked.
+
+    Args:
+        body: Of the act.
+        before: The version in force in the log until then.
 
     Raises:
         MalformedError: It is not of the form.
+        UnverifiedError: ``roster-previous``: it changes another version.
     """
     signed = body.get("roster")
-    if type(signed) is not bytes or body != epoch_body(signed):
+    if type(signed) is not bytes or body.keys() != {"roster"}:
         raise MalformedError("an epoch is a signed roster", code="bad-field")
-    return SignedRoster.decode(signed)
+    return read_signed(signed, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +244,7 @@ def _begin(epochs: Epochs, index: int, made: UnverifiedStatement) -> Epochs:
     origin, rosters, last = epochs.origin, epochs.rosters, epochs.items[-1]
     before = rosters[last.version - 1]
     try:
-        roster = check_successor(before, epoch_roster(made.act.body))
+        roster = check_successor(before, epoch_roster(made.act.body, before))
     except LedgerError:
         return epochs
     if last.proven_at is None or origin not in roster.origins:

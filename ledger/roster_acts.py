@@ -18,6 +18,7 @@ from ledger.errors import MalformedError
 from ledger.hashing import HASH_BYTES
 from ledger.keys import SigningKey
 from ledger.roster import Roster
+from ledger.roster_change import read, written
 from ledger.roster_fields import NUMBER_MAX
 from ledger.signed_roster import signed_message
 
@@ -53,21 +54,30 @@ class Proposal:
         """By which it is approved."""
         return sha256(self.body).digest()
 
-    def to_body(self) -> dict[str, Any]:
-        """Return the body of the act."""
+    def to_body(self, before: Roster | None = None) -> dict[str, Any]:
+        """Return the body of the act; a great version is written as what it changes of ``before``.
+
+        Raises:
+            RefusedError: ``version-too-large``.
+        """
         return {
             "round": self.round,
-            "roster": self.body,
+            "roster": written(self.body, before),
             "stalls": list(self.stalls),
             "signatures": [list(pair) for pair in self.signatures],
         }
 
     @classmethod
-    def decode(cls, body: Mapping[str, Any]) -> Self:
-        """Read the body of the act; the roster in it is not looked at.
+    def decode(cls, body: Mapping[str, Any], before: Roster) -> Self:
+        """Read the body of the act; the roster in it is not checked.
+
+        Args:
+            body: Of the act.
+            before: The version in force in the log that it stands in.
 
         Raises:
             MalformedError: It is not of the form.
+            UnverifiedError: ``roster-previous``: it changes another version.
         """
         round_, roster, stalls, signatures = _fields(body, "round roster stalls signatures")
         if type(roster) is not bytes or type(stalls) is not list or type(signatures) is not list:
@@ -86,7 +96,8 @@ class Proposal:
                 names.check_region(region)
             if regions != sorted(set(regions)):
                 raise _bad("regions are distinct and ascending")
-        return cls(_number(round_, "round"), roster, tuple(stalls), tuple(pairs))
+        whole = read(roster, before)
+        return cls(_number(round_, "round"), whole, tuple(stalls), tuple(pairs))
 
 
 @dataclass(frozen=True, slots=True)

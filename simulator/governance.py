@@ -271,7 +271,7 @@ class Governance:
             for region in sorted(joiners)
         )
         proposal = Proposal(now.number, body, stalls, signatures)
-        self._ask(now, proposer, PROPOSE_KIND, proposal.to_body())
+        self._ask(now, proposer, PROPOSE_KIND, proposal.to_body(newest))
 
     def _approve(self, newest: Roster, now: Round, region: str, proposer: str) -> None:
         said = self._said(region, proposer, now.version)

@@ -15,6 +15,7 @@ from ledger.hashing import hash_leaf
 from ledger.note import Note, VerifierKey, check_signed
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from ledger.roster_change import read_signed
 from ledger.signed_roster import SignedRoster
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.tree import Frontier
@@ -312,11 +313,12 @@ class Reference:
         version, what = log.epochs[-1].version, f"the epoch in {log.origin}"
         if len(log.epochs) > 1 and log.epochs[-2].proven_at is None:
             raise BrokenError(f"{what} begins before the one before it is proven")
-        signed = body["roster"]
-        assert isinstance(signed, bytes)
+        written = body["roster"]
+        assert isinstance(written, bytes)
+        signed = read_signed(written, self.chain.at(version - 1))
         if version == len(self.chain.signed) + 1:  # its node died before it could show it
-            self._extend(signed, what)
-        if SignedRoster.decode(signed).roster.sha256 != self.chain.at(version).sha256:
+            self._extend(signed.encode(), what)
+        if signed.roster.sha256 != self.chain.at(version).sha256:
             raise BrokenError(f"{what} names another version {version} than others know")
 
     def _check_view(self, log: Log, body: Mapping[str, object]) -> None:

@@ -14,6 +14,7 @@ from ledger.hashing import hash_leaf
 from ledger.note import Note
 from ledger.roster import Role
 from ledger.roster_chain import RosterChain
+from ledger.roster_change import written_version
 from ledger.signed_roster import SignedRoster
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.tree import Frontier
@@ -344,7 +345,7 @@ class Recorder:
             quotes = tuple(self._quote(_origin(region), *it) for it in act.body["lines"])
         version = 0
         if act.kind == "log.epoch":
-            version = SignedRoster.decode(act.body["roster"]).roster.version
+            version = written_version(SignedRoster.decode(act.body["roster"]).body)
         self.events.append(
             Appended(
                 at_ms=self._now_ms,

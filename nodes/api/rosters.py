@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from ledger.encoding import decode
 from ledger.errors import MalformedError
 from ledger.hashing import hash_leaf
-from ledger.roster import Roster
 from ledger.roster_acts import PROPOSE_KIND, ROSTER_KINDS, roster_object
+from ledger.roster_change import written_version
 from nodes.api.appending import compose
 from nodes.api.context import SERVICE, Service
 from nodes.api.replies import json_response
@@ -95,7 +95,7 @@ def _version(kind: str, body: dict[Any, Any]) -> int:
         roster = body.get("roster")
         if type(roster) is not bytes:
             raise MalformedError("a proposal holds a roster's bytes", code="bad-field")
-        return Roster.decode(roster).version
+        return written_version(roster)
     version = body.get("version")
     if type(version) is not int or version < 1:
         raise MalformedError("version is a number from 1", code="bad-field")
@@ -117,7 +117,7 @@ def _next(service: Service, connection: Connection) -> dict[str, Any]:
             continue
         proposals = []
         for round_, digest, index in fact.state.get(PROPOSALS, ()):
-            body = read_proposal(reader, member.origin, index).body
+            body = read_proposal(reader, member.origin, index, roster).body
             encoded = base64.b64encode(body).decode("ascii")
             proposals.append({"round": round_, "sha256": digest, "roster": encoded})
         said[region] = {

@@ -109,7 +109,7 @@ def propose(given: argparse.Namespace) -> int:
         new = _proposed(given, data)
         proposal = Proposal(given.round, new.encode(), tuple(sorted(given.stall or ())))
         try:
-            said = _say(given, PROPOSE_KIND, proposal.to_body())
+            said = _say(given, PROPOSE_KIND, proposal.to_body(_chain(given).newest))
         except LedgerError as error:
             # The node has recorded its newest views: with committees, what they show is pinned.
             if error.code != "pin-not-replicated" or not tries_left:

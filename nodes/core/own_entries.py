@@ -13,7 +13,8 @@ from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.kind import ViewFact
 from ledger.lineage import before
 from ledger.roster import Roster
-from ledger.roster_acts import APPROVE_KIND, PROPOSE_KIND, proposer_of
+from ledger.roster_acts import APPROVE_KIND, PROPOSE_KIND, Proposal, proposer_of
+from ledger.roster_change import written_signed
 from ledger.roster_fields import Pin
 from ledger.statement import Act, Statement, sign_statement
 from ledger.views import (
@@ -152,7 +153,10 @@ class OwnEntries:
         """Write entry 0."""
         chain = self._projection.ground.rosters.chain
         roster = self._roster
-        body = genesis_body(chain.signed[roster.version - 1], roster.rules, roster.version)
+        signed = chain.signed[roster.version - 1]
+        if roster.version > 1:
+            signed = written_signed(signed, chain.at(roster.version - 1))
+        body = genesis_body(signed, roster.rules, roster.version)
         effects = self._batch.effects
         if before(self._roster.closed, self._origin) is None:
             statement = self._own_word(self._origin, Act(GENESIS_KIND, 1, None, (), body))
@@ -213,12 +217,12 @@ class OwnEntries:
 
     def _pins_to_show(self, kind: str, body: Mapping[str, Any]) -> Mapping[str, Pin]:
         """Return what a proposal pins, which the newest views are to show as they are."""
-        roster = body.get("roster")
-        if kind != PROPOSE_KIND or type(roster) is not bytes:
+        if kind != PROPOSE_KIND:
             return {}
+        proposed = Proposal.decode(body, self._roster).body
         return {
             origin: pin
-            for origin, pin in Roster.decode(roster).pins.items()
+            for origin, pin in Roster.decode(proposed).pins.items()
             if origin in self._roster.origins
             and self._roster.members[self._roster.region_of_origin(origin)].witnesses is not None
         }
@@ -229,7 +233,9 @@ class OwnEntries:
         issuer = self._means.keys_of(roster).issuer
         self.open_block()
         own = self._sight.newest(self._reader, self._origin, self._origin)
-        act = Act(EPOCH_KIND, 1, None if own is None else own.leaf, (), epoch_body(signed))
+        act = Act(
+            EPOCH_KIND, 1, None if own is None else own.leaf, (), epoch_body(signed, self._roster)
+        )
         time_s = max(self._batch.now_s, self._base_s - self._delta_s)
         statement = sign_statement(
             cast("SigningKey", issuer), self._region, self._origin, time_s, act

@@ -355,7 +355,7 @@ class OwnWords:
         """
         if statement.act.kind != EPOCH_KIND:
             return self._ground.roster_of(state)
-        signed = epoch_roster(statement.act.body)
+        signed = epoch_roster(statement.act.body, self._ground.roster_of(state))
         roster = check_successor(self._ground.roster_of(state), signed)
         if state.origin not in roster.origins:
             raise RefusedError(f"version {roster.version} closes this log", code="bad-epoch")

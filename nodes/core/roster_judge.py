@@ -31,6 +31,7 @@ from ledger.roster_acts import (
     roster_object,
 )
 from ledger.roster_chain import RosterChain, check_follows, governance_quorum
+from ledger.roster_change import check_fits
 from ledger.roster_fields import Pin
 from ledger.signed_roster import SignedRoster, signed_message
 from ledger.statement import Statement, UnverifiedStatement, decode_statement
@@ -102,7 +103,7 @@ class RosterJudge:
         act = statement.act
         kept = self._own(statement.subject)
         if act.kind == PROPOSE_KIND:
-            proposal = Proposal.decode(act.body)
+            proposal = Proposal.decode(act.body, self._roster)
             new = Roster.decode(proposal.body)
             self._check_subject(statement.subject, new.version)
             self._check_proposal(proposal, new, kept)
@@ -136,7 +137,7 @@ class RosterJudge:
     def _check_proposal(self, proposal: Proposal, new: Roster, kept: Mapping[str, Any]) -> None:
         """Check that a region may propose a version now.
 
-        1. It may follow the version in force.
+        1. It may follow the version in force, and fits into an entry of each log.
         2. The round is the region's, and it has proposed nothing in it.
         3. q_m stalls opened the round, and the highest proposal that they signed is repeated.
         4. Joiners' signatures hold.
@@ -145,6 +146,7 @@ class RosterJudge:
         """
         check_follows(self._roster, new)  # (1)
         self._chain.check_keys(new)
+        check_fits(self._roster, new)
         if proposer_of(self._roster, proposal.round) != self._region:  # (2)
             raise RefusedError(
                 f"round {proposal.round} is that of {proposer_of(self._roster, proposal.round)}",
@@ -248,7 +250,7 @@ class RosterJudge:
             raise RefusedError(
                 f"no such proposal is seen in round {approval.round}", code="not-proposed"
             )
-        return read_proposal(self._reader, origin, found[0])
+        return read_proposal(self._reader, origin, found[0], self._roster)
 
     def check_near(self, statement: Statement | UnverifiedStatement) -> None:
         """Check, of a word that may stand, what it says of logs that only its region's node holds.
@@ -323,12 +325,12 @@ class RosterJudge:
         verify(key, replace(stall).message(self._roster.network), stall.signature)
 
 
-def read_proposal(reader: Reader, origin: str, index: int) -> Proposal:
-    """Return the proposal that stands at a place, as its row says."""
+def read_proposal(reader: Reader, origin: str, index: int, before: Roster) -> Proposal:
+    """Return the proposal that stands at a place, as its row says; ``before`` was in force."""
     found = reader.entries(origin, index, index + 1)
     if not found:
         raise RefusedError("the proposal is not stored yet", code="not-proposed")
-    return Proposal.decode(decode_statement(found[0]).act.body)
+    return Proposal.decode(decode_statement(found[0]).act.body, before)
 
 
 def assemble(rosters: Rosters, row: Row, reader: Reader) -> bytes:
@@ -349,7 +351,7 @@ def assemble(rosters: Rosters, row: Row, reader: Reader) -> bytes:
     for proposed, signed_by in signatures.items():
         if proposed not in places or len(signed_by) < governance_quorum(roster):
             continue
-        proposal = read_proposal(reader, *places[proposed])
+        proposal = read_proposal(reader, *places[proposed], roster)
         pairs = sorted((signed_by | dict(proposal.signatures)).items())
         signed = SignedRoster(proposal.body, proposal.round, tuple(pairs)).encode()
         try:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ledger import roster_change
+from ledger.roster import Roster
 from simulator.plan import Happening, Plan
 from simulator.run import Outcome, run
 from simulator.trace import Burnt, Ruled
@@ -17,7 +19,19 @@ def world(*script: Happening, **fields: object) -> Outcome:
     return outcome
 
 
-def test_a_region_joins_and_another_rotates_its_keys_under_faults() -> None:
+def test_a_region_joins_and_another_rotates_its_keys_under_faults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both versions are written as changes, as those of a hundred members are."""
+    monkeypatch.setattr("ledger.roster_change.ROSTER_BYTES_MAX", 1_500)
+    read: list[int] = []
+    derive = roster_change.apply_change
+
+    def spy(before: Roster, data: bytes) -> bytes:
+        read.append(before.version + 1)
+        return derive(before, data)
+
+    monkeypatch.setattr("ledger.roster_change.apply_change", spy)
     outcome = world(
         Happening(at_s=10, do="keys rotated", region="510000", value=1.0),
         seed=7,
@@ -26,6 +40,7 @@ def test_a_region_joins_and_another_rotates_its_keys_under_faults() -> None:
     )
     assert outcome.counts["in force: region joins"] == 1
     assert outcome.counts["in force: keys rotated"] == 1
+    assert set(read) == {2, 3}
     assert len(outcome.sizes) == 4
     assert min(outcome.sizes.values()) > 20
 

@@ -57,6 +57,7 @@ from ledger.roster_acts import (
     sign_proposal,
     sign_stall,
 )
+from ledger.roster_change import change_of
 from ledger.roster_fields import Closing, Constants, Pin
 from ledger.roster_policy import tlog_policy
 from ledger.signed_roster import SignedRoster, sign_roster
@@ -389,6 +390,15 @@ class Example:
             "proof": proof.hex(),
         }
 
+    def change(self) -> dict[str, Any]:
+        """The version that Guangxi joins with, as what it changes of the genesis."""
+        six = self.chain()[1]
+        return {
+            "before": self.roster.encode().hex(),
+            "change": change_of(self.roster, six).hex(),
+            "sha256": six.sha256.hex(),
+        }
+
     def crossed(self) -> Bundle:
         """The bundle once Sichuan's log is closed, known by its cut alone."""
         rosters = tuple(signed(made).encode() for made in self.chain())
@@ -584,6 +594,7 @@ class Example:
                 "genesis": self.roster.sha256.hex(),
             },
             "key-proof": self.proven_key(),
+            "roster-change": self.change(),
             "roster-acts": self.steps(),
             "loss": self.loss(),
             "vault": vault_vector(),
