@@ -86,7 +86,10 @@ def test_the_vectors_of_what_members_say_of_a_version_read_back() -> None:
         name: decode_statement(bytes.fromhex(kept[name])).act.body
         for name in ("propose", "approve", "stall")
     }
-    proposal, approval = Proposal.decode(acts["propose"], Example().roster), Approval.decode(acts["approve"])
+    proposal, approval = (
+        Proposal.decode(acts["propose"], EXAMPLE.roster),
+        Approval.decode(acts["approve"]),
+    )
     assert proposal.sha256.hex() == approval.sha256.hex() == kept["sha256"]
     assert [region for region, _ in proposal.signatures] == [GUANGXI]
     stall = Stall.decode(acts["stall"])
