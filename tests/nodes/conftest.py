@@ -1,15 +1,33 @@
 """What several files of tests share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from sqlalchemy import Engine
 
+from nodes.adapters import keystore
 from nodes.adapters.network import Founded, found_network, southwest_five
 from nodes.store.engine import open_sqlite, open_store
 from tests.nodes.folders import NOW_S
 from tests.nodes.postgres import Cluster
 from tests.nodes.postgres import cluster as running_cluster
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _folder_keys() -> Iterator[None]:
+    """Derive the key of each folder once: scrypt is slow on purpose, and nodes start often here."""
+    known: dict[tuple[bytes, object, object], bytes] = {}
+    derive = keystore._derive
+
+    def derive_once(secret: bytes, header: Mapping[str, object]) -> bytes:
+        at = secret, header["salt"], header["n"]
+        if at not in known:
+            known[at] = derive(secret, header)
+        return known[at]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keystore, "_derive", derive_once)
+        yield
 
 
 @pytest.fixture(scope="session")
