@@ -24,10 +24,11 @@ from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from ledger.errors import LedgerError, MalformedError
-from seals.documents import BEIJING, EVIDENCE_NAME, PAGE_MM, Face, Faces, LaidOut, Sheet, Text
+from seals.documents import BEIJING, EVIDENCE_NAME
 from seals.drawing import Font
 from seals.report import Report, Step
 from seals.ses import decode_signature
+from seals.sheets import PAGE_MM, Face, Faces, LaidOut, Sheet, Text
 from seals.sm2 import OID_SIGN, OID_SM3, SM2, sm3
 from seals.trust import Trust
 from seals.verify import verify_signature

@@ -41,10 +41,11 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from ledger.errors import LedgerError, MalformedError, UnavailableError
-from seals.documents import EVIDENCE_NAME, PAGE_MM, Face, Faces, LaidOut
+from seals.documents import EVIDENCE_NAME
 from seals.drawing import POINTS_PER_MM
 from seals.report import Outcome, Report, Step
 from seals.ses import decode_signature
+from seals.sheets import PAGE_MM, Face, Faces, LaidOut
 from seals.sm2 import SM2, sm3
 from seals.trust import Trust
 from seals.verify import verify_signature

@@ -16,9 +16,10 @@ from ledger.errors import RefusedError
 from nodes.adapters.seal_store import HeldSeal, PaperKey, SealKey
 from nodes.adapters.timestamp_http import NO_STAMPS, Stamps
 from seals import ofd, pdf
-from seals.documents import CaseResult, Faces, Facts, LaidOut, Proof, compose, lay_out
+from seals.documents import CaseResult, Facts, Proof, compose
 from seals.drawing import Drawing, Font, draw_round_seal
 from seals.ses import decode_signature
+from seals.sheets import Faces, LaidOut, lay_out
 from seals.signing import make_signature
 from seals.sm2 import sm3
 

@@ -14,7 +14,7 @@ from nodes.adapters.seal_store import SealStore
 from nodes.adapters.timestamp_http import Stamping
 
 if TYPE_CHECKING:
-    from seals.documents import LaidOut
+    from seals.sheets import LaidOut
 
 DRAFTS_MAX: Final = 64
 """Held in memory, drawn; the others lie on disk, and are laid out again when they are asked for."""

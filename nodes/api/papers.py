@@ -45,7 +45,8 @@ from seals.usage import UseStage, check_use, needs_of, use_stage
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from seals.documents import Facts, LaidOut, Material
+    from seals.documents import Facts, Material
+    from seals.sheets import LaidOut
 
 FORMATS: Final = ("pdf", "ofd")
 PURPOSES: Final = {"receipt": "受理凭证", "notice": "一次性告知书", "result": "办理结果通知书"}

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
-from seals import documents, ofd, pdf
+from seals import documents, ofd, pdf, sheets
 from seals.drawing import Drawing, Font, draw_round_seal
 from seals.signing import make_signature
 from tests.seals.office import NOW_S, OFFICE, SEAL, key
@@ -21,8 +21,8 @@ LINK = "https://ledger.example/p/8f3k2m"
 
 
 @cache
-def faces() -> documents.Faces:
-    return documents.Faces(
+def faces() -> sheets.Faces:
+    return sheets.Faces(
         Font(pylopdf_fonts_zh_cn.serif_path().read_bytes(), name="ShouxinSong"),
         Font(pylopdf_fonts_zh_cn.sans_path().read_bytes(), name="ShouxinHei"),
     )
@@ -69,8 +69,8 @@ PROOF = documents.Proof(LINK, BUNDLE)
 
 
 @cache
-def laid(facts: documents.Facts = RECEIPT) -> documents.LaidOut:
-    return documents.lay_out(documents.compose(facts), PROOF, picture(), faces())
+def laid(facts: documents.Facts = RECEIPT) -> sheets.LaidOut:
+    return sheets.lay_out(documents.compose(facts), PROOF, picture(), faces())
 
 
 class Paperkey:

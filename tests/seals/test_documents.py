@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from ledger.errors import MalformedError
 from seals import documents
 from seals.documents import Proof, compose, decode_code, encode_code, show_day, show_time
+from seals.sheets import LaidOut
 from tests.seals.papers import BUNDLE, LINK, MATERIALS, NOTICE, PROOF, RECEIPT, RESULT, faces, laid
 
 
-def text_of(paper: documents.LaidOut) -> str:
+def text_of(paper: LaidOut) -> str:
     return "".join(text.text for sheet in paper.sheets for text in sheet.texts)
 
 
