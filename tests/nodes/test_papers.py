@@ -21,7 +21,7 @@ from nodes.adapters import press
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.timestamp_http import Stamping
 from nodes.adapters.trust_files import load_trust
-from nodes.api import papers
+from nodes.api import paper_facts
 from nodes.cli.main import main
 from nodes.cli.seal import check
 from seals import ofd, pdf, timestamp
@@ -315,5 +315,5 @@ def test_without_the_optional_part_the_refusal_names_it(
     monkeypatch.setitem(sys.modules, "nodes.adapters.press", None)
     monkeypatch.delattr(nodes.adapters, "press", raising=False)
     with pytest.raises(UnavailableError) as caught:
-        papers.press()
+        paper_facts.press()
     assert caught.value.code == "no-documents"

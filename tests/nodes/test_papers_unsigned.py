@@ -15,7 +15,7 @@ from ledger.errors import (
 )
 from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey
 from nodes.adapters.trust_files import load_trust
-from nodes.api import papers
+from nodes.api import paper_facts, papers
 from seals.certificate import decode_certificate
 from seals.report import Verdict
 from seals.sm2 import USER_ID, sm3
@@ -185,7 +185,8 @@ def test_a_key_that_is_not_the_issued_seal_s_and_an_officer_who_left_sign_nothin
     office.act("", "party.suspend", gone, {"reason": "离任"})
     with pytest.MonkeyPatch.context() as patch:
         held = office.store.load(wrong).certificate
-        patch.setattr(papers, "_seal_row", _with_certificate(held))
+        for module in (papers, paper_facts):
+            patch.setattr(module, "seal_row", _with_certificate(held))
         with pytest.raises(RefusedError) as caught:
             office.draw(gone, seal=wrong, officer=gone)
     assert caught.value.code == "officer-not-live"
@@ -193,12 +194,12 @@ def test_a_key_that_is_not_the_issued_seal_s_and_an_officer_who_left_sign_nothin
 
 
 def _with_certificate(held: bytes) -> Any:
-    real = papers._seal_row
+    real = paper_facts.seal_row
 
     def row(*given: Any) -> Any:
         found = real(*given)
         state = {**found.state, "cert": hashlib.sha256(held).digest()}
-        return dataclasses.replace(found, state=state)
+        return found._replace(state=state)
 
     return row
 
