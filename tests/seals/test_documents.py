@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import MalformedError
-from seals import documents
+from seals import documents, sheets
 from seals.documents import Proof, compose, decode_code, encode_code, show_day, show_time
 from seals.sheets import LaidOut
 from tests.seals.papers import BUNDLE, LINK, MATERIALS, NOTICE, PROOF, RECEIPT, RESULT, faces, laid
@@ -94,7 +94,7 @@ def test_the_seal_and_the_code_stand_on_the_last_sheet_within_it() -> None:
 
 @given(st.text(st.sampled_from("政务服务，。（）《》abc123 -/"), max_size=120))
 def test_lines_lose_nothing_and_fit_their_room(text: str) -> None:
-    setter = documents._Setter(faces())
+    setter = sheets._Setter(faces())
     lines = setter._wrapped(text, 3.9, "serif", 40.0)
     assert "".join("".join(lines).split()) == "".join(text.split())
     for line in lines:
@@ -102,7 +102,7 @@ def test_lines_lose_nothing_and_fit_their_room(text: str) -> None:
 
 
 def test_no_line_begins_with_a_closing_mark() -> None:
-    setter = documents._Setter(faces())
+    setter = sheets._Setter(faces())
     for room in range(20, 60):
         lines = setter._wrapped(
             "依法需要勘验、评审、听证等程序的，所需时间不计。" * 3, 3.9, "serif", room
