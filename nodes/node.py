@@ -5,15 +5,13 @@ only then do replies and requests leave. A crash in between loses answers, and t
 again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, Engine, RootTransaction
+from sqlalchemy import Connection, RootTransaction
 
-from ledger.checkpoint import Checkpoint
 from ledger.errors import (
     ConflictError,
     FatalError,
@@ -23,55 +21,34 @@ from ledger.errors import (
 )
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import Kinds
-from ledger.note import Note, VerifierKey
-from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
-from ledger.suites import SM2_SM3, CheckSM2, no_sm2
-from ledger.tiles import frontier_from_edge
+from ledger.suites import SM2_SM3, no_sm2
 from nodes.core import succession
-from nodes.core.batch import Means, Report
-from nodes.core.candidate import ForeignWitness, Quorums
-from nodes.core.copies import read_edge
-from nodes.core.duties import DUTIES, Duties
+from nodes.core.batch import Report
 from nodes.core.effects import Effects
-from nodes.core.follower import Follower
 from nodes.core.governed import governed
-from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
-from nodes.core.log_state import LogState
-from nodes.core.network import Network
-from nodes.core.notes import SignedHead, open_head, second_note, sign_head
-from nodes.core.projection import Projection
 from nodes.core.ready import (
-    AppendEntries,
     Asked,
     Compose,
     Event,
     Freeze,
     PeerCalled,
     PeerRequest,
-    PutFacts,
     PutMemory,
-    PutNote,
     Register,
     Reply,
     Salvage,
-    Write,
 )
-from nodes.core.recovery import REBUILDING, check_all, decide_start
-from nodes.core.rosters import Rosters, are_named, memory_name, own_keys, recalled
-from nodes.core.sequencer import HELD, Head, Sequencer
-from nodes.core.settlement import Settlement
-from nodes.core.sight import Sight
-from nodes.core.views import Shelf, counted, due_for_uses
-from nodes.core.withheld import Withheld
-from nodes.ports import Clock, Fence, FenceMark, Officers, RoleKeys
-from nodes.snapshot import LogStatus, Place, Snapshot, State, Touched, known_note, log_status
-from nodes.store import closings, entries, notes, peers
-from nodes.store.apply import apply
-from nodes.store.engine import Writing, check_undone, driver_errors, trouble
-from nodes.store.entries import LogIDs
+from nodes.core.rosters import Rosters, are_named, memory_name
+from nodes.core.views import counted, due_for_uses
+from nodes.loaded import Ports
+from nodes.ports import RoleKeys
+from nodes.snapshot import LogStatus, Snapshot, known_note, log_status
+from nodes.standing import Standing
+from nodes.store import notes
+from nodes.store.engine import check_undone, trouble
 from nodes.store.reader import StoreReader
 from nodes.store.upgrades import upgrade
 
@@ -85,21 +62,6 @@ ASKING_MS_MAX: Final = 1_500
 """How long after its start a node waits for its witnesses' word before it writes."""
 HELD_MAX: Final = 4_096
 """Acts that wait meanwhile; more are told to come again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """The world, as one node sees it."""
-
-    clock: Clock
-    fence: Fence
-    keys: RoleKeys
-    officers: Officers
-    engine: Engine
-    sm2: CheckSM2 = no_sm2
-    more_keys: Callable[[], tuple[RoleKeys, ...]] = tuple
-    """Returns keys of the same region of before and to come: at a change of keys, both sign for a
-    time. Asked again for each version, so that keys made meanwhile are found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,61 +111,8 @@ def build(
     return Node(settings, chain, ports, kinds)
 
 
-class Node:
-    """The node's single step. Not for several threads at once; only ``snapshot`` is.
-
-    Invariant: everything in memory is what the store holds; a step that fails throws memory away.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        chain: RosterChain,
-        ports: Ports,
-        kinds: Kinds,
-    ) -> None:
-        self._settings = settings
-        self._chain = chain
-        self._ports = ports
-        self._kinds = kinds
-        self._rosters = Rosters(chain)
-        self._own = self._rosters.home_of(settings.region)
-        self._foreign = [
-            ForeignWitness(name, VerifierKey.decode(vkey))
-            for name, vkey in sorted(settings.foreign_witnesses.items())
-        ]
-        self._request_ids = count(1)
-        self._ids = LogIDs()
-        self._state: State = "serving"
-        self._detail = ""
-        self._is_loaded = True
-        self._is_to_close = False
-        self._has_changed = False
-        self._is_on_roster = True
-        """Whether new approvals may make the next version whole."""
-        self._is_to_govern = True
-        """Whether more logs may have to be followed for the roster's sake."""
-        self._asking_until_ms: int | None = None
-        self._held: tuple[Asked, ...] = ()
-        self._within_sight: Shelf | None = None
-        """What the memory before a version relied on; committed, and not taken over yet."""
-        self._wrote = False
-        self._commit = 0
-        self._origins: frozenset[str] = frozenset()
-        self._stored: dict[str, int] = {}
-        """How many entries of each log are here, of those of which there are any."""
-        self._writing = Writing(ports.engine)
-        self._sequenced_ms = 0
-        """When entries were last appended to our own log."""
-        self._is_paced = False
-        """Whether what is owed waits for acts to go along with."""
-        self._touched = Touched()
-        self._written: list[Place] = []
-        """What this step gives new rows to."""
-        self._owes_requests = False
-        """Whether the last step has left what is due to peers to the next one."""
-        self._errors = driver_errors(ports.engine)
-        self.snapshot = Snapshot()
+class Node(Standing):
+    """The node's single step. Not for several threads at once; only ``snapshot`` is."""
 
     # ---- start ----------------------------------------------------------------------------------
 
@@ -238,251 +147,6 @@ class Node:
         self._load(connection, now_ms)
         detail = "another process of this region writes"
         self.snapshot = replace(self._snapshot(), state="standby", detail=detail)
-
-    def _load(self, connection: Connection, now_ms: int) -> None:
-        """Make everything in memory anew from what is committed."""
-        settings = self._settings
-        self._touched = self._touched.all()
-        self._ids.forget()
-        reader = StoreReader(connection, self._ids)
-        self._commit = notes.load_commit(connection)
-        sizes = entries.load_sizes(connection)
-        self._memory = notes.load_memory(connection)
-        chain = recalled(self._chain, self._memory)
-        in_force: dict[str, int] = {}
-        self._rosters = rosters = Rosters(chain, in_force)
-        self._own = rosters.home_of(settings.region)
-        closed = rosters.newest.closed
-        self._is_to_close = bool(closed) and not closings.are_known(connection, self._ids, closed)
-        self._origins = frozenset(chain.origins())
-        # Beyond its cut a closed log is void.
-        cut = {origin: min(sizes.get(origin, 0), it.size) for origin, it in closed.items()}
-        self._stored = {
-            origin: size
-            for origin, size in {**sizes, **cut}.items()
-            if size and origin in self._origins
-        }
-        self._sight = Sight(settings.limits.facts_cached_max)
-        self._projection = Projection(
-            Ground(
-                rosters,
-                self._kinds,
-                self._sight,
-                self._state_of,
-                sm2=self._ports.sm2,
-                is_near=rosters.near(settings.region).__contains__,
-            )
-        )
-        self._follower = Follower(self._projection, settings.limits)
-        for origin, (size, state) in notes.load_projections(connection).items():
-            if origin in self._origins:
-                loaded = self._projection.load_state(origin, size, state, reader)
-                self._follower.states[origin] = loaded
-                in_force[origin] = loaded.version
-        held = (self._ports.keys, *self._ports.more_keys())
-        by_version: dict[int, RoleKeys | None] = {}
-
-        def keys(roster: Roster) -> RoleKeys | None:
-            if roster.version not in by_version:
-                by_version[roster.version] = own_keys(roster, settings.region, held)
-            return by_version[roster.version]
-
-        means = Means(
-            region=settings.region,
-            origin=self._own,
-            projection=self._projection,
-            sight=self._sight,
-            keys=keys,
-            officers=self._ports.officers,
-            limits=settings.limits,
-        )
-        self._means = means
-        self._is_own_ready = False
-        self._is_on_roster = self._is_to_govern = True
-        self._sequencer = Sequencer(means)
-        self._network = Network(
-            rosters=rosters,
-            region=settings.region,
-            held=held,
-            asked=self._asked,
-            state=peers.load_state(connection, self._ids, self._own),
-            foreign=self._foreign,
-            next_id=self._request_ids.__next__,
-        )
-        if self._state != "serving":
-            self._network.halt(self._state)
-        self._duties = Duties(
-            self._own,
-            self._memory.get(DUTIES, b""),
-            settings.limits.duties_max,
-            rosters.newest.closed,
-        )
-        self._shelf = Shelf()
-        self._viewed = 0
-        self._take_over(reader)
-        self._settlement = Settlement(self._own, rosters.newest.closed)
-        self._has_not_followed = True
-        self._withheld = Withheld(
-            rosters.newest.constants.staleness_s, chain.origins(), rosters.newest.closed
-        )
-        self._wanted_fresh: dict[str, int] = {}
-        self._published = self._load_published(connection)
-        self._take_own(reader, now_ms)
-
-    def _take_over(self, reader: StoreReader) -> None:
-        """Keep within sight what was there before a version came.
-
-        A note that is newer, but not judged or not stored yet, must not take its place: what people
-        were told a moment ago they may rely on.
-        """
-        before = self._within_sight
-        if self._is_to_close:
-            return  # all of this is done again once that is done
-        self._within_sight = None
-        for origin, known in {} if before is None else before.notes.items():
-            viewed = self._follower.states.get(origin)
-            if viewed is None or not self._shelf.is_better(origin, known, viewed.size):
-                continue
-            whole = counted(known, viewed, self._projection)
-            if (
-                whole is not None
-                and self._projection.ground.root(origin, known.size, reader) == known.root
-            ):
-                self._shelf.put(origin, whole)
-
-    def _close_logs(self, connection: Connection, now_ms: int) -> None:
-        """Take over what a new version of the roster closes, before anything else is done.
-
-        A transaction of its own: half done it is begun again, and nothing is shown before its end.
-        """
-        connection.rollback()
-        with connection.begin():
-            closings.close(connection, self._ids, self._rosters.newest.closed)
-        self._load(connection, now_ms)
-
-    def _load_published(self, connection: Connection) -> SignedHead | None:
-        """Return our newest published note, with the log's own line alone; None before the first.
-
-        Raises:
-            LedgerError: What is stored as our note is none of ours.
-        """
-        found = notes.load_newest_note(connection, self._ids, self._own)
-        return None if found is None else open_head(found[1], self._rosters, is_ours=True)[0]
-
-    def _take_own(self, reader: StoreReader, now_ms: int) -> None:
-        """Let the sequencer have our own log, once all of it is judged and published.
-
-        Entries that came back from mirrors are judged first, like anyone's.
-        """
-        size = self._stored.get(self._own, 0)
-        state = self._follower.states.get(self._own)
-        published = self._published
-        if (0 if state is None else state.size) != size:
-            return
-        signed = published
-        held = self._memory.get(HELD)
-        if state is not None and state.open_epoch is not None and held:
-            # What is held back until the epoch's note has its quorums was signed all the same.
-            later, _ = open_head(held, self._rosters, is_ours=True)
-            if published is not None and later.checkpoint.size > published.checkpoint.size:
-                signed = later
-        if size and (signed is None or signed.checkpoint.size != size):
-            return
-        if state is None:
-            state = self._projection.new_state(self._own)
-        self._follower.states[self._own] = state
-        try:
-            edge = read_edge(self._own, size, reader)
-        except MalformedError:
-            return  # altered tiles, which the check at the start names
-        head = Head(size, edge, frontier_from_edge(size, edge), published, signed)
-        self._sequencer.load(head, state, now_ms)
-        self._is_own_ready = True
-
-    def _asked(self, size: int) -> Quorums:
-        """Return what a checkpoint of our own log of a size needs, as far as that is judged."""
-        state = self._state_of(self._own)
-        if state is None:
-            return Quorums((self._rosters.at(self._rosters.version_of(self._own)),), is_epoch=False)
-        counting = state.counting(size)
-        if counting is None:
-            return Quorums((self._rosters.at(state.version),), is_epoch=False)
-        roster = self._rosters.at(counting.version)
-        before = self._projection.ground.before_of(self._own, counting)
-        rosters = (roster,) if before is None else (before, roster)
-        return Quorums(rosters, is_epoch=counting.before is not None)
-
-    def _check_store(self, reader: StoreReader) -> None:
-        """Hash every stored log again, up to the root that was signed for it.
-
-        What is altered is found before anything is signed; ``shouxin fsck`` names every place.
-        """
-        heads = {
-            origin: Checkpoint.decode(Note.decode(row.mirrored).text)
-            for origin, row in self._network.rows.items()
-            if row.mirrored
-        }
-        if self._published is not None:
-            heads[self._own] = self._published.checkpoint
-        for origin, closing in self._rosters.newest.closed.items():
-            # What was signed beyond the cut is void; what lacks below it is fetched like anything.
-            heads.pop(origin, None)
-            if self._stored.get(origin, 0) >= closing.size > 0:
-                heads[origin] = Checkpoint(origin, closing.size, closing.root)
-        for origin, head in heads.items():
-            if (stored := self._stored.get(origin, 0)) < head.size:
-                where = f"{stored} of {head.size} entries are there"
-            else:
-                where = self._damage(origin, head, reader)
-                if not where:
-                    continue
-            self._halt("behind-fence", f"{origin}: {where}")
-            return
-
-    def _damage(self, origin: str, head: Checkpoint, reader: StoreReader) -> str:
-        """Return what is altered in a stored log; empty where nothing is."""
-        try:
-            damage = next(check_all(origin, head.size, head.root, reader), None)
-        except self._errors as error:
-            return f"it cannot be read, {error}"
-        return "" if damage is None else f"{damage} is not what was stored"
-
-    def _check_fence(self, reader: StoreReader) -> None:
-        """Compare the store with the mark outside it (protocol.md section 6)."""
-        mark = self._ports.fence.load()
-        size = self._stored.get(self._own, 0)
-        is_gone = mark is not None and mark.size > 0 and not self._commit and not size
-        if mark is not None and (is_gone or self._memory.get(REBUILDING)):
-            self._halt("rebuilding", f"fetching {mark.size} entries back")
-            self._is_own_ready = False
-            self._network.begin_rebuild(mark, reader, size)
-            return
-        root = EMPTY_ROOT if self._published is None else self._published.checkpoint.root
-        found = decide_start(mark, self._commit, self._own, size, root, reader)
-        if found.state != "serving":
-            self._halt(found.state, found.why)
-        elif found.move_fence:
-            self._ports.fence.store(self._mark())
-
-    def _rebuild_again(self, reader: StoreReader) -> None:
-        """Go on with a rebuild after its memory was thrown away, also one that had just ended.
-
-        What was not committed did not happen, and the store says that the rebuild has not ended.
-        """
-        if self._state == "serving" and self._memory.get(REBUILDING):
-            self._halt("rebuilding", "going on with what was fetched back")
-        if self._state != "rebuilding":
-            return
-        mark = self._ports.fence.load()
-        if mark is None:
-            self._halt("behind-fence", "there is no fence")
-            return
-        self._is_own_ready = False
-        self._network.begin_rebuild(mark, reader, self._stored.get(self._own, 0))
-
-    def _halt(self, state: State, detail: str) -> None:
-        self._state, self._detail = state, detail
-        self._network.halt(state)
 
     # ---- one step -------------------------------------------------------------------------------
 
@@ -800,84 +464,7 @@ class Node:
                 self._wanted_fresh[origin] = not_before_s
                 self._network.want_fresh(origin, not_before_s)
 
-    # ---- getting back what is lost --------------------------------------------------------------
-
-    def _go_on_rebuilding(self, reader: StoreReader) -> None:
-        """Remember that a rebuild is under way; end its first half once all entries are here."""
-        if not self._memory.get(REBUILDING):
-            self._memory = {**self._memory, REBUILDING: b"\x01"}
-            self._write((PutMemory(REBUILDING, b"\x01"),))
-        rebuild = self._network.rebuild
-        if rebuild is None:
-            return
-        self._detail = rebuild.why
-        if not rebuild.is_done:
-            return
-        # What others signed for is back; who was witnessed and mirrored here is forgotten, so these
-        # two keys rest. The note is the one we gave before: the same text, signed alike.
-        head = rebuild.target
-        keys = self._means.keys_of(self._rosters.newest)
-        self._published = signed = sign_head(head, keys.log, keys.log_pq)
-        self._write(
-            (
-                PutNote(self._own, head.size, signed.note, finished=False),
-                *second_note(signed),
-                self._network.heads.rest("the database was lost"),
-            )
-        )
-        self._network.rebuild = None
-        self._network.heads.halted = ""
-        self._network.publish(head, signed.note, signed.post_quantum)
-        self._network.check_claim(reader, head.size)
-        if self._network.halted:
-            self._halt("behind-witnesses", "others hold a note of ours beyond what they gave back")
-        else:
-            self._detail = "judging the entries that came back"
-
-    def _end_rebuilding(self, reader: StoreReader, now_ms: int) -> None:
-        """Serve again, once all of our own log is judged."""
-        if not self._is_own_ready:
-            self._take_own(reader, now_ms)
-        if not self._is_own_ready:
-            return
-        mark = self._ports.fence.load()
-        self._state, self._detail = "serving", ""
-        self._memory = {**self._memory, REBUILDING: b""}
-        self._write((PutMemory(REBUILDING, b""),))
-        if mark is not None and mark.commit > self._commit:
-            # Numbers go on where the lost database had come to, so that the fence never goes back.
-            notes.count_commit(self._connection, self._commit, mark.commit)
-            self._commit = mark.commit
-
     # ---- small parts ----------------------------------------------------------------------------
-
-    def _write(self, writes: Iterable[Write]) -> None:
-        """Carry writes out in the open transaction."""
-        pending = tuple(writes)
-        if not pending:
-            return
-        self._wrote = True
-        apply(self._connection, self._ids, pending)
-        for write in pending:
-            if isinstance(write, AppendEntries) and write.origin in self._origins:
-                self._stored[write.origin] = write.start + len(write.entries)
-            elif isinstance(write, PutFacts):
-                self._written += [(fact.origin, fact.object) for fact in write.facts]
-
-    def _state_of(self, origin: str) -> LogState | None:
-        if origin == self._own and self._is_own_ready:
-            return self._sequencer.state
-        return self._follower.states.get(origin)
-
-    def _judged_size(self, origin: str) -> int:
-        state = self._state_of(origin)
-        return 0 if state is None else state.size
-
-    def _mark(self) -> FenceMark:
-        published = self._published
-        if published is None:
-            return FenceMark(self._commit, 0, EMPTY_ROOT)
-        return FenceMark(self._commit, published.checkpoint.size, published.checkpoint.root)
 
     def _wake_at_ms(self, network_ms: int | None, now_ms: int) -> int | None:
         stored = {origin: size for origin, size in self._stored.items() if origin != self._own}
@@ -908,11 +495,6 @@ class Node:
             if isinstance(event, Asked | PeerCalled)
         )
         return Outbox(replies, (), now_ms + RETRY_MS)
-
-    @property
-    def _is_closed(self) -> bool:
-        """Whether the roster has closed the log that this node writes, and none goes on from it."""
-        return self._own in self._rosters.newest.closed
 
     @property
     def _hindrance(self) -> str:

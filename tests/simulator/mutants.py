@@ -24,6 +24,7 @@ from ledger.errors import FatalError
 from ledger.kind import Change, Judgement
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
+from nodes import loaded, standing
 from nodes import node as nodes
 from nodes.core import (
     acts,
@@ -103,12 +104,12 @@ def _answer_before_commit(patch: Patch) -> None:
 
 
 def _row_not_kept(patch: Patch) -> None:
-    keep = nodes.apply
+    keep = loaded.apply
 
     def forgetful(connection: Any, ids: Any, writes: Any) -> None:
         keep(connection, ids, tuple(item for item in writes if not isinstance(item, AdvancePeer)))
 
-    patch.setattr(nodes, "apply", forgetful)
+    patch.setattr(loaded, "apply", forgetful)
 
 
 def _quorum_one_less(patch: Patch) -> None:
@@ -166,7 +167,7 @@ def _subtree_unchecked(patch: Patch) -> None:
 
 def _disk_believed(patch: Patch) -> None:
     serving = recovery.Start("serving", move_fence=False, why="")
-    patch.setattr(nodes, "decide_start", lambda *_given: serving)
+    patch.setattr(standing, "decide_start", lambda *_given: serving)
 
 
 def _panics_when_full(patch: Patch) -> None:
@@ -254,7 +255,7 @@ def _alarm_forgotten(patch: Patch) -> None:
 
 
 def _audit_never_hashes(patch: Patch) -> None:
-    patch.setattr(nodes, "check_all", lambda *_given: iter(()))
+    patch.setattr(standing, "check_all", lambda *_given: iter(()))
 
 
 def _views_without_quorum(patch: Patch) -> None:
