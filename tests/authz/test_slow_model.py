@@ -12,10 +12,23 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from tests.authz.bodies import without
 from tests.authz.slow.past import Act
-from tests.authz.slow.walk import THEMES, Both, all_steps, begun, step, walk
+from tests.authz.slow.steps import CLERK_T, KINDS, WINDOW_T
+from tests.authz.slow.walk import THEMES, Both, all_steps, begun, is_legal, step, walk
 from tests.authz.slow.ways import WAYS
 from tests.authz.slow.words import begins_a_word
+from tests.authz.test_decision import ask
+from tests.authz.world import (
+    CLERK,
+    CLERK_2,
+    CLERK_CQ,
+    ITEM,
+    OPEN_BODY,
+    WINDOW,
+    WINDOW_2,
+    WINDOW_CQ,
+)
 
 SEEDS_MAX = 6
 ACTS = 8
@@ -57,11 +70,42 @@ class Machine(RuleBasedStateMachine):
 
 
 Machine.TestCase.settings = settings(
-    max_examples=max(2, settings.default.max_examples // 50) if settings.default else 2,
+    max_examples=max(4, settings.default.max_examples // 25) if settings.default else 4,
     stateful_step_count=8,
     deadline=None,
 )
 TestTheJudgeAndTheSlowModelNeverDisagree = Machine.TestCase
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_check_answers_is_what_the_act_would_be_told(seed: int) -> None:
+    """Yes: the act stands on what the answer names. No: it stands on nothing that there is."""
+    random = Random(seed)  # noqa: S311 - a walk, no secret
+    theme = [it for it in KINDS if it.startswith(("grant.", "item.", "party.", "training."))]
+    both, answers = Both(), set[str]()
+    for _ in range(40):
+        step(both, random, theme)
+        for who, window in SEATS:
+            answer = ask(both.world, "intake", window=window, officer=who)
+            answers.add(answer.code)
+            stands = {
+                grant
+                for grant in (None, *both.past.names["grant"])
+                if is_legal(both.past, opening(both, who, window, grant))
+            }
+            assert (answer.allowed == "yes") == bool(stands), (answer, stands)
+            assert answer.allowed == "no" or answer.grant in stands
+    assert len(answers) > 3
+
+
+SEATS = ((CLERK, WINDOW), (CLERK_2, WINDOW_2), (CLERK_CQ, WINDOW_CQ), (CLERK_T, WINDOW_T))
+
+
+def opening(both: Both, who: str, window: str, grant: str | None) -> Act:
+    """A case opened at a window, under a grant or on its own competence."""
+    body = OPEN_BODY | {"window": window, "item_version": len(both.past.versions(ITEM))}
+    body = without(body, "grant") if grant is None else body | {"grant": grant}
+    return Act("case.open", who, f"{who[:6]}/case/asked", body, both.world.now_s)
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,11 @@ def is_its_turn(past: Past, act: Act) -> bool:
     return _is(past, act, side(past, act.name))
 
 
+def is_whose(past: Past, act: Act) -> bool:
+    """Whether a step is one of who would take it, whatever it says."""
+    return may_sign(past, act) and is_its_turn(past, act)
+
+
 # ---- what a step rests on -----------------------------------------------------------------------
 
 HELD: Final[Mapping[str, str]] = {
@@ -249,9 +254,8 @@ def is_step(past: Past, act: Act) -> bool:
     told = [_event(it) for it in past.of(act.name)]
     life, body = LIVES[type_of(act.name)], act.body
     legal = (
-        may_sign(past, act)
+        is_whose(past, act)
         and begins_a_word(life, [*told, _event(act)])
-        and is_its_turn(past, act)
         and ("version" not in body or body["version"] == len(told) + 1)
         and (act.kind not in HELD or is_held(past, act))
         and (act.kind not in KNOWN or is_known(past, body["case"], act.region))

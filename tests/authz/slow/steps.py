@@ -5,6 +5,7 @@ model to say.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from ledger.kind import Field, FieldType, Kind
 from ledger.schema import ANY_SUBJECT, OR, PARTY_SUBJECT
 from seals.kinds import KINDS as SEAL_KINDS
 from tests.authz.slow.cases import custody, opening
+from tests.authz.slow.lives import LIVES
 from tests.authz.slow.past import Act, Past, names, type_of
+from tests.authz.slow.records import is_whose
 from tests.authz.world import (
     CHIEF,
     CHONGQING,
@@ -119,10 +122,29 @@ class Draws:
     def by(self, kind: str, who: str, name: str) -> Act:
         return Act(kind, who, name, self.body(kind, who, name), self.now_s)
 
+    def near(self, act: Act) -> Iterator[Act]:
+        """Acts that differ from one in a single thing: by whom, on what, or in what they say."""
+        known = self.concerned(act.name) if self.past.of(act.name) else ()
+        yield replace(act, who=self.one_of(*known, *CAST))
+        others = self.known(type_of(act.name))
+        if others and self.chance(30):
+            yield replace(act, name=self.one_of(*others))
+        fields = [name for name in KINDS[act.kind].fields if name not in _ONE_IS_LIKE_ANOTHER]
+        other = self.body(act.kind, act.who, act.name)
+        for name in self.random.sample(fields, min(2, len(fields))):
+            if name in other:
+                yield replace(act, body={**act.body, name: other[name]})
+            elif name in act.body:
+                left = {field: it for field, it in act.body.items() if field != name}
+                yield replace(act, body=left)
+
     def acts(self, kind: str) -> Iterator[Act]:
         """Acts that fit wherever that can be told, one of each of the cast."""
         for who in self.random.sample(CAST, len(CAST)):
-            yield self.by(kind, who, self.name_for(KINDS[kind], who))
+            name = self.name_for(KINDS[kind], who)
+            if type_of(name) in LIVES and not is_whose(self.past, Act(kind, who, name, {})):
+                continue  # whatever it said
+            yield self.by(kind, who, name)
 
     def concerned(self, name: str) -> list[str]:
         """Who has to do with something: those of the units that it was made by or sent to."""
@@ -499,6 +521,10 @@ class Draws:
 
 
 _SELDOM: Final = 2
+_ONE_IS_LIKE_ANOTHER: Final = frozenset(
+    names("reason remark title evidence matter document_number address telephone hours cause")
+)
+"""Fields that no rule looks at."""
 _STOPS: Final = frozenset({"party.suspend", "party.retire", "item.withdraw"})
 _FIRST: Final = frozenset(
     names(

@@ -279,6 +279,7 @@ def walk(
     acts: int,
     reached: Reached,
     wanted: Collection[tuple[str, str, str]] | None = None,
+    near: bool = False,
 ) -> None:
     """Take so many acts in each theme, from the start each time; the more, the more kinds it has.
 
@@ -293,7 +294,7 @@ def walk(
         random = Random(f"slow/{seed}/{at}")  # noqa: S311 - a walk, no secret
         both = Both(reached)
         for _ in range(acts + acts * len(theme) // 6):
-            step(both, random, theme)
+            step(both, random, theme, near=near)
 
 
 def _kinds_of(steps: Collection[tuple[str, str, str]]) -> set[str]:
@@ -302,10 +303,12 @@ def _kinds_of(steps: Collection[tuple[str, str, str]]) -> set[str]:
     return named | {"case.note"} if named & {"act", "arrive", "open", "close"} else named
 
 
-def step(both: Both, random: Random, theme: Sequence[str] = _KIND_NAMES) -> None:
-    """Draw acts of a kind that was seldom taken until one is legal, and take it.
+def step(
+    both: Both, random: Random, theme: Sequence[str] = _KIND_NAMES, *, near: bool = True
+) -> None:
+    """Take a legal act, one that was seldom taken; before it, ask for another.
 
-    Of the illegal ones on the way the judge is asked about some.
+    With ``near``, for some that differ from it in one thing.
     """
     both.world.now_s += random.choice((0, 1, 1, 5, 300))
     draws = Draws(both.past, random, both.world.now_s, careful=True)
@@ -313,10 +316,15 @@ def step(both: Both, random: Random, theme: Sequence[str] = _KIND_NAMES) -> None
     kinds = [it for it in random.sample(among, min(8, len(among))) if draws.is_thinkable(it)][:5]
     if not kinds:
         return
-    _ask(both, Draws(both.past, random, both.world.now_s, careful=False).act(kinds[0]))
+    careless = Draws(both.past, random, both.world.now_s, careful=False)
     legal = [act for kind in kinds if (act := _legal(both.past, draws, kind)) is not None]
-    if legal:
-        _ask(both, min(legal, key=lambda it: _how_often(both, it)))
+    if not legal:
+        _ask(both, careless.act(kinds[0]))
+        return
+    act = min(legal, key=lambda it: _how_often(both, it))
+    for other in careless.near(act) if near else [careless.act(kinds[0])]:
+        _ask(both, other)
+    _ask(both, act)
 
 
 def _legal(past: Past, draws: Draws, kind: str) -> Act | None:
