@@ -10,7 +10,8 @@ and their part of the object map. The map is that of the acts that were signed.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import shake_128
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,9 @@ from authz import term
 from authz.calendar import DAY_S, day_of
 from authz.grant import index_object
 from authz.item import version_object
+from authz.party import key_object
 from authz.tally import NOBODY, Figure, tallies
+from ledger.keys import SigningKey
 from ledger.kind import Fact
 from loadtests.stage import YEAR_S, Desk, StageError
 from nodes.core.effects import Effects
@@ -90,6 +93,27 @@ class Crowd:
         """Return the name of a grant."""
         return f"{self.desk.region}/grant/s{number:06}"
 
+    def at(self, number: int) -> Desk:
+        """Return the window of a grant, with an officer of its own, as it uses that grant.
+
+        Numbers beyond the last grant begin again with the first.
+        """
+        number %= self.grants
+        window, grant = self.window(number), self.grant(number)
+        return replace(
+            self.desk,
+            window=window,
+            officer=self.officer(number),
+            key=_key(window),
+            item=self.item(number),
+            grant=grant,
+            acceptance_leaf=_leaf(grant),
+        )
+
+    def officer(self, number: int) -> str:
+        """Return the officer who sits at the window that a grant is for."""
+        return f"{self.desk.region}/officer/s{number % WINDOWS:04}"
+
     @property
     def first_day(self) -> int:
         """The day of the first case."""
@@ -103,7 +127,7 @@ def fill(path: Path, crowd: Crowd) -> None:
         create_schema(engine)
         ids = LogIDs()
         with engine.begin() as connection:
-            _put(connection, ids, crowd, _places(crowd), {})
+            _put(connection, ids, crowd, _places(crowd), {}, crowd.desk.acceptance_index - 1)
         for start in range(0, crowd.grants, CASES_A_COMMIT):
             with engine.begin() as connection:
                 _fill_grants(connection, ids, crowd, start)
@@ -117,14 +141,16 @@ def fill(path: Path, crowd: Crowd) -> None:
         engine.dispose()
 
 
-def _put(
-    connection: Connection, ids: LogIDs, crowd: Crowd, rows: Mapping[str, Row], moved: Row
+def _put(  # noqa: PLR0917 - a connection, and what is put there
+    connection: Connection,
+    ids: LogIDs,
+    crowd: Crowd,
+    rows: Mapping[str, Row],
+    moved: Row,
+    index: int,
 ) -> None:
     desk = crowd.desk
-    facts = [
-        Fact(desk.origin, name, desk.acceptance_index, _leaf(name), row)
-        for name, row in rows.items()
-    ]
+    facts = [Fact(desk.origin, name, index, _leaf(name), row) for name, row in rows.items()]
     insert_facts(connection, ids, facts)
     effects = Effects()
     for name, row in moved.items():
@@ -140,7 +166,14 @@ def _places(crowd: Crowd) -> dict[str, Row]:
     elsewhere = f"{desk.region}/department/s"
     rows: dict[str, Row] = {hall: {"live": True}, elsewhere: {"live": True}}
     for number in range(WINDOWS):
-        rows[crowd.window(number)] = {"dept": elsewhere, "hall": hall, "live": True}
+        window, officer = crowd.window(number), crowd.officer(number)
+        sits = {"dept": elsewhere, "hall": hall, "live": True}
+        rows[window] = sits
+        public = _key(window).public
+        name = key_object(desk.region, public)
+        roles = {"holder": "officer", "roles": ["receive"]}
+        rows[officer] = sits | roles | {"unit": window, "key": name}
+        rows[name] = {"live": True, "party": officer, "key": public}
     for number in range(0, crowd.grants, WINDOWS):
         item = crowd.item(number)
         rows[item] = {"v": 1, "dept": desk.department, "live": True}
@@ -172,7 +205,8 @@ def _fill_grants(connection: Connection, ids: LogIDs, crowd: Crowd, start: int) 
             "rights": RIGHTS,
         }
         rows[index_object(window, item)] = {"g": [[name, RIGHTS]]}
-    _put(connection, ids, crowd, rows, moved)
+    # Nothing else is said to be of that entry, which is what an act under the grant cites.
+    _put(connection, ids, crowd, rows, moved, crowd.desk.acceptance_index)
 
 
 def _fill_cases(connection: Connection, ids: LogIDs, crowd: Crowd, start: int) -> None:
@@ -252,6 +286,12 @@ def _acts(crowd: Crowd, number: int) -> Iterator[tuple[str, int, dict[str, Any]]
     yield "case.decide", time_s, row
     row = {**row, "unit": row["win"], "n": 2, "stage": "delivered"}
     yield "case.deliver", time_s + 2 * DAY_S, row
+
+
+# A thousandth of a second each, and every statement asks.
+@lru_cache(maxsize=WINDOWS)
+def _key(window: str) -> SigningKey:
+    return SigningKey.from_seed(_leaf(window))
 
 
 def _leaf(name: str) -> bytes:

@@ -7,20 +7,21 @@ put (``loadtests.crowd``), and take turns, since the machine's speed drifts.
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 from authz.calendar import day_of, day_text
-from ledger.encoding import encode
+from ledger.encoding import decode, encode
 from ledger.statement import Act, Statement, sign_statement
-from loadtests.crowd import Crowd, fill
+from loadtests.crowd import WINDOWS, Crowd, fill
 from loadtests.figure import Figure
 from loadtests.floors import Blast, blast, request_bytes
 from loadtests.half_load import half_load
 from loadtests.stage import Desk, Stage, StageError
 
 BATCH: Final = 100
-TURNS: Final = 40
+TURNS: Final = 24
 TURN_STATEMENTS: Final = 500
 WARMING_STATEMENTS: Final = 2_000
 CHECKS: Final = 4_000
@@ -29,6 +30,7 @@ CHECKS_KNOWN: Final = 200
 CHECK_CONNECTIONS: Final = 16
 TRACED_ACTS: Final = 40
 NUMBERS_FROM: Final = 5_000_000
+FEW_CASES: Final = 100
 
 
 def crowded(empty: Stage, full: Stage, desks: tuple[Desk, Desk], crowd: Crowd) -> Iterator[Figure]:
@@ -43,6 +45,9 @@ def crowded(empty: Stage, full: Stage, desks: tuple[Desk, Desk], crowd: Crowd) -
     full.start(region)
     full.wait(region)
     yield from _ingested(empty, full, desks)
+    size = int(empty.call(region, "GET", "/v1/status")["size"])
+    few = replace(crowd, desk=desks[0], grants=WINDOWS, cases=FEW_CASES, size=size)
+    yield from _varied(empty, full, few, crowd)
     yield from _checked(full, crowd)
     yield from _traced(full, crowd.desk)
     yield from _month(full, crowd)
@@ -51,40 +56,79 @@ def crowded(empty: Stage, full: Stage, desks: tuple[Desk, Desk], crowd: Crowd) -
 
 
 def _ingested(empty: Stage, full: Stage, desks: tuple[Desk, Desk]) -> Iterator[Figure]:
-    """Give the rate of batch ingest by CPU against that of the empty node, turn by turn.
-
-    A processor that others share runs at half its speed for seconds on end. So turns are short,
-    each node goes first in every other one, and the ratio is the median of the turns' own.
-    """
-    nodes = list(zip((empty, full), desks, strict=True))
-    number = NUMBERS_FROM
-    # What comes first warms code and caches.
-    for stage, desk in nodes:
-        _spent_us(stage, desk, number, WARMING_STATEMENTS)
-    number += WARMING_STATEMENTS
-    turns: list[tuple[float, float]] = []
-    for turn in range(TURNS):
-        order = (0, 1) if turn % 2 else (1, 0)
-        spent = {at: _spent_us(*nodes[at], number, TURN_STATEMENTS) for at in order}
-        turns.append((spent[0], spent[1]))
-        number += TURN_STATEMENTS
-    alone, crowded_ = (statistics.median(costs) for costs in zip(*turns, strict=True))
-    ratio = statistics.median(alone_us / full_us for alone_us, full_us in turns)
+    """Give the rate of batch ingest of one window, by CPU, against that of the empty node."""
+    alone, crowded_, ratio = compared(
+        _Taking(empty, lambda _number: desks[0]), _Taking(full, lambda _number: desks[1]), "c"
+    )
     yield Figure("crowd: batch ingest, CPU a statement", crowded_, "us", floors=alone)
     yield Figure("crowd: rate of batch ingest", ratio, "of empty", 0.9, least=True)
 
 
-def _spent_us(stage: Stage, desk: Desk, first: int, count: int) -> float:
-    """Return the node's CPU time for each of some cases that are opened."""
-    now_s = int(time.time())  # noqa: TID251 - the load comes from outside
-    made = [desk.open_case(f"c-{number}", now_s) for number in range(first, first + count)]
-    before_s = stage.cpu_s(desk.region)
-    _sent(stage, desk, made)
-    return (stage.cpu_s(desk.region) - before_s) * 1e6 / count
+def _varied(empty: Stage, full: Stage, few: Crowd, crowd: Crowd) -> Iterator[Figure]:
+    """Give the rate of batch ingest of all windows in turn, each case under another grant.
+
+    The other node has as many windows, and one grant for each.
+    """
+    region = crowd.desk.region
+    empty.stop(region)
+    fill(empty.folder / region / "data" / "node.db", few)
+    empty.start(region)
+    empty.wait(region)
+    alone, crowded_, ratio = compared(_Taking(empty, few.at), _Taking(full, crowd.at), "d")
+    name = "crowd: batch ingest under all grants in turn"
+    yield Figure(f"{name}, CPU a statement", crowded_, "us", floors=alone)
+    yield Figure(f"{name}, rate", ratio, f"of {few.grants} grants")
 
 
-def _sent(stage: Stage, desk: Desk, statements: Sequence[Statement]) -> None:
-    token = stage.tokens[desk.region]
+class Taking(Protocol):
+    """A node that takes statements in, as the comparison uses it."""
+
+    def spent_us(self, names: str, first: int, count: int) -> float:
+        """Return the CPU time for each of some cases that are opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """A node that takes cases in, each at the desk that its number stands for."""
+
+    stage: Stage
+    desk_at: Callable[[int], Desk]
+
+    def spent_us(self, names: str, first: int, count: int) -> float:
+        """Return the CPU time for each of some cases that are opened."""
+        now_s = int(time.time())  # noqa: TID251 - the load comes from outside
+        numbers = range(first, first + count)
+        made = [self.desk_at(it * 7_919).open_case(f"{names}-{it}", now_s) for it in numbers]
+        region = self.desk_at(0).region
+        before_s = self.stage.cpu_s(region)
+        _sent(self.stage, region, made)
+        return (self.stage.cpu_s(region) - before_s) * 1e6 / count
+
+
+def compared(alone: Taking, crowded_: Taking, names: str) -> tuple[float, float, float]:
+    """Return what a statement costs either node, and the rate of the second against the first.
+
+    A processor that others share runs at half its speed for seconds on end. So turns are short,
+    each node goes first in every other one, and the ratio is the median of the turns' own.
+    """
+    number = NUMBERS_FROM
+    # What comes first warms code and caches.
+    for node in (alone, crowded_):
+        node.spent_us(names, number, WARMING_STATEMENTS)
+    number += WARMING_STATEMENTS
+    turns: list[tuple[float, float]] = []
+    for turn in range(TURNS):
+        order = (alone, crowded_) if turn % 2 else (crowded_, alone)
+        first_us, second_us = (node.spent_us(names, number, TURN_STATEMENTS) for node in order)
+        turns.append((first_us, second_us) if turn % 2 else (second_us, first_us))
+        number += TURN_STATEMENTS
+    ratio = statistics.median(alone_us / crowded_us for alone_us, crowded_us in turns)
+    alone_us, crowded_us = (statistics.median(costs) for costs in zip(*turns, strict=True))
+    return alone_us, crowded_us, ratio
+
+
+def _sent(stage: Stage, region: str, statements: Sequence[Statement]) -> None:
+    token = stage.tokens[region]
     requests = [
         request_bytes(
             "POST",
@@ -95,7 +139,11 @@ def _sent(stage: Stage, desk: Desk, statements: Sequence[Statement]) -> None:
         )
         for at in range(0, len(statements), BATCH)
     ]
-    _answered(asyncio.run(blast(stage.port(desk.region), [requests])), 200)
+    answered = _answered(asyncio.run(blast(stage.port(region), [requests])), 200)
+    for body in answered.bodies:
+        refused = [it for it in decode(body)["results"] if it[0]]
+        if refused:
+            raise StageError(f"a statement of the load was refused: {refused[0]}")
 
 
 def _answered(result: Blast, status: int) -> Blast:
@@ -147,7 +195,7 @@ def _traced(stage: Stage, desk: Desk) -> Iterator[Figure]:
     for number in range(1, TRACED_ACTS):
         act = Act("case.note", 1, made[-1].leaf, (), {"remark": f"{number}"})
         made.append(sign_statement(desk.key, desk.officer, made[0].subject, now_s, act))
-    _sent(stage, desk, made)
+    _sent(stage, desk.region, made)
     took, told = _asked(stage, desk.region, f"/v1/cases/{made[0].subject}", 20)
     if len(told["lines"]) != TRACED_ACTS:
         raise StageError(f"the trace has {len(told['lines'])} lines")

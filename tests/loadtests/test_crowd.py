@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from authz.calendar import Calendar, day_of, day_text
+from authz.party import key_object
 from authz.work_ledger import month_named, work_ledger
 from ledger.keys import SigningKey
+from loadtests import crowded
 from loadtests.crowd import Crowd, fill
+from loadtests.crowded import compared
 from loadtests.stage import Desk
 from nodes.store.engine import open_sqlite
 from nodes.store.entries import LogIDs
@@ -56,6 +59,42 @@ def test_a_crowd_of_any_number_is_lent_and_counted(
         assert row is not None
         assert row.state["stage"] == "delivered"
     engine.dispose()
+
+
+def test_acts_cite_the_grant_that_their_window_has_in_the_crowd(tmp_path: Path) -> None:
+    crowd = Crowd(desk=DESK, grants=1_000, cases=10, size=1_000, now_s=NOW_S)
+    fill(tmp_path / "node.db", crowd)
+    engine = open_sqlite(tmp_path / "node.db")
+    with engine.connect() as connection:
+        desk = crowd.at(1_900)
+        made = desk.open_case("1", NOW_S)
+        key = key_object(desk.region, desk.key.public)
+        names = (desk.grant, desk.officer, key)
+        grant, officer, of_key = newest(connection, LogIDs(), [(ORIGIN, it, 99) for it in names])
+        assert grant is not None
+        assert officer is not None
+        assert of_key is not None
+        assert {(it.index, it.leaf) for it in made.act.citations} == {(grant.index, grant.leaf)}
+        assert (officer.state["unit"], officer.state["key"]) == (grant.state["to"], key)
+        assert of_key.state["party"] == made.issuer
+    engine.dispose()
+
+
+class Taking:
+    """A node whose statements cost as many microseconds as the turns say, one after another."""
+
+    def __init__(self, *costs: float) -> None:
+        self.costs = iter(costs)
+
+    def spent_us(self, _names: str, _first: int, _count: int) -> float:
+        return next(self.costs)
+
+
+def test_two_nodes_are_compared_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes first is not counted, and a turn on a slow machine is slow for both."""
+    monkeypatch.setattr(crowded, "TURNS", 3)
+    alone, other = Taking(9_000, 100, 400, 100), Taking(90, 125, 500, 120)
+    assert compared(alone, other, "c") == (100, 125, 0.8)
 
 
 def _used(lent: object) -> int:
