@@ -17,8 +17,9 @@ from typing import Final
 from loadtests.figure import Figure
 from loadtests.floors import cpu_us
 from nodes.adapters import press
+from nodes.adapters.held_seals import Pending
 from nodes.adapters.keystore import KeyStore
-from nodes.adapters.seal_store import Pending, SealStore
+from nodes.adapters.seal_store import SealStore
 from nodes.adapters.sm2_libcrypto import LibcryptoSM2
 from seals.authority import Profile, issue, issue_list, issue_root
 from seals.documents import AcceptanceReceipt, Material, Proof

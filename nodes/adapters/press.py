@@ -13,7 +13,7 @@ from typing import Final, Literal
 import pylopdf_fonts_zh_cn
 
 from ledger.errors import RefusedError
-from nodes.adapters.seal_store import HeldSeal, PaperKey, SealKey
+from nodes.adapters.held_seals import HeldSeal, PaperKey, SealKey
 from nodes.adapters.timestamp_http import NO_STAMPS, Stamps
 from seals import ofd, pdf
 from seals.documents import CaseResult, Facts, Proof, compose

@@ -13,25 +13,23 @@ import base64
 import textwrap
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from ledger import encoding
 from ledger.errors import MalformedError, NotFoundError, RefusedError, UnavailableError
 from ledger.names import check_object
+from nodes.adapters.held_seals import Brought, HeldSeal, Journal, PaperKey, Pending, SealKey
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
 from nodes.adapters.sm2 import Provider, StoredKey, open_sm2
+from nodes.adapters.trial_certificates import TRIAL, YEAR_S, new_serial, paper_certificate
 from nodes.files import sync_folder, write_durably
 from seals.authority import Profile, issue, issue_list, issue_root
 from seals.certificate import decode_certificate
@@ -43,10 +41,6 @@ from seals.sm2 import SigningKey
 from seals.trust import Trust
 from seals.verify import verify_signer
 
-TRIAL: Final = "授信试验，无法律效力"
-"""Stands as organisation in every certificate of a trial."""
-
-YEAR_S: Final = 366 * 86_400
 LIST_S: Final = 30 * 86_400
 """How long a revocation list of our own speaks; a new one is made when half of that is over."""
 FILE_BYTES_MAX: Final = 1 << 20
@@ -59,155 +53,8 @@ _LIST: Final = "seal.crl"
 _TRUST: Final = "trust.cbor"
 _DEVICE: Final = "device"
 _JOURNAL: Final = "signatures.cbor"
-_SERIAL_BYTES: Final = 8
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldSeal:
-    """What anybody may know of a seal that is held here: all DER.
-
-    Args:
-        certificate: Of the key that signs with the seal.
-        paper_certificate: Of the key that signs PDF files; empty where the seal has none.
-        paper_chain: What leads from there to the anchor.
-    """
-
-    seal: bytes
-    certificate: bytes
-    paper_certificate: bytes
-    paper_chain: tuple[bytes, ...]
-
-    def check_paper(self, at_s: int) -> None:
-        """Check that the key of PDF files may sign at a time.
-
-        Raises:
-            RefusedError: ``no-paper-key``, ``outside-certificate`` or ``no-issuer``.
-        """
-        if not self.paper_certificate:
-            raise RefusedError(
-                "this seal has no key for PDF files; ask for OFD", code="no-paper-key"
-            )
-        signer = x509.load_der_x509_certificate(self.paper_certificate)
-        at = datetime.fromtimestamp(at_s, UTC)
-        if not signer.not_valid_before_utc <= at <= signer.not_valid_after_utc:
-            raise RefusedError(
-                "the certificate for PDF files is out of its term", code="outside-certificate"
-            )
-        for der in self.paper_chain:
-            issuer = x509.load_der_x509_certificate(der)
-            try:
-                signer.verify_directly_issued_by(issuer)
-            except (ValueError, TypeError, InvalidSignature) as error:
-                raise RefusedError(
-                    "the chain of the certificate for PDF files does not hold", code="no-issuer"
-                ) from error
-            signer = issuer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """A paper that was sealed, or begun to be, and whose use is not known to be recorded.
-
-    Args:
-        body: Of the act ``seal.use``; its document is the draft's digest until the file is made.
-    """
-
-    subject: str
-    officer: str
-    body: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
-    """How often a seal's key has signed, and what of that is still to be recorded."""
-
-    signatures: int = 0
-    pending: Pending | None = None
-
-
-class SealKey:
-    """A seal's key for one paper; implements ``seals.sm2.SigningKey``."""
-
-    def __init__(self, key: SigningKey, digest: bytes) -> None:
-        self._key: SigningKey | None = key
-        self._digest = digest
-        self.public = key.public
-        self.signed = 0
-
-    def sign(self, message: bytes, *, user_id: bytes) -> bytes:
-        """Return the one signature.
-
-        Raises:
-            RefusedError: ``seal-key-bound``: another digest than the one announced;
-                ``seal-key-spent``: it has signed, or its time is over.
-        """
-        key = self._key
-        if key is None:
-            raise RefusedError("this key has signed its one paper", code="seal-key-spent")
-        if self._digest not in message:
-            raise RefusedError("this key signs another document", code="seal-key-bound")
-        self._key = None
-        self.signed += 1
-        return key.sign(message, user_id=user_id)
-
-    def end(self) -> None:
-        """Sign nothing from now on."""
-        self._key = None
-
-
-class PaperKey:
-    """A PDF key for one paper; implements ``seals.pdf.PaperKey``."""
-
-    def __init__(
-        self, key: ec.EllipticCurvePrivateKey | None, certificate: bytes, chain: tuple[bytes, ...]
-    ) -> None:
-        self._key = key
-        self.certificate = certificate
-        self.chain = chain
-        self.signed = 0
-
-    def sign(self, data: bytes) -> bytes:
-        """Return the one signature.
-
-        Raises:
-            RefusedError: ``seal-key-spent``: it has signed, or its time is over.
-        """
-        key, self._key = self._key, None
-        if key is None:
-            raise RefusedError("this key has signed its one paper", code="seal-key-spent")
-        self.signed += 1
-        return key.sign(data, ec.ECDSA(hashes.SHA256()))
-
-    def end(self) -> None:
-        """Sign nothing from now on."""
-        self._key = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
-    """Whom to believe about a seal that a licensed maker made: all DER.
-
-    Args:
-        anchors: The roots of its maker and signer.
-        others: What leads from them to those roots.
-        lists: Revocation lists.
-        paper_chain: Certificates over the one for PDF files, nearest first.
-    """
-
-    anchors: tuple[bytes, ...]
-    others: tuple[bytes, ...]
-    lists: tuple[bytes, ...]
-    paper_chain: tuple[bytes, ...] = ()
-
-    def trust(self) -> Trust:
-        """Return it as what a verification asks for.
-
-        Raises:
-            MalformedError: One of them is no certificate or list.
-        """
-        return Trust.of(anchors=self.anchors, others=self.others, lists=self.lists)
 
 
 class SealStore:
@@ -530,7 +377,7 @@ class SealStore:
                     name=whose,
                     organisation=TRIAL,
                     public=one.public,
-                    serial=_serial(),
+                    serial=new_serial(),
                     profile=Profile.SEAL,
                     from_s=from_s,
                     until_s=until_s,
@@ -558,7 +405,7 @@ class SealStore:
                 _SM2_KEY: key.encrypted(self._store.passphrase(seal), randomness),
                 _SM2_CERTIFICATE: signer,
                 _PAPER_KEY: _encrypted(paper_key, secret),
-                _PAPER_CERTIFICATE: _paper_certificate(
+                _PAPER_CERTIFICATE: paper_certificate(
                     name, paper_key.public_key(), f"{TRIAL}：文件根", paper_root, now_s
                 ),
                 _SEAL: made,  # the last: with it the seal is there
@@ -575,14 +422,14 @@ class SealStore:
         root_key = self.sm2.generate(randomness)
         name = f"{TRIAL}：印章根"
         term = {"from_s": now_s - 60, "until_s": now_s + 5 * YEAR_S}
-        root = issue_root(name, key=root_key, serial=_serial(), **term)
+        root = issue_root(name, key=root_key, serial=new_serial(), **term)
         paper_key = ec.generate_private_key(ec.SECP256R1())
         name = f"{TRIAL}：文件根"
         files = {
             _SM2_KEY: root_key.encrypted(self._store.passphrase(_AUTHORITY), randomness),
             _SM2_CERTIFICATE: root,
             _PAPER_KEY: _encrypted(paper_key, self._store.passphrase(_AUTHORITY)),
-            _PAPER_CERTIFICATE: _paper_certificate(
+            _PAPER_CERTIFICATE: paper_certificate(
                 name, paper_key.public_key(), name, paper_key, now_s, is_root=True
             ),
             _LIST: issue_list(
@@ -666,10 +513,6 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _serial() -> int:
-    return int.from_bytes(randomness(_SERIAL_BYTES), "big") >> 1 | 1
-
-
 def _pem(label: str, data: bytes) -> bytes:
     body = "\n".join(textwrap.wrap(base64.b64encode(data).decode(), 64))
     return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()
@@ -680,56 +523,4 @@ def _encrypted(key: ec.EllipticCurvePrivateKey, secret: bytes) -> bytes:
         serialization.Encoding.DER,
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(secret),
-    )
-
-
-def _paper_certificate(
-    name: str,
-    public: ec.EllipticCurvePublicKey,
-    issuer: str,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    now_s: int,
-    *,
-    is_root: bool = False,
-) -> bytes:
-    signs = not is_root
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(_name(issuer))
-        .public_key(public)
-        .serial_number(_serial())
-        .not_valid_before(datetime.fromtimestamp(now_s - 60, UTC))
-        .not_valid_after(datetime.fromtimestamp(now_s + (5 if is_root else 1) * YEAR_S, UTC))
-        .add_extension(
-            x509.BasicConstraints(ca=is_root, path_length=0 if is_root else None), critical=True
-        )
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=signs,
-                content_commitment=signs,
-                key_encipherment=False,
-                data_encipherment=False,
-                key_agreement=False,
-                key_cert_sign=is_root,
-                crl_sign=is_root,
-                encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-        .sign(issuer_key, hashes.SHA256())
-    )
-    return built.public_bytes(serialization.Encoding.DER)
-
-
-def _name(name: str) -> x509.Name:
-    # X.520 gives a common name 64 octets here; the seal itself has all of it.
-    name = name.encode()[:64].decode(errors="ignore")
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, TRIAL),
-            x509.NameAttribute(NameOID.COMMON_NAME, name),
-        ]
     )

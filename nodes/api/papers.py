@@ -20,8 +20,8 @@ from sqlalchemy import Connection
 from ledger.errors import MalformedError, NotFoundError, RefusedError, UnavailableError
 from ledger.kind import Fact
 from ledger.names import check_object, check_party
+from nodes.adapters.held_seals import HeldSeal, PaperKey, Pending, SealKey
 from nodes.adapters.random import randomness
-from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey
 from nodes.api.appending import compose
 from nodes.api.context import SERVICE, Service
 from nodes.api.desk import Draft

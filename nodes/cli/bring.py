@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ledger.errors import MalformedError
 from nodes.adapters.clock import SystemClock
+from nodes.adapters.held_seals import Brought
 from nodes.adapters.keystore import KeyStore, Unlock, check_opens, read_secret
 from nodes.adapters.random import randomness
-from nodes.adapters.seal_store import Brought, SealStore
+from nodes.adapters.seal_store import SealStore
 from nodes.adapters.sm2 import open_sm2
 from nodes.adapters.sm2_sdf import SDFDevice
 from nodes.adapters.trust_files import load_trust, read_certificates

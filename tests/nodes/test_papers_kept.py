@@ -16,9 +16,10 @@ from ledger.errors import (
 )
 from nodes.adapters import press
 from nodes.adapters.draft_store import DraftStore
+from nodes.adapters.held_seals import HeldSeal, PaperKey, Pending, SealKey
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
-from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey, SealStore
+from nodes.adapters.seal_store import SealStore
 from nodes.api import papers
 from seals.report import Verdict
 from seals.sm2 import USER_ID

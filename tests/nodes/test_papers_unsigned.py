@@ -13,7 +13,7 @@ from ledger.errors import (
     RefusedError,
     UnavailableError,
 )
-from nodes.adapters.seal_store import HeldSeal, PaperKey, Pending, SealKey
+from nodes.adapters.held_seals import HeldSeal, PaperKey, Pending, SealKey
 from nodes.adapters.trust_files import load_trust
 from nodes.api import paper_facts, papers
 from seals.certificate import decode_certificate

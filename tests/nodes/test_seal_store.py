@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from nodes.adapters import seal_store
 from nodes.adapters.draft_store import KEPT_S, DraftStore, Origin
+from nodes.adapters.held_seals import Brought, HeldSeal, Pending
 from nodes.adapters.keystore import KeyStore
 from nodes.adapters.random import randomness
-from nodes.adapters.seal_store import LIST_S, Brought, HeldSeal, Pending, SealStore
+from nodes.adapters.seal_store import LIST_S, SealStore
 from nodes.adapters.sm2_libcrypto import LibcryptoKey
 from nodes.cli.seal import check
 from seals.certificate import decode_certificate
