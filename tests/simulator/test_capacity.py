@@ -51,6 +51,13 @@ def test_every_region_follows_all_the_others() -> None:
     assert ten.stored_bytes == pytest.approx(2 * five.stored_bytes, rel=0.01)
 
 
+def test_a_round_costs_each_node_a_fifth_more_for_every_five_cosigners_more() -> None:
+    five = need(SERVICES, Rates(regions=5, acts=0.001, reads=0))
+    ten = need(SERVICES, Rates(regions=10, acts=0.001, reads=0))
+    # Each node takes part in the rounds of twice as many logs.
+    assert ten.rounds / five.rounds == pytest.approx(2 * 1.2)
+
+
 def test_a_year_has_fewer_plain_days_than_days_and_more_than_half_of_them() -> None:
     assert 200 < plain_days() < 365
 
