@@ -8,6 +8,7 @@ Source: docs/formats/own.md section 4.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -78,10 +79,7 @@ def apply_change(before: Roster, data: bytes) -> bytes:
         MalformedError: It is no change, or not in its one form.
         UnverifiedError: ``roster-previous``: it changes another version.
     """
-    body = _derive(before, data)
-    if change_of(before, Roster.decode(body)) != data:
-        raise bad_field("a change is written in one form alone")
-    return body
+    return _applied(_Before(before), data)
 
 
 def written(data: bytes, before: Roster | None) -> bytes:
@@ -177,6 +175,30 @@ def written_version(data: bytes) -> int:
             return version
         case _:
             raise bad_field("a change of the roster has a version")
+
+
+class _Before:
+    """A version as a key: its hash tells it from any other."""
+
+    __slots__ = ("roster",)
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster = roster
+
+    def __hash__(self) -> int:
+        return hash(self.roster.sha256)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Before) and other.roster.sha256 == self.roster.sha256
+
+
+# The same change stands in the proposal and in every log, and each approval is of it.
+@lru_cache(maxsize=4)
+def _applied(before: _Before, data: bytes) -> bytes:
+    body = _derive(before.roster, data)
+    if change_of(before.roster, Roster.decode(body)) != data:
+        raise bad_field("a change is written in one form alone")
+    return body
 
 
 def _derive(before: Roster, data: bytes) -> bytes:

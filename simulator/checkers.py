@@ -180,6 +180,9 @@ class Checkers(Watched):
             if origin in closed:  # nothing is witnessed of it any more
                 now = (min(now[0], closed[origin].size), 0, 0)
             before = self.rows.get((machine.region, origin), (0, 0, 0))
+            if now[1] < before[1] and not self._is_witness(machine.region, origin):
+                # Its row of before is kept in its store, and counts should it witness again.
+                now = (now[0], *before[1:])
             if now == before:
                 continue
             if origin not in self.reference.logs:
@@ -191,6 +194,14 @@ class Checkers(Watched):
             if now[0] > before[0]:
                 self._check_added(machine, origin, before[0], now[0])
             self.rows[machine.region, origin] = now
+
+    def _is_witness(self, region: str, origin: str) -> bool:
+        """Say whether a region witnesses a log by a version that may count for it."""
+        known = self._chains.get(region)
+        return known is None or any(
+            roster.has_log(origin) and region in roster.witnesses_of(origin)
+            for roster in known.rosters[-2:]
+        )
 
     def _check_added(self, machine: Machine, origin: str, start: int, end: int) -> None:
         """Check that what a machine has newly stored of a log is what its writer wrote."""

@@ -33,7 +33,7 @@ from ledger.roster_acts import (
 from ledger.roster_chain import RosterChain, check_follows, governance_quorum
 from ledger.roster_change import check_fits
 from ledger.roster_fields import Pin
-from ledger.signed_roster import SignedRoster, signed_message
+from ledger.signed_roster import SignedRoster, decode_roster, signed_message
 from ledger.statement import Statement, UnverifiedStatement, decode_statement
 from nodes.core.log_state import LogState
 from nodes.core.rosters import Rosters
@@ -104,7 +104,7 @@ class RosterJudge:
         kept = self._own(statement.subject)
         if act.kind == PROPOSE_KIND:
             proposal = Proposal.decode(act.body, self._roster)
-            new = Roster.decode(proposal.body)
+            new = decode_roster(proposal.body)
             self._check_subject(statement.subject, new.version)
             self._check_proposal(proposal, new, kept)
             row = [proposal.round, proposal.sha256, self._state.size]
@@ -235,7 +235,7 @@ class RosterJudge:
             )
         key = self._roster.members[self._region].keys.governance
         verify(key, signed_message(proposal.body, approval.round), approval.signature)  # (3)
-        self._check_cuts(Roster.decode(proposal.body))  # (4)
+        self._check_cuts(decode_roster(proposal.body))  # (4)
 
     def _approved(self, approval: Approval) -> Proposal:
         proposer = proposer_of(self._roster, approval.round)
@@ -265,7 +265,7 @@ class RosterJudge:
         """
         if statement.act.kind == APPROVE_KIND:
             proposal = self._approved(Approval.decode(statement.act.body))
-            self._check_pins(Roster.decode(proposal.body))
+            self._check_pins(decode_roster(proposal.body))
 
     def _check_cuts(self, new: Roster) -> None:
         """Check that the member gives no line any more on a log that ends, and loses nothing of it.
