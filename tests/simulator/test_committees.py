@@ -1,7 +1,11 @@
 """A world in which nobody copies everything: every promise is held, and it settles."""
 
+from nodes.core.rosters import Rosters
+from simulator.beginnings import borrowers
+from simulator.places import places_of
 from simulator.plan import Happening, Plan
-from simulator.run import run
+from simulator.run import build, run
+from simulator.workload import Workload
 
 
 def test_a_world_of_committees_settles_and_nodes_agree_on_all_that_two_of_them_judge() -> None:
@@ -26,3 +30,44 @@ def test_a_world_of_committees_settles_and_nodes_agree_on_all_that_two_of_them_j
     assert outcome.counts["use confirmed"] > 0
     assert outcome.figures["breaches"] == 0
     assert outcome.counts["in force: keys rotated"] == 1
+
+
+def test_a_node_shows_no_logs_but_those_near_it_and_its_first_acts_are_gathered() -> None:
+    plan = Plan(
+        seed=5,
+        places="prefectures",
+        regions=8,
+        committee=2,
+        hostile=False,
+        pace_ms=2_000,
+        at_once=True,
+        signer="fast",
+    )
+    simulation = build(plan)
+    simulation.start_all()
+    Workload(simulation, plan)
+    simulation.world.run_until(plan.start_ms + 5_500)
+    assert simulation.world.counts["act party.enrol: accepted"] == 8 * 6
+    assert simulation.world.counts["act item.publish: accepted"] == 8
+    # Everybody follows the steward, who follows everybody.
+    steward = simulation.machines[simulation.roster.steward]
+    for machine in simulation.machines.values():
+        if machine is steward:
+            continue
+        assert machine.node is not None
+        near = Rosters(simulation.members.chain).near(machine.region)
+        assert machine.origin in machine.node.snapshot.logs
+        assert machine.node.snapshot.logs.keys() <= {*near, steward.origin}
+
+
+def test_prefectures_lend_to_great_places_near_by_in_other_provinces() -> None:
+    places = {place.code: place for place in places_of("prefectures")}
+    others = [code for code in places if code != "510100"]
+    near = borrowers("510100", others, places, neighbours=True)
+    assert not any(code.startswith("51") for code in near)
+    here = places["510100"]
+    first_km = [here.kilometres_to(places[code]) for code in near[:10]]
+    last_km = [here.kilometres_to(places[code]) for code in near[-10:]]
+    assert max(first_km) < min(last_km)
+    most = borrowers("510100", others, places, neighbours=False)
+    assert places[most[0]].people == max(place.people for place in places.values())
