@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ledger import encoding
 from ledger.errors import RefusedError, UnverifiedError
-from ledger.roster import Roster
+from ledger.roster import MEMBERS_MAX, Roster
 from ledger.roster_fields import bad_field
 from ledger.signed_roster import SignedRoster
 
@@ -23,6 +23,8 @@ ROSTER_BYTES_MAX: Final = 64_512
 """Of a roster that stands in an entry; the rest of the entry is for what is around."""
 SIGNATURE_ROOM_BYTES: Final = 76
 """What a member's signature takes, with its region."""
+CHANGED_MAX: Final = 2 * MEMBERS_MAX
+"""All members of one version leave, and as many others join."""
 
 _TERMS: Final = ("rules", "steward", "constants", "suites", "proofs")
 _ARRAY: Final = 4
@@ -225,11 +227,7 @@ def _derive(before: Roster, data: bytes) -> bytes:
     fields = _fields(before)
     fields.pop("proofs", None)
     fields = _changed({**fields, "version": version, "previous": previous}, terms)
-    for region, change in members.items():
-        if change is None or region not in fields["members"]:
-            fields["members"] = _changed(fields["members"], {region: change})
-        else:
-            fields["members"][region] = _changed_member(fields["members"][region], change)
+    _change_members(fields["members"], members)
     kept = fields["pins"]
     fields["pins"] = {
         origin: kept.get(origin) if pin is None else pin
@@ -240,6 +238,21 @@ def _derive(before: Roster, data: bytes) -> bytes:
     if sha256(body).digest() != digest:
         raise bad_field("a change makes another version than it says")
     return body
+
+
+def _change_members(members: dict[str, Any], changes: Mapping[object, Any]) -> None:
+    # A liar names as many as an entry holds: that is told before anything is made of them.
+    if len(changes) > CHANGED_MAX:
+        raise bad_field(f"a change is of at most {CHANGED_MAX} members")
+    for region, change in changes.items():
+        if type(region) is not str:
+            raise bad_field("a region is text")
+        if change is None:
+            members.pop(region, None)
+        elif region in members:
+            members[region] = _changed_member(members[region], change)
+        else:
+            members[region] = change
 
 
 def _fields(roster: Roster) -> dict[str, Any]:

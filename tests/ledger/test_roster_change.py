@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger import encoding
+from ledger import encoding, roster_change
 from ledger.beginning import check_beginning, genesis_body
 from ledger.epochs import epoch_body, epoch_roster
 from ledger.errors import LedgerError, MalformedError, RefusedError, UnverifiedError
@@ -16,6 +16,8 @@ from ledger.roster import Roster
 from ledger.roster_acts import Proposal
 from ledger.roster_chain import RosterChain
 from ledger.roster_change import (
+    CHANGE_FORMAT,
+    CHANGED_MAX,
     ROSTER_BYTES_MAX,
     apply_change,
     change_of,
@@ -101,6 +103,37 @@ ALTERED: dict[str, Callable[[list[Any]], object]] = {
     "less": lambda it: it[:-1],
     "nothing": lambda _it: [],
 }
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({f"{number:06}": 0 for number in range(CHANGED_MAX + 1)}, "at most 2048 members"),
+        (dict.fromkeys(range(9), 0), "a region is text"),
+    ],
+)
+def test_members_that_no_roster_holds_are_refused_before_anything_is_made_of_them(
+    members: dict[object, int], why: str
+) -> None:
+    head = [CHANGE_FORMAT, 2, GENESIS.sha256, bytes(32), {}, members]
+    with pytest.raises(MalformedError, match=why) as caught:
+        apply_change(GENESIS, encoding.encode([*head, [None] * len(GENESIS.origins), {}]))
+    assert caught.value.code == "bad-field"
+
+
+def test_the_members_are_copied_once_however_many_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies: list[int] = []
+    changed = roster_change._changed
+    monkeypatch.setattr(
+        roster_change,
+        "_changed",
+        lambda fields, changes: copies.append(len(fields)) or changed(fields, changes),
+    )
+    members = {f"{number:06}": 0 for number in range(CHANGED_MAX)}
+    head = [CHANGE_FORMAT, 2, GENESIS.sha256, bytes(32), {}, members]
+    with pytest.raises(MalformedError, match="another version than it says"):
+        apply_change(GENESIS, encoding.encode([*head, [None] * len(GENESIS.origins), {}]))
+    assert len(copies) == 1
 
 
 @pytest.mark.parametrize("how", ALTERED)
