@@ -46,6 +46,7 @@ from tests.nodes.stage import HERE, THERE, Answer, Desk, Station, open_desk, sta
 
 CBOR, COSE, JSON = "application/cbor", "application/cose", "application/json"
 KILLS = 6
+BREATH_S = 0.01
 
 Fetch = Callable[[str], bytes]
 
@@ -146,7 +147,10 @@ def free_base_port(count: int) -> int:
 
 
 class Load:
-    """Callers who send without pause, and remember every answer that says an act is recorded.
+    """Callers who send all the time, and remember every answer that says an act is recorded.
+
+    Each takes a short breath between two requests, so that there is always something under way and
+    yet the machine is not theirs alone.
 
     Invariant: ``known`` holds a leaf only if the node's answer has named its index.
     """
@@ -195,6 +199,7 @@ class Load:
 
     def send(self, method: str, path: str, body: bytes | None, kind: str) -> tuple[int, bytes]:
         """Status and body of the answer; status 0 where there was none."""
+        self._ending.wait(BREATH_S)
         port, token = self._stage.port(HERE), self._stage.tokens[HERE]
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
@@ -313,8 +318,7 @@ def test_kill_nine_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: P
                 assert (status["state"], status["resting"]) == ("serving", False), status
                 if death == KILLS:
                     break
-                stage.processes[HERE].kill()
-                stage.processes[HERE].wait()
+                stage.kill(HERE)
                 check_at_rest(home, tmp_path / f"death{death}")
                 stage.start(HERE)
                 stage.wait(HERE)
