@@ -49,6 +49,8 @@ _NOTHING: Final = Branch(0, lambda _size: EMPTY_ROOT)
 
 PIN_VIEWS_MAX: Final = 64
 """So many views of a log before a proposal may hold what it pins: people take their time."""
+STALLS_KEPT: Final = 16
+"""So many of a member's stalls count, the last: a round that is proposed in was stalled lately."""
 PROPOSALS: Final = "proposals"
 APPROVALS: Final = "approvals"
 STALLS: Final = "stalls"
@@ -119,7 +121,8 @@ class RosterJudge:
         self._check_subject(statement.subject, stall.version)
         self._check_stall(stall, kept)
         signed = None if stall.signed is None else list(stall.signed)
-        return kept | {STALLS: [*kept[STALLS], [stall.round, signed]]}
+        # Each row holds all that counts, and a liar may stall as often as numbers ascend.
+        return kept | {STALLS: [*kept[STALLS], [stall.round, signed]][-STALLS_KEPT:]}
 
     def _own(self, subject: str) -> dict[str, Any]:
         fact = self._row(self._state.origin, subject)

@@ -14,10 +14,13 @@ from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
+    STALL_KIND,
     Approval,
     Proposal,
+    Stall,
     roster_object,
     sign_proposal,
+    sign_stall,
 )
 from ledger.roster_chain import RosterChain
 from ledger.roster_fields import Pin
@@ -130,6 +133,22 @@ def test_a_stranger_to_a_word_still_finds_a_forged_signature_in_a_followed_log()
         judge.store(log)
     judge.judge()
     assert [code for _, code in judge.codes()] == ["bad-signature"]
+
+
+def test_the_last_sixteen_stalls_of_a_member_count_and_rows_stay_small_however_many_it_writes() -> (
+    None
+):
+    liar = Writer(B).genesis()
+    for round_ in range(1, 41):
+        stall = sign_stall(neighbours.key(B, "governance"), ROSTER.network, Stall(2, round_, None))
+        liar.add(STALL_KIND, roster_object(B, 2), stall.to_body())
+    judge = Partial(D)
+    judge.store(liar)
+    judge.judge()
+    assert judge.codes() == []
+    row = judge.row(liar, roster_object(B, 2))
+    assert row is not None
+    assert row.state[STALLS] == [[round_, None] for round_ in range(25, 41)]
 
 
 # ---- what a proposal needs ----------------------------------------------------------------------
