@@ -224,18 +224,19 @@ class RosterJudge:
     def _check_approval(self, approval: Approval, kept: Mapping[str, Any]) -> None:
         """Check that a member may sign a proposal now.
 
-        1. It is the one of its round, and within sight, so replicated.
-        2. The member has neither signed nor stalled in this round or a later one.
+        1. The member has neither signed nor stalled in this round or a later one: that is told by
+           its own words alone, and a great version is derived for no other approval.
+        2. The proposal is the one of its round, and within sight, so replicated.
         3. Its governance key signed the version.
         4. Of a log that it closes and the member witnesses, the member has frozen its part, and
            mirrors nothing beyond the cut or beside it.
         """
-        proposal = self._approved(approval)  # (1)
         rounds = [it[0] for it in (*kept[APPROVALS], *kept[STALLS])]
-        if max(rounds, default=0) >= approval.round:  # (2)
+        if max(rounds, default=0) >= approval.round:  # (1)
             raise RefusedError(
                 f"signed or stalled in round {max(rounds)} already", code="already-signed"
             )
+        proposal = self._approved(approval)  # (2)
         key = self._roster.members[self._region].keys.governance
         verify(key, signed_message(proposal.body, approval.round), approval.signature)  # (3)
         self._check_cuts(decode_roster(proposal.body))  # (4)

@@ -30,7 +30,7 @@ from nodes.core.governed import governed
 from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.projection import Projection
-from nodes.core.roster_judge import APPROVALS, STALLS, RosterJudge
+from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS, RosterJudge
 from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
 from tests.nodes import neighbours
@@ -180,8 +180,9 @@ def judge_of(
     )
 
 
-def word(region: str, proposal: Proposal) -> Statement:
-    act = Act(PROPOSE_KIND, 1, None, (), proposal.to_body())
+def word(region: str, said: Proposal | Approval) -> Statement:
+    kind = PROPOSE_KIND if isinstance(said, Proposal) else APPROVE_KIND
+    act = Act(kind, 1, None, (), said.to_body())
     key = neighbours.key(region, "issuer")
     return sign_statement(key, region, roster_object(region, 2), NOW_S, act)
 
@@ -218,6 +219,17 @@ def test_of_two_proposals_of_a_round_one_is_repeated_where_the_other_cannot_be_c
         with pytest.raises(RefusedError) as caught:
             judge.judge(word(B, proposal))
         assert caught.value.code == "other-proposal"
+
+
+def test_who_has_signed_already_costs_nobody_the_reading_of_a_version() -> None:
+    new = following(ROSTER)
+    rows = {
+        A: {PROPOSALS: [[1, new.sha256, 2]]},
+        B: {APPROVALS: [[1, new.sha256, bytes(64)]]},
+    }
+    with pytest.raises(RefusedError) as caught:  # there is nothing to read it from
+        judge_of(ROSTER, B, rows).judge(word(B, Approval(2, 1, new.sha256, bytes(64))))
+    assert caught.value.code == "already-signed"
 
 
 def in_committees() -> Roster:
