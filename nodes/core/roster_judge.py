@@ -145,7 +145,8 @@ class RosterJudge:
         3. q_m stalls opened the round, and the highest proposal that they signed is repeated.
         4. Joiners' signatures hold.
         5. Of each log that only a committee holds, the proposer's log shows the pin replicated:
-           everyone reads it there, and nobody need copy that log.
+           everyone reads it there, and nobody need copy that log. Of what is repeated, the log of
+           whoever proposed it first has shown that.
         """
         check_follows(self._roster, new)  # (1)
         self._chain.check_keys(new)
@@ -157,14 +158,14 @@ class RosterJudge:
             )
         if any(round_ == proposal.round for round_, _, _ in kept[PROPOSALS]):
             raise RefusedError(f"proposed already in round {proposal.round}", code="exists")
-        self._check_opened(proposal, new.version)  # (3)
+        is_repeated = self._check_opened(proposal, new.version)  # (3)
         message = signed_message(proposal.body, proposal.round)
         for region, signature in proposal.signatures:  # (4)
             if region in self._roster.members or region not in new.members:
                 raise RefusedError(f"{region} does not join", code="not-entitled")
             verify(new.members[region].keys.governance, message, signature)
         for member in self._roster.members.values():  # (5)
-            if member.witnesses is not None:
+            if member.witnesses is not None and not is_repeated:
                 self._check_shown(member.origin, new.pins[member.origin])
 
     def _check_shown(self, origin: str, pin: Pin) -> None:
@@ -183,11 +184,16 @@ class RosterJudge:
                 code="pin-not-replicated",
             )
 
-    def _check_opened(self, proposal: Proposal, version: int) -> None:
+    def _check_opened(self, proposal: Proposal, version: int) -> bool:
+        """Check that a round has begun, and say whether the proposal in it repeats one.
+
+        Who has signed one says so in a stall that stands only where the approval does, and that
+        only where the proposal did.
+        """
         if proposal.round == 1:
             if proposal.stalls:
                 raise RefusedError("nothing stalls before the first round", code="wrong-state")
-            return
+            return False
         signed: list[Signed] = []
         for region in proposal.stalls:
             fact = self._row(self._roster.origin_of(region), roster_object(region, version))
@@ -201,10 +207,10 @@ class RosterJudge:
             raise RefusedError(
                 f"{governance_quorum(self._roster)} stalls open a round", code="no-quorum"
             )
-        self._check_repeats(proposal, signed, len(proposal.stalls))
+        return self._check_repeats(proposal, signed, len(proposal.stalls))
 
-    def _check_repeats(self, proposal: Proposal, signed: Sequence[Signed], stalls: int) -> None:
-        """Check that a proposal is what its stalls leave possible.
+    def _check_repeats(self, proposal: Proposal, signed: Sequence[Signed], stalls: int) -> bool:
+        """Check that a proposal is what its stalls leave possible; say whether they name it.
 
         What they signed in the highest round is repeated. That is one proposal, unless more than f
         of the committee of its proposer's log let that log show two. Then each of those that are
@@ -220,6 +226,7 @@ class RosterJudge:
         for digest, claimed in claims.items():
             if digest != proposal.sha256 and stalls - claimed < others_least:
                 raise RefusedError("another one may have been signed", code="other-proposal")
+        return bool(claims)
 
     def _check_approval(self, approval: Approval, kept: Mapping[str, Any]) -> None:
         """Check that a member may sign a proposal now.

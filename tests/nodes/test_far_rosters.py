@@ -266,6 +266,25 @@ def test_a_proposal_shows_what_it_pins_of_logs_that_only_a_committee_holds() -> 
     judge_of(ROSTER, A).judge(word(A, Proposal(1, whole.encode())))
 
 
+def test_what_is_repeated_was_shown_by_the_log_in_which_it_was_proposed_first() -> None:
+    roster = in_committees()
+    far = roster.origin_of(C)
+    pins = {it: Pin(0, EMPTY_ROOT) for it in roster.origins} | {far: FAR_PIN}
+    new = following(roster, pins=pins)
+    # B is next. Its log shows C's as that is by now, and never showed the tree that is pinned.
+    seen = {far: (Pin(9, bytes(32)),)}
+    for signed, code in (((1, new.sha256), ""), (None, "pin-not-replicated")):
+        rows = {it: {STALLS: [[1, None if signed is None else list(signed)]]} for it in (B, C, D)}
+        judge = judge_of(roster, B, rows, seen)
+        proposal = word(B, Proposal(2, new.encode(), (B, C, D)))
+        if not code:
+            judge.judge(proposal)
+            continue
+        with pytest.raises(RefusedError) as caught:
+            judge.judge(proposal)
+        assert caught.value.code == code
+
+
 def test_everyone_follows_the_steward_who_follows_all_and_so_does_who_has_stalled() -> None:
     roster = in_committees()
     rosters = Rosters(RosterChain((b"",), (roster,)))
