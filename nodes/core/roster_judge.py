@@ -37,6 +37,7 @@ from ledger.signed_roster import SignedRoster, decode_roster, signed_message
 from ledger.statement import Statement, UnverifiedStatement, decode_statement
 from nodes.core.log_state import LogState
 from nodes.core.rosters import Rosters
+from nodes.core.unjudged import NotJudgedError
 from nodes.ports import Reader
 
 Row = Callable[[str, str], Fact | None]
@@ -100,6 +101,7 @@ class RosterJudge:
         """Judge an entry, and return the state that it leaves its object in.
 
         Raises:
+            NotJudgedError: It rests on a word that is not judged here.
             LedgerError: It may not stand here.
         """
         act = statement.act
@@ -125,8 +127,23 @@ class RosterJudge:
         return kept | {STALLS: [*kept[STALLS], [stall.round, signed]][-STALLS_KEPT:]}
 
     def _own(self, subject: str) -> dict[str, Any]:
+        """Return what the log itself says so far.
+
+        Raises:
+            NotJudgedError: A word in it is not judged here, and what follows rests on it.
+        """
         fact = self._row(self._state.origin, subject)
+        self._check_known(fact, subject)
         return _said(fact)
+
+    def _check_known(self, fact: Fact | None, subject: str) -> None:
+        """Check that a row leaves nothing open: what it does not say, its log may say all the same.
+
+        Raises:
+            NotJudgedError: It does.
+        """
+        if fact is not None and not fact.is_judged:
+            raise NotJudgedError((subject,))
 
     def _check_subject(self, subject: str, version: int) -> None:
         if version != self._roster.version + 1:
@@ -199,6 +216,7 @@ class RosterJudge:
             fact = self._row(self._roster.origin_of(region), roster_object(region, version))
             found = [it for round_, it in _said(fact)[STALLS] if round_ == proposal.round - 1]
             if not found:
+                self._check_known(fact, roster_object(self._region, version))
                 raise RefusedError(
                     f"no stall of {region} is seen in round {proposal.round - 1}", code="no-quorum"
                 )
@@ -258,6 +276,7 @@ class RosterJudge:
             if (round_, digest) == (approval.round, approval.sha256)
         ]
         if not found:
+            self._check_known(fact, roster_object(self._region, approval.version))
             raise RefusedError(
                 f"no such proposal is seen in round {approval.round}", code="not-proposed"
             )

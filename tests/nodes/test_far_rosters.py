@@ -44,15 +44,24 @@ if TYPE_CHECKING:
 FAR_PIN = Pin(5, bytes(31) + b"\x05")
 
 
-def propose(log: Writer, new: Roster) -> None:
-    log.add(PROPOSE_KIND, roster_object(log.region, 2), Proposal(1, new.encode()).to_body())
+def propose(log: Writer, new: Roster, round_: int = 1, stalls: tuple[str, ...] = ()) -> None:
+    body = Proposal(round_, new.encode(), stalls).to_body()
+    log.add(PROPOSE_KIND, roster_object(log.region, 2), body)
 
 
-def approve(log: Writer, new: Roster) -> None:
+def approve(log: Writer, new: Roster, round_: int = 1) -> None:
     body = new.encode()
-    signature = sign_proposal(neighbours.key(log.region, "governance"), body, 1)
-    said = Approval(2, 1, sha256(body).digest(), signature).to_body()
+    signature = sign_proposal(neighbours.key(log.region, "governance"), body, round_)
+    said = Approval(2, round_, sha256(body).digest(), signature).to_body()
     log.add(APPROVE_KIND, roster_object(log.region, 2), said)
+
+
+def stall(log: Writer, round_: int, new: Roster | None, signed: int = 1) -> None:
+    """Stall a round; ``new`` was signed last, in the round ``signed``."""
+    last = None if new is None else (signed, new.sha256)
+    key = neighbours.key(log.region, "governance")
+    said = sign_stall(key, ROSTER.network, Stall(2, round_, last)).to_body()
+    log.add(STALL_KIND, roster_object(log.region, 2), said)
 
 
 def approved(new: Roster) -> tuple[Writer, Writer]:
@@ -105,6 +114,42 @@ def test_a_word_that_rests_on_a_history_that_we_do_not_hold_is_not_judged_and_no
     assert row is not None
     assert not row.is_judged
     assert judge.codes() == []
+
+
+def test_what_rests_on_a_word_that_is_not_judged_is_not_judged_either() -> None:
+    """B has signed, by one history of the steward's log; a node that holds the other cannot say.
+
+    All stall, B repeats what it signed, D signs that, all stall again, and C repeats it.
+    """
+    new = following(ROSTER)
+    steward, b = approved(new)
+    c, d = Writer(C).genesis(), Writer(D).genesis()
+    stall(b, 1, new)
+    for log in (c, d):
+        stall(log, 1, None)
+        views(b, log)
+    propose(b, new, 2, (B, C, D))
+    stall(b, 2, new)
+    views(d, b)
+    approve(d, new, 2)
+    stall(d, 2, new, 2)
+    stall(c, 2, None)
+    for log in (b, d):
+        views(c, log)
+    propose(c, new, 3, (B, C, D))
+    other = Writer(A).genesis()
+    other.basis("1")
+    for held, is_judged in ((steward, True), (other, False)):
+        judge = Partial()
+        for log in (held, b, c, d):
+            judge.store(log)
+        judge.judge()
+        assert judge.codes() == []
+        for log in (b, c, d):
+            assert judge.size(log) == len(log.entries)
+            row = judge.row(log, roster_object(log.region, 2))
+            assert row is not None
+            assert (row.index, row.is_judged) == (len(log.entries) - 1, is_judged)
 
 
 def test_an_approval_of_a_wrong_pin_counts_and_is_a_finding_where_its_log_is_near() -> None:
