@@ -7,7 +7,7 @@ in it, and is judged in the node's core.
 Source: protocol.md section 7.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Self
@@ -28,6 +28,9 @@ STALL_KIND: Final = "roster.stall"
 ROSTER_KINDS: Final = frozenset({PROPOSE_KIND, APPROVE_KIND, STALL_KIND})
 STALL_PREFIX: Final = b"shouxin/roster-stall/v1\n"
 SIGNATURE_BYTES: Final = 64
+STALL_ROOM_BYTES: Final = 8
+JOINER_ROOM_BYTES: Final = 76
+"""What a region in ``stalls``, and one with its signature, take in a proposal at most."""
 
 Signed = tuple[int, bytes]
 """A round, and the SHA-256 of the version that was signed in it."""
@@ -60,9 +63,10 @@ class Proposal:
         Raises:
             RefusedError: ``version-too-large``.
         """
+        beside = _beside_bytes(self.stalls, self.signatures)
         return {
             "round": self.round,
-            "roster": written(self.body, before),
+            "roster": written(self.body, before, beside),
             "stalls": list(self.stalls),
             "signatures": [list(pair) for pair in self.signatures],
         }
@@ -96,7 +100,7 @@ class Proposal:
                 names.check_region(region)
             if regions != sorted(set(regions)):
                 raise _bad("regions are distinct and ascending")
-        whole = read(roster, before)
+        whole = read(roster, before, _beside_bytes(stalls, pairs))
         return cls(_number(round_, "round"), whole, tuple(stalls), tuple(pairs))
 
 
@@ -197,6 +201,11 @@ def sign_stall(key: SigningKey, network: str, stall: Stall) -> Stall:
     """Sign a stall with a governance key, offline."""
     signature = key.sign(stall.message(network))
     return Stall(stall.version, stall.round, stall.signed, signature)
+
+
+def _beside_bytes(stalls: Sized, signatures: Sized) -> int:
+    """Return what a proposal holds beside its version; the form of the version depends on it."""
+    return STALL_ROOM_BYTES * len(stalls) + JOINER_ROOM_BYTES * len(signatures)
 
 
 def _fields(body: Mapping[str, Any], keys: str) -> list[Any]:

@@ -84,32 +84,38 @@ def apply_change(before: Roster, data: bytes) -> bytes:
     return _applied(_Before(before), data)
 
 
-def written(data: bytes, before: Roster | None) -> bytes:
+def written(data: bytes, before: Roster | None, beside_bytes: int = 0) -> bytes:
     """Return a version's bytes as an entry holds them: whole where they fit, else as a change.
+
+    Args:
+        data: The version.
+        before: What it changes.
+        beside_bytes: Of what stands in the entry beside it.
 
     Raises:
         RefusedError: ``version-too-large``: the change does not fit either, or nobody said what it
             changes.
     """
-    if len(data) <= ROSTER_BYTES_MAX:
+    if len(data) + beside_bytes <= ROSTER_BYTES_MAX:
         return data
     if before is None:
         raise RefusedError("this version does not fit into an entry", code="version-too-large")
     return change_of(before, Roster.decode(data))
 
 
-def read(data: bytes, before: Roster) -> bytes:
+def read(data: bytes, before: Roster, beside_bytes: int = 0) -> bytes:
     """Return a version's bytes, however an entry holds them.
 
     Args:
         data: Out of the entry.
         before: The version that is in force there.
+        beside_bytes: As for ``written``.
 
     Raises:
         MalformedError: It is a change though the whole had fitted, or not of the form.
         UnverifiedError: ``roster-previous``: it changes another version.
     """
-    return _whole(apply_change(before, data)) if is_change(data) else data
+    return _whole(apply_change(before, data), beside_bytes) if is_change(data) else data
 
 
 def written_signed(signed: bytes, before: Roster | None) -> bytes:
@@ -134,9 +140,9 @@ def read_signed(data: bytes, before: Roster) -> SignedRoster:
     return whole
 
 
-def _whole(data: bytes) -> bytes:
+def _whole(data: bytes, beside_bytes: int = 0) -> bytes:
     """Return what is written as a change; what fits never is."""
-    if len(data) <= ROSTER_BYTES_MAX:
+    if len(data) + beside_bytes <= ROSTER_BYTES_MAX:
         raise bad_field("a version that fits stands whole")
     return data
 

@@ -31,9 +31,10 @@ from ledger.roster_change import (
 )
 from ledger.roster_fields import Pin
 from ledger.signed_roster import SignedRoster
+from ledger.statement import Act, sign_statement
 from ledger.suites import SM2_SM3
 from tests.ledger.test_roster_chain import GENESIS, reborn, rekeyed, with_member
-from tests.vectors.own.generate import GUANGXI, SICHUAN, TIBET, following, signed
+from tests.vectors.own.generate import GUANGXI, SICHUAN, TIBET, following, key, signed
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors/own/roster-change.json").read_text())
 WITH_SUITE = following(GENESIS, suites=(SM2_SM3,))
@@ -213,6 +214,46 @@ def test_a_proposal_of_a_great_version_is_named_by_the_whole() -> None:
     assert is_change(body["roster"])
     assert Proposal.decode(body, GREAT) == proposal
     assert proposal.sha256 == NEXT.sha256
+
+
+def test_a_version_that_only_its_stalls_and_joiners_crowd_out_is_a_change_in_that_proposal() -> (
+    None
+):
+    """So what was proposed in the first round fits in every later one."""
+    new = following(fat(GENESIS, "州", *list(GENESIS.members)[:4]), rules=2)
+    before = fat(GENESIS, "州", *list(GENESIS.members)[:4])
+    room = len(new.encode()) + 2 * 8 + 76
+    stalls, joiners = ("510000", "520000"), (("530000", bytes(64)),)
+    crowded = Proposal(2, new.encode(), stalls, joiners)
+    for bytes_max, is_whole in ((room, True), (room - 1, False)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ledger.roster_change.ROSTER_BYTES_MAX", bytes_max)
+            body = crowded.to_body(before)
+            assert is_change(body["roster"]) is not is_whole
+            assert Proposal.decode(body, before) == crowded
+            # As it stood in logs until now, and in the first round.
+            whole = body | {"roster": new.encode()}
+            assert Proposal.decode(whole, before) == crowded
+            assert not is_change(Proposal(1, new.encode()).to_body(before)["roster"])
+            change = change_of(before, new)
+            with pytest.raises(MalformedError, match="stands whole"):
+                Proposal.decode(body | {"roster": change, "stalls": [], "signatures": []}, before)
+
+
+def test_a_proposal_fits_into_an_entry_whatever_stands_beside_its_version() -> None:
+    regions = [f"{number:06}" for number in range(100_000, 101_000)]
+    for stalls, joiners in ((80, 1), (1_000, 5), (0, 700)):
+        pairs = tuple((region, bytes(64)) for region in regions[:joiners])
+        beside = 8 * stalls + 76 * joiners
+        body = {
+            "round": 2**53,
+            "roster": bytes(64_512 - beside),
+            "stalls": regions[:stalls],
+            "signatures": [list(pair) for pair in pairs],
+        }
+        act = Act("roster.propose", 1, bytes(32), (), body)
+        entry = sign_statement(key("510000"), "510000", "510000/roster/999999", 2**37, act).entry
+        assert len(entry) < 65_000
 
 
 def test_a_log_may_begin_under_a_great_version() -> None:
