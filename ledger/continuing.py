@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
+from ledger.encoding import encode
 from ledger.errors import MalformedError, RefusedError
 from ledger.frozen import Frozen
 from ledger.lineage import before
 from ledger.roster import Roster
+from ledger.statement import ENTRY_BYTES_MAX
 from ledger.views import BlockLines, Cover, collect_lines
 
 CONTINUES_KIND: Final = "log.continues"
 LINES_MAX: Final = 256
+AROUND_BYTES: Final = 768
+"""What a first entry takes at most, but for what any first entry says and for its lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,23 @@ def frozen_lines(reports: Mapping[str, Frozen], cut_size: int) -> tuple[BlockLin
         held = report.mirrored
         if held is not None and held.line is not None and held.checkpoint.size <= cut_size:
             found.append(BlockLines(held.checkpoint.size, held.checkpoint.root, (held.line,)))
+    return tuple(found)
+
+
+def fitting_lines(
+    genesis: Mapping[str, Any], lines: Iterable[BlockLines]
+) -> tuple[BlockLines, ...]:
+    """Return the lines that a first entry has room for, beside a roster that may nearly fill it.
+
+    Those on the largest trees: they date what others date as well, and more.
+    """
+    room = ENTRY_BYTES_MAX - AROUND_BYTES - len(encode(dict(genesis)))
+    found: list[BlockLines] = []
+    for item in sorted(lines, key=lambda item: item.size, reverse=True)[:LINES_MAX]:
+        room -= len(encode([item.size, item.root, list(item.lines)]))
+        if room < 0:
+            break
+        found.append(item)
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger.checkpoint import Checkpoint
-from ledger.continuing import continues_body, frozen_lines
+from ledger.continuing import continues_body, fitting_lines, frozen_lines
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import Frozen, decode_frozen
 from ledger.lineage import ancestors, before
@@ -81,5 +81,5 @@ def opening_body(
     if old is None:
         raise RefusedError(f"no log is closed that {origin} goes on from", code="open-log")
     reports = read_reports(chain.last_with(old), old, reader)
-    lines = frozen_lines(reports, roster.closed[old].size)
+    lines = fitting_lines(genesis, frozen_lines(reports, roster.closed[old].size))
     return continues_body(genesis, roster, origin, lines)

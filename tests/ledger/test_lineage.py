@@ -9,7 +9,16 @@ import pytest
 
 from ledger.checkpoint import Checkpoint
 from ledger.closing import close_log
-from ledger.continuing import continues_body, covers, decode_continues, frozen_lines
+from ledger.continuing import (
+    CONTINUES_KIND,
+    LINES_MAX,
+    continues_body,
+    covers,
+    decode_continues,
+    fitting_lines,
+    frozen_lines,
+)
+from ledger.cosignature import LINE_BYTES
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import Frozen, decode_frozen
 from ledger.hashing import EMPTY_ROOT, hash_leaf
@@ -22,6 +31,7 @@ from ledger.receipt import make_inclusion_receipt
 from ledger.roster_fields import Closing, Pin
 from ledger.salvage import Salvage, as_judged, check_lost, decode_salvage
 from ledger.statement import Act, Citation, decode_statement, sign_statement
+from ledger.views import BlockLines
 from tests import rfc9162
 from tests.ledger.test_cut import MAIN, ROSTER, held
 from tests.vectors.own.generate import (
@@ -103,6 +113,23 @@ def test_a_successor_names_the_cut_and_brings_the_lines_that_date_what_is_below(
     assert sorted(good) == [("500000", 18, TIME_S), ("510000", 20, TIME_S)]
     # A line on another tree dates nothing.
     assert covers(found, ROSTER, lambda _size: bytes(32)) == ()
+
+
+@pytest.mark.parametrize(("roster_bytes", "least"), [(64_512, 1), (60_000, 35), (100, 256)])
+def test_the_first_entry_of_a_successor_fits_whatever_roster_it_begins_under(
+    roster_bytes: int, least: int
+) -> None:
+    genesis = GENESIS | {"roster": bytes(roster_bytes)}
+    lines = [BlockLines(2**40 + at, bytes(32), (bytes(LINE_BYTES),)) for at in range(300)]
+    kept = fitting_lines(genesis, lines)
+    assert len(kept) >= least
+    assert kept == tuple(lines[: -len(kept) - 1 : -1])  # on the largest trees
+    after = replace(AFTER, closed={TIBET: Closing(2**41, bytes(32), SECOND)})
+    body = continues_body(genesis, after, SECOND, kept)
+    act = Act(CONTINUES_KIND, 1, None, (), body)
+    entry = sign_statement(key("540000", "issuer"), "540000", SECOND, TIME_S, act).entry
+    assert len(entry) > 65_535 - 768 - 124 or len(kept) == LINES_MAX
+    decode_continues(body, genesis, after, SECOND)
 
 
 def head(size: int) -> Checkpoint:

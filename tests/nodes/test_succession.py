@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from authz.case_bundle import judge_bundle
+from ledger.beginning import LEAF_FORMAT
 from ledger.bundle import VerifiedBundle, check_bundle
 from ledger.bundle_file import Bundle
 from ledger.closing import close_log
@@ -20,7 +21,9 @@ from ledger.roster_fields import Pin
 from ledger.signed_roster import sign_roster
 from ledger.statement import Act, Statement, decode_statement, sign_statement
 from ledger.tiles import read_nodes
+from ledger.views import BlockLines
 from nodes.api.cases import prove
+from nodes.core import succession
 from nodes.core.effects import Effects
 from nodes.core.exchange import origin_hash
 from nodes.core.kinds import KINDS
@@ -196,6 +199,19 @@ def test_the_successor_begins_with_the_cut_and_is_replicated(town: Burnt) -> Non
     for region in (A, LOST):
         with town.houses[region].engine.connect() as connection:
             assert StoreReader(connection).seen_by(town.old, closing.size - 1) is not None
+
+
+def test_a_successor_begins_though_its_freezes_do_not_fit_beside_a_great_roster(
+    town: Burnt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = town.node(A).snapshot.rosters
+    lines = [BlockLines(at, bytes(32), (bytes(76),)) for at in range(1, 20)]
+    monkeypatch.setattr(succession, "frozen_lines", lambda *_: lines)
+    genesis = {"leaf": LEAF_FORMAT, "roster": bytes(64_512), "rules": 1}
+    with town.houses[A].engine.connect() as connection:
+        reader = StoreReader(connection, LogIDs())
+        body = succession.opening_body(genesis, chain.newest, chain, town.new, reader)
+    assert [item[0] for item in body["lines"]] == [19]
 
 
 def test_what_stood_at_the_cut_stands_in_the_successor(town: Burnt) -> None:
