@@ -157,24 +157,25 @@ class RosterJudge:
     def _check_proposal(self, proposal: Proposal, new: Roster, kept: Mapping[str, Any]) -> None:
         """Check that a region may propose a version now.
 
-        1. It may follow the version in force, and fits into an entry of each log.
-        2. The round is the region's, and it has proposed nothing in it.
+        1. The round is the region's, and it has proposed nothing in it: that is told before what
+           a great version costs.
+        2. It may follow the version in force, and fits into an entry of each log.
         3. q_m stalls opened the round, and the highest proposal that they signed is repeated.
         4. Joiners' signatures hold.
         5. Of each log that only a committee holds, the proposer's log shows the pin replicated:
            everyone reads it there, and nobody need copy that log. Of what is repeated, the log of
            whoever proposed it first has shown that.
         """
-        check_follows(self._roster, new)  # (1)
-        self._chain.check_keys(new)
-        check_fits(self._roster, new)
-        if proposer_of(self._roster, proposal.round) != self._region:  # (2)
+        if proposer_of(self._roster, proposal.round) != self._region:  # (1)
             raise RefusedError(
                 f"round {proposal.round} is that of {proposer_of(self._roster, proposal.round)}",
                 code="not-proposer",
             )
         if any(round_ == proposal.round for round_, _, _ in kept[PROPOSALS]):
             raise RefusedError(f"proposed already in round {proposal.round}", code="exists")
+        check_follows(self._roster, new)  # (2)
+        self._chain.check_keys(new)
+        check_fits(self._roster, new)
         is_repeated = self._check_opened(proposal, new.version)  # (3)
         message = signed_message(proposal.body, proposal.round)
         for region, signature in proposal.signatures:  # (4)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ledger.errors import RefusedError
+from ledger.errors import LedgerError, RefusedError
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import Fact
 from ledger.roster import Roster
@@ -275,6 +275,20 @@ def test_who_has_signed_already_costs_nobody_the_reading_of_a_version() -> None:
     with pytest.raises(RefusedError) as caught:  # there is nothing to read it from
         judge_of(ROSTER, B, rows).judge(word(B, Approval(2, 1, new.sha256, bytes(64))))
     assert caught.value.code == "already-signed"
+
+
+def test_whose_turn_it_is_not_is_told_before_the_version_is_looked_at() -> None:
+    strange = replace(FIRST, previous=bytes(32))
+    for region, said, code in (
+        (B, {}, "not-proposer"),
+        (A, {PROPOSALS: [[1, FIRST.sha256, 2]]}, "exists"),
+        (A, {}, "roster-previous"),
+    ):
+        with pytest.raises(LedgerError) as caught:
+            judge_of(ROSTER, region, {region: said}).judge(
+                word(region, Proposal(1, strange.encode()))
+            )
+        assert caught.value.code == code
 
 
 def in_committees() -> Roster:
