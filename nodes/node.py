@@ -172,8 +172,9 @@ class Node(Standing):
                     if self._is_to_close:
                         self._close_logs(connection, now_ms)
                     self._rebuild_again(StoreReader(connection, self._ids))
-                    if self._state == "serving":
-                        # A server that was away may have come back as an older copy.
+                    if self._state == "serving" and not self._is_closed:
+                        # A server that was away may have come back as an older copy. Of a closed
+                        # log what lies beyond the cut is gone, and the fence still counts it.
                         self._check_fence(StoreReader(connection, self._ids))
                     connection.rollback()
                     self._is_loaded = True
