@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from authz import custody
+from nodes import loaded
 from nodes import node as nodes
 from nodes.core import candidate
 from nodes.core.ready import AdvancePeer
@@ -63,12 +64,12 @@ def test_what_five_real_nodes_did_are_steps_of_the_model(recorded: Trace) -> Non
 
 
 def forgets_rows(patch: pytest.MonkeyPatch) -> None:
-    keep = nodes.apply
+    keep = loaded.apply
 
     def forgetful(connection: Any, ids: Any, writes: Any) -> None:
         keep(connection, ids, tuple(item for item in writes if not isinstance(item, AdvancePeer)))
 
-    patch.setattr(nodes, "apply", forgetful)
+    patch.setattr(loaded, "apply", forgetful)
 
 
 def answers_before_commit(patch: pytest.MonkeyPatch) -> None:
