@@ -117,7 +117,7 @@ class OwnEntries:
         view = ViewFact(
             self._state.size, statement.leaf, origin, known.size, known.root, known.fresh_at_s
         )
-        self._projection.words.take_view(self._state, view, self._batch.effects)
+        self._projection.words.take_view(self._state, view, body["roster"], self._batch.effects)
         self._base_s = max(self._base_s, known.fresh_at_s)
         self._append(statement)
 

@@ -14,7 +14,13 @@ from ledger.equivocation import (
     check_evidence,
     decode_evidence,
 )
-from ledger.errors import ConflictError, MalformedError, RefusedError, UnverifiedError
+from ledger.errors import (
+    ConflictError,
+    LedgerError,
+    MalformedError,
+    RefusedError,
+    UnverifiedError,
+)
 from ledger.frozen import FROZEN_KIND, Frozen, decode_frozen
 from ledger.kind import UNJUDGED, Fact, Severity, ViewFact
 from ledger.lineage import before
@@ -29,7 +35,7 @@ from nodes.core.ground import Ground
 from nodes.core.log_state import LogState
 from nodes.core.notes import SignedHead
 from nodes.core.ready import FindingRow, PutEvidence
-from nodes.core.roster_words import RosterWords
+from nodes.core.roster_words import LATE, RosterWords, void_views
 from nodes.core.rosters import RULES_KNOWN
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.waiting import Wait, wait_for_clock
@@ -62,8 +68,13 @@ class OwnWords:
         reader: Reader,
     ) -> None:
         """Judge an entry that is a followed log's own word."""
-        own = self._check_own_word(state, statement, reader)
         act = statement.act
+        try:
+            own = self._check_own_word(state, statement, reader)
+        except ConflictError:
+            if act.kind == VIEW_KIND:
+                self._keep_void_view(state, statement, now_s, effects)
+            raise
         if act.kind == GENESIS_KIND:
             self.check_genesis(state, statement)
             self.take_genesis(state, statement, effects)
@@ -99,10 +110,7 @@ class OwnWords:
                 raise MalformedError("evidence is about the key that it convicts", code="bad-field")
             self.take_evidence(state, statement.leaf, evidence, conviction, effects)
         else:
-            wait_for_clock(_lines_of(act.body), now_s + self._ground.delta_s)
-            view = self._decode_view(state, act.body)
-            if view.origin != statement.subject or view.origin == state.origin:
-                raise MalformedError("a view is of the log that it is about", code="bad-field")
+            view = self._read_view(state, statement, now_s)
             if not self._is_followed(state.origin, view.origin, own):
                 self._take_unjudged_view(state, statement, view, effects)
                 return
@@ -115,7 +123,11 @@ class OwnWords:
                 # hold. That is no fault of this log's writer, so it waits and is not accused.
                 checkpoint = Checkpoint(view.origin, view.size, view.root)
                 raise Wait(view.origin, INDEX_PAST_ALL, head=SignedHead(checkpoint, view.note))
-            self._check_counting(viewed, view)
+            try:
+                self._check_counting(viewed, view)
+            except RefusedError:
+                self._take_void_view(state, statement, view, effects)
+                raise
             checkpoint = Checkpoint(view.origin, view.size, view.root)
             roster = self._ground.rosters.at(view.roster)
             effects.lines.append((checkpoint, good_lines(roster, view.origin, view.lines)))
@@ -124,6 +136,7 @@ class OwnWords:
                 ViewFact(
                     state.size, statement.leaf, view.origin, view.size, view.root, view.fresh_at_s
                 ),
+                view.roster,
                 effects,
             )
 
@@ -141,6 +154,19 @@ class OwnWords:
         if act.previous != (None if own is None else own.leaf):
             raise ConflictError(state.size, code="wrong-previous")
         return own
+
+    def _read_view(self, state: LogState, statement: UnverifiedStatement, now_s: int) -> View:
+        """Read a view and check all that its bytes say.
+
+        Raises:
+            Wait: It holds a line dated beyond our clock, or names a version not known here.
+            LedgerError: It is no view.
+        """
+        wait_for_clock(_lines_of(statement.act.body), now_s + self._ground.delta_s)
+        view = self._decode_view(state, statement.act.body)
+        if view.origin != statement.subject or view.origin == state.origin:
+            raise MalformedError("a view is of the log that it is about", code="bad-field")
+        return view
 
     def _decode_view(self, state: LogState, body: Mapping[str, Any]) -> View:
         """Read a view by the version that it names.
@@ -210,21 +236,43 @@ class OwnWords:
             view.origin,
             state.size,
             statement.leaf,
-            {**found, "live": False, UNJUDGED: True},
+            {**found, **_late(state, view.roster), "live": False, UNJUDGED: True},
         )
         effects.facts.append(row)
         self._ground.sight.add((row,))
         state.unjudged += 1
 
-    def take_view(self, state: LogState, view: ViewFact, effects: Effects) -> None:
-        """Take a view in."""
+    def _keep_void_view(
+        self, state: LogState, statement: UnverifiedStatement, now_s: int, effects: Effects
+    ) -> None:
+        """Keep what a view shows that is void for what stands before it, if its bytes are good."""
+        try:
+            view = self._read_view(state, statement, now_s)
+        except LedgerError:
+            return
+        self._take_void_view(state, statement, view, effects)
+
+    def _take_void_view(
+        self, state: LogState, statement: UnverifiedStatement, view: View, effects: Effects
+    ) -> None:
+        """Keep what a void view shows, for words on the roster alone.
+
+        Where this log is far, nobody can say that it is void; those words are judged there as well.
+        """
         row = Fact(
             state.origin,
-            view.origin,
-            view.index,
-            view.leaf,
-            {"size": view.size, "root": view.root, "fresh_at": view.fresh_at_s},
+            void_views(view.origin),
+            state.size,
+            statement.leaf,
+            {"size": view.size, "root": view.root, **_late(state, view.roster)},
         )
+        effects.facts.append(row)
+        self._ground.sight.add((row,))
+
+    def take_view(self, state: LogState, view: ViewFact, version: int, effects: Effects) -> None:
+        """Take a view in, whose lines count by a version of the roster."""
+        shown = {"size": view.size, "root": view.root, "fresh_at": view.fresh_at_s}
+        row = Fact(state.origin, view.origin, view.index, view.leaf, shown | _late(state, version))
         effects.facts.append(row)
         effects.views.append(view)
         self._ground.sight.add((row,))
@@ -405,6 +453,11 @@ class OwnWords:
         is_alone = not before.witnesses_of(origin) and not roster.witnesses_of(origin)
         state.epochs = (*state.epochs, Epoch(roster.version, index, index if is_alone else None))
         effects.is_epoch = True
+
+
+def _late(state: LogState, version: int) -> dict[str, object]:
+    """Return what a row says of a view by a version that two have followed in the view's log."""
+    return {LATE: True} if version < state.version - 1 else {}
 
 
 def _lines_of(body: Any) -> Sequence[object]:  # noqa: ANN401 - a body not yet checked

@@ -327,6 +327,9 @@ class RosterJudge:
                 continue  # a member that has not begun yet holds up nobody
             if origin in new.closed and pin == self._roster.pins.get(origin):
                 continue  # replicated before; of a log that all have frozen nobody shows more
+            seen = None if own else self._row(self._state.origin, origin)
+            if seen is not None and not seen.is_judged:
+                continue  # a view of when its log was not near us; what it shows, we cannot say
             state = self._state if own else self._state_of(origin)
             view = None if own else self._state.views.get(origin)
             covered = self._state.evidence.size if own else 0 if view is None else view.size

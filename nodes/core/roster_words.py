@@ -1,7 +1,8 @@
 """Words on the next version of the roster, as they stand in logs that are near or only followed."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from heapq import merge
+from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import RefusedError
@@ -14,9 +15,22 @@ from nodes.core.log_state import LogState
 from nodes.core.notes import SignedHead
 from nodes.core.ready import FindingRow
 from nodes.core.roster_judge import RosterJudge, assemble
+from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.unjudged import NotJudgedError
 from nodes.core.waiting import Wait
 from nodes.ports import Reader
+
+LATE: Final = "late"
+"""In the row of a view: it is by keys too old for a word on the roster to rest on it."""
+
+
+def void_views(origin: str) -> str:
+    """Return the name that views of a log are kept under which are void, though good in bytes."""
+    return f"{origin}/void"
+
+
+def _index_of(fact: Fact) -> int:
+    return fact.index
 
 
 class RosterWords:
@@ -57,12 +71,8 @@ class RosterWords:
             return self._ground.sight.below(reader, origin, object_, size) if size else None
 
         def views(origin: str) -> Iterator[Pin]:
-            below = state.size
-            while (
-                fact := self._ground.sight.below(reader, state.origin, origin, below)
-            ) is not None and fact.origin == state.origin:
+            for fact in self._views(state, origin, reader):
                 yield Pin(fact.state["size"], fact.state["root"])
-                below = fact.index
 
         def root(origin: str, size: int) -> bytes:
             return self._ground.root(origin, size, reader)
@@ -71,33 +81,52 @@ class RosterWords:
             self._ground.rosters, state, self._ground.state_of, row, views, root, reader
         )
 
+    def _views(self, state: LogState, origin: str, reader: Reader) -> Iterator[Fact]:
+        """Yield what views of another log in a log show by their bytes alone, the newest first.
+
+        Where both logs are far, nobody can say that a view is void for what the other log holds or
+        for the view before it. So for words on the roster a void one counts everywhere.
+        """
+
+        def rows(name: str) -> Iterator[Fact]:
+            below = state.size
+            while (
+                fact := self._ground.sight.below(reader, state.origin, name, below)
+            ) is not None and fact.origin == state.origin:
+                yield fact
+                below = fact.index
+
+        found = merge(rows(origin), rows(void_views(origin)), key=_index_of, reverse=True)
+        return (fact for fact in found if LATE not in fact.state)
+
     def _shown(self, state: LogState, origin: str, subject: str, reader: Reader) -> int:
         """Return how much of another log the newest view in a log shows; 0: nothing.
 
-        A view that is not judged here, since both logs are far, was counted by its bytes alone. Its
-        lines say that honest regions hold what it shows: so that is fetched, and words on the
-        roster in it are judged. It is not relied on for anything else.
+        A view that is not judged here, or void, was counted by its bytes alone. Its lines say that
+        honest regions hold what it shows: so that is fetched, and words on the roster in it are
+        judged. It is not relied on for anything else.
 
         Raises:
-            Wait: That much of the other log is not judged here yet.
-            NotJudgedError: We hold another history of the other log.
+            Wait: That much of the other log is not judged here yet, or is another near us.
+            NotJudgedError: We hold another history of the other log, which is far.
         """
-        view = state.views.get(origin)
-        if view is not None:
-            return view.size
-        fact = self._ground.sight.newest(reader, state.origin, origin)
-        if fact is None or fact.origin != state.origin:
+        fact = next(self._views(state, origin, reader), None)
+        if fact is None:
             return 0
         size: int = fact.state["size"]
+        if fact.object == origin and fact.is_judged:
+            return size
         checkpoint = Checkpoint(origin, size, fact.state["root"])
         shown = self._ground.state_of(origin)
-        if shown is None or shown.size < size:
-            [entry] = reader.entries(state.origin, fact.index, fact.index + 1)
-            note: bytes = decode_statement(entry).act.body["note"]
-            raise Wait(origin, size, head=SignedHead(checkpoint, note))
-        if self._ground.root(origin, size, reader) != checkpoint.root:
+        is_lacking = shown is None or shown.size < size
+        if not is_lacking and self._ground.root(origin, size, reader) == checkpoint.root:
+            return size
+        if not (is_lacking or self._ground.is_near(state.origin) or self._ground.is_near(origin)):
             raise NotJudgedError((subject,))
-        return size
+        [entry] = reader.entries(state.origin, fact.index, fact.index + 1)
+        note: bytes = decode_statement(entry).act.body["note"]
+        wanted = size if is_lacking else INDEX_PAST_ALL
+        raise Wait(origin, wanted, head=SignedHead(checkpoint, note))
 
     def _find_bad_approval(
         self,
