@@ -67,10 +67,6 @@ class Standing(Loaded):
             self._is_own_ready = False
             self._network.begin_rebuild(mark, reader, size)
             return
-        closing = self._rosters.newest.closed.get(self._own)
-        if mark is not None and closing is not None and closing.size < mark.size:
-            # What we wrote beyond the cut is void, and our store has let go of it.
-            mark = FenceMark(mark.commit, closing.size, closing.root)
         root = EMPTY_ROOT if self._published is None else self._published.checkpoint.root
         found = decide_start(mark, self._commit, self._own, size, root, reader)
         if found.state != "serving":

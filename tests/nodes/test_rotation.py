@@ -3,7 +3,6 @@
 import base64
 import json
 import ssl
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,9 @@ from ledger.roster import Roster
 from ledger.statement import Act, sign_statement
 from nodes.adapters import tls
 from nodes.cli.main import main
-from tests.nodes.stage import HERE, Station, station
+from tests.nodes.stage import HERE, Station, station, wait_until
 
-WAIT_S = 40
 ALL = ("log", "witness", "mirror", "receipt", "issuer", "log_pq", "witness_pq", "mirror_pq")
-
-
-def wait_until(done: Any, why: str) -> None:
-    end_s = time.monotonic() + WAIT_S
-    while not done():
-        assert time.monotonic() < end_s, why
-        time.sleep(0.05)
 
 
 def at(nodes: Station, region: str) -> tuple[str, ...]:
