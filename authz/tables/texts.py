@@ -1,6 +1,7 @@
 """Texts that are published in versions: templates, procedures, guides, lists of items."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from authz.party import GRANT, MANAGE
 from authz.records import Life, Row, Step
@@ -61,23 +62,22 @@ def _check_term(acting: Acting, _before: Row, _after: Row) -> tuple[Change, ...]
     return ()
 
 
-def _text_kinds(  # noqa: PLR0917 - in the order of a row of the table
+def _text_kinds(
     life: Life,
     zh: str,
     en: str,
     question: str,
     source: str,
-    more: dict[str, Field] | None = None,
-    step: Step | None = None,
+    *,
+    more: Mapping[str, Field] | None = None,
+    **step: Any,  # noqa: ANN401 - the fields of a Step
 ) -> tuple[Kind, Kind]:
     """Return the two kinds of a text that is published in versions."""
     name = life.subject
-    publish = step or office_step(
-        life, f"{name}.publish", roles=(GRANT, MANAGE), versioned=True, keep=("digest",)
-    )
+    publish = {"roles": (GRANT, MANAGE), "keep": ("digest",), **step}
     return (
         kind_of_step(
-            publish,
+            office_step(life, f"{name}.publish", versioned=True, **publish),
             f"发布{zh}",
             f"publish {en}",
             {"version": VERSION, "title": text("名称", "title"), "digest": DIGEST, **(more or {})},
@@ -95,11 +95,6 @@ def _text_kinds(  # noqa: PLR0917 - in the order of a row of the table
     )
 
 
-def _of(life: Life, **keep: tuple[str, ...]) -> Step:
-    """Return the step that publishes a version of what only a manager publishes."""
-    return office_step(life, f"{life.subject}.publish", versioned=True, keep=keep.get("keep", ()))
-
-
 KINDS: Final[tuple[Kind, ...]] = (
     *_text_kinds(
         TEMPLATE,
@@ -107,14 +102,10 @@ KINDS: Final[tuple[Kind, ...]] = (
         "a template of grants",
         "Which template version, and was any clause changed?",
         "2 授权文件模板",
-        {"valid_from": date("起", "valid from"), "valid_until": date("止", "valid until")},
-        office_step(
-            TEMPLATE,
-            "template.publish",
-            versioned=True,
-            keep=("digest", "valid_from", "valid_until"),
-            check=_check_term,
-        ),
+        more={"valid_from": date("起", "valid from"), "valid_until": date("止", "valid until")},
+        roles=(MANAGE,),
+        keep=("digest", "valid_from", "valid_until"),
+        check=_check_term,
     ),
     *_text_kinds(
         PROCESS,
@@ -122,7 +113,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         "a standard procedure",
         "Which standard procedure applied?",
         "49 操作规程/权责划分",
-        {"duties": codes("岗位职责", "duties", optional=True)},
+        more={"duties": codes("岗位职责", "duties", optional=True)},
     ),
     *_text_kinds(
         GUIDE,
@@ -137,8 +128,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         "who bears the postage",
         "Who pays, by which version of the policy?",
         "32 寄递费用",
-        {"bearer": code("承担主体", "who pays", "applicant", "department", "hall")},
-        _of(FEE_POLICY, keep=("digest", "bearer")),
+        more={"bearer": code("承担主体", "who pays", "applicant", "department", "hall")},
+        roles=(MANAGE,),
+        keep=("digest", "bearer"),
     ),
     *_text_kinds(
         ITEM_LIST,
@@ -146,19 +138,13 @@ KINDS: Final[tuple[Kind, ...]] = (
         "a public list of items",
         "Was the item on the public list then?",
         "47 清单公布",
-        {
+        more={
             "count": number("事项数", "how many items"),
             "share": number("占比(%)", "share of all items, per cent"),
             "items": codes("事项编码", "codes of the items", optional=True),
         },
-        office_step(
-            ITEM_LIST,
-            "item-list.publish",
-            roles=(GRANT, MANAGE),
-            versioned=True,
-            keep=("digest", "count", "share", "items"),
-            check=_check_share,
-        ),
+        keep=("digest", "count", "share", "items"),
+        check=_check_share,
     ),
     kind_of_step(
         Step(
