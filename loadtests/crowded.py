@@ -14,10 +14,11 @@ from typing import Any, Final, Protocol
 from authz.calendar import day_of, day_text
 from ledger.encoding import decode, encode
 from ledger.statement import Act, Statement, sign_statement
+from loadtests.ahead import ahead_of_others
 from loadtests.crowd import WINDOWS, Crowd, fill
 from loadtests.figure import Figure
 from loadtests.floors import Blast, blast, request_bytes
-from loadtests.half_load import half_load
+from loadtests.half_load import full_rate, full_rates, half_load
 from loadtests.stage import Desk, Stage, StageError
 
 BATCH: Final = 100
@@ -27,7 +28,6 @@ WARMING_STATEMENTS: Final = 2_000
 CHECKS: Final = 4_000
 CHECKS_KNOWN: Final = 200
 """Questions that the windows of a few halls ask again and again between two commits."""
-CHECK_CONNECTIONS: Final = 16
 TRACED_ACTS: Final = 40
 NUMBERS_FROM: Final = 5_000_000
 FEW_CASES: Final = 100
@@ -160,7 +160,6 @@ def _checked(stage: Stage, crowd: Crowd) -> Iterator[Figure]:
     """
     region = crowd.desk.region
     port, token = stage.port(region), stage.tokens[region]
-    empty = request_bytes("GET", "/v1/ping")
     numbers = [at * 7_919 % crowd.grants for at in range(CHECKS)]
     checks = [
         request_bytes(
@@ -174,18 +173,13 @@ def _checked(stage: Stage, crowd: Crowd) -> Iterator[Figure]:
     if answer["code"] != "allowed" and answer["grant"] is None:
         raise StageError(f"a grant of the crowd is not live: {answer}")
 
-    def rate_of(requests: Sequence[bytes], status: int) -> float:
-        shares = [list(requests[at::CHECK_CONNECTIONS]) for at in range(CHECK_CONNECTIONS)]
-        return _answered(asyncio.run(blast(port, shares)), status).rate
-
-    first = rate_of(checks, 200)
     known = checks[:CHECKS_KNOWN]
-    repeated = known * (CHECKS // CHECKS_KNOWN)
-    turns = [(rate_of([empty] * CHECKS, 204), rate_of(repeated, 200)) for _ in range(3)]
-    h, rate = (statistics.median(it) for it in zip(*turns, strict=True))
-    yield Figure("crowd: check over HTTP", rate / h, "H", 0.4, least=True, floors=1.0)
-    yield Figure("crowd: check, each question for the first time", first / h, "H")
-    yield from half_load("crowd: check", port, empty, known, rate)
+    with ahead_of_others([stage.processes[region].pid]):
+        first = full_rate(port, checks)
+        h, rate = full_rates(port, known)
+        yield Figure("crowd: check over HTTP", rate / h, "H", 0.4, least=True, floors=1.0)
+        yield Figure("crowd: check, each question for the first time", first / h, "H")
+        yield from half_load("crowd: check", port, known, rate)
 
 
 def _traced(stage: Stage, desk: Desk) -> Iterator[Figure]:

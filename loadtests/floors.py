@@ -119,20 +119,13 @@ class Caller(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take a piece of an answer; when it is whole, go on with the next request."""
         self._received += data
-        head, found, rest = self._received.partition(b"\r\n\r\n")
-        if not found:
+        answer = whole_answer(self._received)
+        if answer is None:
             return
-        length = 0
-        for line in head.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        if len(rest) < length:
-            return
+        status, body = answer
         self._latencies_s.append(time.perf_counter() - self._sent_at)
-        status = int(head[9:12])
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.bodies.append(rest)
+        self.bodies.append(body)
         self._received = b""
         if self._rest_s:
             asyncio.get_running_loop().call_later(self._rest_s, self._send)
@@ -143,6 +136,16 @@ class Caller(asyncio.Protocol):
         """Count an early end as the end."""
         del exc
         self._done.set()
+
+
+def whole_answer(received: bytes) -> tuple[int, bytes] | None:
+    """Return status and body of an HTTP/1.1 answer; None while a part of it is still to come."""
+    head, found, body = received.partition(b"\r\n\r\n")
+    if not found:
+        return None
+    _, names_length, value = head.lower().partition(b"\r\ncontent-length:")
+    length = int(value.partition(b"\r\n")[0]) if names_length else 0
+    return None if len(body) < length else (int(head[9:12]), body)
 
 
 def request_bytes(
@@ -192,8 +195,12 @@ class Blast:
 
     def quantile_ms(self, share: float) -> float:
         """Return the latency that ``share`` of the requests did not exceed."""
-        at = min(int(len(self.latencies_s) * share), len(self.latencies_s) - 1)
-        return self.latencies_s[at] * 1e3
+        return quantile(self.latencies_s, share) * 1e3
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Return what ``share`` of some values in their order do not exceed."""
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
 @contextmanager
@@ -243,42 +250,3 @@ async def blast(
             statuses[status] = statuses.get(status, 0) + count
     bodies = [body for caller in callers for body in caller.bodies]
     return Blast(seconds, latencies, statuses, bodies)
-
-
-async def paced(
-    port: int, *requests: bytes, rate: float, seconds: float, connections: int = 32
-) -> Blast:
-    """Send requests in turn, each at its time, so that a slow answer cannot hide the next.
-
-    Each request's latency counts from when it should have started.
-    """
-    loop = asyncio.get_running_loop()
-    latencies: list[float] = []
-    statuses: dict[int, int] = {}
-    total = int(rate * seconds)
-    next_at = 0
-    begin = loop.time() + 0.05
-
-    async def work() -> None:
-        nonlocal next_at
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while next_at < total:
-            intended = begin + next_at / rate
-            request = requests[next_at % len(requests)]
-            next_at += 1
-            delay = intended - loop.time()
-            if delay > 0:
-                await asyncio.sleep(delay)
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            for line in head.split(b"\r\n"):
-                if line.lower().startswith(b"content-length:"):
-                    await reader.readexactly(int(line[15:]))
-            status = int(head[9:12])
-            statuses[status] = statuses.get(status, 0) + 1
-            latencies.append(loop.time() - intended)
-        writer.close()
-
-    with uncollected():
-        await asyncio.gather(*(work() for _ in range(connections)))
-    return Blast(loop.time() - begin, latencies, statuses)

@@ -1,41 +1,96 @@
-"""How long answers take at half the rate that can be had, beside empty ones at that very rate."""
+"""The rate that can be had, and how long answers take at half of it, beside empty ones at each."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from loadtests.figure import Figure
-from loadtests.floors import Blast, paced
+from loadtests.fitness import Series, Turn, joined
+from loadtests.floors import Blast, blast, request_bytes
+from loadtests.machine import stolen_s
+from loadtests.pacing import paced
 from loadtests.stage import StageError
 
-TURNS: Final = 3
-TURN_S: Final = 2.0
+CONNECTIONS: Final = 16
+RATE_TURNS: Final = 3
+RATE_ANSWERS: Final = 4_000
+TURN_S: Final = 0.5
+TURNS_MAX: Final = 40
 P99_MS_MAX: Final = 5.0
+EMPTY: Final = request_bytes("GET", "/v1/ping")
 
 
-def half_load(
-    name: str, port: int, empty: bytes, requests: Sequence[bytes], rate: float
-) -> Iterator[Figure]:
-    """Give p50 and p99 at half of ``rate``.
+def full_rates(port: int, requests: Sequence[bytes]) -> tuple[float, float]:
+    """Return how many empty requests a node answers in a second, and how many of those given."""
+    repeated = [requests[at % len(requests)] for at in range(RATE_ANSWERS)]
+    turns = [
+        (full_rate(port, [EMPTY] * RATE_ANSWERS), full_rate(port, repeated))
+        for _ in range(RATE_TURNS)
+    ]
+    empty, asked = (statistics.median(rates) for rates in zip(*turns, strict=True))
+    return empty, asked
 
-    What an empty request takes at its slowest, turn by turn with the others, is what the machine
-    and the measuring process do by themselves.
+
+def full_rate(port: int, requests: Sequence[bytes]) -> float:
+    """Return how many requests are answered in a second by connections that never rest."""
+    shares = [requests[at::CONNECTIONS] for at in range(CONNECTIONS)]
+    return _checked(asyncio.run(blast(port, shares))).rate
+
+
+def half_load(name: str, port: int, requests: Sequence[bytes], rate: float) -> Iterator[Figure]:
+    """Give p50 and p99 at half of ``rate``, from stretches that the machine was fit for.
+
+    Empty requests and those that are measured take turns, until there are enough such stretches or
+    none are to be hoped for (``loadtests.fitness``).
     """
-    floor, half = Blast(0.0, [], {}), Blast(0.0, [], {})
-    for _ in range(TURNS):
-        floor += _paced(port, [empty], rate / 2)
-        half += _paced(port, requests, rate / 2)
+    series = taken_in_turns(
+        lambda: _turn(port, [EMPTY], rate / 2), lambda: _turn(port, requests, rate / 2)
+    )
+    yield from told(name, series)
+
+
+def taken_in_turns(empty: Callable[[], Turn], measured: Callable[[], Turn]) -> Series:
+    """Take stretches of both kinds in turn, beginning and ending with an empty one."""
+    empties, measurements = [empty()], list[Turn]()
+    series = Series(empties, measurements)
+    while len(measurements) < TURNS_MAX and not series.is_enough:
+        measurements.append(measured())
+        empties.append(empty())
+    return series
+
+
+def told(name: str, series: Series) -> Iterator[Figure]:
+    """Give the rows of what was taken in turns."""
+    floor, answers, every = series.floor(), series.answers(), joined(series.measured)
+    turns = len(series.measured)
+    yield Figure(f"{name}, turns that the machine was fit for", len(series.fit), f"of {turns}")
     for share, target in ((0.5, None), (0.99, P99_MS_MAX)):
         least = floor.quantile_ms(share)
         word = f"p{share * 100:.0f}"
         yield Figure(f"{name}, an empty request at that load, {word}", least, "ms")
         yield Figure(
-            f"{name} at half load, {word}", half.quantile_ms(share), "ms", target, floors=least
+            f"{name} at half load, {word}",
+            answers.quantile_ms(share),
+            "ms",
+            target,
+            floors=least,
+            is_measurable=series.is_measurable,
         )
+    yield Figure(f"{name} at half load, p99 of all turns", every.quantile_ms(0.99), "ms")
 
 
-def _paced(port: int, requests: Sequence[bytes], rate: float) -> Blast:
-    result = asyncio.run(paced(port, *requests, rate=rate, seconds=TURN_S))
+def _turn(port: int, requests: Sequence[bytes], rate: float) -> Turn:
+    stolen_before_s, begin_s = stolen_s(), time.monotonic()
+    pace = paced(port, requests, rate, TURN_S)
+    _checked(pace.blast)
+    took_s = time.monotonic() - begin_s
+    return Turn(pace, (stolen_s() - stolen_before_s) / (took_s * (os.cpu_count() or 1)))
+
+
+def _checked(result: Blast) -> Blast:
     if any(status >= 300 for status in result.statuses):
         raise StageError(f"the load was not answered as it should be: {result.statuses}")
     return result

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import psutil
 
-from loadtests.floors import blast, fsync_ms, insertion_us, paced, request_bytes, verification_us
+from loadtests.floors import blast, fsync_ms, insertion_us, request_bytes, verification_us
+from loadtests.pacing import paced
 
 PINGS: Final = 600
 PACED_S: Final = 1.5
@@ -88,6 +89,11 @@ def _busy_s() -> float:
     return float(sum(getattr(times, name, 0.0) for name in names))
 
 
+def stolen_s() -> float:
+    """Return what a host has taken from all processors of this machine; 0 where none tells."""
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
+
+
 def raw_floors(port: int, clients: Sequence[int]) -> dict[str, Any]:
     """Measure the parts that no act can do without, on this machine, now.
 
@@ -119,5 +125,5 @@ def paced_floor(port: int, rate: float) -> Mapping[str, float]:
     """Measure an empty handler at a fixed rate, from intended start times as the acts are."""
     empty = request_bytes("GET", "/v1/ping")
     seconds = max(PACED_S, PACED_REQUESTS_MIN / rate)
-    result = asyncio.run(paced(port, empty, rate=rate, seconds=seconds))
+    result = paced(port, [empty], rate, seconds).blast
     return {"p50_ms": result.quantile_ms(0.5), "p99_ms": result.quantile_ms(0.99)}
