@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -35,8 +35,10 @@ from loadtests.ahead import ahead_of_others
 from loadtests.crowd import Crowd
 from loadtests.crowded import crowded
 from loadtests.figure import Figure
+from loadtests.five import FIVE, gathering, latency
 from loadtests.floors import (
-    Blast,
+    EMPTY,
+    Floors,
     blast,
     cpu_us,
     fsync_ms,
@@ -53,11 +55,6 @@ from loadtests.stage import Desk, Stage, make_desk
 BASE_PORT: Final = 18_400
 BATCH: Final = 100
 SINGLE_CONNECTIONS: Final = 64
-REST_S: Final = 0.15
-MANY_CLIENTS: Final = 12
-"""At each of five regions: more are answered no sooner, and share rounds as well."""
-MANY_EACH: Final = 30
-FIVE: Final = ("510000", "500000", "520000", "530000", "540000")
 OUTPUT: Final = Path("build/bench.json")
 
 
@@ -79,32 +76,13 @@ def _ingest_requests(statements: Sequence[Statement], token: str, size: int) -> 
     ]
 
 
-def _checked(result: Blast, status: int) -> Blast:
-    if set(result.statuses) != {status}:
-        sys.exit(f"the load was not answered as it should be: {result.statuses}")
-    return result
-
-
-@dataclass(slots=True)
-class Floors:
-    """What the machine itself asks for the parts, in microseconds of CPU or milliseconds."""
-
-    verify_us: float
-    insert_us: float
-    fsync_ms: float
-    parse_us: float = 0.0
-    request_us: float = 0.0
-    request_ms: float = 0.0
-
-
 def emptiness(stage: Stage, region: str, floors: Floors) -> Iterator[Figure]:
     """Measure what an empty request costs the node."""
-    empty = request_bytes("GET", "/v1/ping")
     before = stage.cpu_s(region)
-    result = asyncio.run(blast(stage.port(region), [[empty] * 500 for _ in range(8)]))
-    count = len(_checked(result, 204).latencies_s)
+    result = asyncio.run(blast(stage.port(region), [[EMPTY] * 500 for _ in range(8)]))
+    count = len(result.expect(204).latencies_s)
     floors.request_us = (stage.cpu_s(region) - before) * 1e6 / count
-    alone = asyncio.run(blast(stage.port(region), [[empty] * 200]))
+    alone = asyncio.run(blast(stage.port(region), [[EMPTY] * 200]))
     floors.request_ms = alone.quantile_ms(0.5)
     yield Figure("floor: an empty request, CPU", floors.request_us / floors.verify_us, "V")
 
@@ -145,7 +123,7 @@ def ingest(floors: Floors, stage: Stage, desk: Desk, count: int) -> Iterator[Fig
     asyncio.run(blast(port, [warm]))
     batches = _ingest_requests(_statements(desk, 1_000, count), token, BATCH)
     v_before_us, before = verification_us(), stage.cpu_s(region)
-    result = _checked(asyncio.run(blast(port, [batches])), 200)
+    result = asyncio.run(blast(port, [batches])).expect(200)
     spent_us = (stage.cpu_s(region) - before) * 1e6 / count
     v_us = (v_before_us + verification_us()) / 2
     parts_us = floors.verify_us + floors.parse_us + floors.insert_us
@@ -157,7 +135,7 @@ def ingest(floors: Floors, stage: Stage, desk: Desk, count: int) -> Iterator[Fig
     shares = [singles[at::SINGLE_CONNECTIONS] for at in range(SINGLE_CONNECTIONS)]
     requests = [_ingest_requests(share, token, 1) for share in shares]
     v_before_us, before = verification_us(), stage.cpu_s(region)
-    result = _checked(asyncio.run(blast(port, requests)), 200)
+    result = asyncio.run(blast(port, requests)).expect(200)
     spent_us = (stage.cpu_s(region) - before) * 1e6 / len(singles)
     v_us = (v_before_us + verification_us()) / 2
     yield Figure(
@@ -184,120 +162,6 @@ def checking(stage: Stage, desk: Desk) -> Iterator[Figure]:
         yield from half_load("check", port, [check], rate)
 
 
-def latency(stage: Stage, floors: Floors) -> Iterator[Figure]:
-    """Measure one act at a time over five regions: until accepted, and until replicated."""
-    desk = make_desk(stage, FIVE[0])
-    clerk = _clerk(stage, desk)
-    for word, target, rounds in (("accepted", 6.0, 100), ("replicated", 60.0, 60)):
-        requests = _openings(desk, clerk, word, rounds)
-        before_s = sum(stage.cpu_s(region) for region in FIVE)
-        # One act at a time: before the next one the network comes to rest, unless that is awaited.
-        rest_s = REST_S if word == "accepted" else 0.0
-        result = _checked(asyncio.run(blast(stage.port(FIVE[0]), [requests], rest_s=rest_s)), 201)
-        finalities = {json.loads(answer)["finality"] for answer in result.bodies}
-        if word == "replicated" and finalities != {word}:
-            sys.exit(f"an act did not become replicated: {finalities}")
-        if word == "accepted":
-            spent_us = (sum(stage.cpu_s(region) for region in FIVE) - before_s) * 1e6 / rounds
-            # Every node parses, checks and stores two entries, the act and a block record; the act
-            # is one request, and each peer takes a checkpoint, entries, and word of the quorums.
-            entry_us = floors.verify_us + floors.parse_us + floors.insert_us
-            peers = len(FIVE) - 1
-            least_us = 2 * len(FIVE) * entry_us + (1 + 3 * peers) * floors.request_us
-            # What planning takes a round of cosigning from (``python -m simulator plan``).
-            yield Figure(
-                "five regions, CPU of an act alone, all nodes",
-                spent_us / floors.verify_us,
-                "V",
-                floors=least_us / floors.verify_us,
-            )
-        # Accepted: a request, a commit, a fence. Replicated: each mirror besides takes a checkpoint
-        # and then entries, each a request and a commit.
-        least = floors.request_ms + 2 * floors.fsync_ms
-        if word == "replicated":
-            least += 2 * (floors.request_ms + 2 * floors.fsync_ms)
-        yield Figure(
-            f"five regions, {word} p50", result.quantile_ms(0.5), "ms", target, floors=least
-        )
-        yield Figure(f"five regions, {word} p95", result.quantile_ms(0.95), "ms")
-
-
-def gathering(stage: Stage) -> Iterator[Figure]:
-    """Measure acts that come to all five regions at once, so that many share a round.
-
-    Beside the act alone it is what planning takes the price of an act from, and of a round
-    (``python -m simulator plan``).
-    """
-    desks = [make_desk(stage, region, "many") for region in FIVE]
-    clerks = [_clerk(stage, desk) for desk in desks]
-
-    async def at_once(name: str, count: int) -> None:
-        results = await asyncio.gather(
-            *(
-                blast(
-                    stage.port(desk.region),
-                    [_openings(desk, clerk, f"{name}-{at}", count) for at in range(MANY_CLIENTS)],
-                )
-                for desk, clerk in zip(desks, clerks, strict=True)
-            )
-        )
-        for result in results:
-            _checked(result, 201)
-
-    asyncio.run(at_once("warm", 2))
-    v_before_us = verification_us()
-    before_s = sum(stage.cpu_s(region) for region in FIVE)
-    asyncio.run(at_once("measured", MANY_EACH))
-    spent_us = (sum(stage.cpu_s(region) for region in FIVE) - before_s) * 1e6
-    v_us = (v_before_us + verification_us()) / 2
-    acts = len(FIVE) * MANY_CLIENTS * MANY_EACH
-    yield Figure("five regions, CPU of an act among many, all nodes", spent_us / acts / v_us, "V")
-
-
-def _clerk(stage: Stage, desk: Desk) -> tuple[str, str]:
-    """Enrol an officer whose key the region holds, and return their name and token."""
-    clerk = f"{desk.region}/officer/{desk.department.rpartition('/')[2]}-clerk"
-    made = stage.call(desk.region, "POST", "/v1/officers", {"party": clerk})
-    enrolment = {
-        "unit": desk.department,
-        "key": made["key"],
-        "holder": "region",
-        "roles": ["receive"],
-    }
-    stage.act(desk.region, "party.enrol", clerk, enrolment)
-    asked = {"party": clerk, "role": "authority"}
-    return clerk, stage.call(desk.region, "POST", "/v1/tokens", asked)["token"]
-
-
-def _openings(desk: Desk, clerk: tuple[str, str], word: str, count: int) -> list[bytes]:
-    """Return requests that open cases; ``replicated`` ones wait until they are."""
-    name, token = clerk
-    body = {
-        "item": desk.item,
-        "item_version": 1,
-        "department": desk.department,
-        "mode": "counter",
-    }
-    awaited = "replicated" if word == "replicated" else "accepted"
-    return [
-        request_bytes(
-            "POST",
-            f"/v1/acts?wait={awaited}&timeout_ms=20000",
-            token=token,
-            body=json.dumps(
-                {
-                    "kind": "case.open",
-                    "subject": f"{desk.region}/case/{word}-{number}",
-                    "body": body,
-                    "officer": name,
-                }
-            ).encode(),
-            content_type="application/json",
-        )
-        for number in range(count)
-    ]
-
-
 def growth(floors: Floors, stage: Stage, desk: Desk, start: int, total: int) -> Iterator[Figure]:
     """Measure what a log of ``total`` entries costs in memory and on disk, and to prove from."""
     port, token = stage.port(desk.region), stage.tokens[desk.region]
@@ -310,7 +174,7 @@ def growth(floors: Floors, stage: Stage, desk: Desk, start: int, total: int) -> 
         number += len(statements)
         bytes_added += sum(len(made.entry) for made in statements)
         added += len(statements)
-        _checked(asyncio.run(blast(port, [_ingest_requests(statements, token, BATCH)])), 200)
+        asyncio.run(blast(port, [_ingest_requests(statements, token, BATCH)])).expect(200)
         size = int(stage.call(desk.region, "GET", "/v1/status")["size"])
     yield Figure("entries in the log", size, "")
     memory = stage.memory_bytes(desk.region)

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,22 @@ from ledger.keys import SigningKey, verify
 
 MICROSECONDS: Final = 1e6
 STATEMENT_BYTES: Final = 600
+
+
+@dataclass(slots=True)
+class Floors:
+    """What the machine itself asks for the parts, in microseconds of CPU or milliseconds."""
+
+    verify_us: float
+    insert_us: float
+    fsync_ms: float
+    parse_us: float = 0.0
+    request_us: float = 0.0
+    request_ms: float = 0.0
+
+
+class LoadError(Exception):
+    """What was sent was not answered as it should be."""
 
 
 def cpu_us(work: Callable[[], object], rounds: int, repeats: int = 5) -> float:
@@ -161,6 +178,10 @@ def request_bytes(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+EMPTY: Final = request_bytes("GET", "/v1/ping")
+"""What a node answers without doing anything."""
+
+
 class Blast:
     """What came of sending prepared requests over several connections."""
 
@@ -187,6 +208,16 @@ class Blast:
             statuses,
             self.bodies + other.bodies,
         )
+
+    def expect(self, status: int) -> "Blast":
+        """Return this, where all answers have a status.
+
+        Raises:
+            LoadError: Some have another.
+        """
+        if set(self.statuses) != {status}:
+            raise LoadError(f"the load was not answered with {status} alone: {self.statuses}")
+        return self
 
     @property
     def rate(self) -> float:

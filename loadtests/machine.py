@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psutil
 
-from loadtests.floors import blast, fsync_ms, insertion_us, request_bytes, verification_us
+from loadtests.floors import EMPTY, blast, fsync_ms, insertion_us, verification_us
 from loadtests.pacing import paced
 
 PINGS: Final = 600
@@ -102,11 +102,10 @@ def raw_floors(port: int, clients: Sequence[int]) -> dict[str, Any]:
         clients: How many connections at once.
     """
     verify_us, insert_us, alone_us = verification_us(), insertion_us(), insertion_us(1)
-    empty = request_bytes("GET", "/v1/ping")
     http = {}
     for count in clients:
         each = max(2, PINGS // count)
-        result = asyncio.run(blast(port, [[empty] * each for _ in range(count)]))
+        result = asyncio.run(blast(port, [[EMPTY] * each for _ in range(count)]))
         http[str(count)] = {
             "a_second": result.rate,
             "p50_ms": result.quantile_ms(0.5),
@@ -123,7 +122,6 @@ def raw_floors(port: int, clients: Sequence[int]) -> dict[str, Any]:
 
 def paced_floor(port: int, rate: float) -> Mapping[str, float]:
     """Measure an empty handler at a fixed rate, from intended start times as the acts are."""
-    empty = request_bytes("GET", "/v1/ping")
     seconds = max(PACED_S, PACED_REQUESTS_MIN / rate)
-    result = paced(port, [empty], rate, seconds).blast
+    result = paced(port, [EMPTY], rate, seconds).blast
     return {"p50_ms": result.quantile_ms(0.5), "p99_ms": result.quantile_ms(0.99)}
