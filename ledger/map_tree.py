@@ -222,6 +222,15 @@ class ObjectMap:
         self.size = size
         return EMPTY_MAP_ROOT if self.root is None else self.root.hash
 
+    def copy(self) -> "ObjectMap":
+        """Return a map that is the same and grows by itself; all that changed is taken."""
+        assert not self._changed
+        made = ObjectMap(self.size, self.root)
+        made.pending_size, made._taken_size = self.pending_size, self._taken_size
+        made._pending = {name: list(acts) for name, acts in self._pending.items()}
+        made._kept = self._kept
+        return made
+
     def nodes(self) -> dict[bytes, Node]:
         """Return the nodes that changed since the last ``take``: all, of a map just made."""
         return dict(self._changed)
@@ -304,8 +313,14 @@ class _Growth:
 
     def _node(self, at: Child) -> Node:
         prefix = at.key
-        node = self._changed.get(prefix) or self._kept.get(prefix)
-        if node is None:
+        node = self._changed.get(prefix)
+        if node is not None:
+            return node
+        kept = self._kept.get(prefix)
+        if kept is not None:
+            # What is kept does not change: copies of the map have it as well.
+            node = Node(prefix, dict(kept.children))
+        else:
             try:
                 node = read_node(at, self._load)
             except MalformedError as error:

@@ -24,7 +24,7 @@ from nodes.core.copies import read_edge
 from nodes.core.duties import DUTIES, Duties
 from nodes.core.follower import Follower
 from nodes.core.ground import Ground
-from nodes.core.limits import Settings
+from nodes.core.limits import Limits, Settings
 from nodes.core.log_state import LogState
 from nodes.core.network import Network
 from nodes.core.notes import SignedHead, open_head
@@ -60,6 +60,8 @@ class Ports:
     officers: Officers
     engine: Engine
     sm2: CheckSM2 = no_sm2
+    follower: Callable[[Projection, Limits], Follower] = Follower
+    """Makes what judges the entries of other logs."""
     more_keys: Callable[[], tuple[RoleKeys, ...]] = tuple
     """Returns keys of the same region of before and to come: at a change of keys, both sign for a
     time. Asked again for each version, so that keys made meanwhile are found."""
@@ -158,7 +160,7 @@ class Loaded:
                 is_near=rosters.near(settings.region).__contains__,
             )
         )
-        self._follower = Follower(self._projection, settings.limits)
+        self._follower = self._ports.follower(self._projection, settings.limits)
         for origin, (size, state) in notes.load_projections(connection).items():
             if origin in self._origins:
                 loaded = self._projection.load_state(origin, size, state, reader)

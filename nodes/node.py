@@ -325,7 +325,7 @@ class Node(Standing):
             self._has_not_followed = False
         judged: list[tuple[str, Effects]] = []
         for found in self._follower.step(stored, now_ms, reader):
-            self._write(found.effects.writes(found.state))
+            self._write(found.writes)
             self._write(self._network.convicted(found.origin, found.effects.convictions))
             for signed, lines in found.effects.lines:
                 self._network.watch.note("mirror", signed, lines)

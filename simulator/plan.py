@@ -124,6 +124,8 @@ class Plan:
         only: Which of the drawn faults happen, by their number; None: all.
         pace_ms: How long a node gathers acts before it sequences them.
         signer: How costly signatures are (``simulator.signing``).
+        judging: Whether ``each`` node judges all by itself, or they share answers
+            (``simulator.judging``).
         refresh_s: And the two after it: the roster's constants.
         settle_s: How long after healing everything must have settled.
         check_every: Events between two of the costly comparisons of all nodes.
@@ -157,6 +159,7 @@ class Plan:
     only: tuple[int, ...] | None = None
     pace_ms: int = 0
     signer: str = "shared"
+    judging: str = "each"
     refresh_s: int = 30
     staleness_s: int = 180
     candidate_ms: int = 2_000

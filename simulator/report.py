@@ -57,6 +57,7 @@ def to_map(outcome: Outcome, scenario: Scenario) -> dict[str, Any]:
         "command": plan.command(),
         "seed": plan.seed,
         "signer": plan.signer,
+        "judging": plan.judging,
         "pace_ms": plan.pace_ms,
         "regions": len(outcome.sizes),
         "places": plan.places,
@@ -113,7 +114,8 @@ def _head(made: Mapping[str, Any]) -> str:
             f'<p class="muted">{made["regions"]} regions, seed {made["seed"]}, '
             f"{made['simulated_s'] / 60:.1f} simulated minutes in {made['cpu_s']:.1f} CPU seconds "
             f"({faster:.1f} times as fast as life), {made['events']} events. "
-            f"Signatures: {escape(made['signer'])}. Acts gathered for {made['pace_ms']} ms. "
+            f"Signatures: {escape(made['signer'])}. Judging: {escape(made['judging'])}. "
+            f"Acts gathered for {made['pace_ms']} ms. "
             f"Trace {made['trace'][:16]}…<br><code>{escape(made['command'])}</code></p>"
         ),
     ]

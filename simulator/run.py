@@ -68,6 +68,7 @@ def build(plan: Plan) -> Simulation:
         STORM if plan.hostile else CALM,
         distances_ms(places),
         plan.pace_ms,
+        judging=plan.judging,
     )
 
 

@@ -15,6 +15,7 @@ from ledger.errors import FatalError
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from nodes import node as nodes
+from nodes.core.follower import Follower
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
 from nodes.core.ready import (
@@ -31,6 +32,7 @@ from simulator.checkers import Checkers
 from simulator.clock import SimulatedClock
 from simulator.disk import Disk, Fault, SimulatedCrashError
 from simulator.governance import Governance
+from simulator.judging import MODES, Book, SharedFollower
 from simulator.liars import lawless
 from simulator.machine import Answer, Machine
 from simulator.measures import Measures
@@ -59,6 +61,7 @@ class Simulation:
     Args:
         latency_ms: Of links, where they are known.
         pace_ms: How long acts are gathered before a node gets them; 0: not at all.
+        judging: Whether each node judges all by itself (``simulator.judging``).
     """
 
     def __init__(
@@ -68,8 +71,14 @@ class Simulation:
         weather: Weather,
         latency_ms: Mapping[Link, int] | None = None,
         pace_ms: int = 0,
+        *,
+        judging: str = "each",
     ) -> None:
         self.world = world
+        if judging not in MODES:
+            raise ValueError(f"judging is one of {', '.join(MODES)}, not {judging}")
+        book = Book(world)
+        self._follower = partial(SharedFollower, book=book) if judging == "shared" else Follower
         self.members = members
         self.network = Network(world, list(members.places), weather, latency_ms)
         self.measures = Measures(world, members.places)
@@ -112,6 +121,7 @@ class Simulation:
             keys=role_keys(self.members.rings[machine.region][0]),
             officers=machine.officers,
             engine=machine.disk.engine,
+            follower=self._follower,
             more_keys=lambda: tuple(map(role_keys, self.members.rings[machine.region][1:])),
         )
         settings = nodes.Settings(region=machine.region, limits=Limits(pace_ms=self._pace_ms))

@@ -11,6 +11,7 @@ from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
 from nodes.core.notes import SignedHead
 from nodes.core.projection import Projection
+from nodes.core.ready import Write
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.waiting import Wait
 from nodes.ports import Reader
@@ -18,11 +19,12 @@ from nodes.ports import Reader
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A few entries of one log, judged; ``effects`` are written before anything else is judged."""
+    """A few entries of one log, judged; ``writes`` are done before anything else is judged."""
 
     origin: str
     state: LogState
     effects: Effects
+    writes: tuple[Write, ...]
 
 
 class Follower:
@@ -71,11 +73,11 @@ class Follower:
                 if state.size >= end or self._must_wait(origin, now_s):
                     continue
                 start = state.size
-                effects = self._chunk(state, end, now_s, reader)
-                if state.size > start:
-                    left -= state.size - start
+                found = self._chunk(state, end, now_s, reader)
+                if found.state.size > start:
+                    left -= found.state.size - start
                     progress = True
-                    yield Judged(origin, state, effects)
+                    yield found
 
     def lacking(self, stored: Mapping[str, int]) -> Mapping[str, SignedHead]:
         """Return what must be stored, and is not, for judging to go on: the largest of each log."""
@@ -114,9 +116,10 @@ class Follower:
         due = [(wait.until_s - delta_s) * 1000 for wait in self._waits.values() if wait.until_s]
         return min(due, default=None)
 
-    def _chunk(self, state: LogState, end: int, now_s: int, reader: Reader) -> Effects:
-        effects = Effects()
-        for entry in reader.entries(state.origin, state.size, end):
+    def _chunk(self, state: LogState, end: int, now_s: int, reader: Reader) -> Judged:
+        """Judge the next entries of a log, below ``end`` and up to the first that must wait."""
+        effects, start = Effects(), state.size
+        for entry in reader.entries(state.origin, start, end):
             if self._bytes_left <= 0:
                 break
             self._bytes_left -= len(entry)
@@ -125,7 +128,8 @@ class Follower:
             except Wait as wait:
                 self._waits[state.origin] = wait
                 break
-        return effects
+        writes = effects.writes(state) if state.size > start else ()
+        return Judged(state.origin, state, effects, writes)
 
     def _must_wait(self, origin: str, now_s: int) -> bool:
         """Say whether the log still waits for what it waited for last time."""

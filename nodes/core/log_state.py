@@ -1,7 +1,7 @@
 """How far one log is judged, and what of it is kept in memory to judge on."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger import encoding
 from ledger.epochs import Counting, Epoch, counting
@@ -76,6 +76,12 @@ class LogState:
     def prove(self, index: int) -> None:
         """Take note that the entry at ``index`` holds both quorums on the last epoch's note."""
         self.epochs = (*self.epochs[:-1], self.epochs[-1]._replace(proven_at=index))
+
+    def copy(self) -> "LogState":
+        """Return a state that is the same and grows by itself."""
+        return replace(
+            self, views=dict(self.views), times=list(self.times), objects=self.objects.copy()
+        )
 
     def encode(self) -> bytes:
         """Return what is stored; views and times are found again in the log itself."""

@@ -168,7 +168,7 @@ class Judge:
 
     def judge(self, now_s: int = NOW_S) -> None:
         for judged in self.follower.step(self.stored, now_s * 1000, self.reader):
-            apply(self.connection, self.ids, judged.effects.writes(judged.state))
+            apply(self.connection, self.ids, judged.writes)
             self.seen += [(row.low, row.high, row.seen_by_s) for row in judged.effects.evidence]
         self.sight.settle()
 
