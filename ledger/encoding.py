@@ -8,6 +8,7 @@ handled by name.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, Final, Never
 
 import cbor2  # noqa: TID251 - this is the one module that may
@@ -19,6 +20,9 @@ BYTES_MAX: Final = 16 * 1024 * 1024
 KEPT_KEYS_MAX: Final = 64
 KEPT_KEY_CHARS_MAX: Final = 32
 """Of a map whose order of keys is kept in mind."""
+KEPT_MAPS_MAX: Final = 512
+KEPT_TEXT_CHARS_MAX: Final = 96
+"""Of a text whose encoding is kept in mind: the names of parties and objects are."""
 SHORT_BYTES_MAX: Final = 4_096
 """Of a record, so that keeping the keys of its maps in mind takes little memory."""
 INTEGER_MAX: Final = 2**64 - 1
@@ -27,9 +31,11 @@ INTEGER_MIN: Final = -(2**64)
 TAG_SIGN1: Final = 18
 
 _TEXTS: Final = {str}
+_NO_NAMES: Final = repeat(b"")
+_Keys = tuple[Sequence[object], Sequence[bytes]]
+_known_keys: Final[dict[tuple[object, ...], _Keys]] = {}
 _KEYS: Final = {int, str}
-# Leaves that need no look at their value.
-_PLAIN: Final = frozenset((str, bytes, bool, type(None)))
+_SIMPLE: Final = {None: b"\xf6", True: b"\xf5", False: b"\xf4"}
 
 # A tag is written as major type 6; 18 fits the head byte.
 _TAG_HEADS: Final[Mapping[int, bytes]] = {TAG_SIGN1: b"\xd2"}
@@ -52,6 +58,9 @@ _STATEMENT_HEADS_PADDED: Final = (
 def encode(value: object) -> bytes:
     """Encode a value in its one deterministic form.
 
+    Written here, and not by cbor2, which would need maps in order first: a copy of the whole value
+    that costs as much as writing it.
+
     Args:
         value: None, bool, int, bytes, str, and lists, tuples and mappings of them. Mappings may be
             in any order; they are written in the order of section 4.2.1.
@@ -60,11 +69,12 @@ def encode(value: object) -> bytes:
         MalformedError: A value has a type that our records do not know, an integer is beyond 64
             bits, text is not Unicode, or the value is nested deeper than ``DEPTH_MAX``.
     """
-    ordered = _ordered(value, DEPTH_MAX)
+    parts: list[bytes] = []
     try:
-        return cbor2.dumps(ordered)
-    except (cbor2.CBOREncodeError, UnicodeError) as error:  # lone surrogates
+        _write(_NO_NAMES, (value,), parts.append, DEPTH_MAX)
+    except UnicodeError as error:  # lone surrogates
         raise MalformedError("text is not Unicode") from error
+    return b"".join(parts)
 
 
 def encode_tagged(value: object, *, tag: int = TAG_SIGN1) -> bytes:
@@ -347,54 +357,101 @@ def _rank(key: object) -> tuple[int, int, bytes]:
     )
 
 
-def _ordered(value: object, depth_left: int) -> object:
-    """Return ``value`` with its maps in order, made only of the types that we allow."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is int:
-        if not INTEGER_MIN <= value <= INTEGER_MAX:  # type: ignore[operator]  # an int
-            raise _beyond_64_bits()
-        return value
-    # Asked last whether it is some other mapping, since that costs as much as a small map itself.
-    is_list = isinstance(value, (list, tuple))
-    if not is_list and kind is not dict and not isinstance(value, Mapping):
-        raise _unknown_type(value)
-    if value and not depth_left:
+def _write(
+    names: Iterable[bytes],
+    items: Iterable[object],
+    put: Callable[[bytes], None],
+    depth_left: int,
+) -> None:
+    """Write items one after another, each behind its name.
+
+    Args:
+        names: Keys of a map, as they are written; of a list, nothing each.
+        items: What stands behind them.
+        put: Takes the pieces.
+        depth_left: How deep items may be nested.
+    """
+    # Exact types, as in decoding, and the frequent ones first.
+    for name, value in zip(names, items):  # noqa: B905 - the names of a list never end
+        put(name)
+        kind = type(value)
+        if kind is str:
+            text: str = value  # type: ignore[assignment]
+            put(_known_text(text) if len(text) <= KEPT_TEXT_CHARS_MAX else _text(text))
+        elif kind is int:
+            put(_integer(value))
+        elif kind is bytes:
+            put(_head(0x40, len(value)))  # type: ignore[arg-type]
+            put(value)  # type: ignore[arg-type]
+        elif kind is bool or value is None:
+            put(_SIMPLE[value])  # type: ignore[index]
+        elif kind is list or isinstance(value, (list, tuple)):
+            sequence: Sequence[object] = value  # type: ignore[assignment]
+            put(_head(0x80, len(sequence)))
+            if sequence:
+                _write(_NO_NAMES, sequence, put, _deeper(depth_left))
+        # Asked last whether it is some other mapping, since that costs as much as a small map.
+        elif kind is dict or isinstance(value, Mapping):
+            mapping: Mapping[Any, object] = value  # type: ignore[assignment]
+            put(_head(0xA0, len(mapping)))
+            if mapping:
+                keys, written = _in_order(mapping)
+                _write(written, [mapping[key] for key in keys], put, _deeper(depth_left))
+        else:
+            raise _unknown_type(value)
+
+
+def _deeper(depth_left: int) -> int:
+    if not depth_left:
         raise MalformedError(f"a record is nested deeper than {DEPTH_MAX}")
-    left = depth_left - 1
-    if is_list:
-        items: Iterable[object] = value  # type: ignore[assignment]
-        return [it if type(it) in _PLAIN else _ordered(it, left) for it in items]
-    mapping: Mapping[Any, Any] = value  # type: ignore[assignment]
-    return {
-        key: item
-        if (kind := type(item := mapping[key])) in _PLAIN
-        or (kind is int and 0 <= item <= INTEGER_MAX)
-        else _ordered(item, left)
-        for key in _in_order(mapping)
-    }
+    return depth_left - 1
 
 
-def _in_order(mapping: Mapping[object, object]) -> Sequence[object]:
-    """Return a map's keys in the order in which they are written."""
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return _head(0x60, len(data)) + data
+
+
+# Names and times come again and again.
+_known_text = lru_cache(maxsize=4_096)(_text)
+
+
+@lru_cache(maxsize=1_024)
+def _integer(number: int) -> bytes:
+    if not INTEGER_MIN <= number <= INTEGER_MAX:
+        raise _beyond_64_bits()
+    return _head(0, number) if number >= 0 else _head(0x20, ~number)
+
+
+def _in_order(mapping: Mapping[object, object]) -> _Keys:
+    """Return a map's keys in the order in which they are written, and as they are."""
     keys = tuple(mapping)
-    # As above, only few and short ones are kept. An integer and a text are never equal, while True
-    # is to 1, and so is not looked up.
-    if len(keys) <= KEPT_KEYS_MAX:
-        kinds = set(map(type, keys))
-        if kinds <= _KEYS:
-            texts: Any = keys if kinds == _TEXTS else [it for it in keys if type(it) is str]
-            if max(map(len, texts), default=0) <= KEPT_KEY_CHARS_MAX:
-                return _keys_in_order(keys)
-    return _sorted_keys(keys)
+    known = _known_keys.get(keys)
+    if known is not None:
+        return known
+    # Only what such keys are is asked: True and 1.0 would be found where 1 was put.
+    kinds = set(map(type, keys))
+    texts: Any = [it for it in keys if type(it) is str]
+    if (
+        len(keys) > KEPT_KEYS_MAX
+        or not kinds <= _KEYS
+        or max(map(len, texts), default=0) > KEPT_KEY_CHARS_MAX
+    ):
+        return _sorted_keys(keys)
+    found = _kept_keys(keys)
+    if kinds == _TEXTS:
+        if len(_known_keys) >= KEPT_MAPS_MAX:
+            _known_keys.clear()
+        _known_keys[keys] = found
+    return found
 
 
-def _sorted_keys(keys: tuple[object, ...]) -> Sequence[object]:
-    return tuple(key for _, key in sorted((_rank(key), key) for key in keys))
+def _sorted_keys(keys: tuple[object, ...]) -> _Keys:
+    ordered = tuple(key for _, key in sorted((_rank(key), key) for key in keys))
+    return ordered, tuple(map(encode, ordered))
 
 
-_keys_in_order = lru_cache(maxsize=512)(_sorted_keys)
+_kept_keys = lru_cache(maxsize=64)(_sorted_keys)
 
 
 def _unknown_type(value: object) -> MalformedError:
@@ -407,6 +464,7 @@ def _beyond_64_bits() -> MalformedError:
     return MalformedError("an integer is beyond 64 bits", code="non-canonical")
 
 
+@lru_cache(maxsize=1_024)
 def _head(major: int, size: int) -> bytes:
     """Write a head of least length; ``major`` is the major type in the top three bits."""
     if size < 24:
