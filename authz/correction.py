@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from authz import party
 from ledger.errors import RefusedError
-from ledger.judge import CORRECTS
-from ledger.kind import Acting, Change, Judgement
+from ledger.judge import CORRECTS, units_of
+from ledger.kind import Acting, Change, Corrected, Judgement
 from ledger.statement import Act, Statement, UnverifiedStatement
 
 KIND: Final = "act.correct"
@@ -22,9 +23,10 @@ Place = tuple[str, int]
 
 
 def correct(acting: Acting) -> Judgement:
-    """Judge ``act.correct``: it cites the entry it corrects, in this log, and changes nothing.
+    """Judge ``act.correct``: who made an act, or answers for them, says what was wrong with it.
 
-    That the entry cited has that leaf is checked as for every citation.
+    It cites the entry that it corrects, in this log, and changes nothing. That the entry cited has
+    that leaf is checked as for every citation.
     """
     own = acting.own
     if own is None:
@@ -33,8 +35,33 @@ def correct(acting: Acting) -> Judgement:
     cited = [citation for citation in act.citations if citation.role == CORRECTS]
     if [(one.origin, one.index) for one in cited] != [(acting.origin, act.body["index"])]:
         raise RefusedError("a correction cites the one entry it corrects", code="void-citation")
+    if acting.corrected is None:
+        raise RefusedError(
+            f"entry {act.body['index']} is no act on {own.object} that stands", code="void-citation"
+        )
+    _check_author(acting, acting.corrected)
     # The same state in a new row: the next act on the object then follows this one.
     return Judgement((Change(own.object, own.state),))
+
+
+def _check_author(acting: Acting, corrected: Corrected) -> None:
+    """Check that an act is corrected by its author, by their manager, or by the region.
+
+    A manager is one of the author's own unit, of its hall or of its department. What the region's
+    key signed, the region corrects.
+
+    Raises:
+        RefusedError: ``not-entitled``.
+    """
+    if acting.by_region or acting.statement.issuer == corrected.issuer:
+        return
+    signer, author = party.person(acting), corrected.author
+    if author is None or party.MANAGE not in signer.state["roles"]:
+        raise RefusedError(
+            f"{corrected.issuer} made the act, or a manager corrects it", code="not-entitled"
+        )
+    if signer.state["unit"] not in units_of(author):
+        raise RefusedError(f"{signer.object} is no manager of {author.object}", code="not-entitled")
 
 
 class Said(NamedTuple):

@@ -25,6 +25,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from authz import party, unsettled
+from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Acting, Change, Draft, Fact, Judgement, Need
 
@@ -260,19 +261,38 @@ def offer(acting: Acting) -> Judgement:
     return _one(acting, row)
 
 
-def answer_needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:
-    """Return the offer, in the log of the region that holds the case."""
-    return (Need("offer", draft.subject, origin=draft.body["holder"], cite=True),)
+def answer_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    """Return the offer, in the log of the region that holds the case; the case of a branch here."""
+    offer = Need("offer", draft.subject, origin=draft.body["holder"], cite=True)
+    if own is None or "case" not in own.state:
+        return (offer,)
+    return (offer, Need("case", own.state["case"]))
 
 
 def accept(acting: Acting) -> Judgement:
-    """Judge ``handoff.accept``: the receiver takes the offer; custody has not moved yet."""
+    """Judge ``handoff.accept``: the receiver takes the offer; custody has not moved yet.
+
+    A unit that is suspended or retired takes nothing on but a branch of a case that it holds:
+    joined or dropped, that lets the case go whole to another unit.
+    """
+    if not _comes_home(acting):
+        judge.check_in_service(acting.seats)
     return _answer(acting, Event.ACCEPT)
 
 
 def decline(acting: Acting) -> Judgement:
     """Judge ``handoff.decline``: the receiver does not take it; the holder stays the holder."""
     return _answer(acting, Event.DECLINE)
+
+
+def _comes_home(acting: Acting) -> bool:
+    """Return whether what is offered is a branch of a case that the signer's own unit holds."""
+    case = acting.facts.get("case")
+    return (
+        case is not None
+        and case.state["at"] in HOLDING
+        and case.state["unit"] == party.person(acting).state["unit"]
+    )
 
 
 def _answer(acting: Acting, event: Event) -> Judgement:

@@ -2,11 +2,11 @@
 
 ``check`` asks the same questions as the rules of acts do; on top of them it weighs how fresh the
 view of the grantor's log is, which a rule leaves to later views. How a node gathers the facts for
-it: the newest rows, in its own log, of the window, of officer and machine if they are named, and of
-each object of ``indexes_of``, whose ``g`` lists grants; the item's newest row within sight in the
-log of the item's region; and for each grant listed its newest row within sight at the grantor,
-its own acceptance and, if the grant limits its uses, their count. "Within sight" of another log
-means below the size of the node's newest view of it.
+it: the newest rows, in its own log, of the window, of officer and machine if they are named, of
+each object of ``seats_of``, and of each of ``indexes_of``, whose ``g`` lists grants; the item's
+newest row within sight in the log of the item's region; and for each grant listed its newest row
+within sight at the grantor, its own acceptance and, if the grant limits its uses, their count.
+"Within sight" of another log means below the size of the node's newest view of it.
 
 Source: protocol.md section 4, last bullet; domain.md rules 1 to 4.
 """
@@ -19,6 +19,7 @@ from authz.grant import index_object
 from authz.representative import check_on_site
 from authz.right import DECIDE, RECEIVING, RIGHTS, Right
 from authz.use import Occasion, check_device, check_quota, check_use, hall_of
+from ledger import judge
 from ledger.errors import RefusedError
 from ledger.kind import Fact, ViewFact
 
@@ -35,6 +36,7 @@ __all__ = [
     "Relied",
     "check",
     "indexes_of",
+    "seats_of",
 ]
 
 
@@ -79,6 +81,7 @@ class CheckFacts(NamedTuple):
 
     Args:
         grants: One for each grant listed under one of ``indexes_of``.
+        seats: The rows of the units in ``seats_of``.
     """
 
     window: Fact | None
@@ -86,6 +89,7 @@ class CheckFacts(NamedTuple):
     officer: Fact | None = None
     device: Fact | None = None
     grants: Sequence[GrantFacts] = ()
+    seats: Sequence[Fact] = ()
 
 
 class Relied(NamedTuple):
@@ -125,8 +129,8 @@ def check(
 ) -> Decision:
     """Answer the question from what this node holds.
 
-    1. The window is live, and the officer too where one is named, and sits there; so is the
-       machine, and stands there.
+    1. The window is in service, with its hall and department, and so is the officer where one is
+       named, and sits there; so is the machine, and stands there.
     2. The item is in force.
     3. The right is one of the four, or the decision, which stays with the owning department.
     4. An authority's own window acts on its own competence.
@@ -143,6 +147,7 @@ def check(
     try:
         window = _live_window(request, facts)  # (1)
         _check_officer(request, facts.officer)
+        judge.check_in_service(facts.seats)
         item = _item_in_force(request, facts.item)  # (2)
         if request.device is not None:
             check_device(
@@ -183,8 +188,9 @@ def check(
 
 def _live_window(request: CheckRequest, facts: CheckFacts) -> Fact:
     window = facts.window
-    if window is None or not window.live or "/window/" not in window.object:
-        raise RefusedError(f"no live window here: {request.window}", code="window-not-live")
+    if window is None or "/window/" not in window.object:
+        raise RefusedError(f"no such window here: {request.window}", code="window-not-live")
+    judge.check_in_service((window,))
     return window
 
 
@@ -249,6 +255,12 @@ _STEPS: Final = (
     "not-entitled",
     "not-equipped",
 )
+
+
+def seats_of(window: Fact | None, officer: Fact | None) -> tuple[str, ...]:
+    """Return the units whose stop is the window's, or the officer's: halls and departments."""
+    rows = [row for row in (window, officer) if row is not None]
+    return tuple(dict.fromkeys(name for row in rows for name in judge.units_of(row)))
 
 
 def indexes_of(request: CheckRequest, window: Fact | None, item: Fact | None) -> tuple[str, ...]:

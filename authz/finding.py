@@ -68,6 +68,13 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "该窗口未登记或已停用。",
         "The window is not enrolled, or not in service.",
     ),
+    "unit-stopped": (
+        "您所在的窗口、大厅或部门已暂停或注销，不能办理新业务；可移交办件、退还材料、答复询问。",
+        (
+            "Your window, its hall or its department is suspended or retired. It begins nothing "
+            "new; cases may be handed over, papers sent back, questions answered."
+        ),
+    ),
     "no-grant": (
         "本窗口没有该事项的授权，或未注明所依据的授权，不能代办。可先查询可办窗口。",
         "The window has no grant over this item, or none is named. Ask which windows have one.",
@@ -304,6 +311,7 @@ _ANSWERS: Final[Mapping[str, str]] = {
     "void-citation": "region",
     "wrong-previous": "region",
     "officer-not-live": "region",
+    "unit-stopped": "window",
     "no-grant": "window",
     "grant-not-live": "window",
     "right-not-granted": "window",

@@ -37,9 +37,8 @@ def number_of(item: str) -> str:
 
 
 def publish_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
-    """Return the competent department, the version that this one follows, and the proposal."""
-    body = draft.body
-    needs = (Need("department", body["department"]), *withdraw_needs(draft, own))
+    """Return the version that this one follows, and the proposal."""
+    body, needs = draft.body, withdraw_needs(draft, own)
     if "proposal" not in body:
         return needs
     region = body.get("confirmed_in", draft.issuer)[:6]
@@ -64,11 +63,6 @@ def publish(acting: Acting) -> Judgement:
     _check_competent(acting, body["department"])
     if own is not None and own.state["dept"] != body["department"]:
         raise RefusedError(f"the item is one of {own.state['dept']}", code="not-competent")
-    department = acting.facts["department"]
-    if department is None or not department.live:
-        raise RefusedError(
-            f"no such department is enrolled here: {body['department']}", code="unknown-object"
-        )
     version = 1 if own is None else own.state["v"] + 1
     if body["version"] != version:
         raise RefusedError(f"the next version is {version}", code="wrong-state")

@@ -30,7 +30,9 @@ APPROVER: Final = "approver"
 GRANT: Final = "grant"
 MANAGE: Final = "manage"
 MAKER: Final = "maker"
-ROLES: Final = (APPROVER, DECIDE, GRANT, KEEPER, MAKER, MANAGE, RECEIVE)
+ARCHIVE: Final = "archive"
+"""Answers for what is kept of papers, and for how long (档案)."""
+ROLES: Final = (APPROVER, ARCHIVE, DECIDE, GRANT, KEEPER, MAKER, MANAGE, RECEIVE)
 
 
 class Life(StrEnum):

@@ -19,6 +19,10 @@ def reference(kinds: Kinds) -> str:
         "out. This page is made from the tables in `authz/tables`, `authz/calendar.py` and",
         "`seals/kinds.py`. Which questions they answer, `docs/mechanisms.md` says.",
         "",
+        "An officer whose window, hall or department is suspended or retired (a stopped unit)",
+        "begins nothing new. What gives back, ends or answers for what is there is done at a",
+        "stopped unit too, and is marked so; what protects the applicant is among it.",
+        "",
     ]
     for kind in kinds.values():
         lines += describe(kind)
@@ -110,9 +114,10 @@ def _conditions(step: Step) -> Iterator[str]:
 
 
 def _staleness(kind: Kind) -> str:
-    if kind.receives_only:
-        return "May stay open under a stale view."
-    return "Wants a fresh view."
+    told = "May stay open under a stale view." if kind.receives_only else "Wants a fresh view."
+    if kind.while_stopped:
+        told += " Done at a stopped unit too."
+    return told
 
 
 def _row(name: str, field: Field) -> str:

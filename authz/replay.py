@@ -401,6 +401,18 @@ class Replay:
         views = self._cited_views(place, made)
         self._check_leaves(place, made, views, roster)
         facts = {need.name: self._resolve(place.origin, need, views) for need in needs}
+
+        def newest(name: str) -> Fact | None:
+            return self._newest(place.origin, name)
+
+        def below(index: int) -> Fact | None:
+            return self._newest(place.origin, made.subject, below=index)
+
+        def made_at(index: int) -> AnyStatement | None:
+            found = self._logs[place.origin].entries.get(index)
+            return None if found is None else as_judged(found)
+
+        signer = facts.get(judge.SIGNER)
         acting = Acting(
             statement=made,
             origin=place.origin,
@@ -408,10 +420,14 @@ class Replay:
             index=place.index,
             roster=roster,
             own=own,
-            signer=facts.get(judge.SIGNER),
+            signer=signer,
             facts=facts,
             views=views,
             is_salvaged=is_salvaged,
+            seats=judge.seats_of(signer, newest),
+            corrected=judge.corrected(
+                act, made.subject, place.origin, below=below, made_at=made_at, newest=newest
+            ),
         )
         return judge.judge(kind, acting, needs)
 

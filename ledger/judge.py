@@ -8,23 +8,26 @@ How it is used, for an act on subject S in the log of a region:
 1. ``kind_of`` finds the row; ``own`` is the newest fact of S in this log below the act.
 2. ``wants`` checks body and subject, and says which facts the rule will look at. Its needs name
    full origins; None is the citing log. One is ``signer`` unless the region's own key signed.
-3. The caller resolves each need within sight of the act and puts them into an ``Acting``.
+3. The caller resolves each need within sight of the act and puts them into an ``Acting``, with the
+   rows of the signer's units (``seats_of``) and the act that is corrected (``corrected``).
 4. ``judge`` does the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
-from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Kinds, Need, ViewFact
+from ledger.kind import Acting, Corrected, Draft, Fact, Judgement, Kind, Kinds, Need, ViewFact
 from ledger.lineage import ancestors, has_number_of
 from ledger.roster import Roster
 from ledger.roster_fields import Closing
 from ledger.schema import check_body, check_subject
-from ledger.statement import ROLE_VIEW, Act
+from ledger.statement import ROLE_VIEW, Act, Statement, UnverifiedStatement
 
 SIGNER: Final = "signer"
 CORRECTS: Final = "corrects"
+_UNITS: Final = ("unit", "hall", "dept")
+"""Fields of an officer's row that say where they sit, and what that is part of."""
 
 
 def kind_of(kinds: Kinds, name: str, version: int) -> Kind:
@@ -73,6 +76,58 @@ def wants(
                 ) from error
             needs.append(Need(need.name, need.object, origin, need.cite))
     return tuple(needs)
+
+
+def units_of(row: Fact) -> tuple[str, ...]:
+    """Return the unit that an officer sits in, its hall and its department; of a window, these."""
+    state = row.state
+    return tuple(dict.fromkeys([state[name] for name in _UNITS if name in state]))
+
+
+def seats_of(signer: Fact | None, newest: Callable[[str], Fact | None]) -> tuple[Fact, ...]:
+    """Return the rows of an officer's units.
+
+    ``newest`` finds the newest row of an object in the officer's log. A log in which an officer is
+    enrolled has their units' rows.
+    """
+    if signer is None:
+        return ()
+    return tuple([seat for name in units_of(signer) if (seat := newest(name)) is not None])
+
+
+def corrected(
+    act: Act,
+    subject: str,
+    origin: str,
+    *,
+    below: Callable[[int], Fact | None],
+    made_at: Callable[[int], Statement | UnverifiedStatement | None],
+    newest: Callable[[str], Fact | None],
+) -> Corrected | None:
+    """Return who made the act that another corrects, if that stands on the same subject.
+
+    An entry that is void has left its subject no row, so whatever it holds is never read.
+
+    Args:
+        act: The correction.
+        subject: What it is about.
+        origin: Of the log that both stand in.
+        below: Finds the newest row of the subject with a smaller index.
+        made_at: Returns the statement that stands at an index of the log.
+        newest: Finds the newest row of an object in the log.
+    """
+    at = next(
+        (it.index for it in act.citations if (it.role, it.origin) == (CORRECTS, origin)), None
+    )
+    if at is None:
+        return None
+    row = below(at + 1)
+    if row is None or (row.origin, row.index) != (origin, at):
+        return None
+    made = made_at(at)
+    if made is None or made.subject != subject:
+        return None
+    return Corrected(made.issuer, newest(made.issuer))
 
 
 def check_citations(  # noqa: PLR0917 - in the order of an Acting
@@ -161,7 +216,7 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
 
     1. Body and subject are of the form (``wants`` does that).
     2. The signer is of this region: the region itself where the kind lets it, else an officer who
-       is enrolled here and live.
+       is enrolled here and live, in a unit that is in service where the act begins anything.
     3. ``previous`` is the last act on the subject in this log.
     4. Citations.
     5. A successor log gives out numbers of its own; a salvaged act keeps the one that it has.
@@ -172,8 +227,8 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
     Raises:
         MalformedError: (1).
         ConflictError: ``wrong-previous``.
-        RefusedError: ``not-entitled``, ``officer-not-live``, ``void-citation``, ``wrong-number``,
-            or the rule's.
+        RefusedError: ``not-entitled``, ``officer-not-live``, ``unit-stopped``, ``void-citation``,
+            ``wrong-number``, or the rule's.
     """
     statement = acting.statement
     act = statement.act
@@ -192,6 +247,8 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
             raise RefusedError(f"{issuer} is not of region {acting.region}", code="not-entitled")
         if signer is None or "/officer/" not in issuer or not signer.live:
             raise RefusedError(f"no live officer here: {issuer}", code="officer-not-live")
+        if not kind.while_stopped:
+            check_in_service(acting.seats)
     own = acting.own
     if act.previous != (None if own is None else own.leaf):  # (3)
         raise ConflictError(acting.index, code="wrong-previous")
@@ -204,6 +261,17 @@ def judge(kind: Kind, acting: Acting, needs: tuple[Need, ...] | None = None) -> 
             code="wrong-number",
         )
     return kind.rule(acting)  # (6)
+
+
+def check_in_service(seats: Iterable[Fact]) -> None:
+    """Check that units are in service: those that an officer acts in, as ``seats_of`` says.
+
+    Raises:
+        RefusedError: ``unit-stopped``.
+    """
+    for seat in seats:
+        if not seat.live:
+            raise RefusedError(f"{seat.object} is suspended or retired", code="unit-stopped")
 
 
 def check_own_region(acting: Acting) -> None:

@@ -80,6 +80,18 @@ class Draft(NamedTuple):
     body: Mapping[str, Any]
 
 
+class Corrected(NamedTuple):
+    """An act that stands and is said to be wrong: who made it.
+
+    Args:
+        issuer: Who signed it.
+        author: The newest row of that officer in this log; None where the region's key signed.
+    """
+
+    issuer: str
+    author: Fact | None
+
+
 class Acting(NamedTuple):
     """Everything a rule may look at. Nothing in it depends on when or where it is judged."""
 
@@ -98,6 +110,10 @@ class Acting(NamedTuple):
     """By origin: the views that the act cites."""
     is_salvaged: bool = False
     """Whether the act stood in a closed log before, beyond its cut."""
+    seats: tuple[Fact, ...] = ()
+    """The newest rows of the unit that the signer sits in, and of its hall and department."""
+    corrected: Corrected | None = None
+    """The act on this very subject that it says was wrong; None where it cites none that stands."""
 
     @property
     def act(self) -> Act:
@@ -221,6 +237,11 @@ class Kind:
     """Whether the region's issuer key may sign it (else only an enrolled officer)."""
     receives_only: bool = True
     """Whether it may stay open under a stale view (信任为先); False where it cannot be undone."""
+    while_stopped: bool = False
+    """Whether a unit that is suspended or retired may still do it.
+
+    It begins nothing: it gives back what is there, ends what was lent, or answers for what it did.
+    """
     question: str = ""
     """What an auditor asks that this act answers."""
     source: str = ""

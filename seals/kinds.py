@@ -56,6 +56,7 @@ def _life(
     *,
     needs: Callable[[Draft, Fact | None], tuple[Need, ...]] = _no_needs,
     by_region: bool = True,
+    while_stopped: bool = False,
     question: str = "Was the seal valid when used?",
 ) -> Kind:
     return Kind(
@@ -67,6 +68,7 @@ def _life(
         needs=needs,
         rule=rule,
         by_region=by_region,
+        while_stopped=while_stopped,
         question=question,
         source=_MAKING,
     )
@@ -128,8 +130,8 @@ _KINDS: Final = (
         {**_TRUSTED, **_WHY},
         question="Who kept the seal at that time?",
     ),
-    _life(life.Event.SUSPEND, "停用印章", "suspend a seal", life.suspend, _WHY),
-    _life(life.Event.LOSE, "印章挂失", "report a seal lost", life.lose, _WHY),
+    _life(life.Event.SUSPEND, "停用印章", "suspend a seal", life.suspend, _WHY, while_stopped=True),
+    _life(life.Event.LOSE, "印章挂失", "report a seal lost", life.lose, _WHY, while_stopped=True),
     _life(life.Event.RESUME, "恢复印章", "resume a seal", life.resume, _WHY),
     _life(
         life.Event.REPLACE,
@@ -173,6 +175,7 @@ _KINDS: Final = (
         needs=lending.recall_needs,
         rule=lending.recall,
         by_region=True,
+        while_stopped=True,
         question="On what does a window's use of this seal rest?",
         source=_USING,
     ),
@@ -206,6 +209,7 @@ _KINDS: Final = (
         fields={**_USE_FIELDS, **_WHY},
         needs=usage.ask_needs,
         rule=usage.refuse,
+        while_stopped=True,
         question="Who would not have this sealed, and why?",
         source=_USING,
     ),

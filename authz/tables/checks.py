@@ -290,6 +290,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="How often is a window's check overturned?",
         source="7 信任为先 / 窗口+后台",
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(
@@ -323,5 +324,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Is the recording intact?",
         source="30 视频会商/视频核验",
+        while_stopped=True,
     ),
 )

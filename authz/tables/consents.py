@@ -128,6 +128,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"consent": digest("撤回凭据承诺值(加盐)", "salted commitment to the withdrawal")},
         question="Until when could the helper act?",
         source=_16,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(
@@ -156,6 +157,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when did they help?",
         source="35 帮办代办陪办",
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(
@@ -201,5 +203,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"consent": digest("撤回凭据承诺值(加盐)", "salted commitment to the withdrawal")},
         question="Was it used after it was withdrawn?",
         source=_55,
+        while_stopped=True,
     ),
 )

@@ -90,6 +90,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was the bad rating put right, and in time?",
         source=_SOURCE,
+        while_stopped=True,
     ),
     kind_of_step(
         Step(

@@ -103,6 +103,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=grant.decline,
         question="Why is the grant not in use?",
         source="1 窗口授信机制",
+        while_stopped=True,
     ),
     Kind(
         name="grant.suspend",
@@ -115,6 +116,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Was the grant live at the time of use?",
         source="1 窗口授信机制",
+        while_stopped=True,
     ),
     Kind(
         name="grant.resume",
@@ -150,5 +152,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Was the grant live at the time of use?",
         source="1 窗口授信机制",
+        while_stopped=True,
     ),
 )

@@ -33,6 +33,7 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         rule=custody.offer,
         question="Who was to take over, and since when?",
         source="15 异地代收代办, 25 首问负责",
+        while_stopped=True,
     ),
     Kind(
         name="handoff.accept",
@@ -45,6 +46,7 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         receives_only=False,
         question="Who took it over?",
         source="15 异地代收代办, 50 收件地/办理地职责",
+        while_stopped=True,
     ),
     Kind(
         name="handoff.decline",
@@ -56,6 +58,7 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         rule=custody.decline,
         question="Was the applicant bounced?",
         source="25 首问负责",
+        while_stopped=True,
     ),
     Kind(
         name="handoff.release",
@@ -67,6 +70,7 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="From when on did the other hold it?",
         source="15 异地代收代办",
+        while_stopped=True,
     ),
     Kind(
         name="handoff.cancel",
@@ -79,6 +83,7 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Why did it stay?",
         source="15 异地代收代办",
+        while_stopped=True,
     ),
 )
 
@@ -124,6 +129,7 @@ BRANCHES: Final[tuple[Kind, ...]] = (
         rule=branch.join,
         question="Was every part back before the one result?",
         source="18 多地联办",
+        while_stopped=True,
     ),
     Kind(
         name="branch.drop",
@@ -135,5 +141,6 @@ BRANCHES: Final[tuple[Kind, ...]] = (
         rule=branch.drop,
         question="Why was the part not needed?",
         source="18 多地联办",
+        while_stopped=True,
     ),
 )

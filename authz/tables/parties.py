@@ -134,6 +134,7 @@ CORRECTIONS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="What was wrong, and who said so?",
         source="protocol.md section 9",
+        while_stopped=True,
     ),
 )
 

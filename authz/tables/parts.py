@@ -121,6 +121,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Why was the part not needed?",
         source=_18,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(BUNDLE, "bundle.open", keep=("theme", "received")),

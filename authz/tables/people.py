@@ -138,6 +138,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when could they decide?",
         source="8 首席事务代表",
+        while_stopped=True,
     ),
     kind_of_step(
         office_step(

@@ -160,6 +160,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "receipt": digest("票据摘要", "digest of the receipt")},
         question="Why was it paid back?",
         source="58 电子签名/网上缴费",
+        while_stopped=True,
     ),
     kind_of_step(
         office_step(SIGNATURE, "signature.record", roles=ANY_ROLE, about=About.KNOWN),

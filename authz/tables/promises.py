@@ -195,6 +195,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was it settled before the result was handed over?",
         source=_26,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(TOLERANCE, "tolerance.lapse", check=_check_lapse),
@@ -234,6 +235,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"result": digest("结论摘要", "digest of the outcome")},
         question="How long did the clock stand?",
         source=_28,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(

@@ -222,6 +222,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Who sent what, and when?",
         source=_31,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(
@@ -240,6 +241,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Did all that was sent arrive?",
         source=_31,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(PARCEL, "parcel.lose"),
@@ -248,6 +250,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"evidence": EVIDENCE, "remark": REMARK},
         question="Lost between whom?",
         source=_31,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(
@@ -280,6 +283,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="What became of the blank?",
         source=_33,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(
@@ -315,6 +319,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"left": number("库存数", "how many are left"), "evidence": EVIDENCE},
         question="Does the stock of blanks add up?",
         source=_33,
+        while_stopped=True,
     ),
     kind_of_step(
         desk_step(BLANKS, "blanks.close", roles=(MANAGE, RECEIVE)),
@@ -323,5 +328,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="What became of the blanks that were left?",
         source=_33,
+        while_stopped=True,
     ),
 )

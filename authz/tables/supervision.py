@@ -108,6 +108,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reply": text("回复", "reply"), "evidence": EVIDENCE},
         question="Was the supervision notice answered in time?",
         source=_62,
+        while_stopped=True,
     ),
     kind_of_step(
         office_step(SUPERVISION, "supervision.return"),
@@ -146,6 +147,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="What harm was done, and to which case?",
         source=_60,
+        while_stopped=True,
     ),
     kind_of_step(
         Step(life=INCIDENT, event="incident.find", keep=("responsible",)),
@@ -208,6 +210,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was it answered in time, and with what outcome?",
         source=_COMPLAINT,
+        while_stopped=True,
     ),
     kind_of_step(
         office_step(GRIEVANCE, "grievance.reopen", roles=ANY_ROLE),

@@ -6,7 +6,7 @@ told of them for ever: digests, commitments, and the tombstone that outlives the
 
 from typing import Final
 
-from authz.party import DECIDE, MANAGE, RECEIVE
+from authz.party import ARCHIVE, DECIDE, RECEIVE
 from authz.records import NEW, About, Life, Row, Signer, Step, once_object
 from authz.tables.desks import office_step
 from authz.tables.words import (
@@ -171,7 +171,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         office_step(
             TOMBSTONE,
             "vault.shred",
-            roles=(DECIDE, MANAGE),
+            roles=(ARCHIVE,),
             about=About.KNOWN,
             rests_on=("tombstone",),
             once_per=("case",),
@@ -187,7 +187,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         office_step(
             RETENTION,
             "vault.keep",
-            roles=(DECIDE, MANAGE),
+            roles=(ARCHIVE,),
             about=About.KNOWN,
             rests_on=("tombstone",),
             once_per=("tombstone",),

@@ -88,6 +88,7 @@ def kind_of_step(
     question: str,
     source: str,
     receives_only: bool = True,
+    while_stopped: bool = False,
 ) -> Kind:
     """Return the row of the table for a step in the life of a record."""
     return Kind(
@@ -100,6 +101,7 @@ def kind_of_step(
         rule=step.judge,
         by_region=step.signer is not Signer.OFFICER,
         receives_only=receives_only,
+        while_stopped=while_stopped,
         question=question,
         source=source,
     )

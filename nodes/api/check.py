@@ -17,6 +17,7 @@ from authz.decision import (
     GrantFacts,
     check,
     indexes_of,
+    seats_of,
 )
 from authz.grant import quota_object
 from ledger.errors import MalformedError
@@ -135,14 +136,18 @@ def _gather(service: Service, snapshot: Snapshot, question: CheckRequest) -> Che
     asked = [(own, it, INDEX_PAST_ALL) for it in (question.window, *named)]
     item, window, *found = read([(at, question.item, below), *asked])
     officer_or_device = dict(zip(named, found, strict=True))
-    indexes = read([(own, it, INDEX_PAST_ALL) for it in indexes_of(question, window, item)])
+    officer = officer_or_device.get(question.officer or "")
+    seats, listing = seats_of(window, officer), indexes_of(question, window, item)
+    rows = read([(own, it, INDEX_PAST_ALL) for it in (*seats, *listing)])
+    indexes = rows[len(seats) :]
     listed = {name: view_of(name) for it in indexes if it is not None for name, _ in it.state["g"]}
     return CheckFacts(
         window=window,
         item=item,
-        officer=officer_or_device.get(question.officer or ""),
+        officer=officer,
         device=officer_or_device.get(question.device or ""),
         grants=_grants(service, listed) if listed else (),
+        seats=[row for row in rows[: len(seats)] if row is not None],
     )
 
 

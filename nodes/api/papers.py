@@ -17,6 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
+from ledger import judge
 from ledger.errors import MalformedError, NotFoundError, RefusedError, UnavailableError
 from ledger.kind import Fact
 from ledger.names import check_object, check_party
@@ -393,6 +394,8 @@ def _check_ready(service: Service, connection: Connection, draft: Draft) -> None
     [officer] = newest(connection, service.ids, [(service.origin, draft.officer, INDEX_PAST_ALL)])
     if officer is None or not officer.live:
         raise RefusedError(f"no live officer here: {draft.officer}", code="officer-not-live")
+    seats = [(service.origin, unit, INDEX_PAST_ALL) for unit in judge.units_of(officer)]
+    judge.check_in_service(row for row in newest(connection, service.ids, seats) if row is not None)
     body = draft.body(draft.digest)
     needs = needs_of(body)
     wanted = [(service.origin, need.object, INDEX_PAST_ALL) for need in needs]

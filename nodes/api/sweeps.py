@@ -14,6 +14,7 @@ from authz.grant import quota_object
 from authz.right import RIGHTS
 from authz.use import Occasion, check_quota, check_use, hall_of
 from ledger.errors import MalformedError, RefusedError
+from ledger.judge import units_of
 from ledger.kind import Fact
 from ledger.names import check_object, check_region
 from nodes.api.context import Service
@@ -53,6 +54,8 @@ async def windows_of(request: web.Request) -> web.Response:
         asked = _Asked(right, item, fact.state["dept"], now_s)
         halls = _Halls(service, connection)
         rows = [row for it in _held(service, connection, found) for row in _may(it, asked, halls)]
+        stopped = _stopped(service, connection, [row["window"] for row in rows])
+        rows = [row for row in rows if row["window"] not in stopped]
         return rows, ",".join(found[-1]) if len(found) == rows_max else None
 
     return await page(service, "windows", read, {"item": item, "right": right})
@@ -159,6 +162,16 @@ def _held(
         _Held(grant, place, offers[at], *rows[3 * at : 3 * at + 3])
         for at, (place, grant) in enumerate(pairs)
     ]
+
+
+def _stopped(service: Service, connection: Connection, windows: Sequence[str]) -> frozenset[str]:
+    """Return those windows that are suspended or retired, or whose hall or department is."""
+    rows = newest_of_each(service, connection, list(dict.fromkeys(windows)))
+    seats = {it.object: (it.object, *units_of(it)) for it in rows if it is not None}
+    units = list(dict.fromkeys(unit for names in seats.values() for unit in names))
+    found = zip(units, newest_of_each(service, connection, units), strict=True)
+    over = {unit for unit, row in found if row is not None and not row.live}
+    return frozenset(window for window, names in seats.items() if not over.isdisjoint(names))
 
 
 class _Halls:

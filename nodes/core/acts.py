@@ -1,18 +1,24 @@
 """Acts by the table of kinds: what they cite, whether they stand, and what they change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from authz.tally import NOBODY, tallies
 from authz.ties import fields_followed, ties_of
 from ledger.errors import LedgerError, RefusedError, UnverifiedError
-from ledger.judge import SIGNER, judge, kind_of, wants
+from ledger.judge import SIGNER, corrected, judge, kind_of, seats_of, wants
 from ledger.keys import key_thumbprint
-from ledger.kind import Acting, Draft, Fact, Judgement, Kind, Need, Severity, ViewFact
+from ledger.kind import Acting, Corrected, Draft, Fact, Judgement, Kind, Need, Severity, ViewFact
 from ledger.lineage import living
 from ledger.roster import Roster
-from ledger.salvage import check_salvage, salvage_mark, salvaged_object
-from ledger.statement import ROLE_VIEW, Statement, UnverifiedStatement, check_statement
+from ledger.salvage import as_judged, check_salvage, salvage_mark, salvaged_object
+from ledger.statement import (
+    ROLE_VIEW,
+    Statement,
+    UnverifiedStatement,
+    check_statement,
+    decode_statement,
+)
 from nodes.core.effects import Effects
 from nodes.core.ground import Ground
 from nodes.core.log_state import LogState
@@ -131,7 +137,16 @@ class Acts:
             self._views(state, statement, index, reader) if act.citations else ({}, True)
         )
         facts = self.resolve(origin, needs, views, reader)
-        rests_on = (own, *facts.values())
+
+        def newest(name: str) -> Fact | None:
+            return self._ground.sight.newest(reader, origin, name)
+
+        signer = facts.get(SIGNER)
+        seats = seats_of(signer, newest)
+        said = None
+        if act.citations:
+            said = self._corrected(statement, origin, newest, reader)
+        rests_on = (own, *facts.values(), *seats, None if said is None else said.author)
         if not is_judged or not all(fact is None or fact.is_judged for fact in rests_on):
             raise NotJudgedError(self._reach.of(statement.subject, needs))
         if act.citations:
@@ -143,15 +158,37 @@ class Acts:
             index=index,
             roster=roster,
             own=own,
-            signer=facts.get(SIGNER),
+            signer=signer,
             facts=facts,
             views=views,
             is_salvaged=is_salvaged,
+            seats=seats,
+            corrected=said,
         )
         try:
             return Verdict(kind, judge(kind, acting, needs), facts, views, own)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise _unjudgeable(kind, error) from error
+
+    def _corrected(
+        self,
+        statement: Statement | UnverifiedStatement,
+        origin: str,
+        newest: Callable[[str], Fact | None],
+        reader: Reader,
+    ) -> Corrected | None:
+        """Return who made the act that this one corrects, as ``ledger.judge.corrected`` says."""
+
+        def below(index: int) -> Fact | None:
+            return self._ground.sight.below(reader, origin, statement.subject, index)
+
+        def made_at(index: int) -> UnverifiedStatement | Statement | None:
+            found = reader.entries(origin, index, index + 1)
+            return as_judged(decode_statement(found[0])) if found else None
+
+        return corrected(
+            statement.act, statement.subject, origin, below=below, made_at=made_at, newest=newest
+        )
 
     def judge_salvage(
         self,

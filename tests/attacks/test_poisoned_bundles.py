@@ -53,12 +53,13 @@ def test_a_correction_of_what_nobody_signed_leaves_the_evidence_whole() -> None:
     log.statements.append(junk(SICHUAN))
     index = len(log.statements) - 1
     body = {"index": index, "reason": "误登", "remark": "无"}
-    world.do("act.correct", CLERK, CASE, body, corrects=index)
+    with refused("void-citation"):
+        world.do("act.correct", CLERK, CASE, body, corrects=index, force=True)
     places = wanted(CASE, Reader(world), KINDS)
     assert (log.origin, index) not in {(place.origin, place.index) for place in places}
     trace = judge_bundle(check_bundle(bundle_of(world).encode(), SIGNED), KINDS)
-    assert [line.kind for line in trace.lines] == ["case.open", "act.correct"]
-    assert trace.findings == ()
+    told = [(line.kind, line.findings) for line in trace.lines]
+    assert told == [("case.open", ()), ("act.correct", ("void-citation",))]
 
 
 def test_a_log_that_does_not_begin_with_a_statement_does_not_hide_what_follows() -> None:

@@ -187,7 +187,7 @@ def test_only_an_officer_with_the_role_receives() -> None:
 def test_a_suspended_window_or_officer_opens_nothing() -> None:
     world = LENT.copy()
     world.do("party.suspend", CHIEF, WINDOW, WHY)
-    with refused("window-not-live"):
+    with refused("unit-stopped"):
         world.open()
     world.do("party.suspend", CHIEF, CLERK, WHY)
     with refused("officer-not-live"):

@@ -1,9 +1,27 @@
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from authz.trace import Trace, trace
 from tests.authz.refusals import refused
 from tests.authz.test_trace import entries_of
-from tests.authz.world import CASE, CLERK, CLERK_CQ, GRANT, KINDS, SICHUAN, WINDOW, World
+from tests.authz.world import (
+    CASE,
+    CHIEF,
+    CLERK,
+    CLERK_2,
+    CLERK_CQ,
+    GRANT,
+    HEAD_SC,
+    KINDS,
+    OPEN_BODY,
+    SICHUAN,
+    WINDOW,
+    WINDOW_2,
+    World,
+    officer,
+)
 
 OPENED = World().enrol().lend().open()
 NOTICE = {"missing": ["proof"], "grant": GRANT, "window": WINDOW}
@@ -27,6 +45,63 @@ def test_a_correction_cites_the_one_entry_it_corrects() -> None:
         world.do("act.correct", CLERK, CASE, body)
     with refused("void-citation"):
         world.do("act.correct", CLERK, CASE, body, corrects=index - 1)
+
+
+def wrong(index: int) -> dict[str, Any]:
+    return {"index": index, "reason": "误录", "remark": "应为窗口"}
+
+
+@pytest.mark.parametrize("who", [CLERK, HEAD_SC, CHIEF, SICHUAN])
+def test_an_act_is_corrected_by_its_author_by_a_manager_over_them_or_by_the_region(
+    who: str,
+) -> None:
+    world = OPENED.copy()
+    index = len(world.logs[SICHUAN].statements) - 1
+    world.do("act.correct", who, CASE, wrong(index), corrects=index)
+
+
+def test_nobody_corrects_what_a_colleague_did_or_what_is_done_in_another_unit() -> None:
+    world = OPENED.copy()
+    index = len(world.logs[SICHUAN].statements) - 1
+    colleague, manager = "510000/officer/w3-02", "510000/officer/w4-02"
+    world.do("party.enrol", SICHUAN, colleague, officer(WINDOW, colleague, ["decide", "receive"]))
+    world.do("party.enrol", SICHUAN, manager, officer(WINDOW_2, manager, ["manage"]))
+    for who in (colleague, manager):
+        with refused("not-entitled"):
+            world.do("act.correct", who, CASE, wrong(index), corrects=index)
+
+
+def test_what_the_region_signed_the_region_corrects() -> None:
+    world = OPENED.copy()
+    log = world.logs[SICHUAN].statements
+    index = next(at for at, it in enumerate(log) if it.subject == WINDOW)
+    with refused("not-entitled"):
+        world.do("act.correct", CHIEF, WINDOW, wrong(index), corrects=index)
+    world.do("act.correct", SICHUAN, WINDOW, wrong(index), corrects=index)
+
+
+def test_a_correction_is_of_an_act_on_the_same_object() -> None:
+    world = OPENED.copy()
+    world.do("case.open", CLERK, "510000/case/2", OPEN_BODY)
+    index = len(world.logs[SICHUAN].statements) - 1
+    with refused("void-citation"):
+        world.do("act.correct", CLERK, CASE, wrong(index), corrects=index)
+    # Its row says what was attested of a window, which is no act on the window.
+    ready = {"version": 1, "window": WINDOW, "evidence": bytes(32)}
+    ready |= dict.fromkeys(("staff", "video", "scan", "print"), True)
+    world.do("readiness.attest", CHIEF, "510000/readiness/1", ready)
+    index = len(world.logs[SICHUAN].statements) - 1
+    with refused("void-citation"):
+        world.do("act.correct", CHIEF, WINDOW, wrong(index), corrects=index)
+
+
+def test_a_void_act_is_corrected_by_nobody() -> None:
+    world = OPENED.copy()
+    with refused("not-holder"):
+        world.do("case.note", CLERK_2, CASE, {"remark": "无"}, force=True)
+    index = len(world.logs[SICHUAN].statements) - 1
+    with refused("void-citation"):
+        world.do("act.correct", CLERK_2, CASE, wrong(index), corrects=index)
 
 
 def test_a_region_corrects_only_what_it_has_recorded() -> None:

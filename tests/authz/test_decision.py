@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from authz import decision
-from authz.decision import CheckFacts, CheckRequest, Decision, GrantFacts, indexes_of
+from authz.decision import CheckFacts, CheckRequest, Decision, GrantFacts, indexes_of, seats_of
 from authz.grant import quota_object
 from ledger.errors import LedgerError
 from ledger.kind import ViewFact
@@ -58,14 +58,16 @@ def ask(
             )
         )
     officer, device = more.get("officer"), more.get("device")
+    who = None if officer is None else world.newest(officer[:6], officer)
     return decision.check(
         request,
         CheckFacts(
             window=sat,
             item=over,
-            officer=None if officer is None else world.newest(officer[:6], officer),
+            officer=who,
             device=None if device is None else world.newest(region, device),
             grants=grants,
+            seats=[row for it in seats_of(sat, who) if (row := world.newest(region, it))],
         ),
         staleness_s=STALENESS_S,
         refresh_s=REFRESH_S,
@@ -154,7 +156,7 @@ def test_a_suspended_window_or_officer_may_nothing() -> None:
     assert ask(world, "intake", officer=CLERK).code == "officer-not-live"
     assert ask(world, "intake").allowed == "yes"
     world.do("party.suspend", SICHUAN, WINDOW, WHY)
-    assert ask(world, "intake").code == "window-not-live"
+    assert ask(world, "intake").code == "unit-stopped"
     assert ask(world, "intake", window=HALL).code == "window-not-live"
 
 

@@ -54,7 +54,7 @@ def test_items_are_published_by_their_own_department_in_turn() -> None:
 def test_an_item_wants_a_live_department() -> None:
     world = ENROLLED.copy()
     world.do("party.retire", TIBET, HRSS, WHY)
-    with refused("unknown-object"):
+    with refused("unit-stopped"):
         world.do("item.publish", HEAD, ITEM, ITEM_BODY)
 
 

@@ -194,6 +194,7 @@ class World:
         act = change(Act(kind_name, 1, previous, tuple(citations), body))
         signer = key(issuer, "issuer") if len(issuer) == 6 else key(issuer)
         statement = sign_statement(signer, issuer, subject, self.now_s, act)
+        signer_row = facts.get(judge.SIGNER)
         acting = Acting(
             statement=statement,
             origin=log.origin,
@@ -201,9 +202,18 @@ class World:
             index=len(log.statements),
             roster=ROSTER,
             own=own,
-            signer=facts.get(judge.SIGNER),
+            signer=signer_row,
             facts=facts,
             views=views,
+            seats=judge.seats_of(signer_row, lambda name: self.newest(region, name)),
+            corrected=judge.corrected(
+                act,
+                subject,
+                log.origin,
+                below=lambda index: self.newest(region, subject, index),
+                made_at=lambda index: log.statements[index],
+                newest=lambda name: self.newest(region, name),
+            ),
         )
         try:
             judgement = judge.judge(kind, acting, needs)
@@ -250,8 +260,8 @@ class World:
             (CLERK, WINDOW, ["receive"]),
             (CLERK_2, WINDOW_2, ["receive"]),
             (CHIEF, HALL, ["manage"]),
-            (HEAD_SC, HRSS_SC, ["decide", "grant", "manage", "receive"]),
-            (HEAD, HRSS, ["decide", "grant", "manage", "receive"]),
+            (HEAD_SC, HRSS_SC, ["archive", "decide", "grant", "manage", "receive"]),
+            (HEAD, HRSS, ["archive", "decide", "grant", "manage", "receive"]),
             (DECIDER, HRSS, ["decide"]),
             (OUTSIDER, HEALTH, ["decide", "grant", "manage", "receive"]),
             (CLERK_CQ, WINDOW_CQ, ["manage", "receive"]),

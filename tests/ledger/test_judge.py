@@ -220,3 +220,25 @@ def test_what_is_not_within_sight_is_not_cited_and_left_to_the_rule() -> None:
     with refused("no-grant"):
         judge.judge(replace(KIND, rule=refuse), acting(facts=facts, citations=(VIEW_CITED,)))
     assert seen
+
+
+def test_an_act_is_refused_where_the_signer_s_unit_is_stopped_unless_it_is_done_there_still() -> (
+    None
+):
+    window = Fact(SICHUAN, "510000/window/w3", 2, LEAF, {"live": False})
+    hall = Fact(SICHUAN, "510000/hall/centre", 1, LEAF, {"live": True})
+    assert judge.judge(KIND, acting(seats=(hall,))).changes
+    with refused("unit-stopped"):
+        judge.judge(KIND, acting(seats=(hall, window)))
+    assert judge.judge(replace(KIND, while_stopped=True), acting(seats=(hall, window))).changes
+
+
+def test_the_units_of_an_officer_are_where_they_sit_and_what_that_is_part_of() -> None:
+    rows = {name: Fact(SICHUAN, name, 1, LEAF, {}) for name in ("w", "h", "d")}
+    sat = SIGNER._replace(state={"unit": "w", "hall": "h", "dept": "d", "key": "k"})
+    assert judge.units_of(sat) == ("w", "h", "d")
+    assert judge.seats_of(sat, rows.get) == tuple(rows.values())
+    assert judge.seats_of(SIGNER._replace(state={"unit": "d", "dept": "d"}), rows.get) == (
+        rows["d"],
+    )
+    assert judge.seats_of(None, rows.get) == ()

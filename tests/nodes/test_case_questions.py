@@ -366,6 +366,11 @@ def test_what_a_department_lends_a_hall_is_found_at_each_window_of_it(province: 
             assert (await client.check(WINDOW, "intake", item, device="510000/device/1")).code == (
                 "device-not-live"
             )
+            await client.act("party.suspend", HALL, {"reason": "整改"})
+            assert (await client.windows(item, "intake"))["windows"] == []
+            assert (await client.check(WINDOW, "intake", item)).code == "unit-stopped"
+            await client.act("party.resume", HALL, {"reason": "整改完成"})
+            assert (await client.check(WINDOW, "intake", item)).grant == grant
 
     province.live.run(story())
 

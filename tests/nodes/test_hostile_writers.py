@@ -58,6 +58,7 @@ MODULES = (
     "authz/test_token",
     "authz/test_vault",
     "authz/test_checks",
+    "authz/test_stopped",
     "authz/test_blanks",
     "seals/test_usage",
 )

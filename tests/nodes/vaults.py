@@ -134,7 +134,7 @@ def furnish(town: Town, region: str) -> None:
     for name in ("d", "other"):
         town.act(region, "party.enrol", f"{region}/department/{name}", {"name": "部门"})
     for name, unit, roles in (
-        ("head", "d", ["decide", "grant", "manage", "receive"]),
+        ("head", "d", ["archive", "decide", "grant", "manage", "receive"]),
         ("outsider", "other", ["decide", "receive"]),
     ):
         party = officer_of(region, name)

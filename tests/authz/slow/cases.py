@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.authz.slow.past import Act, Past, type_of
+from tests.authz.slow.past import Act, Past, names, type_of
 
 FOUR: Final = {"intake", "notice", "verify", "deliver"}
 CLERICAL: Final = {"intake", "deliver"}
@@ -308,6 +308,34 @@ def is_reason(past: Past, act: Act) -> bool:
         and past.unit(it.who) == past.unit(act.who)
         for it in raised
     )
+
+
+# ---- units out of service -----------------------------------------------------------------------
+
+GOES_ON: Final = frozenset(
+    names(
+        # What is there goes back, and what was lent ends.
+        "handoff.offer handoff.decline handoff.release handoff.cancel branch.join branch.drop"
+        " parcel.send parcel.receive parcel.lose payment.refund print.void blanks.count"
+        " blanks.close part.withdraw consent.withdraw assist.withdraw agent.end"
+        " grant.suspend grant.revoke grant.decline representative.dismiss"
+        " seal.suspend seal.lose seal.recall seal.refuse"
+        # Nobody waits for ever on what was begun.
+        " procedure.end video.end tolerance.settle"
+        # It answers for what it did.
+        " act.correct challenge.answer supervision.reply grievance.answer evaluation.rectify"
+        " incident.report"
+    )
+)
+
+
+def goes_on_while_stopped(past: Past, act: Act) -> bool:
+    """Whether a unit that is suspended or retired may do something still: it begins nothing."""
+    if act.kind != "handoff.accept":
+        return act.kind in GOES_ON
+    made = past.of(act.name, "branch.open")
+    known = bool(past.here(act.name, act.region))
+    return bool(made) and known and holds_here(past, act.who, made[0].body["case"])
 
 
 # ---- handing over -------------------------------------------------------------------------------

@@ -207,7 +207,13 @@ def revoke_token(past: Past, act: Act) -> bool:
 
 
 def correct(past: Past, act: Act) -> bool:
-    return bool(past.here(act.name, act.region))
+    """Whether an act on this very thing is corrected by who made it, a manager, or the region."""
+    at = (act.name, act.region, act.body["index"])
+    made = next((it for it in past.acts if (it.name, it.region, it.index) == at), None)
+    if made is None:
+        return False
+    manages = past.has_role(act.who, "manage") and past.unit(act.who) in past.units(made.who)
+    return act.is_region or act.who == made.who or (manages and not made.is_region)
 
 
 RULES: Final[Mapping[str, Callable[[Past, Act], bool]]] = {

@@ -16,6 +16,8 @@ class Act:
     body: Mapping[str, Any]
     time_s: int = 0
     leaf: bytes = b""
+    index: int = -1
+    """Where it stands in its region's log; -1: nowhere yet."""
 
     @property
     def region(self) -> str:
@@ -128,6 +130,14 @@ class Past:
     def may_sign(self, act: Act) -> bool:
         """Whether somebody of the region is there to sign: itself, or an officer in service."""
         return act.is_region or (type_of(act.who) == "officer" and self.is_live(act.who))
+
+    def units(self, who: str) -> set[str]:
+        """Where somebody sits, with the hall and the department that it is part of."""
+        return {it for it in (self.unit(who), self.hall(who), self.dept(who)) if it is not None}
+
+    def is_stopped(self, who: str) -> bool:
+        """Whether where somebody sits is out of service."""
+        return not all(self.is_live(it) for it in self.units(who))
 
     # ---- items --------------------------------------------------------------------------------
 

@@ -62,7 +62,8 @@ def _roles() -> Mapping[str, tuple[str, ...]]:
         ),
         ("receive",): "print.record print.void",
         ("manage", "receive"): "blanks.receive blanks.count blanks.close",
-        ("decide", "manage"): ("commitment.push credit.push credit.repair vault.shred vault.keep"),
+        ("decide", "manage"): "commitment.push credit.push credit.repair",
+        ("archive",): "vault.shred vault.keep",
         ("decide", "grant", "manage"): "intermediaries.publish intermediaries.withdraw",
         _COMPETENT: (
             "scenario.publish scenario.withdraw proposal.submit proposal.publish claim.make"

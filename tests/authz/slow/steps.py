@@ -516,8 +516,9 @@ class Draws:
 
     _successor = _seal
 
-    def _index(self, *_of: Any) -> int:
-        return 0
+    def _index(self, _kind: str, who: str, name: str, _said: dict[str, Any]) -> int:
+        made = [it.index for it in self.past.acts if (it.name, it.region) == (name, who[:6])]
+        return self.one_of(*made) if made and self.fits(90) else self.one_of(0, 5)
 
 
 _SELDOM: Final = 2

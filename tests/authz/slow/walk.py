@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -70,7 +71,8 @@ _KIND_NAMES: Final = sorted(KINDS)
 
 
 def is_legal(past: Past, act: Act) -> bool:
-    if not past.may_sign(act):
+    stopped = not act.is_region and past.is_stopped(act.who)
+    if not past.may_sign(act) or (stopped and not cases.goes_on_while_stopped(past, act)):
         return False
     rule = RULES.get(act.kind, records.is_step)
     return rule(past, act)
@@ -87,17 +89,19 @@ class Both:
     def agree(self, act: Act) -> bool:
         """Take a step on both sides, and say whether they agree on whether it stands."""
         legal = is_legal(self.past, act)
-        corrects = 0 if act.kind == "act.correct" else None
+        corrects = act.body["index"] if act.kind == "act.correct" else None
         steps = steps_of(self.past, self.world, act) if legal else ()
         try:
             self.world.do(act.kind, act.who, act.name, act.body, corrects=corrects)
         except LedgerError as error:
             self.said = f"{error.code}: {error}"
-            return not legal and error.code != "void-citation"
+            # What a node composes cites what it should; which act it corrects, its author says.
+            is_known = error.code != "void-citation" or corrects is not None
+            return not legal and is_known
         self.said = "stands"
         if legal:
-            leaf = self.world.logs[act.region].statements[-1].leaf
-            self.past.take(Act(act.kind, act.who, act.name, act.body, act.time_s, leaf))
+            log = self.world.logs[act.region].statements
+            self.past.take(replace(act, leaf=log[-1].leaf, index=len(log) - 1))
             self.reached.update(steps)
             self.reached["kinds", act.kind, ""] += 1
         return legal
@@ -180,9 +184,10 @@ def _start() -> tuple[World, Past, Reached]:
     world.do("party.enrol", HEAD_CQ[:6], HEAD_CQ, officer(HRSS_CQ, HEAD_CQ, everything))
     past = Past()
     for log in world.logs.values():
-        for it in log.statements:
+        for at, it in enumerate(log.statements):
             if not it.act.kind.startswith("log."):
-                past.take(Act(it.act.kind, it.issuer, it.subject, it.act.body, it.time_s, it.leaf))
+                body, time_s = it.act.body, it.time_s
+                past.take(Act(it.act.kind, it.issuer, it.subject, body, time_s, it.leaf, at))
 
     reached: Reached = Counter()
 
@@ -191,7 +196,7 @@ def _start() -> tuple[World, Past, Reached]:
         assert is_legal(past, act), act
         reached.update([*steps_of(past, world, act), ("kinds", kind, "")])
         world.do(kind, who, name, body)
-        past.take(act)
+        past.take(replace(act, index=len(world.logs[act.region].statements) - 1))
 
     take("item.publish", HEAD, ITEM, ITEM_BODY)
     take("grant.offer", HEAD, GRANT, GRANT_BODY)
