@@ -10,6 +10,7 @@ Source: domain.md rules 1, 4, 5, 7; mechanisms 10, 14, 15, 17, 22, 23, 24, 34, 4
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from authz import custody, originals, party, term, unsettled
@@ -139,10 +140,33 @@ def act_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     needs = custody.release_needs(draft, own)
     body = draft.body
     needs += grant_needs(body)
-    needs += tuple(Need(name, body[name]) for name in ("window", "device") if name in body)
+    for name in ("window", "device"):
+        if name in body:
+            needs += _need(name, body[name])
     if "grant" in body and not _is_counted(own, body["grant"]):
-        needs += (Need("quota", quota_object(draft.issuer[:6], body["grant"])),)
+        needs += _quota_need(draft.issuer[:6], body["grant"])
     return needs
+
+
+# Acts name the same windows, grants and items over and over.
+
+
+@lru_cache(maxsize=4_096)
+def _need(name: str, object_: str) -> tuple[Need, ...]:
+    return (Need(name, object_),)
+
+
+@lru_cache(maxsize=4_096)
+def _quota_need(region: str, grant: str) -> tuple[Need, ...]:
+    return (Need("quota", quota_object(region, grant)),)
+
+
+@lru_cache(maxsize=4_096)
+def _item_needs(item: str, version: int) -> tuple[Need, ...]:
+    return (
+        Need("item", item, origin=item[:6]),
+        Need("version", version_object(item, version), origin=item[:6]),
+    )
 
 
 def _is_counted(own: Fact | None, grant: str) -> bool:
@@ -184,14 +208,14 @@ def _rest(acting: Acting, row: Mapping[str, Any], event: Event) -> _Rested:
         acting.facts["grant"],
         acting.facts["acceptance"],
         Occasion(
-            window=window,
-            right=right,
-            item=row["item"],
-            department=row["dept"],
-            time_s=time_s,
-            hall=hall_of(hours["window"]),
-            device=device,
-            scenario=row.get("scen"),
+            window,
+            right,
+            row["item"],
+            row["dept"],
+            time_s,
+            hall_of(hours["window"]),
+            device,
+            row.get("scen"),
         ),
     )
     party.check_trained(signer, found.state.get("train"))
@@ -240,11 +264,7 @@ def open_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
     """Return what every act on a case needs, the item and its version."""
     body = draft.body
     item = body["item"]
-    needs = (
-        *act_needs(draft, own),
-        Need("item", item, origin=item[:6]),
-        Need("version", version_object(item, body["item_version"]), origin=item[:6]),
-    )
+    needs = act_needs(draft, own) + _item_needs(item, body["item_version"])
     if "scenario" in body:
         needs += (Need("scenario", body["scenario"], origin=item[:6]),)
     return needs

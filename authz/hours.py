@@ -72,8 +72,9 @@ def beyond(
     time_s: int, rows: Mapping[str, Mapping[str, Any]], *, days_off: bool = False
 ) -> tuple[Flag, ...]:
     """Return a flag for each row, by its name, whose hours a moment lies beyond."""
-    return tuple(
+    found = [
         Flag(code="beyond-hours", detail=f"beyond the hours of the {name}")
         for name, row in rows.items()
         if "hours" in row and not is_within(row["hours"], time_s, days_off=days_off)
-    )
+    ]
+    return tuple(found)

@@ -65,4 +65,4 @@ def ties_of(
         else:
             values.append(value)
     found = dict.fromkeys([it for it in values if type(it) is str and _is_followed(it)])
-    return tuple(found)[:TIES_MAX]
+    return tuple(found) if len(found) <= TIES_MAX else tuple(found)[:TIES_MAX]

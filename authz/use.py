@@ -7,6 +7,7 @@ Source: domain.md rules 1 and 3; mechanisms 1, 4, 19, 39, 44, 72.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from authz import party
@@ -98,8 +99,12 @@ def check_use(offer: Fact | None, acceptance: Fact | None, occasion: Occasion) -
 def grant_needs(body: Mapping[str, Any]) -> tuple[Need, ...]:
     """Return the grant that a body names, in the logs of both sides, if it names one."""
     grant = body.get("grant")
-    if grant is None:
-        return ()
+    return () if grant is None else _both_sides(grant)
+
+
+# The same few grants are used over and over.
+@lru_cache(maxsize=4_096)
+def _both_sides(grant: str) -> tuple[Need, ...]:
     return (
         Need("grant", grant, origin=grant[:6], cite=True),
         Need("acceptance", grant, cite=True),

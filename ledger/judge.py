@@ -14,6 +14,7 @@ How it is used, for an act on subject S in the log of a region:
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from ledger.errors import ConflictError, MalformedError, NotFoundError, RefusedError
@@ -22,7 +23,7 @@ from ledger.lineage import ancestors, has_number_of
 from ledger.roster import Roster
 from ledger.roster_fields import Closing
 from ledger.schema import check_body, check_subject
-from ledger.statement import ROLE_VIEW, Act, Statement, UnverifiedStatement
+from ledger.statement import ROLE_VIEW, Act, Citation, Statement, UnverifiedStatement
 
 SIGNER: Final = "signer"
 CORRECTS: Final = "corrects"
@@ -61,12 +62,12 @@ def wants(
     """
     check_subject(kind, draft.subject)
     check_body(kind, draft.body)
-    needs = [] if draft.issuer == region else [Need(SIGNER, draft.issuer)]
+    needs = [] if draft.issuer == region else [_signer(draft.issuer)]
     for need in kind.needs(draft, own):
         if need.origin is None:
             needs.append(need)
         elif need.origin == region:
-            needs.append(Need(need.name, need.object, None, need.cite))
+            needs.append(_in_citing_log(need))
         else:
             try:
                 origin = roster.origin_of(need.origin)
@@ -76,6 +77,19 @@ def wants(
                 ) from error
             needs.append(Need(need.name, need.object, origin, need.cite))
     return tuple(needs)
+
+
+# The same few officers sign, and what they act under and for stays the same.
+
+
+@lru_cache(maxsize=1_024)
+def _signer(issuer: str) -> Need:
+    return Need(SIGNER, issuer)
+
+
+@lru_cache(maxsize=4_096)
+def _in_citing_log(need: Need) -> Need:
+    return need._replace(origin=None)
 
 
 def units_of(row: Fact) -> tuple[str, ...]:
@@ -158,18 +172,21 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
     Raises:
         RefusedError: ``void-citation``.
     """
-    roles = {ROLE_VIEW, CORRECTS, *(need.name for need in needs if need.cite)}
+    cited: dict[str, list[Citation]] = {ROLE_VIEW: [], CORRECTS: []}
+    for need in needs:
+        if need.cite:
+            cited[need.name] = []
     for citation in act.citations:  # (1)
-        if citation.role not in roles:  # (2)
-            raise void_citation(f"nothing here rests on a citation as {citation.role}")
+        role = citation.role
+        if role not in cited:  # (2)
+            raise void_citation(f"nothing here rests on a citation as {role}")
+        cited[role].append(citation)
         # A view is an entry of the citing log; its citation names the log that it is a view of.
-        if citation.origin == origin or citation.role == ROLE_VIEW:
+        if citation.origin == origin or role == ROLE_VIEW:
             if citation.index >= index:
-                raise void_citation(f"{citation.role} is not below the act: {citation.index}")
+                raise void_citation(f"{role} is not below the act: {citation.index}")
         elif citation.index >= within_sight(citation.origin, origin, views, closed):
-            raise void_citation(
-                f"no view covers {citation.role}: {citation.origin} {citation.index}"
-            )
+            raise void_citation(f"no view covers {role}: {citation.origin} {citation.index}")
     for need in needs:
         if need.origin is not None and need.origin not in views:  # (3)
             raise void_citation(
@@ -177,16 +194,14 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
             )
         if not need.cite:
             continue
-        cited = [citation for citation in act.citations if citation.role == need.name]
-        fact = facts.get(need.name)
+        found, fact = cited[need.name], facts.get(need.name)
         if fact is None:
-            if cited:
+            if found:
                 raise void_citation(f"{need.name} cites what is not within sight")
             continue
-        if len(cited) != 1:  # (4)
+        if len(found) != 1:  # (4)
             raise void_citation(f"{need.name} is to be cited once: {fact.origin} {fact.index}")
-        found = cited[0]
-        if (found.index, found.leaf, found.origin) != (fact.index, fact.leaf, fact.origin):
+        if found[0][1:] != (fact.origin, fact.index, fact.leaf):
             raise void_citation(
                 f"{need.name} does not cite the newest row: {fact.origin} {fact.index}"
             )

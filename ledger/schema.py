@@ -93,12 +93,14 @@ def check_body(kind: Kind, body: Mapping[str, Any]) -> None:
     for name, field in fields.items():
         if name in body:
             found += 1
-            problem = _PROBLEMS[field.type](body[name])
+            value = body[name]
+            problem = _PROBLEMS[field.type](value)
             if problem is not None:
                 raise _refused(name, problem)
             if field.choices:
-                _check_choice(name, field, body[name])
-            if field.of and body[name].split("/", 2)[1] != field.of:
+                _check_choice(name, field, value)
+            # An object's name has its type in the middle, after six digits.
+            if field.of and not value.startswith(field.of + "/", 7):
                 raise _refused(name, f"names an object of type {field.of}")
         elif not field.optional:
             raise MalformedError(f"the field is missing: {name}", code="bad-field")

@@ -1,14 +1,26 @@
 """Acts by the table of kinds: what they cite, whether they stand, and what they change."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from authz.tally import NOBODY, tallies
 from authz.ties import fields_followed, ties_of
 from ledger.errors import LedgerError, RefusedError, UnverifiedError
-from ledger.judge import SIGNER, corrected, judge, kind_of, seats_of, wants
+from ledger.judge import CORRECTS, SIGNER, corrected, judge, kind_of, seats_of, wants
 from ledger.keys import key_thumbprint
-from ledger.kind import Acting, Corrected, Draft, Fact, Judgement, Kind, Need, Severity, ViewFact
+from ledger.kind import (
+    UNJUDGED,
+    Acting,
+    Corrected,
+    Draft,
+    Fact,
+    Judgement,
+    Kind,
+    Need,
+    Severity,
+    ViewFact,
+)
 from ledger.lineage import living
 from ledger.roster import Roster
 from ledger.salvage import as_judged, check_salvage, salvage_mark, salvaged_object
@@ -137,17 +149,14 @@ class Acts:
             self._views(state, statement, index, reader) if act.citations else ({}, True)
         )
         facts = self.resolve(origin, needs, views, reader)
-
-        def newest(name: str) -> Fact | None:
-            return self._ground.sight.newest(reader, origin, name)
-
+        newest = partial(self._ground.sight.newest, reader, origin)
         signer = facts.get(SIGNER)
         seats = seats_of(signer, newest)
         said = None
         if act.citations:
             said = self._corrected(statement, origin, newest, reader)
         rests_on = (own, *facts.values(), *seats, None if said is None else said.author)
-        if not is_judged or not all(fact is None or fact.is_judged for fact in rests_on):
+        if not is_judged or _is_any_unjudged(rests_on):
             raise NotJudgedError(self._reach.of(statement.subject, needs))
         if act.citations:
             self._check_leaves(origin, statement, index, facts, reader)
@@ -178,6 +187,8 @@ class Acts:
         reader: Reader,
     ) -> Corrected | None:
         """Return who made the act that this one corrects, as ``ledger.judge.corrected`` says."""
+        if CORRECTS not in [it.role for it in statement.act.citations]:
+            return None  # as nearly always
 
         def below(index: int) -> Fact | None:
             return self._ground.sight.below(reader, origin, statement.subject, index)
@@ -236,16 +247,13 @@ class Acts:
     ) -> dict[str, Fact | None]:
         """Return the facts that needs name, each as of the view of its log."""
         facts: dict[str, Fact | None] = {}
-        for need in needs:
-            if need.origin is None:
-                facts[need.name] = self._ground.sight.newest(reader, origin, need.object)
+        newest, below = self._ground.sight.newest, self._ground.sight.below
+        for name, object_, foreign, _ in needs:
+            if foreign is None:
+                facts[name] = newest(reader, origin, object_)
             else:
-                view = views.get(need.origin)
-                facts[need.name] = (
-                    None
-                    if view is None
-                    else self._ground.sight.below(reader, need.origin, need.object, view.size)
-                )
+                view = views.get(foreign)
+                facts[name] = None if view is None else below(reader, foreign, object_, view.size)
         return facts
 
     def take(
@@ -259,8 +267,7 @@ class Acts:
         """Carry out a verdict: new rows, uses, flags and mentions."""
         origin, leaf, judgement = state.origin, statement.leaf, verdict.judgement
         rows = {
-            change.object: Fact(origin, change.object, index, leaf, change.state)
-            for change in judgement.changes
+            object_: Fact(origin, object_, index, leaf, row) for object_, row in judgement.changes
         }
         if statement.subject not in rows:
             # An act that changes nothing is still the one that the next act's ``previous`` names.
@@ -304,18 +311,16 @@ class Acts:
                 effects.mentions.append((origin, mentioned, index))
         released = verdict.facts.get("release")
         before = verdict.own if released is None else released
-        effects.tally(
-            state.published_size,
-            index,
-            tallies(
-                statement.act.kind,
-                statement.subject,
-                statement.time_s,
-                NOBODY if before is None else before.state,
-                rows[statement.subject].state,
-                judgement.flags,
-            ),
+        counted = tallies(
+            statement.act.kind,
+            statement.subject,
+            statement.time_s,
+            NOBODY if before is None else before.state,
+            rows[statement.subject].state,
+            judgement.flags,
         )
+        if counted:
+            effects.tally(state.published_size, index, counted)
         self.tie(state, statement, index, verdict.facts.get(SIGNER), effects, signed=True)
         if statement.act.citations:
             effects.noticed.append((index, statement))
@@ -362,8 +367,9 @@ class Acts:
         """Note what an act is found by."""
         fields = self._followed.get((statement.act.kind, statement.act.version), ())
         unit = None if signer is None else signer.state.get("unit")
+        origin, time_s = state.origin, statement.time_s
         effects.ties += [
-            (state.origin, name, index, statement.time_s)
+            (origin, name, index, time_s)
             for name in ties_of(statement, fields, unit, signed=signed)
         ]
 
@@ -432,14 +438,11 @@ class Acts:
         Raises:
             RefusedError: ``void-citation``.
         """
-        known = {
-            (fact.origin, fact.index): fact.leaf for fact in facts.values() if fact is not None
-        }
         for citation in statement.act.citations:
             if citation.role == ROLE_VIEW:
                 continue
             at = (citation.origin, citation.index)
-            leaf = known.get(at)
+            leaf = _leaf_among(facts, citation.role, at)
             if leaf is None:
                 if citation.origin == origin and citation.index >= index:
                     continue  # refused by the judge, which says so better
@@ -453,9 +456,28 @@ class Acts:
                 )
 
 
+def _leaf_among(facts: Mapping[str, Fact | None], role: str, at: tuple[str, int]) -> bytes | None:
+    """Return the leaf hash of the entry at a place, if a row came from it: mostly its role's."""
+    named = facts.get(role)
+    if named is not None and (named.origin, named.index) == at:
+        return named.leaf
+    for fact in facts.values():
+        if fact is not None and (fact.origin, fact.index) == at:
+            return fact.leaf
+    return None
+
+
 def _unjudgeable(kind: Kind, error: Exception) -> RefusedError:
     """Refuse what a rule fails on; else one entry would stop every reader."""
     return RefusedError(f"the rule of {kind.name} cannot judge this: {error!r}", code="unjudgeable")
+
+
+def _is_any_unjudged(rows: Iterable[Fact | None]) -> bool:
+    # Asked for every act: a property and a generator would take three times as long.
+    for row in rows:  # noqa: SIM110
+        if row is not None and UNJUDGED in row.state:
+            return True
+    return False
 
 
 def key_object(region: str, kid: bytes) -> str:

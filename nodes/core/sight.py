@@ -31,14 +31,11 @@ class Generations(Generic[K, V]):
 
     def get(self, key: K, default: V) -> V:
         """Return what is kept for ``key``, or ``default``."""
-        young = self._young
-        if key in young:
-            return young[key]
-        if key in self._old:
+        value = self._young.get(key, default)
+        if value is default and key in self._old:
             value = self._old[key]
             self.put(key, value)
-            return value
-        return default
+        return value
 
     def put(self, key: K, value: V) -> None:
         """Keep ``value``."""
@@ -84,8 +81,8 @@ class Sight:
         if made is not None:
             return made[-1]
         known = self._cache.get(key, _MISSING)
-        if not isinstance(known, _Missing):
-            return known
+        if known is not _MISSING:
+            return known  # type: ignore[return-value]
         fact = reader.facts([(origin, object_, INDEX_PAST_ALL)])[0]
         self._cache.put(key, fact)
         return fact

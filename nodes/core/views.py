@@ -54,15 +54,15 @@ class Shelf:
 
     def freshest(self, latest_s: int) -> tuple[str, Known] | None:
         """Return the log and note that show the latest time; None where there is none."""
-        best = max(
-            (
-                (known.fresh_at_s, origin)
-                for origin, known in self._notes.items()
-                if self.usable(origin, latest_s) is not None
-            ),
-            default=None,
-        )
-        return None if best is None else (best[1], self._notes[best[1]])
+        usable = [
+            (known.fresh_at_s, origin)
+            for origin, known in self._notes.items()
+            if self.usable(origin, latest_s) is not None
+        ]
+        if not usable:
+            return None
+        origin = max(usable)[1]
+        return origin, self._notes[origin]
 
 
 def counted(known: Known, viewed: LogState, projection: Projection) -> Known | None:
