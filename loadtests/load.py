@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from loadtests import report
+from loadtests.arguments import PORT_MAX, above_zero, whole, wholes
 from loadtests.counts import Counts
 from loadtests.happenings import Happenings
 from loadtests.machine import Meter, describe, paced_floor, raw_floors
@@ -30,27 +31,43 @@ from loadtests.scene import Scene, set_scene
 from loadtests.stage import StageError
 
 BASE_PORT: Final = 19_400
+PORTS_A_REGION: Final = 3
+"""For callers, for peers, and of a link that can be cut."""
 LOOK_S: Final = 0.1
 SILENT_S_MAX: Final = 120.0
 LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m loadtests.load", description=__doc__)
-    parser.add_argument("--shape", choices=SHAPES, default="saturation")
-    parser.add_argument("--regions", type=int, default=5, help=f"1 to {len(CODES)}")
-    parser.add_argument(
-        "--seconds", type=float, default=8.0, help="of each stage of saturation, else of it all"
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; what cannot be run ends here, before anything is founded."""
+    parser = argparse.ArgumentParser(
+        prog="make load",
+        description="Real nodes, real HTTP, real signatures, and a report of what they can do. "
+        'Arguments are given as ARGS="--shape steady --rate 60"; loadtests/README.md says what '
+        "the shapes are, and how to run the large ones.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--rate", type=float, default=40.0, help="turns a second, all regions")
-    parser.add_argument("--clients", default=",".join(map(str, CLOSED_CLIENTS)))
-    parser.add_argument("--processes", type=int, default=1, help="that make the load")
-    parser.add_argument(
-        "--workers-elsewhere", type=int, default=0, help="wait for so many, on other machines"
-    )
-    parser.add_argument("--base-port", type=int, default=BASE_PORT)
-    parser.add_argument("--output", type=Path, default=Path("build/load"))
-    return parser.parse_args()
+    add = parser.add_argument
+    add("--shape", choices=SHAPES, default="saturation", help="what load is made")
+    regions_max = len(CODES)
+    add("--regions", type=whole(1, regions_max), default=5, help=f"nodes, 1 to {regions_max}")
+    each = "of each stage of saturation, of the whole of any other shape"
+    add("--seconds", type=above_zero, default=8.0, help=each)
+    rate = "turns a second, all regions together; saturation finds its own"
+    add("--rate", type=above_zero, default=40.0, help=rate)
+    clients = ",".join(map(str, CLOSED_CLIENTS))
+    add("--clients", type=wholes(1, 4_096), default=clients, help="of the closed loops")
+    add("--processes", type=whole(1, 256), default=1, help="that make the load")
+    elsewhere = "wait for so many workers, started by hand"
+    add("--workers-elsewhere", type=whole(0, 256), default=0, help=elsewhere)
+    add("--base-port", type=whole(1, PORT_MAX), default=BASE_PORT, help="of the first node")
+    add("--output", type=Path, default=Path("build/load"), help="folder of the report")
+    given = parser.parse_args(words)
+    if given.base_port + PORTS_A_REGION * given.regions > PORT_MAX:
+        parser.error(f"--base-port {given.base_port} leaves too few ports for the regions")
+    if given.shape == "cut" and given.regions == 1:
+        parser.error("--shape cut needs two regions or more: one has no links")
+    return given
 
 
 class Told:
@@ -90,9 +107,10 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
 
     Raises:
         StageError: The network or the load does not do what it should.
+        OSError: The report cannot be written.
     """
-    clients = tuple(int(word) for word in given.clients.split(","))
-    began_s = time.monotonic()
+    given.output.mkdir(parents=True, exist_ok=True)
+    began, began_s = time.strftime("%Y-%m-%d %H:%M:%S %z"), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="shouxin-load-") as folder:
         network = Network(
             Path(folder) / "network",
@@ -104,7 +122,7 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
         with console.status("founding the network and setting the scene"), network:
             scene = set_scene(network)
             console.print(f"{given.regions} regions, {len(scene.lent)} grants: the scene is set")
-            floors = raw_floors(network.port(CODES[0]), clients)
+            floors = raw_floors(network.port(CODES[0]), given.clients)
             console.print(
                 f"floors: one verification {floors['verification_us']:.0f} us, one commit "
                 f"{floors['commit_ms']:.2f} ms"
@@ -115,13 +133,12 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
                 shape=given.shape,
                 seconds=given.seconds,
                 rate=given.rate,
-                clients=clients,
+                clients=given.clients,
                 scene=Path(folder) / "scene.json",
                 events=events,
             )
             scene.write(order.scene)
             order.write(Path(folder) / "order.json")
-            given.output.mkdir(parents=True, exist_ok=True)
             if given.workers_elsewhere:
                 folder_of_workers = give_to_workers(given.output / "workers", order, scene)
                 console.print(
@@ -139,7 +156,7 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
             disk = _disk(network, scene, before)
     return {
         "about": "a load test of real Shouxin nodes on one machine",
-        "began": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "began": began,
         "took_s": time.monotonic() - began_s,
         "command": " ".join(["python -m loadtests.load", *sys.argv[1:]]),
         "machine": machine,
@@ -274,11 +291,11 @@ def _disk(
 
 def main() -> int:
     """Run what the command line says; the status is 1 where a proof or a receipt did not hold."""
-    given = _arguments()
+    given = arguments()
     console = Console(stderr=True)
     try:
         found = run(given, console)
-    except (StageError, ValueError) as error:
+    except (StageError, OSError) as error:
         console.print(f"{error}", style="red")
         return 2
     page = report.write(found, given.output)

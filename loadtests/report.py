@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtests.flood import CONNECTIONS
+from loadtests.machine import ELSEWHERE
 from loadtests.plots import curves
 
 LEVELS: Final = ("accepted", "witnessed", "replicated", "proven")
 QUANTILES: Final = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
 _STYLE: Final = (
-    "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
+    "body{font:15px/1.5 sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:.6em 0;font-variant-numeric:tabular-nums}"
     "td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #e4e6ea;vertical-align:top}"
     "td:first-child,th:first-child,table.facts td{text-align:left}"
@@ -75,6 +76,7 @@ def html(found: Mapping[str, Any]) -> str:
         ("Machine", f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"),
         ("Python", machine["python"]),
         ("Load average before it began", f"{machine['busy_before']:.2f}"),
+        ("Cores that all others kept busy", _elsewhere(found["stages"])),
         ("Regions", f"{len(network['regions'])} ({', '.join(network['regions'])})"),
         ("Storage and links", f"{network['database']}, {network['links']}"),
         ("Command", found["command"]),
@@ -143,6 +145,12 @@ def _in_short(found: Mapping[str, Any]) -> str:
         else '<p class="good">Every receipt and proof that was checked held.</p>'
     )
     return f"<p>{escape(' '.join(words))}</p>{verdict}"
+
+
+def _elsewhere(stages: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was not there for the load, over the stages; the host's share is in it."""
+    cores = [it["processes"][ELSEWHERE]["cores"] for it in stages if ELSEWHERE in it["processes"]]
+    return f"{min(cores):.2f} to {max(cores):.2f}, by stage" if cores else "-"
 
 
 def plots_of(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:

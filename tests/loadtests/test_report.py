@@ -149,3 +149,10 @@ def test_a_plot_has_room_for_its_values_and_leaves_out_what_is_not_there(value: 
     assert len(heights) == 4
     assert all(0 < it < 300 for it in heights)
     assert "t &lt;" in plot
+
+
+def test_what_others_took_from_the_machine_is_told_from_its_least_to_its_most() -> None:
+    found = canned()
+    for cores, one in zip((0.25, 1.5), found["stages"], strict=False):
+        one["processes"]["elsewhere"] = {"cpu_s": 1.0, "cores": cores, "memory_bytes": 0.0}
+    assert "0.25 to 1.50, by stage" in html(found)

@@ -1,0 +1,43 @@
+"""What the command lines of load and bench take, and what they refuse before anything is begun."""
+
+import pytest
+
+from loadtests import bench, load
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--regions 0", "'0' is no whole number 1 to 31"),
+        ("--regions 32", "'32' is no whole number 1 to 31"),
+        ("--seconds -1", "'-1' is no number greater than 0"),
+        ("--seconds nan", "'nan' is no number greater than 0"),
+        ("--rate inf", "'inf' is no number greater than 0"),
+        ("--rate many", "'many' is no number greater than 0"),
+        ("--clients 1,,2", "'' is no whole number 1 to 4096"),
+        ("--processes 1.5", "'1.5' is no whole number 1 to 256"),
+        ("--base-port 65530 --regions 5", "too few ports"),
+        ("--shape cut --regions 1", "one has no links"),
+        ("--shape storm", "invalid choice"),
+    ],
+)
+def test_a_load_that_cannot_be_made_is_refused_by_name(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        load.arguments(words.split())
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_load_is_of_five_regions_unless_it_is_said_otherwise() -> None:
+    given = load.arguments([])
+    assert (given.shape, given.regions, given.clients) == ("saturation", 5, (1, 16, 64, 256))
+    assert load.arguments(["--clients", "2,3"]).clients == (2, 3)
+
+
+def test_a_full_bench_is_of_a_million_cases() -> None:
+    assert bench.arguments([]).cases == 100_000
+    assert bench.arguments(["--full"]).cases == 1_000_000
+    with pytest.raises(SystemExit):
+        bench.arguments(["--cases", "0"])
