@@ -20,7 +20,6 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from ledger.encoding import encode
 from ledger.hashing import hash_leaf
 from ledger.proofs import check_inclusion, prove_inclusion
 from ledger.statement import Statement, decode_statement, verify_statement
@@ -49,34 +48,15 @@ from loadtests.floors import (
     verification_us,
 )
 from loadtests.half_load import full_rates, half_load
+from loadtests.ingesting import BATCH, ingest, ingest_requests, statements
 from loadtests.joining import joining
 from loadtests.sealing import sealing
 from loadtests.simulating import simulating
 from loadtests.stage import Desk, Stage, StageError, make_desk
 
 BASE_PORT: Final = 18_400
-BATCH: Final = 100
-SINGLE_CONNECTIONS: Final = 64
-ROWS: Final = ("check", "acts", "crowd")
+ROWS: Final = ("ingest", "check", "acts", "crowd")
 OUTPUT: Final = Path("build/bench.json")
-
-
-def _statements(desk: Desk, start: int, count: int) -> list[Statement]:
-    now_s = int(time.time())  # noqa: TID251 - the load comes from outside, on the world's own clock
-    return [desk.open_case(f"b-{number}", now_s) for number in range(start, start + count)]
-
-
-def _ingest_requests(statements: Sequence[Statement], token: str, size: int) -> list[bytes]:
-    return [
-        request_bytes(
-            "POST",
-            "/v1/ingest",
-            token=token,
-            body=encode([made.entry for made in statements[at : at + size]]),
-            content_type="application/cbor",
-        )
-        for at in range(0, len(statements), size)
-    ]
 
 
 def emptiness(stage: Stage, region: str, floors: Floors) -> Iterator[Figure]:
@@ -92,7 +72,7 @@ def emptiness(stage: Stage, region: str, floors: Floors) -> Iterator[Figure]:
 
 def parsing(floors: Floors, desk: Desk) -> Iterator[Figure]:
     """Measure what one statement costs to parse and verify."""
-    made = _statements(desk, 0, 1)[0]
+    made = statements(desk, 0, 1)[0]
     yield Figure("statement size", len(made.entry), "bytes")
     parse_us, both_us, v_us = (
         statistics.median(turns)
@@ -113,42 +93,6 @@ def _in_turn(made: Statement, desk: Desk) -> tuple[float, float, float]:
         cpu_us(lambda: verify_statement(decode_statement(entry), public), 200, 1),
         verification_us(200, 1),
     )
-
-
-def ingest(floors: Floors, stage: Stage, desk: Desk, count: int) -> Iterator[Figure]:
-    """Measure ingest over HTTP: in batches of 100, then singly over 64 connections.
-
-    The machine's speed drifts, so V is measured again around each load.
-    """
-    region, port, token = desk.region, stage.port(desk.region), stage.tokens[desk.region]
-    # Statements are signed before the clock starts; a small round first warms code and caches.
-    warm = _ingest_requests(_statements(desk, 0, 200), token, BATCH)
-    asyncio.run(blast(port, [warm]))
-    batches = _ingest_requests(_statements(desk, 1_000, count), token, BATCH)
-    v_before_us, before = verification_us(), stage.cpu_s(region)
-    result = asyncio.run(blast(port, [batches])).expect(200)
-    spent_us = (stage.cpu_s(region) - before) * 1e6 / count
-    v_us = (v_before_us + verification_us()) / 2
-    parts_us = floors.verify_us + floors.parse_us + floors.insert_us
-    least = (parts_us + floors.request_us / BATCH) / floors.verify_us
-    yield Figure("batch ingest, CPU a statement", spent_us / v_us, "V", 4.0, floors=least)
-    yield Figure("batch ingest, statements a second", result.rate * BATCH, "/s")
-
-    singles = _statements(desk, 1_000 + count, 2_048)
-    shares = [singles[at::SINGLE_CONNECTIONS] for at in range(SINGLE_CONNECTIONS)]
-    requests = [_ingest_requests(share, token, 1) for share in shares]
-    v_before_us, before = verification_us(), stage.cpu_s(region)
-    result = asyncio.run(blast(port, requests)).expect(200)
-    spent_us = (stage.cpu_s(region) - before) * 1e6 / len(singles)
-    v_us = (v_before_us + verification_us()) / 2
-    yield Figure(
-        "single ingest at 64 connections, CPU a statement",
-        spent_us / v_us,
-        "V",
-        10.0,
-        floors=(parts_us + floors.request_us) / floors.verify_us,
-    )
-    yield Figure("single ingest, statements a second", result.rate, "/s")
 
 
 def checking(stage: Stage, desk: Desk) -> Iterator[Figure]:
@@ -173,11 +117,11 @@ def growth(floors: Floors, stage: Stage, desk: Desk, start: int, total: int) -> 
     added = bytes_added = 0
     number = start
     while size < total:
-        statements = _statements(desk, number, 5_000)
-        number += len(statements)
-        bytes_added += sum(len(made.entry) for made in statements)
-        added += len(statements)
-        asyncio.run(blast(port, [_ingest_requests(statements, token, BATCH)])).expect(200)
+        made = statements(desk, number, 5_000)
+        number += len(made)
+        bytes_added += sum(len(it.entry) for it in made)
+        added += len(made)
+        asyncio.run(blast(port, [ingest_requests(made, token, BATCH)])).expect(200)
         size = int(stage.call(desk.region, "GET", "/v1/status")["size"])
     yield Figure("entries in the log", size, "")
     memory = stage.memory_bytes(desk.region)
@@ -294,9 +238,9 @@ def _one_region(
     with Stage(folder / "one", FIVE[:1], BASE_PORT) as stage:
         desk = make_desk(stage, FIVE[0])
         take(lambda: emptiness(stage, FIVE[0], floors))
-        if given.only is None:
+        if given.only in {None, "ingest"}:
             take(lambda: parsing(floors, desk))
-            take(lambda: ingest(floors, stage, desk, 10_000))
+            take(lambda: ingest(floors, stage, desk))
         if given.only in {None, "check"}:
             take(lambda: checking(stage, desk))
         if given.only in {None, "crowd"}:
