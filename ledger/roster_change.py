@@ -37,6 +37,13 @@ def change_of(before: Roster, new: Roster) -> bytes:
     Raises:
         MalformedError: It is no version after that one: something that stays is left out.
     """
+    return _change(_Version(before), _Version(new))
+
+
+# It is wanted for the proposal, and again for each log that begins under the version.
+@lru_cache(maxsize=4)
+def _change(of: "_Version", to: "_Version") -> bytes:
+    before, new = of.roster, to.roster
     old, fresh = _fields(before), _fields(new)
     terms = {
         name: fresh.get(name)
@@ -81,7 +88,7 @@ def apply_change(before: Roster, data: bytes) -> bytes:
         MalformedError: It is no change, or not in its one form.
         UnverifiedError: ``roster-previous``: it changes another version.
     """
-    return _applied(_Before(before), data)
+    return _applied(_Version(before), data)
 
 
 def written(data: bytes, before: Roster | None, beside_bytes: int = 0) -> bytes:
@@ -185,7 +192,7 @@ def written_version(data: bytes) -> int:
             raise bad_field("a change of the roster has a version")
 
 
-class _Before:
+class _Version:
     """A version as a key: its hash tells it from any other."""
 
     __slots__ = ("roster",)
@@ -197,12 +204,12 @@ class _Before:
         return hash(self.roster.sha256)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Before) and other.roster.sha256 == self.roster.sha256
+        return isinstance(other, _Version) and other.roster.sha256 == self.roster.sha256
 
 
 # The same change stands in the proposal and in every log, and each approval is of it.
 @lru_cache(maxsize=4)
-def _applied(before: _Before, data: bytes) -> bytes:
+def _applied(before: _Version, data: bytes) -> bytes:
     body = _derive(before.roster, data)
     if change_of(before.roster, Roster.decode(body)) != data:
         raise bad_field("a change is written in one form alone")

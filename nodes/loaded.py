@@ -43,7 +43,7 @@ from nodes.core.views import Shelf, counted
 from nodes.core.withheld import Withheld
 from nodes.ports import Clock, Fence, Officers, RoleKeys
 from nodes.snapshot import Place, Snapshot, State, Touched
-from nodes.store import closings, entries, notes, peers
+from nodes.store import closings, entries, facts, notes, peers
 from nodes.store.apply import apply
 from nodes.store.engine import Writing, driver_errors
 from nodes.store.entries import LogIDs
@@ -135,7 +135,7 @@ class Loaded:
         self._commit = notes.load_commit(connection)
         sizes = entries.load_sizes(connection)
         self._memory = notes.load_memory(connection)
-        chain = recalled(self._chain, self._memory)
+        self._chain = chain = recalled(self._chain, self._memory)
         in_force: dict[str, int] = {}
         self._rosters = rosters = Rosters(chain, in_force)
         self._own = rosters.home_of(settings.region)
@@ -161,9 +161,11 @@ class Loaded:
             )
         )
         self._follower = self._ports.follower(self._projection, settings.limits)
+        viewed = facts.load_holders(connection, self._ids, chain.origins())
         for origin, (size, state) in notes.load_projections(connection).items():
             if origin in self._origins:
-                loaded = self._projection.load_state(origin, size, state, reader)
+                of_it = viewed.get(origin, ())
+                loaded = self._projection.load_state(origin, size, state, of_it, reader)
                 self._follower.states[origin] = loaded
                 in_force[origin] = loaded.version
         held = (self._ports.keys, *self._ports.more_keys())

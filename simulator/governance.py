@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 LOOK_MS: Final = 1_000
 STALL_AFTER_MS: Final = 40_000
-"""How long people wait for a version before they turn to the next proposer."""
+"""How long people wait in a round before they turn to the next proposer, at least."""
 DONE: Final = frozenset({"", "exists", "already-signed", "frozen"})
 """Codes after which nobody tries the same again."""
 
@@ -98,6 +98,9 @@ class Governance:
         self._round: Round | None = None
         self._is_made = False
         self._is_awake = False
+        # A far node asks the proposer's log what is new once in R, and both words are gathered.
+        refresh_ms = simulation.roster.constants.refresh_s * 1_000
+        self._patience_ms = max(STALL_AFTER_MS, refresh_ms + 3 * simulation.pace_ms)
         self._made = 0
         """Keys that were made since the beginning, so that none is made twice."""
         self.joined: list[Callable[[str], None]] = []
@@ -213,7 +216,7 @@ class Governance:
 
     def _take_turns(self, newest: Roster, now: Round) -> None:
         """Stall a round that goes on for too long, and open the next one."""
-        if self._world.now_ms - now.began_ms < STALL_AFTER_MS * now.number:
+        if self._world.now_ms - now.began_ms < self._patience_ms * now.number:
             return
         for region in newest.members:
             said = self._said(region, region, now.version)

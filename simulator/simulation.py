@@ -83,7 +83,7 @@ class Simulation:
         self.network = Network(world, list(members.places), weather, latency_ms)
         self.measures = Measures(world, members.places)
         self.is_healed = False
-        self._pace_ms = pace_ms
+        self.pace_ms = pace_ms
         self._service_ms_max = max(SERVICE_MS_MAX, pace_ms // 8)
         self._random = world.stream("machines")
         self._faults = world.stream("disks")
@@ -124,7 +124,7 @@ class Simulation:
             follower=self._follower,
             more_keys=lambda: tuple(map(role_keys, self.members.rings[machine.region][1:])),
         )
-        settings = nodes.Settings(region=machine.region, limits=Limits(pace_ms=self._pace_ms))
+        settings = nodes.Settings(region=machine.region, limits=Limits(pace_ms=self.pace_ms))
         kinds = lawless() if machine.lawless else KINDS
         try:
             chain = machine.chain or self.members.chain
@@ -233,12 +233,12 @@ class Simulation:
         machine.next_id += 1
         machine.waiting[request_id] = answer
         event = make(request_id)
-        if not self._pace_ms:
+        if not self.pace_ms:
             self._deliver(machine, event)
             return
         machine.gathered.append(event)
         if len(machine.gathered) == 1:
-            wait_ms = self._pace_ms - self.world.now_ms % self._pace_ms
+            wait_ms = self.pace_ms - self.world.now_ms % self.pace_ms
             self.world.after(wait_ms, partial(self._hand_over, machine, machine.life))
 
     def accepted(self, region: str, subject: str, registered: Registered) -> None:

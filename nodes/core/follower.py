@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodes.core.effects import Effects
+from nodes.core.foresight import foresee
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
 from nodes.core.notes import SignedHead
@@ -43,6 +44,12 @@ class Follower:
         self._limits = limits
         self.states: dict[str, LogState] = {}
         self._waits: dict[str, Wait] = {}
+        self._foreseen: dict[str, tuple[int, Mapping[str, SignedHead]]] = {}
+        """By log that waits or did: heads that views in it show further on, and up to which index.
+
+        Each entry is looked at once.
+        """
+        self._stored: Mapping[str, int] = {}
         self._bytes_left = 0
 
     def judged_size(self, origin: str) -> int:
@@ -57,7 +64,7 @@ class Follower:
         """
         now_s = now_ms // 1000
         left = self._limits.judged_entries_max
-        self._bytes_left = self._limits.judged_bytes_max
+        self._bytes_left, self._stored = self._limits.judged_bytes_max, stored
         progress = True
         while progress and left > 0 and self._bytes_left > 0:
             progress = False
@@ -82,17 +89,15 @@ class Follower:
     def lacking(self, stored: Mapping[str, int]) -> Mapping[str, SignedHead]:
         """Return what must be stored, and is not, for judging to go on: the largest of each log."""
         lacking: dict[str, SignedHead] = {}
-        for wait in self._waits.values():
-            head = wait.head
-            if (
-                head is None
-                or wait.size >= INDEX_PAST_ALL
-                or stored.get(head.checkpoint.origin, 0) >= wait.size
-            ):
+        for origin, wait in self._waits.items():
+            if wait.head is None or wait.size >= INDEX_PAST_ALL:
                 continue
-            known = lacking.get(head.checkpoint.origin)
-            if known is None or known.checkpoint.size < wait.size:
-                lacking[head.checkpoint.origin] = head
+            _, foreseen = self._foreseen.get(origin, (0, {}))
+            for head in (wait.head, *foreseen.values()):
+                viewed, size = head.checkpoint.origin, head.checkpoint.size
+                known = lacking.get(viewed)
+                if stored.get(viewed, 0) < size and (known is None or known.checkpoint.size < size):
+                    lacking[viewed] = head
         return lacking
 
     def disputed(self) -> Sequence[SignedHead]:
@@ -119,7 +124,8 @@ class Follower:
     def _chunk(self, state: LogState, end: int, now_s: int, reader: Reader) -> Judged:
         """Judge the next entries of a log, below ``end`` and up to the first that must wait."""
         effects, start = Effects(), state.size
-        for entry in reader.entries(state.origin, start, end):
+        entries = reader.entries(state.origin, start, end)
+        for entry in entries:
             if self._bytes_left <= 0:
                 break
             self._bytes_left -= len(entry)
@@ -127,9 +133,26 @@ class Follower:
                 self._projection.judge_entry(state, entry, now_s, effects, reader)
             except Wait as wait:
                 self._waits[state.origin] = wait
+                if wait.head is not None and wait.size < INDEX_PAST_ALL:
+                    rest = entries[state.size + 1 - start :]
+                    self._foresee(state, rest, now_s)
                 break
         writes = effects.writes(state) if state.size > start else ()
         return Judged(state.origin, state, effects, writes)
+
+    def _foresee(self, state: LogState, entries: Sequence[bytes], now_s: int) -> None:
+        """Note what the views after an entry that waits will want."""
+        first = state.size + 1
+        seen, known = self._foreseen.get(state.origin, (0, {}))
+        if seen < first + len(entries):
+            words = self._projection.words
+            found = foresee(words, state, entries[max(0, seen - first) :], self._stored, now_s)
+            kept = {
+                viewed: head
+                for viewed, head in known.items()
+                if self._stored.get(viewed, 0) < head.checkpoint.size
+            }
+            self._foreseen[state.origin] = (first + len(entries), kept | found)
 
     def _must_wait(self, origin: str, now_s: int) -> bool:
         """Say whether the log still waits for what it waited for last time."""

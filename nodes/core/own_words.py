@@ -26,7 +26,6 @@ from ledger.kind import UNJUDGED, Fact, Severity, ViewFact
 from ledger.lineage import before
 from ledger.roster import Roster
 from ledger.roster_acts import ROSTER_KINDS
-from ledger.roster_chain import check_successor
 from ledger.statement import Statement, UnverifiedStatement
 from ledger.views import BLOCK_KIND, EPOCH_KIND, VIEW_KIND, View, decode_block, decode_view
 from nodes.core.blocks import Blocks, good_lines
@@ -110,8 +109,8 @@ class OwnWords:
                 raise MalformedError("evidence is about the key that it convicts", code="bad-field")
             self.take_evidence(state, statement.leaf, evidence, conviction, effects)
         else:
-            view = self._read_view(state, statement, now_s)
-            if not self._is_followed(state.origin, view.origin, own):
+            view = self.read_view(state, statement, now_s)
+            if not (self.is_followed(state.origin, view.origin) and (own is None or own.is_judged)):
                 self._take_unjudged_view(state, statement, view, effects)
                 return
             viewed = self._ground.state_of(view.origin)
@@ -155,7 +154,7 @@ class OwnWords:
             raise ConflictError(state.size, code="wrong-previous")
         return own
 
-    def _read_view(self, state: LogState, statement: UnverifiedStatement, now_s: int) -> View:
+    def read_view(self, state: LogState, statement: UnverifiedStatement, now_s: int) -> View:
         """Read a view and check all that its bytes say.
 
         Raises:
@@ -218,13 +217,13 @@ class OwnWords:
                 code="uncounted-lines",
             )
 
-    def _is_followed(self, origin: str, viewed: str, before: Fact | None) -> bool:
+    def is_followed(self, origin: str, viewed: str) -> bool:
         """Say whether a view in a log is judged here, and what it shows copied for that.
 
-        All that a log near us views is, and of a log that is only followed, what is near anyway.
+        All that a log near us views is, and of a log that is only followed, what is near anyway;
+        but not after a view of the same log that is not.
         """
-        is_near = self._ground.is_near(origin) or self._ground.is_near(viewed)
-        return is_near and (before is None or before.is_judged)
+        return self._ground.is_near(origin) or self._ground.is_near(viewed)
 
     def _take_unjudged_view(
         self, state: LogState, statement: UnverifiedStatement, view: View, effects: Effects
@@ -247,7 +246,7 @@ class OwnWords:
     ) -> None:
         """Keep what a view shows that is void for what stands before it, if its bytes are good."""
         try:
-            view = self._read_view(state, statement, now_s)
+            view = self.read_view(state, statement, now_s)
         except LedgerError:
             return
         self._take_void_view(state, statement, view, effects)
@@ -403,8 +402,9 @@ class OwnWords:
         """
         if statement.act.kind != EPOCH_KIND:
             return self._ground.roster_of(state)
-        signed = epoch_roster(statement.act.body, self._ground.roster_of(state))
-        roster = check_successor(self._ground.roster_of(state), signed)
+        ruling = self._ground.roster_of(state)
+        signed = epoch_roster(statement.act.body, ruling)
+        roster = self._ground.rosters.following(ruling, signed)
         if state.origin not in roster.origins:
             raise RefusedError(f"version {roster.version} closes this log", code="bad-epoch")
         if state.open_epoch is not None:

@@ -5,6 +5,7 @@ by when it arrived; so all nodes reach one state. Uses are settled elsewhere (``
 who may append what to our own log is the sequencer's business.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from ledger.epochs import Epoch
@@ -50,10 +51,20 @@ class Projection:
         evidence = Evidence(first.quorum(origin))
         return LogState(origin, 0, evidence, (Epoch(first.version, 0, 0),))
 
-    def load_state(self, origin: str, size: int, state: bytes, reader: Reader) -> LogState:
-        """Return the state of a log as it was stored, with what is found again in its entries."""
+    def load_state(
+        self, origin: str, size: int, state: bytes, viewed: Iterable[str], reader: Reader
+    ) -> LogState:
+        """Return the state of a log as it was stored, with what is found again in its entries.
+
+        Args:
+            origin: Of the log.
+            size: How much of it is judged.
+            state: As stored.
+            viewed: The logs of which it has rows.
+            reader: Of the store.
+        """
         loaded = LogState.decode(origin, size, state)
-        for other in self.ground.rosters.chain.origins():
+        for other in viewed:
             fact = self.ground.sight.below(reader, origin, other, size)
             if fact is not None and fact.origin == origin != other and fact.is_judged:
                 loaded.views[other] = view_of(fact)

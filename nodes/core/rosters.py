@@ -12,7 +12,8 @@ from ledger.errors import LedgerError, NotFoundError
 from ledger.keys import POST_QUANTUM_PUBLIC_BYTES
 from ledger.note import Note, VerifierKey
 from ledger.roster import Roster
-from ledger.roster_chain import RosterChain
+from ledger.roster_chain import RosterChain, check_successor
+from ledger.signed_roster import SignedRoster
 from nodes.ports import PostQuantumSigner, RoleKeys, Signer
 
 CHAIN: Final = "roster/"
@@ -84,6 +85,18 @@ class Rosters:
         self.chain = chain
         self.learnt.append(signed)
         return True
+
+    def following(self, before: Roster, signed: SignedRoster) -> Roster:
+        """Return the version after one, checked; bytes that are known here were checked before.
+
+        Raises:
+            MalformedError: It is no sound roster.
+            UnverifiedError: It does not follow, or is not signed as it must be.
+        """
+        known = self.chain.signed[before.version : before.version + 1]
+        if known and known[0] == signed.encode():
+            return self.at(before.version + 1)
+        return check_successor(before, signed)
 
     def version_of(self, origin: str) -> int:
         """Return the version in force in a log, as far as it is judged here.

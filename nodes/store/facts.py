@@ -1,6 +1,6 @@
 """What entries left objects as, and which traces they belong to."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -87,6 +87,14 @@ _HISTORIES: Final = Prepared(
     ("first", "last"),
 )
 
+_NEXT_LOG: Final = Prepared(
+    select(_facts.log_id)
+    .where(_facts.object == bindparam("object"), _facts.log_id > bindparam("after"))
+    .order_by(_facts.log_id)
+    .limit(1),
+    ("object", "after"),
+)
+
 
 def insert_facts(connection: Connection, ids: LogIDs, rows: Sequence[Fact]) -> None:
     """Add rows of objects."""
@@ -147,6 +155,25 @@ def _before(connection: Connection, ids: LogIDs, object_: str, log_id: int) -> F
             return _fact(ids.origin(connection, old), object_, row)
         found = ids.before(connection, old)
     return None
+
+
+def load_holders(
+    connection: Connection, ids: LogIDs, objects: Iterable[str]
+) -> Mapping[str, Sequence[str]]:
+    """Return, by log, which of some objects it has rows of.
+
+    A look-up for each that there is, and one for each object, however many rows there are.
+    """
+    found: dict[str, list[str]] = {}
+    after = dict.fromkeys(objects, 0)
+    while after:
+        rows = _NEXT_LOG.run_each(connection, list(after.items()))
+        after = {
+            object_: row[0] for object_, row in zip(after, rows, strict=True) if row is not None
+        }
+        for object_, log_id in after.items():
+            found.setdefault(ids.origin(connection, log_id), []).append(object_)
+    return found
 
 
 def between(  # noqa: PLR0917 - a connection, and a range

@@ -1,7 +1,7 @@
 """Signed notes, how far logs are judged, small memories, and the number of the last commit."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -46,6 +46,14 @@ _DROP_OLDER: Final = Prepared(
     delete(schema.notes).where(_notes.log_id == bindparam("log"), _notes.size < bindparam("size")),
     ("log", "size"),
 )
+_OF_LOG: Final = (
+    select(_notes.size, _notes.note)
+    .where(_notes.log_id == bindparam("log"))
+    .order_by(_notes.size.desc())
+    .limit(1)
+)
+_NEWEST: Final = Prepared(_OF_LOG, ("log",))
+_NEWEST_FINISHED: Final = Prepared(_OF_LOG.where(_notes.finished), ("log",))
 _FINISHED_ABOVE: Final = Prepared(
     select(_notes.size, _notes.note)
     .where(_notes.log_id == bindparam("log"), _notes.size > bindparam("size"), _notes.finished)
@@ -119,13 +127,16 @@ def load_newest_note(
         origin: Of the log.
         finished: Only notes that have their quorums.
     """
-    query = select(_notes.size, _notes.note).where(
-        _notes.log_id == (ids.find(connection, origin) or 0)
-    )
-    if finished:
-        query = query.where(_notes.finished)
-    row = connection.execute(query.order_by(_notes.size.desc()).limit(1)).first()
+    query = _NEWEST_FINISHED if finished else _NEWEST
+    row = query.run(connection, (ids.find(connection, origin) or 0,)).fetchone()
     return None if row is None else (row[0], row[1])
+
+
+def load_finished(connection: Connection, ids: LogIDs, origins: Iterable[str]) -> list[bytes]:
+    """Return the newest note of each log that has one with its quorums."""
+    keys = [(ids.find(connection, origin) or 0,) for origin in origins]
+    found = _NEWEST_FINISHED.run_each(connection, keys)
+    return [row[1] for row in found if row is not None]
 
 
 def load_cosigned(connection: Connection, ids: LogIDs, origin: str) -> list[bytes]:

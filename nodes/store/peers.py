@@ -13,7 +13,7 @@ from nodes.core.network import NetworkState
 from nodes.core.ready import IssueLine, PeerRow
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs, load_sizes
-from nodes.store.notes import load_cosigned, load_memory, load_newest_note
+from nodes.store.notes import load_cosigned, load_finished, load_memory
 from nodes.store.peer_schema import lines, peer_rows
 from nodes.store.second_notes import load_given, load_own
 
@@ -43,6 +43,13 @@ _GIVEN: Final = (
     select(lines.c.size, lines.c.root, lines.c.line, lines.c.time_s, lines.c.key_id)
     .where(lines.c.origin == bindparam("origin"), lines.c.role == bindparam("role"))
     .order_by(lines.c.time_s, lines.c.size, lines.c.key_id)
+)
+_LAST: Final = Prepared(
+    select(lines.c.size, lines.c.line)
+    .where(lines.c.origin == bindparam("origin"), lines.c.role == bindparam("role"))
+    .order_by(lines.c.time_s.desc(), lines.c.size.desc())
+    .limit(1),
+    ("origin", "role"),
 )
 _PAGE: Final = Prepared(
     _GIVEN.where(
@@ -127,18 +134,9 @@ def load_rows(connection: Connection) -> Mapping[str, PeerRow]:
 
 def load_last_lines(connection: Connection) -> Mapping[tuple[str, str], tuple[int, bytes]]:
     """Return size and bytes of the last line given, by role and origin."""
-    last: dict[tuple[str, str], tuple[int, bytes]] = {}
-    for origin in load_rows(connection):
-        for role in ("witness", "mirror"):
-            found = connection.execute(
-                select(lines.c.size, lines.c.line)
-                .where(lines.c.origin == origin, lines.c.role == role)
-                .order_by(lines.c.time_s.desc(), lines.c.size.desc())
-                .limit(1)
-            ).first()
-            if found is not None:
-                last[role, origin] = (found.size, found.line)
-    return last
+    keys = [(origin, role) for origin in load_rows(connection) for role in ("witness", "mirror")]
+    found = zip(keys, _LAST.run_each(connection, keys), strict=True)
+    return {(role, origin): (row[0], row[1]) for (origin, role), row in found if row is not None}
 
 
 def load_lines(
@@ -182,17 +180,12 @@ def load_state(connection: Connection, ids: LogIDs, own: str) -> NetworkState:
         own: Origin of our own log.
     """
     sizes = load_sizes(connection)
-    other_notes = [
-        load_newest_note(connection, ids, origin, finished=True)
-        for origin in sizes
-        if origin != own
-    ]
     return NetworkState(
         rows=load_rows(connection),
         sizes={origin: size for origin, size in sizes.items() if origin != own},
         lines=load_last_lines(connection),
         own_notes=load_cosigned(connection, ids, own),
-        other_notes=[found[1] for found in other_notes if found is not None],
+        other_notes=load_finished(connection, ids, [origin for origin in sizes if origin != own]),
         memory=load_memory(connection),
         second_own=load_own(connection, own),
         second_given=load_given(connection),

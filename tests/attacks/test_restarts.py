@@ -15,5 +15,5 @@ def test_bytes_that_are_no_statement_have_no_declared_time_before_or_after() -> 
     judge = judged(log)
     kept = judge.follower.states[log.origin]
     fresh = Projection(Ground(Rosters(CHAIN), KINDS, Sight(100), lambda _origin: None))
-    loaded = fresh.load_state(log.origin, kept.size, kept.encode(), judge.reader)
+    loaded = fresh.load_state(log.origin, kept.size, kept.encode(), CHAIN.origins(), judge.reader)
     assert loaded.times == kept.times

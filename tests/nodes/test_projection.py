@@ -38,6 +38,7 @@ from nodes.store import schema, ties
 from nodes.store.apply import apply
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
+from nodes.store.facts import load_holders
 from nodes.store.findings import load_findings
 from nodes.store.reader import StoreReader
 from tests import slow_map
@@ -541,10 +542,13 @@ def test_logs_come_to_one_state_in_whatever_order_and_pieces_they_arrive(
 
 def test_a_state_loaded_from_the_store_is_the_one_that_was_saved() -> None:
     judge = judged(*CROSSED)
+    viewed = load_holders(judge.connection, judge.ids, CHAIN.origins())
     for writer in CROSSED:
         kept = judge.follower.states[writer.origin]
         fresh = Projection(Ground(Rosters(CHAIN), KINDS, Sight(100), lambda _origin: None))
-        loaded = fresh.load_state(writer.origin, kept.size, kept.encode(), judge.reader)
+        loaded = fresh.load_state(
+            writer.origin, kept.size, kept.encode(), viewed.get(writer.origin, ()), judge.reader
+        )
         assert loaded.encode() == kept.encode()
         assert loaded.views == kept.views
         assert loaded.times == kept.times

@@ -209,7 +209,9 @@ def test_what_a_state_does_not_know_is_the_same_after_a_restart() -> None:
     judge.store(middle)
     judge.judge()
     kept = judge.follower.states[middle.origin]
-    loaded = Partial(A).projection.load_state(middle.origin, kept.size, kept.encode(), judge.reader)
+    loaded = Partial(A).projection.load_state(
+        middle.origin, kept.size, kept.encode(), CHAIN.origins(), judge.reader
+    )
     assert loaded.unjudged == kept.unjudged == 2
     assert far.origin not in kept.views
     assert far.origin not in loaded.views
