@@ -28,6 +28,7 @@ from ledger.keys import SigningKey
 from ledger.kind import Fact
 from loadtests.stage import YEAR_S, Desk, StageError
 from nodes.core.effects import Effects
+from nodes.core.ready import PutFacts
 from nodes.store import schema
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
@@ -151,7 +152,7 @@ def _put(  # noqa: PLR0917 - a connection, and what is put there
 ) -> None:
     desk = crowd.desk
     facts = [Fact(desk.origin, name, index, _leaf(name), row) for name, row in rows.items()]
-    insert_facts(connection, ids, facts)
+    insert_facts(connection, ids, PutFacts(tuple(facts)))
     effects = Effects()
     for name, row in moved.items():
         found = tallies("grant.offer", name, crowd.now_s - YEAR_S, NOBODY, row, ())
@@ -221,7 +222,7 @@ def _fill_cases(connection: Connection, ids: LogIDs, crowd: Crowd, start: int) -
             effects.tally(block, block % crowd.part, tallies(kind, name, time_s, before, row, ()))
             before = row
         mentions.append((crowd.desk.origin, f"{name}/parcel", crowd.desk.acceptance_index))
-    insert_facts(connection, ids, facts)
+    insert_facts(connection, ids, PutFacts(tuple(facts)))
     insert_mentions(connection, ids, mentions)
     for write in effects.tallied(crowd.desk.origin):
         put(connection, ids, write)

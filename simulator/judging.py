@@ -34,7 +34,7 @@ from nodes.ports import Reader
 from simulator.world import BrokenError, World
 
 MODES: Final = ("each", "shared")
-SAMPLE: Final = 16
+SAMPLE: Final = 64
 ENTRIES_MAX: Final = 16_384
 """Of which answers are kept; the oldest are forgotten."""
 _SHARED_WORDS: Final = frozenset({BLOCK_KIND, VIEW_KIND})

@@ -3,8 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final
 
 from authz.custody import HOLDING
@@ -25,6 +23,7 @@ PROJECTIONS: Final = {
     ),
     "evidence": ("{low}, high, seen_by_s, at", "low"),
 }
+_UNJUDGED: Final = UNJUDGED.encode()
 NOBODY_JUDGED: Final = 0
 """Stands for the rows of an entry that nobody has judged so far."""
 GROWING: Final = ("facts", "mentions")
@@ -58,6 +57,8 @@ class Projections:
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._seen: dict[tuple[str, str], int] = {}
+        self._has_unjudged: set[tuple[str, str]] = set()
+        """Regions, and logs of which one entry or more was not judged there."""
         self._compared: dict[str, tuple[int, int]] = {}
         """By log, how much all had judged at the last two looks."""
         self._growing: dict[str, list[int]] = defaultdict(list)
@@ -107,10 +108,12 @@ class Projections:
 
     def _unjudged(self, machine: Machine, origin: str, low: int, size: int) -> set[int]:
         """Return the entries of a range that a machine says are not judged there."""
+        if (machine.region, origin) not in self._has_unjudged:
+            return set()
         rows = machine.disk.database.execute(
             'SELECT DISTINCT "index" FROM facts INDEXED BY seen_facts '
             'WHERE log_id = ? AND "index" >= ? AND "index" < ? AND instr(state, ?)',
-            (self._watched.log_id(machine, origin), low, size, UNJUDGED.encode()),
+            (self._watched.log_id(machine, origin), low, size, _UNJUDGED),
         )
         return {index for (index,) in rows}
 
@@ -123,6 +126,7 @@ class Projections:
         has_branches = origin in self._watched.reference.branches
         for at, rows in self._grown(machine, origin, start, size, touched):
             if is_unjudged(rows):
+                self._has_unjudged.add((region, origin))
                 self._watched.world.count("an act was not judged here")
                 if at == len(known):
                     known.append(NOBODY_JUDGED)
@@ -150,31 +154,36 @@ class Projections:
         """Yield each index with its rows, and take note of the cases that are touched by them."""
         log_id = self._watched.log_id(machine, origin)
         database = machine.disk.database
-        rows = database.execute(
+        facts = database.execute(
             'SELECT "index", object, leaf, state FROM facts '
             'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
             (log_id, start, end),
         ).fetchall()
-        rows += database.execute(
+        mentions = database.execute(
             'SELECT "index", object FROM mentions '
             'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
             (log_id, start, end),
         ).fetchall()
-        rows.sort(key=itemgetter(0))
-        found = {index: list(group) for index, group in groupby(rows, key=itemgetter(0))}
-        for index in range(start, end):
-            yield index, found.get(index, [])
+        found: list[list[tuple[Any, ...]]] = [[] for _ in range(start, end)]
+        for row in (*facts, *mentions):
+            found[row[0] - start].append(row)
+        yield from enumerate(found, start)
         standing = self._standing[machine.region]
-        for row in rows:
-            if len(row) == 4 and "/case/" in row[1] and is_unjudged((row,)):
-                self._standing[machine.region].get(row[1], {}).pop(origin, None)
-            elif len(row) == 4 and "/case/" in row[1]:
-                standing.setdefault(row[1], {})[origin] = _decoded(row[3])
-                touched[row[1]] = None
+        for row in facts:
+            name = row[1]
+            if "/case/" not in name:
+                continue
+            if is_unjudged((row,)):
+                standing.get(name, {}).pop(origin, None)
+            else:
+                standing.setdefault(name, {})[origin] = _decoded(row[3])
+                touched[name] = None
 
     def _check_holder(self, machine: Machine, name: str) -> None:
         """Check that a node sees at most one holder of a case."""
         rows = self._standing[machine.region][name]
+        if sum(row["at"] in HOLDING for row in rows.values()) < 2:
+            return
         closed = self._watched.reference.newest.closed
         holders = [
             origin
@@ -280,7 +289,7 @@ class Projections:
 
 def is_unjudged(rows: Sequence[tuple[Any, ...]]) -> bool:
     """Say whether rows of one entry say that it is not judged where they come from."""
-    return any(len(row) == 4 and UNJUDGED.encode() in row[3] for row in rows)
+    return any([len(row) == 4 and _UNJUDGED in row[3] for row in rows])  # noqa: C419 - few, and cheaper than a generator
 
 
 def _table(rows: Sequence[tuple[Any, ...]]) -> str:

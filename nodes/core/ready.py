@@ -6,9 +6,10 @@ durable.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ledger import encoding
 from ledger.errors import LedgerError
 from ledger.kind import Fact
 from ledger.map_tree import Grown
@@ -103,7 +104,11 @@ class AppendEntries:
 
 @dataclass(frozen=True, slots=True)
 class PutFacts:
-    """New rows of objects."""
+    """New rows of objects.
+
+    Args:
+        states: Of each of ``facts``, as it is stored.
+    """
 
     facts: tuple[Fact, ...]
     mentions: tuple[tuple[str, str, int], ...] = ()
@@ -112,6 +117,11 @@ class PutFacts:
     """(origin, object, index): the entry names the object, and is void."""
     ties: tuple[tuple[str, str, int, int], ...] = ()
     """(origin, name, index, declared time): the entry follows from an officer, a grant, a seal."""
+    states: tuple[bytes, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        states = tuple([encoding.encode(fact.state) for fact in self.facts])
+        object.__setattr__(self, "states", states)
 
 
 class TallyRow(NamedTuple):

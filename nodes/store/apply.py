@@ -55,7 +55,7 @@ def _apply_one(connection: Connection, ids: LogIDs, write: Write) -> None:
         case AppendEntries():
             entries.append(connection, ids, write.origin, write.start, write.entries, write.tiles)
         case PutFacts():
-            facts.insert_facts(connection, ids, write.facts)
+            facts.insert_facts(connection, ids, write)
             facts.insert_mentions(connection, ids, write.mentions)
             facts.insert_voids(connection, ids, write.voids)
             ties.put(connection, ids, write.ties)

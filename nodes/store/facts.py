@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, bindparam, select, union
 
 from ledger import encoding
 from ledger.kind import Fact
+from nodes.core.ready import PutFacts
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs
@@ -96,13 +97,16 @@ _NEXT_LOG: Final = Prepared(
 )
 
 
-def insert_facts(connection: Connection, ids: LogIDs, rows: Sequence[Fact]) -> None:
+def insert_facts(connection: Connection, ids: LogIDs, write: PutFacts) -> None:
     """Add rows of objects."""
-    encode = encoding.encode
+    rows = write.facts
     logs = {origin: ids.get(connection, origin) for origin in dict.fromkeys(r.origin for r in rows)}
     _INSERT.run_many(
         connection,
-        [(row.object, logs[row.origin], row.index, row.leaf, encode(row.state)) for row in rows],
+        [
+            (row.object, logs[row.origin], row.index, row.leaf, state)
+            for row, state in zip(rows, write.states, strict=True)
+        ],
     )
     put_lent(connection, [(logs[row.origin], row) for row in rows if "/grant/" in row.object])
 

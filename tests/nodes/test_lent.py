@@ -7,6 +7,7 @@ from sqlalchemy import Engine, select
 
 from ledger.kind import Fact
 from nodes.core.kinds import KINDS
+from nodes.core.ready import PutFacts
 from nodes.store import schema
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
@@ -38,7 +39,9 @@ def engine() -> Iterator[Engine]:
 
 def put(engine: Engine, origin: str, index: int, state: dict[str, object]) -> None:
     with engine.begin() as connection:
-        insert_facts(connection, LogIDs(), [Fact(origin, GRANT, index, bytes(32), state)])
+        insert_facts(
+            connection, LogIDs(), PutFacts((Fact(origin, GRANT, index, bytes(32), state),))
+        )
 
 
 def found(engine: Engine, now_s: int, item: str = ITEM) -> list[tuple[str, str]]:
@@ -67,8 +70,8 @@ def test_a_grant_is_found_by_each_item_that_it_lists_and_by_its_department(engin
     whole = OFFERED | {"dept": DEPARTMENT}
     with engine.begin() as connection:
         ids = LogIDs()
-        insert_facts(connection, ids, [Fact("n/540000", other, 5, bytes(32), whole)])
-        insert_facts(connection, ids, [Fact("n/510000", other, 10, bytes(32), ACCEPTED)])
+        insert_facts(connection, ids, PutFacts((Fact("n/540000", other, 5, bytes(32), whole),)))
+        insert_facts(connection, ids, PutFacts((Fact("n/510000", other, 10, bytes(32), ACCEPTED),)))
     with engine.connect() as connection:
         covered = [ITEM, ITEM_3, ITEM_2, DEPARTMENT]
         assert are_lent(connection, covered, 150) == [True, False, True, True]

@@ -11,6 +11,7 @@ from authz.tally import Figure
 from authz.work_ledger import Line, Month, WorkLedger, digest_of, month_named, work_ledger
 from ledger.errors import UnavailableError
 from ledger.kind import Fact
+from nodes.core.ready import PutFacts
 from nodes.store import schema
 from nodes.store.engine import create_schema, open_sqlite
 from nodes.store.entries import LogIDs
@@ -178,7 +179,9 @@ def test_a_database_that_is_older_says_that_it_counted_nothing(tmp_path: Path) -
     note_untallied(engine)
     with engine.begin() as connection:
         check_tallied(connection)
-        insert_facts(connection, LogIDs(), [Fact("n/1", "540000/case/c", 1, bytes(32), {})])
+        insert_facts(
+            connection, LogIDs(), PutFacts((Fact("n/1", "540000/case/c", 1, bytes(32), {}),))
+        )
         schema.tallies.drop(connection)
     note_untallied(engine)
     create_schema(engine)

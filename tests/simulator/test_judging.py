@@ -187,7 +187,10 @@ def test_the_book_forgets_what_is_old(book: Book, monkeypatch: pytest.MonkeyPatc
     assert second.judged == before + 2
 
 
-def test_a_world_goes_the_same_way_whether_nodes_share_what_they_judge_or_not() -> None:
+def test_a_world_goes_the_same_way_whether_nodes_share_what_they_judge_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "SAMPLE", 2)
     plan = Plan(seed=4, regions=4, minutes=0.3, hostile=False, pace_ms=2_000, judging="each")
     each, shared = run(plan), run(replace(plan, judging="shared"))
     assert not shared.broken
