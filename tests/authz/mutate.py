@@ -1,8 +1,9 @@
 """Delete each line of the rules that refuses, and see that a test of theirs fails.
 
-``python -m tests.authz.mutate`` says which survive; its status is 1 if any does. A ``raise``, or a
-call of a check, is taken out of the function's code in place, so that whoever has imported it runs
-the mutant too, and only the tests that met the line are run.
+``python -m tests.authz.mutate`` says which survive; its status is 1 if any does. Files may be named,
+else it is all of them. A ``raise``, or a call of a check, is taken out of the function's code in
+place, so that whoever has imported it runs the mutant too, and only the tests that met the line are
+run.
 """
 
 import ast
@@ -135,12 +136,12 @@ def function_of(module: object, names: list[str]) -> FunctionType:
     return found
 
 
-def survivors() -> list[Line]:
-    """Each line that may be deleted, and no test of the rules fails."""
+def survivors(lines: list[Line]) -> list[Line]:
+    """Those of the lines that may be deleted, and no test of the rules fails."""
     calls = tests()
     watch(calls)
     left = []
-    for site in all_lines():
+    for site in lines:
         if site.key in UNREACHED:
             continue
         met = [it for it in calls if was_met(site, it.places)]
@@ -151,9 +152,9 @@ def survivors() -> list[Line]:
 
 
 if __name__ == "__main__":
-    found = survivors()
+    wanted = [it for it in all_lines() if it.path in sys.argv[1:] or not sys.argv[1:]]
+    found = survivors(wanted)
     for it in found:
         sys.stdout.write(f"{it}\n")
-    total = len(all_lines())
-    sys.stdout.write(f"{total} lines refuse, {len(found)} may be deleted unnoticed\n")
+    sys.stdout.write(f"{len(wanted)} lines refuse, {len(found)} may be deleted unnoticed\n")
     sys.exit(bool(found))

@@ -45,6 +45,10 @@ def test_a_correction_cites_the_one_entry_it_corrects() -> None:
         world.do("act.correct", CLERK, CASE, body)
     with refused("void-citation"):
         world.do("act.correct", CLERK, CASE, body, corrects=index - 1)
+    # Another act on the same case is not the one that it says.
+    world.do("case.note", CLERK, CASE, {"remark": "待补"})
+    with refused("void-citation"):
+        world.do("act.correct", CLERK, CASE, body, corrects=index + 1)
 
 
 def wrong(index: int) -> dict[str, Any]:
