@@ -31,8 +31,9 @@ def enrol(past: Past, act: Act) -> bool:
 
 
 def is_new_key(past: Past, act: Act) -> bool:
-    keys = {it.body.get("key") for it in past.said("party.enrol", "party.rekey")}
-    return act.body["key"] not in keys
+    """Whether the region has enrolled nobody with this key; it may not see what others have."""
+    said = past.said("party.enrol", "party.rekey")
+    return act.body["key"] not in {it.body.get("key") for it in said if it.region == act.region}
 
 
 def is_master(past: Past, act: Act) -> bool:

@@ -165,7 +165,7 @@ class Draws:
         if kind.subject == PARTY_SUBJECT:
             types = ["officer"] if self.chance(60) else ["window", "hall", "department"]
         if kind.subject == ANY_SUBJECT:
-            types = list({type_of(it) for it in self.past.on})
+            types = sorted({type_of(it) for it in self.past.on})
         if kind.name == "calendar.publish":
             return f"{self.one_of(CHONGQING, who[:6])}/calendar/{self.one_of('2026', '2027')}"
         if kind.subject == "vault-key":

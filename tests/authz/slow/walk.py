@@ -89,7 +89,9 @@ class Both:
     def agree(self, act: Act) -> bool:
         """Take a step on both sides, and say whether they agree on whether it stands."""
         legal = is_legal(self.past, act)
-        corrects = act.body["index"] if act.kind == "act.correct" else None
+        corrects = None
+        if act.kind == "act.correct":
+            corrects = min(act.body["index"], len(self.world.logs[act.region].statements) - 1)
         steps = steps_of(self.past, self.world, act) if legal else ()
         try:
             self.world.do(act.kind, act.who, act.name, act.body, corrects=corrects)
