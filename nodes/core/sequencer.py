@@ -7,10 +7,12 @@ the node commits the writes first.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.equivocation import Conviction, Equivocation
+from ledger.errors import MalformedError
+from ledger.names import check_object
 from ledger.tiles import Tile, TileEdge, extend_tiles
 from ledger.tree import Frontier
 from ledger.views import BlockLines
@@ -300,8 +302,9 @@ class Sequencer:
     def _prefetch(
         self, events: Sequence[Register | Compose | Salvage | Report], reader: Reader
     ) -> None:
-        """Read in one call what nearly every act asks for: subject, signer, signer's key."""
+        """Read in one call what nearly every act asks for: subject, signer, its key, the grant."""
         origin, region = self._origin, self._means.region
+        members = self._means.projection.ground.roster_of(self.state).members
         wanted: list[tuple[str, str]] = []
         for event in events:
             if isinstance(event, Register):
@@ -311,7 +314,24 @@ class Sequencer:
                         (origin, statement.issuer),
                         (origin, key_object(region, statement.kid)),
                     )
+                    grant = _grant_of(statement.act.body)
+                    if grant is not None:
+                        wanted.append((origin, grant))
+                        if grant[:6] != region and grant[:6] in members:
+                            wanted.append((members[grant[:6]].origin, grant))
             elif isinstance(event, Compose):
                 wanted += ((origin, event.subject), (origin, event.issuer))
         if wanted:
             self._means.sight.prefetch(reader, wanted)
+
+
+def _grant_of(body: Mapping[str, Any]) -> str | None:
+    """Return the grant that a body names, which is not checked yet; None where it names none."""
+    grant = body.get("grant")
+    if type(grant) is not str:
+        return None
+    try:
+        check_object(grant)
+    except MalformedError:
+        return None
+    return grant

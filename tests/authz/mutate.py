@@ -1,9 +1,9 @@
 """Delete each line of the rules that refuses, and see that a test of theirs fails.
 
-``python -m tests.authz.mutate`` says which survive; its status is 1 if any does. Files may be named,
-else it is all of them. A ``raise``, or a call of a check, is taken out of the function's code in
-place, so that whoever has imported it runs the mutant too, and only the tests that met the line are
-run.
+``python -m tests.authz.mutate`` says which survive; its status is 1 if any does. Files may be
+named, else it is all of them. A ``raise``, or a call of a check, is taken out of the function's
+code in place, so that whoever has imported it runs the mutant too, and only the tests that met the
+line are run.
 """
 
 import ast

@@ -1,6 +1,6 @@
 """What our own log takes and what it refuses, block records, and the closing block."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -94,6 +94,24 @@ def test_the_same_bytes_get_the_same_index_whatever_has_changed_since(alone: Tow
     (late,) = alone.register(A, made)
     assert (late.index, late.error) == (first.index, None)
     assert alone.node(A).snapshot.size == size
+
+
+def test_the_grants_that_a_batch_names_are_read_in_one_call(
+    alone: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = [f"{A}/grant/1", f"{A}/grant/2", "999999/grant/3"]
+    asked: list[list[str]] = []
+    facts = StoreReader.facts
+
+    def watched(self: StoreReader, wanted: Sequence[tuple[str, str, int]]) -> Any:
+        asked.append([name for _, name, _ in wanted])
+        return facts(self, wanted)
+
+    monkeypatch.setattr(StoreReader, "facts", watched)
+    bodies = [{"grant": it} for it in (*named, "no name\0", 5)]
+    alone.register(A, *(statement(f"{A}/basis/{at}", it) for at, it in enumerate(bodies)))
+    assert [it for it in asked[0] if "/grant/" in it] == named
+    assert not any(it in call for call in asked[1:] for it in named)
 
 
 @pytest.mark.parametrize(("ahead_s", "expected"), [(5, None), (6, "future-time")])
