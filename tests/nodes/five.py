@@ -10,7 +10,6 @@ import dataclasses
 import os
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from nodes.config import load_config
 from tests.foreign.test_aics import aics_environment
 from tests.nodes.loops import loop_in_thread
 from tests.nodes.stage import Shifted
+from tests.nodes.waiting import until
 
 T = TypeVar("T")
 
@@ -193,14 +193,6 @@ class Five:
 
     # ---- waiting --------------------------------------------------------------------------------
 
-    def until(self, holds: Callable[[], T], timeout_s: float = 20) -> T:
-        """Return what ``holds`` returns, as soon as that is true."""
-        deadline_s = self.loop.time() + timeout_s
-        while not (found := holds()):
-            assert self.loop.time() < deadline_s, "it does not come about"
-            threading.Event().wait(0.03)
-        return found
-
     def sees(self, home: Home, acted: Acted) -> None:
         """Wait until an entry of another log can be relied on at a node."""
         self.run(self.seen(home, acted))
@@ -215,7 +207,7 @@ class Five:
 
     def settle(self) -> None:
         """Wait until every node has judged all that anyone has written."""
-        self.until(self._is_settled)
+        until(self._is_settled)
 
     def _is_settled(self) -> bool:
         statuses = [self.status(home) for home in HOMES]
@@ -350,11 +342,11 @@ class Lent:
         def released() -> bool:
             return five.row(giver, case, at=giver).get("at") == "away"
 
-        five.until(released)
+        until(released)
         size = five.status(giver)["size"]
         origin = five.origin(giver)
 
-        five.until(lambda: reach(five.status(taker), origin) >= size)
+        until(lambda: reach(five.status(taker), origin) >= size)
 
     def finish(self, case: str) -> None:
         """Deliver the result and close the case."""

@@ -5,8 +5,7 @@ import contextlib
 import http.client
 import json
 import ssl
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +20,9 @@ from nodes.config import load_config
 from tests.nodes.live import found
 from tests.nodes.loops import loop_in_thread
 
-__all__ = ["Answer", "Desk", "Shifted", "Station", "open_desk", "station", "wait_until"]
+__all__ = ["Answer", "Desk", "Shifted", "Station", "open_desk", "station"]
 
 HERE, THERE = "510000", "500000"
-WAIT_S = 40
 
 
 class Answer(NamedTuple):
@@ -175,14 +173,6 @@ class Station:
         if officer is not None:
             value["officer"] = officer
         return self.call(region, "POST", f"/v1/acts?wait={wait}&timeout_ms=15000", value, token)
-
-
-def wait_until(done: Callable[[], object], why: str) -> None:
-    """Wait until something has come about, for ``WAIT_S`` at most."""
-    end_s = time.monotonic() + WAIT_S
-    while not done():
-        assert time.monotonic() < end_s, why
-        time.sleep(0.05)
 
 
 def open_desk(stage: "Station | Stage", region: str = HERE, name: str = "one") -> Desk:

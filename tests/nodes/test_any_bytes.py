@@ -25,7 +25,8 @@ from ledger.note import Note
 from nodes.api.app import peer_app, public_app
 from nodes.api.context import Service
 from nodes.core.exchange import Package, Upload, encode_add_checkpoint, origin_hash
-from tests.nodes.stage import HERE, THERE, Answer, Desk, Station, open_desk, station, wait_until
+from tests.nodes.stage import HERE, THERE, Answer, Desk, Station, open_desk, station
+from tests.nodes.waiting import until
 from tests.strategies import flip
 
 CONCISE = "application/concise-problem-details+cbor"
@@ -133,7 +134,7 @@ def close_block(made: Station) -> None:
     before = made.size()
     made.clock.by_ms += 1_000 * (made.founded.roster.constants.refresh_s + 1)
     made.act(THERE, "party.enrol", f"{THERE}/hall/k", {"name": "厅"}, wait="replicated")
-    wait_until(lambda: made.size() > before, "the last block is not closed")
+    until(lambda: made.size() > before, "the last block is not closed")
 
 
 @pytest.fixture(scope="module")

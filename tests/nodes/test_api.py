@@ -3,7 +3,6 @@
 import base64
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,6 +35,7 @@ from tests.nodes.asked import (
     two_regions,
 )
 from tests.nodes.live import NOW_S, live
+from tests.nodes.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -351,12 +351,7 @@ def test_a_locked_database_is_unavailable_then_busy_and_recovers(tmp_path: Path)
         assert town.call("GET", "/v1/status").status == 200
         lock.execute("ROLLBACK")
         lock.close()
-        for _ in range(50):
-            if act(9).status == 201:
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail("it did not recover")
+        until(lambda: act(9).status == 201, "it did not recover")
 
 
 def test_an_act_whose_receipt_cannot_be_read_is_told_as_recorded(

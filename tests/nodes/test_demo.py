@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from nodes.cli.demo.free_ports import free_ports
+from tests.nodes.waiting import until
 from tests.nodes.walk import COMMAND_S_MAX, ROOT, commands, shouxin
 
 pytestmark = pytest.mark.process
@@ -183,12 +183,12 @@ def test_nodes_end_with_whoever_started_them_however_that_ends(tmp_path: Path) -
         assert up.stdout is not None
         assert "listening http://127.0.0.1:" in up.stdout.readline()
         up.kill()
-    for _ in range(100):
+
+    def gone() -> bool:
         with socket.socket() as caller:
-            if caller.connect_ex(("127.0.0.1", listening_port(tmp_path))) != 0:
-                return
-        time.sleep(0.1)
-    pytest.fail("the node outlives the command that started it")
+            return caller.connect_ex(("127.0.0.1", listening_port(tmp_path))) != 0
+
+    until(gone, "the node outlives the command that started it")
 
 
 def listening_port(folder: Path) -> int:

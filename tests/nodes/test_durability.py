@@ -43,6 +43,7 @@ from nodes.adapters.fence_file import FileFence
 from nodes.core.exchange import encode_add_checkpoint, origin_hash
 from nodes.ports import FenceMark
 from tests.nodes.stage import HERE, THERE, Answer, Desk, Station, open_desk, station
+from tests.nodes.waiting import until
 
 CBOR, COSE, JSON = "application/cbor", "application/cose", "application/json"
 KILLS = 6
@@ -422,10 +423,7 @@ class Town:
         self.check_log()
         assert station.ask("GET", f"/entries/{size - 1}").status == 200
         mend()
-        deadline = time.monotonic() + 10
-        while (answer := self.act()).status == 503 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert answer.status == 201, answer
+        assert until(lambda: (answer := self.act()).status != 503 and answer).status == 201
         results = decode(self.ingest(batch).body)["results"]
         assert [result[0] for result in results] == [0] * len(batch)
         assert results[0][1] > size
@@ -614,9 +612,7 @@ def test_a_node_restored_with_its_fence_is_told_by_its_witnesses(town: Town) -> 
     put_back_database(town, kept)
     shutil.copy(kept / "fence", home / "keys" / "fence")
     town.station.start(HERE)
-    deadline = time.monotonic() + 10
-    while town.station.status()["state"] == "serving" and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: town.station.status()["state"] != "serving", "nobody tells it")
     check_writes_nothing(town, "behind-witnesses")
     town.station.stop(HERE)
     # Once told, it knows without being told again.

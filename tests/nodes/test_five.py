@@ -52,6 +52,7 @@ from tests.nodes.told import (
     replicated,
     settle_uses,
 )
+from tests.nodes.waiting import until
 
 RANK = {"accepted": 0, "witnessed": 1, "replicated": 2}
 
@@ -107,7 +108,7 @@ def test_what_is_replicated_need_not_be_kept_by_the_caller_any_longer(five: Five
     place = Place(acted.origin, acted.index)
     if acted.finality != "replicated":
         assert place in client.outstanding
-    five.until(lambda: place not in five.run(client.settle()))
+    until(lambda: place not in five.run(client.settle()))
 
 
 # ---- one case, from the counter and back to it --------------------------------------------------
@@ -130,7 +131,7 @@ def test_a_window_may_once_the_grant_is_offered_and_accepted(five: Five) -> None
 
 def test_every_region_tells_the_whole_case_alike(five: Five, told: Told) -> None:
     assert told.before.allowed == "yes"
-    stories = [five.until(lambda home=home: replicated(five, home, told.name)) for home in HOMES]  # type: ignore[misc]
+    stories = [until(lambda home=home: replicated(five, home, told.name)) for home in HOMES]  # type: ignore[misc]
     for story in stories:
         assert (story["stage"], story["holder"], story["findings"]) == ("closed", None, [])
         kinds = [line["kind"] for line in story["lines"]]
@@ -175,7 +176,7 @@ def test_the_bundle_of_a_case_verifies_from_the_genesis_roster_alone(
 ) -> None:
     genesis = five.founded.roster.sha256
     for home in (SICHUAN, TIBET, CHONGQING):
-        data = five.until(lambda home=home: complete_bundle(five, home, told.name))  # type: ignore[misc]
+        data = until(lambda home=home: complete_bundle(five, home, told.name))  # type: ignore[misc]
         verified = check_bundle(data, genesis)
         trace = judge_bundle(verified, KINDS)
         assert (trace.stage, trace.findings) == ("closed", ())
@@ -189,7 +190,7 @@ def test_the_bundle_of_a_case_verifies_from_the_genesis_roster_alone(
 
 def test_a_bundle_with_a_flipped_byte_proves_nothing(five: Five, told: Told) -> None:
     genesis = five.founded.roster.sha256
-    data = five.until(lambda: complete_bundle(five, SICHUAN, told.name))
+    data = until(lambda: complete_bundle(five, SICHUAN, told.name))
     for at in range(0, len(data), len(data) // 60):
         broken = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         with pytest.raises(LedgerError):
@@ -206,7 +207,7 @@ def test_a_declined_handoff_is_answered_by_a_cancel_of_the_node(five: Five) -> N
     five.sees(TIBET, offered)
     body = {"holder": SICHUAN.code, "reason": "材料不全"}
     declined = five.act(TIBET.decider, "handoff.decline", case, body)
-    five.until(lambda: five.row(SICHUAN, case, at=SICHUAN).get("at") == "held")
+    until(lambda: five.row(SICHUAN, case, at=SICHUAN).get("at") == "held")
     last = five.case(SICHUAN, case)["lines"][-1]
     assert (last["kind"], last["issuer"]) == ("handoff.cancel", SICHUAN.code)
     cancel = five.ask(SICHUAN, lambda client: entry(client, last["index"]))
@@ -399,11 +400,11 @@ def test_a_region_that_nobody_can_reach_goes_on_and_catches_up_by_itself(five: F
             assert log["stored_size"] == before[five.origin(home)]["stored_size"]
             assert log["stored_size"] < five.status(home)["size"]
             # An operator is told, and why.
-            five.until(lambda home=home: five.status(home)["peers"][FAR.code]["trouble"] != "")
+            until(lambda home=home: five.status(home)["peers"][FAR.code]["trouble"] != "")
     finally:
         five.run(five.inward.join())
     check_agreement(five)
-    five.until(lambda: all(five.status(h)["peers"][FAR.code]["failures"] == 0 for h in NEARBY))
+    until(lambda: all(five.status(h)["peers"][FAR.code]["failures"] == 0 for h in NEARBY))
 
 
 def test_a_region_that_is_cut_off_keeps_serving_and_its_acts_stay_open(five: Five) -> None:
@@ -418,7 +419,7 @@ def test_a_region_that_is_cut_off_keeps_serving_and_its_acts_stay_open(five: Fiv
             assert remark(five, home, wait="replicated").finality == "replicated"
     finally:
         five.heal()
-    five.until(lambda: five.status(FAR)["replicated_size"] > acted.index)
+    until(lambda: five.status(FAR)["replicated_size"] > acted.index)
     check_agreement(five)
 
 
@@ -453,7 +454,7 @@ def test_a_use_under_a_stale_view_of_a_right_that_had_ended_is_found_by_every_no
     five.cut()
     try:
         ended = lent.revoke()
-        five.until(lambda: five.status(TIBET)["replicated_size"] > ended.index)
+        until(lambda: five.status(TIBET)["replicated_size"] > ended.index)
         five.clock.by_ms += 1_000 * (five.founded.roster.constants.staleness_s + 60)
         assert lent.may().allowed == "open", "a right that only receives goes on, and stays open"
         served = five.check(FAR.window, "deliver", kept.item)
@@ -497,7 +498,7 @@ def test_with_a_quorum_out_of_reach_acts_wait_and_nothing_is_lost(five: Five) ->
         assert five.status(GUIZHOU)["replicated_size"] <= waiting.index
     finally:
         five.run(five.start(*(home for home in HOMES if home.code not in five.nodes)))
-    five.until(lambda: five.status(GUIZHOU)["replicated_size"] > waiting.index)
+    until(lambda: five.status(GUIZHOU)["replicated_size"] > waiting.index)
     check_agreement(five)
 
 
@@ -565,7 +566,7 @@ def test_lines_of_a_witness_that_is_not_ours_are_served_and_never_counted(five: 
         return False
 
     acted = remark(five, WATCHED, wait="replicated")
-    five.until(lambda: foreign_line(acted))
+    until(lambda: foreign_line(acted))
     proof = TlogProof.decode(five.ask(WATCHED, lambda client: client.proof(acted.index)))
     text = tlog_policy(five.founded.roster, acted.origin, "witness")
     result = proof.check(acted.leaf, Policy.decode(text.encode(), faulty_max=1))
@@ -576,10 +577,10 @@ def test_lines_of_a_witness_that_is_not_ours_are_served_and_never_counted(five: 
     five.run(five.stop(*away))
     try:
         lonely = remark(five, WATCHED, wait="witnessed", timeout_ms=500)
-        five.until(lambda: foreign_line(lonely))
+        until(lambda: foreign_line(lonely))
         assert five.status(WATCHED)["witnessed_size"] <= lonely.index
         assert remark(five, WATCHED, wait="witnessed", timeout_ms=300).finality == "accepted"
     finally:
         five.run(five.start(*away))
-    five.until(lambda: five.status(WATCHED)["replicated_size"] > lonely.index)
+    until(lambda: five.status(WATCHED)["replicated_size"] > lonely.index)
     check_agreement(five)

@@ -24,7 +24,7 @@ from ledger.errors import FatalError, MalformedError, UnavailableError
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.note import Note, check_signed
 from ledger.signed_roster import SignedRoster, check_genesis
-from loadtests.stage import Stage, StageError
+from loadtests.stage import START_S_MAX, Stage, StageError
 from nodes.adapters.fence_file import FileFence, SharedFence
 from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.fsck import check_folder
@@ -52,6 +52,7 @@ from tests.nodes.postgres import Cluster
 from tests.nodes.postgres import cluster as running_cluster
 from tests.nodes.stage import HERE, THERE, Station, open_desk, station
 from tests.nodes.test_durability import Load, free_base_port, read_entries, roots_at
+from tests.nodes.waiting import until
 
 KILLS = 3
 TAKEOVER_S_MAX = 8.0
@@ -370,13 +371,6 @@ def test_two_processes_may_create_the_tables_at_once(url: str) -> None:
 # ---- a whole node --------------------------------------------------------------------------------
 
 
-def until(is_so: Callable[[], object], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def put_on(home: Path, url: str) -> None:
     """Have the node of a folder use a PostgreSQL database."""
     config = home / "node.toml"
@@ -536,6 +530,11 @@ class Pair(Stage):
         finally:
             self.turn = kept
 
+    def stands_by(self, number: int) -> bool:
+        """Whether one of the two does; it fails where that one has ended."""
+        assert self.processes[str(number)].poll() is None
+        return self.state(number) == "standby"
+
     def act(self, *arguments: object, **named: object) -> dict[str, object]:  # type: ignore[override]
         return again(lambda: Stage.act(self, *arguments, **named))  # type: ignore[arg-type]
 
@@ -592,7 +591,10 @@ def test_a_standby_takes_over_within_seconds_and_has_all_that_was_acknowledged(
     with contextlib.ExitStack() as stack:
         stack.callback(stage.__exit__, None, None, None)
         stage.__enter__()
-        until(lambda: sorted(map(stage.state, (0, 1))) == ["serving", "standby"], 20)
+        until(
+            lambda: sorted(map(stage.state, (0, 1))) == ["serving", "standby"],
+            wait_s=2 * START_S_MAX,
+        )
         writes = [stage.state(0), stage.state(1)].index("serving")
         stage.turn = itertools.repeat(writes)
         desk = open_desk(stage)
@@ -607,13 +609,17 @@ def test_a_standby_takes_over_within_seconds_and_has_all_that_was_acknowledged(
                 stage.processes[str(writes)].send_signal(signal.SIGKILL)
                 stage.processes[str(writes)].wait()
                 other = 1 - writes
-                until(lambda other=other: stage.state(other) == "serving", TAKEOVER_S_MAX)
+                until(
+                    lambda other=other: stage.state(other) == "serving",
+                    "nobody takes over",
+                    wait_s=TAKEOVER_S_MAX,
+                )
                 port = stage.ports[other][0]
                 leaves = read_leaves(stage, port, roster, desk.origin)
                 for leaf, index in acknowledged.items():
                     assert leaves[index] == leaf
                 stage.start_one(writes)
-                until(lambda dead=writes: stage.state(dead) == "standby", 20)
+                until(lambda dead=writes: stage.stands_by(dead), wait_s=START_S_MAX)
                 # Whoever stands by shows the same log.
                 shown = read_leaves(stage, stage.ports[writes][0], roster, desk.origin)
                 assert shown[: len(leaves)] == leaves

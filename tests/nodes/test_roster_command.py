@@ -1,7 +1,6 @@
 """``shouxin roster`` against live nodes: the constants change while acts flow."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,36 @@ from nodes.cli.main import main
 from nodes.cli.roster import changed
 from nodes.core.kinds import KINDS
 from tests.nodes.stage import HERE, THERE, Station, station
+from tests.nodes.waiting import until
 from tests.vectors.own.generate import GUANGXI, REGIONS, SICHUAN, TIBET, member, roster
-
-WAIT_S = 40
 
 
 def wait_for(version: int, nodes: Station) -> None:
-    end_s = time.monotonic() + WAIT_S
-    while any(it.service.node.snapshot.version < version for it in nodes.nodes.values()):
-        assert time.monotonic() < end_s, "the version does not come into force"
-        time.sleep(0.05)
+    until(
+        lambda: all(it.service.node.snapshot.version >= version for it in nodes.nodes.values()),
+        "the version does not come into force",
+    )
+
+
+def approve(given: list[str]) -> None:
+    """Approve a proposal, which is replicated first, and then seen."""
+    until(lambda: main(given) == 0, "it is not approved")
 
 
 def check_counted_by_the_second(nodes: Station) -> None:
     """What is done since is proven by the new version, and the bundle shows why."""
     hall, origin = f"{HERE}/hall/since", nodes.origin(HERE)
     nodes.act(HERE, "party.enrol", hall, {"name": "大厅"}, wait="replicated")
-    end_s = time.monotonic() + WAIT_S
-    while True:
-        token = nodes.founded.tokens[HERE]
+    token = nodes.founded.tokens[HERE]
+
+    def proof() -> bytes | None:
         answer = nodes.ask("GET", f"/v1/objects/{hall}/proof", token=token)
-        if answer.status == 200:
-            break
-        assert time.monotonic() < end_s, answer
-        time.sleep(0.2)
+        return answer.body if answer.status == 200 else None
+
+    proven = until(proof, "it is not proven")
     told: list[ObjectLife] = []
     log = check_bundle(
-        answer.body,
+        proven,
         nodes.founded.roster.sha256,
         lambda verified: told.append(judge_object(verified, KINDS)),
     ).logs[origin]
@@ -75,11 +77,7 @@ def test_a_proposal_signed_offline_comes_into_force_and_windows_go_on(
         assert main(["roster", "propose", str(changes), *at[steward]]) == 0
         for region in (HERE, THERE):
             given = ["roster", "approve", "--keys", str(governance), "--region", region]
-            end_s = time.monotonic() + WAIT_S
-            # The proposal is replicated first, and then seen.
-            while main([*given, *at[region]]) != 0:
-                assert time.monotonic() < end_s, capsys.readouterr().err
-                time.sleep(0.2)
+            approve([*given, *at[region]])
         for number in range(5):
             nodes.act(HERE, "party.enrol", f"{HERE}/hall/meanwhile-{number}", {"name": "大厅"})
         wait_for(2, nodes)
@@ -134,10 +132,7 @@ def test_a_sixth_region_joins_live_nodes_while_acts_flow(
         governance = tmp_path / "net" / "governance"
         for region in regions:
             given = ["roster", "approve", "--keys", str(governance), "--region", region]
-            end_s = time.monotonic() + WAIT_S
-            while main([*given, *at[region]]) != 0:
-                assert time.monotonic() < end_s, capsys.readouterr().err
-                time.sleep(0.2)
+            approve([*given, *at[region]])
             nodes.act(region, "party.enrol", f"{region}/hall/meanwhile", {"name": "大厅"})
         wait_for(2, nodes)
         chain = home / "rosters.cbor"
@@ -145,14 +140,13 @@ def test_a_sixth_region_joins_live_nodes_while_acts_flow(
         nodes.founded.configs[GUANGXI] = home / "node.toml"
         nodes.start(GUANGXI)
         origin = nodes.founded.roster.members[steward].origin
-        end_s = time.monotonic() + WAIT_S
-        while True:
+
+        def caught_up() -> bool:
             found = nodes.nodes[GUANGXI].service.node.snapshot
             others = nodes.nodes[steward].service.node.snapshot
-            if found.replicated_size and found.logs[origin].mirrored_size >= others.size:
-                break
-            assert time.monotonic() < end_s, (found, others)
-            time.sleep(0.1)
+            return found.replicated_size > 0 and found.logs[origin].mirrored_size >= others.size
+
+        until(caught_up)
         assert nodes.nodes[GUANGXI].service.roster.version == 2
         mirrored = nodes.nodes[steward].service.node.snapshot.logs
         assert mirrored[f"{nodes.founded.roster.network}/{GUANGXI}"].mirrored_size > 0

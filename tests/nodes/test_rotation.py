@@ -17,7 +17,8 @@ from ledger.roster import Roster
 from ledger.statement import Act, sign_statement
 from nodes.adapters import tls
 from nodes.cli.main import main
-from tests.nodes.stage import HERE, Station, station, wait_until
+from tests.nodes.stage import HERE, Station, station
+from tests.nodes.waiting import until
 
 ALL = ("log", "witness", "mirror", "receipt", "issuer", "log_pq", "witness_pq", "mirror_pq")
 
@@ -43,13 +44,13 @@ def bring_in(nodes: Station, changes: Path, version: int) -> Roster:
         given = ["roster", "approve", "--keys", governance, "--region", region, *at(nodes, region)]
         snapshots = nodes.nodes[region].service.node
         # A quorum may have made the version whole before the last one signs.
-        wait_until(
+        until(
             lambda given=given, it=snapshots: main(given) == 0 or it.snapshot.version == version,
             "the proposal is not seen",
         )
     for node in nodes.nodes.values():
         snapshots = node.service.node
-        wait_until(
+        until(
             lambda it=snapshots: it.snapshot.proven_version == version,
             f"version {version} does not come into force",
         )
@@ -106,7 +107,7 @@ def test_a_region_changes_every_key_that_it_has_and_no_node_is_restarted(
         assert len(Note.decode(second).signatures) > 1
         check_receipts(nodes, roster, old, act)
         check_issuer(nodes, before.keys.issuer, member.keys.issuer)
-        wait_until(lambda: shown(nodes, HERE) == member.tls, "the new certificate is not shown")
+        until(lambda: shown(nodes, HERE) == member.tls, "the new certificate is not shown")
         # Others reach it by the new certificate, and it reaches them.
         for region in regions:
             nodes.act(

@@ -20,6 +20,7 @@ from tests.nodes.five import (
     Five,
     Lent,
 )
+from tests.nodes.waiting import until
 
 NEARBY = tuple(home for home in HOMES if home is not FAR)
 
@@ -110,4 +111,4 @@ def settle_uses(five: Five) -> None:
             remark(five, home)
         return False
 
-    five.until(settled, 40)
+    until(settled)
