@@ -1,8 +1,9 @@
 """How costly signatures are in a simulation: as in service, verified once for all, or declared.
 
 Every simulated node reads every entry and checks every signature by itself, as in service; what is
-shared is the answer to a pure question. With ``fast`` a signature is a keyed hash that anybody
-could make, which no report leaves unsaid: it is for planning, never for finding forgeries.
+shared is the answer to a pure question, and what a key of the world has just signed is known to
+hold. Whatever anybody has altered is a new question. With ``fast`` a signature is a keyed hash that
+anybody could make, which no report leaves unsaid: it is for planning, never for finding forgeries.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from nacl.exceptions import BadSignatureError  # noqa: TID251 - what libsodium's
 from ledger import keys, statement
 
 MODES: Final = ("real", "shared", "fast")
-REMEMBERED_MAX: Final = 200_000
+REMEMBERED_MAX: Final = 65_536
 READ_MAX: Final = 4_096
 """Entries that are kept as read: nobody changes what a statement says, so all nodes may share it.
 """
@@ -50,16 +51,23 @@ def signing(mode: str) -> Iterator[None]:
     read = statement._read  # noqa: SLF001 - see above
     known: dict[tuple[bytes, bytes], bytes] = {}
 
+    def remember(signed: bytes, pk: bytes, message: bytes) -> bytes:
+        if len(known) >= REMEMBERED_MAX:
+            known.clear()
+        known[signed, pk] = message
+        return message
+
     def shared(signed: bytes, pk: bytes) -> bytes:
         found = known.get((signed, pk))
-        if found is None:
-            if len(known) >= REMEMBERED_MAX:
-                known.clear()
-            found = known[signed, pk] = check(signed, pk)
-        return found
+        return remember(signed, pk, check(signed, pk)) if found is None else found
+
+    def known_to_hold(message: bytes, sk: bytes) -> bytes:
+        signed = sign(message, sk)
+        remember(signed, sk[keys.SEED_BYTES :], message)
+        return signed
 
     if mode == "shared":
-        keys._open = shared  # noqa: SLF001 - see above
+        keys._sign, keys._open = known_to_hold, shared  # noqa: SLF001 - see above
     elif mode == "fast":
         keys._sign, keys._open = _fast_sign, _fast_open  # noqa: SLF001 - see above
     if mode != "real":
