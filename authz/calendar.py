@@ -198,5 +198,6 @@ KINDS: Final[Kinds] = {
         by_region=True,
         question="Which days counted when the deadline was reckoned?",
         source="27 限时办结, 10 受理凭证",
+        roles=("manage",),
     ),
 }

@@ -23,6 +23,12 @@ def reference(kinds: Kinds) -> str:
         "begins nothing new. What gives back, ends or answers for what is there is done at a",
         "stopped unit too, and is marked so; what protects the applicant is among it.",
         "",
+        "An act cites what it rests on in the roles that are named, where there is such a thing:",
+        "`there` is the newest row of the record in the other side's log, `release` what brought",
+        "the case, `unsettled` what a region has open of it. It leaves its subject otherwise, and",
+        "objects of the types that are named: `once` says what is not to occur again, `may` which",
+        "grants a window has.",
+        "",
     ]
     for kind in kinds.values():
         lines += describe(kind)
@@ -46,11 +52,14 @@ def reference(kinds: Kinds) -> str:
 
 def describe(kind: Kind) -> list[str]:
     """Return what there is to know of a kind, as lines of Markdown."""
+    changes = ", ".join(("its subject", *kind.changes))
     what = f"{kind.en[:1].upper()}{kind.en[1:]}, version {kind.version}."
     lines = [
         f"## `{kind.name}` {kind.zh}",
         "",
         f"{what} Subject: {kind.subject}. {_signer(kind)} {_staleness(kind)}",
+        "",
+        f"Cites: {', '.join(kind.cites) or 'nothing'}. Changes: {changes}.",
         "",
         f"Asked: {kind.question} Serves: {kind.source}.",
         "",
@@ -71,9 +80,10 @@ def step_of(kind: Kind) -> Step | None:
 def _signer(kind: Kind) -> str:
     step = step_of(kind)
     if step is None:
-        if kind.by_region:
-            return "Signed by an officer or by the region."
-        return "Signed by an officer."
+        if not kind.by_officer:
+            return "Signed by the region."
+        roles = f" ({' or '.join(kind.roles)})" if kind.roles else ""
+        return f"Signed by an officer{roles}{' or by the region' if kind.by_region else ''}."
     if step.signer is Signer.REGION:
         who = "the region"
     else:
@@ -100,8 +110,6 @@ def _conditions(step: Step) -> Iterator[str]:
         yield "The case is or was in this log."
     if step.competent:
         yield "The item is one of the signer's department."
-    if step.rests_on:
-        yield f"Cites: {', '.join(step.rests_on)}."
     if step.once_per:
         yield f"Once per {' and '.join(step.once_per)}."
     if step.versioned:

@@ -233,8 +233,16 @@ class Kind:
     """Raises ``RefusedError`` where the domain forbids the act."""
     needs: Callable[[Draft, Fact | None], tuple[Need, ...]] = _no_needs
     """The facts the rule wants, from the draft and the subject's own row."""
+    roles: tuple[str, ...] = ()
+    """Of which an officer who signs it holds one; empty: any, or what the rule says."""
+    cites: tuple[str, ...] = ()
+    """The roles in which it may cite what it rests on, views and what it corrects left out."""
+    changes: tuple[str, ...] = ()
+    """The types of objects that it may leave otherwise, beside its subject."""
     by_region: bool = False
     """Whether the region's issuer key may sign it (else only an enrolled officer)."""
+    by_officer: bool = True
+    """Whether an officer may sign it (else only the region's issuer key)."""
     receives_only: bool = True
     """Whether it may stay open under a stale view (信任为先); False where it cannot be undone."""
     while_stopped: bool = False

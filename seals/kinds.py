@@ -57,6 +57,8 @@ def _life(
     needs: Callable[[Draft, Fact | None], tuple[Need, ...]] = _no_needs,
     by_region: bool = True,
     while_stopped: bool = False,
+    roles: tuple[str, ...] = (),
+    cites: tuple[str, ...] = (),
     question: str = "Was the seal valid when used?",
 ) -> Kind:
     return Kind(
@@ -69,12 +71,15 @@ def _life(
         rule=rule,
         by_region=by_region,
         while_stopped=while_stopped,
+        roles=roles,
+        cites=cites,
         question=question,
         source=_MAKING,
     )
 
 
 _WHY: Final = {"reason": _REASON}
+_MAKER: Final = (life.MAKER,)
 
 _KINDS: Final = (
     _life(
@@ -85,7 +90,14 @@ _KINDS: Final = (
         {**_OWNED, **_WHY},
         question="Whose seal is it, and who may use it?",
     ),
-    _life(life.Event.DECLINE, "不予制作印章", "decline to make a seal", life.decline, _WHY),
+    _life(
+        life.Event.DECLINE,
+        "不予制作印章",
+        "decline to make a seal",
+        life.decline,
+        _WHY,
+        roles=_MAKER,
+    ),
     _life(
         life.Event.MAKE,
         "制作印章",
@@ -93,6 +105,7 @@ _KINDS: Final = (
         life.make,
         _MADE,
         question="Who made it, and with which certificate?",
+        roles=_MAKER,
     ),
     _life(
         life.Event.FILE,
@@ -104,6 +117,7 @@ _KINDS: Final = (
             "register": Field(type=FieldType.TEXT, zh="备案机关", en="who keeps the register"),
         },
         question="Where is the seal on file?",
+        roles=_MAKER,
     ),
     _life(
         life.Event.ENABLE,
@@ -121,6 +135,7 @@ _KINDS: Final = (
         life.issue,
         {**_OWNED, **_MADE},
         question="Whose seal is it, and who may use it?",
+        roles=_MAKER,
     ),
     _life(
         life.Event.ENTRUST,
@@ -129,10 +144,11 @@ _KINDS: Final = (
         life.entrust,
         {**_TRUSTED, **_WHY},
         question="Who kept the seal at that time?",
+        roles=_MAKER,
     ),
     _life(life.Event.SUSPEND, "停用印章", "suspend a seal", life.suspend, _WHY, while_stopped=True),
     _life(life.Event.LOSE, "印章挂失", "report a seal lost", life.lose, _WHY, while_stopped=True),
-    _life(life.Event.RESUME, "恢复印章", "resume a seal", life.resume, _WHY),
+    _life(life.Event.RESUME, "恢复印章", "resume a seal", life.resume, _WHY, roles=_MAKER),
     _life(
         life.Event.REPLACE,
         "更换印章",
@@ -145,8 +161,10 @@ _KINDS: Final = (
             **_WHY,
         },
         needs=life.replace_needs,
+        cites=("successor",),
+        roles=_MAKER,
     ),
-    _life(life.Event.REVOKE, "注销印章", "revoke a seal", life.revoke, _WHY),
+    _life(life.Event.REVOKE, "注销印章", "revoke a seal", life.revoke, _WHY, roles=_MAKER),
     Kind(
         name=lending.Event.LEND.value,
         zh="出借用印",
@@ -161,6 +179,7 @@ _KINDS: Final = (
             **_WHY,
         },
         needs=lending.lend_needs,
+        cites=("grant", "seal"),
         rule=lending.lend,
         by_region=True,
         question="On what does a window's use of this seal rest?",
@@ -186,6 +205,7 @@ _KINDS: Final = (
         subject="seal-use",
         fields=_USE_FIELDS,
         needs=usage.ask_needs,
+        cites=("seal",),
         rule=usage.ask,
         question="Who wanted this sealed?",
         source=_USING,
@@ -197,6 +217,7 @@ _KINDS: Final = (
         subject="seal-use",
         fields=_USE_FIELDS,
         needs=usage.ask_needs,
+        cites=("seal",),
         rule=usage.approve,
         question="Any use without approval?",
         source=_USING,
@@ -208,6 +229,7 @@ _KINDS: Final = (
         subject="seal-use",
         fields={**_USE_FIELDS, **_WHY},
         needs=usage.ask_needs,
+        cites=("seal",),
         rule=usage.refuse,
         while_stopped=True,
         question="Who would not have this sealed, and why?",
@@ -242,6 +264,8 @@ _KINDS: Final = (
             ),
         },
         needs=usage.use_needs,
+        cites=("grant", "loan", "seal"),
+        changes=("quota",),
         rule=usage.use,
         receives_only=False,
         question="Who sealed what, for which case, and with whose approval?",

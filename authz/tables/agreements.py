@@ -118,6 +118,7 @@ def _life(  # noqa: PLR0917 - in the order of a row of the table
             | {"seal_use": _SEAL, "due": DUE},
             question=question,
             source=source,
+            cites=("seal",),
         ),
         kind_of_step(
             office_step(
@@ -133,6 +134,7 @@ def _life(  # noqa: PLR0917 - in the order of a row of the table
             {"digest": digest("所签文本摘要", "digest of the text signed"), "seal_use": _SEAL},
             question="Did both sides sign the same text?",
             source=source,
+            cites=("seal", "there"),
         ),
         kind_of_step(
             office_step(life, f"{name}.decline", side=Side.ADDRESSEE, roles=_ROLES),
@@ -141,6 +143,7 @@ def _life(  # noqa: PLR0917 - in the order of a row of the table
             {"reason": REASON},
             question="Why is there none?",
             source=source,
+            cites=("there",),
         ),
     )
 
@@ -165,6 +168,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Why was it never signed?",
         source=_50,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(AGREEMENT, "agreement.end", side=Side.EITHER, roles=_ROLES),
@@ -173,6 +177,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when did the duties bind, and who ended them?",
         source=_50,
+        cites=("there",),
     ),
     *_life(
         RECOGNITION,
@@ -192,5 +197,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when was it accepted?",
         source=_59,
+        cites=("there",),
     ),
 )

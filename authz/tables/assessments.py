@@ -125,6 +125,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Which figures were told, and can they be made again?",
         source="61 工作台账和进度通报",
+        cites=("method",),
     ),
     kind_of_step(
         office_step(METHOD, "method.publish", versioned=True, keep=("digest",)),
@@ -155,6 +156,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Can the figures be made again from the ledger?",
         source=_63,
+        cites=("method",),
     ),
     kind_of_step(
         office_step(ASSESSMENT, "assessment.appeal", side=Side.ADDRESSEE),
@@ -163,6 +165,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "evidence": EVIDENCE},
         question="Did the assessed party object, and on what ground?",
         source=_63,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(ASSESSMENT, "assessment.answer", branch="outcome", keep=("outcome",)),
@@ -171,6 +174,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"outcome": code("结果", "outcome", "changed", "upheld"), "reason": REASON},
         question="What became of the appeal?",
         source=_63,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(ASSESSMENT, "assessment.criticise"),
@@ -179,5 +183,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "digest": DIGEST},
         question="On which assessment does the criticism rest, and was an appeal answered first?",
         source=_63,
+        cites=("there",),
     ),
 )

@@ -71,6 +71,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Who approved the exception, until when?",
         source="76 分中心例外批准",
+        cites=("there",),
     ),
     kind_of_step(
         Step(life=EXCEPTION, event="exception.end", side=Side.EITHER, signer=Signer.REGION),
@@ -79,6 +80,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="When did the exception end?",
         source="76 分中心例外批准",
+        cites=("there",),
     ),
     kind_of_step(
         office_step(PUBLIC_SERVICE, "public-service.include", keep=("unit",)),
@@ -101,6 +103,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"remark": REMARK},
         question="Who supervises it?",
         source="80 社会公共服务单位纳入",
+        cites=("there",),
     ),
     kind_of_step(
         office_step(PUBLIC_SERVICE, "public-service.exclude"),
@@ -109,5 +112,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when did it serve?",
         source="80 社会公共服务单位纳入",
+        cites=("there",),
     ),
 )

@@ -49,6 +49,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=case.open_case,
         question="Under which right, grant and item version were the papers taken in?",
         source="10 收件即受理, 15 异地代收代办, 16 全程网办, 41 版本",
+        roles=("receive",),
+        cites=("acceptance", "grant"),
+        changes=("quota",),
     ),
     Kind(
         name="case.notice",
@@ -65,6 +68,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=case.notice,
         question="More than one notice? Was an extra paper asked for?",
         source="24 一次性告知, 42 不得额外增加材料",
+        roles=("receive",),
+        cites=("acceptance", "grant", "release"),
+        changes=("quota",),
     ),
     Kind(
         name="case.supplement",
@@ -82,6 +88,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=case.supplement,
         question="What new fact allowed a second notice?",
         source="10 收件, 24 一次性告知",
+        roles=("receive",),
+        cites=("acceptance", "grant", "release"),
+        changes=("quota",),
     ),
     Kind(
         name="case.verify",
@@ -101,6 +110,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=case.verify,
         question="Who saw the original?",
         source="22 原件核验, 21 形式审查/身份核验",
+        roles=("receive",),
+        cites=("acceptance", "grant", "release"),
+        changes=("check", "quota"),
     ),
     Kind(
         name="case.decide",
@@ -118,6 +130,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         receives_only=False,
         question="Who decided, on what basis, and did they receive the case too?",
         source="14 不改变办理事权, 17 受审分离, 23 审批决定",
+        roles=("decide",),
+        cites=("release", "unsettled"),
     ),
     Kind(
         name="case.deliver",
@@ -136,6 +150,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         receives_only=False,
         question="When was the result served, and by whom?",
         source="34 结果送达, 4 审批结果送达权",
+        roles=("receive",),
+        cites=("acceptance", "grant", "release", "unsettled"),
+        changes=("quota",),
     ),
     Kind(
         name="case.withdraw",
@@ -147,6 +164,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=case.withdraw,
         question="Why was there no decision?",
         source="15 异地代收代办",
+        roles=("receive",),
+        cites=("acceptance", "grant", "release"),
+        changes=("quota",),
     ),
     Kind(
         name="case.close",
@@ -159,6 +179,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         receives_only=False,
         question="When was nothing left to do?",
         source="15 异地代收代办, 27 限时办结",
+        roles=("decide", "receive"),
+        cites=("release", "unsettled"),
     ),
     Kind(
         name="case.note",
@@ -173,5 +195,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=case.note,
         question="What else happened?",
         source="60 责任追溯",
+        cites=("release",),
     ),
 )

@@ -165,6 +165,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="What was checked, against which checklist?",
         source="21 形式审查/身份核验",
+        cites=("acceptance", "grant"),
     ),
     kind_of_step(
         desk_step(
@@ -181,6 +182,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="How was the applicant's identity checked?",
         source="21 形式审查/身份核验",
+        cites=("acceptance", "grant"),
     ),
     kind_of_step(
         desk_step(FIRST_CONTACT, "contact.first", roles=ANY_ROLE),
@@ -205,6 +207,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Did the applicant choose the channel?",
         source="43 不得重复提交/不得强制线上",
+        changes=("once",),
     ),
     kind_of_step(
         desk_step(
@@ -226,6 +229,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Which papers needed not be brought?",
         source="56 免证办/一证通办, 43 不得重复提交/不得强制线上",
+        cites=("acceptance", "grant"),
+        changes=("once",),
     ),
     kind_of_step(
         desk_step(
@@ -251,6 +256,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was a government-issued paper still asked for, and why?",
         source="56 免证办/一证通办, 43 不得重复提交/不得强制线上",
+        cites=("acceptance", "grant", "version"),
+        changes=("once",),
     ),
     kind_of_step(
         desk_step(
@@ -272,6 +279,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Why was a check done again?",
         source="7 信任为先 / 窗口+后台",
+        cites=("checked",),
     ),
     kind_of_step(
         desk_step(
@@ -290,6 +298,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="How often is a window's check overturned?",
         source="7 信任为先 / 窗口+后台",
+        cites=("there",),
         while_stopped=True,
     ),
     kind_of_step(

@@ -127,5 +127,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Which terminal did it, and was it outside hours?",
         source="19 一体机互联, 20 24小时自助",
+        cites=("device",),
     ),
 )

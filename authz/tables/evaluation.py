@@ -73,6 +73,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Were ratings dropped or edited?",
         source=_SOURCE,
+        changes=("once",),
     ),
     kind_of_step(
         Step(
@@ -90,6 +91,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was the bad rating put right, and in time?",
         source=_SOURCE,
+        cites=("there",),
         while_stopped=True,
     ),
     kind_of_step(
@@ -108,5 +110,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was the rater told, and is it settled?",
         source=_SOURCE,
+        cites=("there",),
     ),
 )

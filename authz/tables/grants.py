@@ -73,6 +73,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=grant.offer,
         question="Had the grantor the competence to lend this right?",
         source="1 窗口授信机制, 2 模板, 3 系统内授权, 4 四权互授, 14 不改变办理事权, 40 不再转授",
+        roles=("grant",),
+        cites=("agreement", "list", "model", "process", "return"),
     ),
     Kind(
         name="grant.accept",
@@ -89,6 +91,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=grant.accept,
         question="Since when was window W authorised for item I?",
         source="1 窗口授信机制, 4 相互授予",
+        roles=("grant", "manage"),
+        cites=("offer",),
+        changes=("may",),
     ),
     Kind(
         name="grant.decline",
@@ -103,6 +108,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=grant.decline,
         question="Why is the grant not in use?",
         source="1 窗口授信机制",
+        roles=("grant", "manage"),
+        cites=("offer",),
         while_stopped=True,
     ),
     Kind(
@@ -116,6 +123,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Was the grant live at the time of use?",
         source="1 窗口授信机制",
+        roles=("grant",),
         while_stopped=True,
     ),
     Kind(
@@ -129,6 +137,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Was the grant live at the time of use?",
         source="1 窗口授信机制",
+        roles=("grant",),
     ),
     Kind(
         name="grant.renew",
@@ -140,6 +149,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=grant.renew,
         question="Until when was the grant good, and who prolonged it?",
         source="1 窗口授信机制, 77 政策依据有效期",
+        roles=("grant",),
+        cites=("model",),
     ),
     Kind(
         name="grant.revoke",
@@ -152,6 +163,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Was the grant live at the time of use?",
         source="1 窗口授信机制",
+        roles=("grant",),
         while_stopped=True,
     ),
 )

@@ -131,6 +131,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was the contact right on that day?",
         source="11 窗口联络清单",
+        changes=("window",),
     ),
     kind_of_step(
         office_step(CONTACT, "contact.withdraw", wants=window_needs, check=_check_no_contact),
@@ -139,6 +140,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when was the contact good?",
         source="11 窗口联络清单",
+        changes=("window",),
     ),
     kind_of_step(
         office_step(
@@ -162,6 +164,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was the window able to do video and scan?",
         source="13 窗口设置与设备",
+        changes=("window",),
     ),
     kind_of_step(
         office_step(READINESS, "readiness.withdraw", wants=window_needs, check=_check_not_ready),
@@ -170,6 +173,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Since when was the window not ready?",
         source="13 窗口设置与设备",
+        changes=("window",),
     ),
     kind_of_step(
         office_step(
@@ -197,6 +201,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Were acts beyond the usual hours covered?",
         source="72 延时/错时服务, 20 24小时自助",
+        cites=("calendar",),
+        changes=("window",),
     ),
     kind_of_step(
         office_step(
@@ -207,5 +213,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when were these the hours?",
         source="72 延时/错时服务",
+        changes=("window",),
     ),
 )

@@ -33,6 +33,8 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         rule=custody.offer,
         question="Who was to take over, and since when?",
         source="15 异地代收代办, 25 首问负责",
+        roles=("decide", "receive"),
+        cites=("release", "unsettled"),
         while_stopped=True,
     ),
     Kind(
@@ -46,6 +48,8 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         receives_only=False,
         question="Who took it over?",
         source="15 异地代收代办, 50 收件地/办理地职责",
+        roles=("decide", "receive"),
+        cites=("offer",),
         while_stopped=True,
     ),
     Kind(
@@ -58,6 +62,8 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         rule=custody.decline,
         question="Was the applicant bounced?",
         source="25 首问负责",
+        roles=("decide", "receive"),
+        cites=("offer",),
         while_stopped=True,
     ),
     Kind(
@@ -70,6 +76,7 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="From when on did the other hold it?",
         source="15 异地代收代办",
+        cites=("accept",),
         while_stopped=True,
     ),
     Kind(
@@ -83,6 +90,7 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Why did it stay?",
         source="15 异地代收代办",
+        cites=("decline",),
         while_stopped=True,
     ),
 )
@@ -102,6 +110,9 @@ BRANCHES: Final[tuple[Kind, ...]] = (
         rule=branch.open_branch,
         question="Which place owed which part, and who held it at every moment?",
         source="18 多地联办",
+        roles=("decide", "receive"),
+        cites=("case", "unsettled"),
+        changes=("unsettled",),
     ),
     Kind(
         name="branch.report",
@@ -118,6 +129,8 @@ BRANCHES: Final[tuple[Kind, ...]] = (
         receives_only=False,
         question="Who decided on the part, and which place was late?",
         source="18 多地联办, 17 受审分离",
+        roles=("decide",),
+        cites=("release",),
     ),
     Kind(
         name="branch.join",
@@ -129,6 +142,9 @@ BRANCHES: Final[tuple[Kind, ...]] = (
         rule=branch.join,
         question="Was every part back before the one result?",
         source="18 多地联办",
+        roles=("decide", "receive"),
+        cites=("case", "release", "unsettled"),
+        changes=("unsettled",),
         while_stopped=True,
     ),
     Kind(
@@ -141,6 +157,9 @@ BRANCHES: Final[tuple[Kind, ...]] = (
         rule=branch.drop,
         question="Why was the part not needed?",
         source="18 多地联办",
+        roles=("decide", "receive"),
+        cites=("case", "release", "unsettled"),
+        changes=("unsettled",),
         while_stopped=True,
     ),
 )

@@ -211,6 +211,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Did the city review it?",
         source=_45,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(
@@ -226,6 +227,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"before": _BEFORE, "verdict": _VERDICT, "remark": REMARK},
         question="Is the chain of approval complete?",
         source=_45,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(
@@ -236,6 +238,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"before": _BEFORE, "digest": DIGEST},
         question="Was it confirmed before it was published?",
         source=_45,
+        cites=("there",),
         receives_only=False,
     ),
     kind_of_step(
@@ -252,6 +255,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"code": code("事项编码", "code of the item"), "list": text("清单", "list it stands on")},
         question="Which items of the list are not claimed?",
         source="46 事项认领",
+        changes=("once",),
     ),
     kind_of_step(
         Step(life=CLAIM, event="claim.release", roles=_COMPETENT, frees=("code",)),
@@ -260,6 +264,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Why is it claimed no more?",
         source="46 事项认领",
+        changes=("once",),
     ),
     kind_of_step(
         Step(

@@ -84,6 +84,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Whose issue is it, and until when?",
         source="51 两地联席会议",
+        cites=("meeting",),
     ),
     kind_of_step(
         office_step(ISSUE, "issue.settle", side=Side.ADDRESSEE),
@@ -92,6 +93,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"evidence": EVIDENCE, "remark": REMARK},
         question="Which issues are overdue?",
         source="51 两地联席会议",
+        cites=("there",),
     ),
     kind_of_step(
         office_step(ISSUE, "issue.reopen"),
@@ -100,6 +102,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "due": DUE},
         question="Why was it not settled?",
         source="51 两地联席会议",
+        cites=("there",),
     ),
     kind_of_step(
         office_step(ISSUE, "issue.close"),
@@ -108,6 +111,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {},
         question="When was it over?",
         source="51 两地联席会议",
+        cites=("there",),
     ),
     kind_of_step(
         office_step(OVERSIGHT, "oversight.assign", keep=("item",), check=_check_overseen),
@@ -116,6 +120,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"item": object_("item", "事项", "item"), "to": TO, "due": DUE},
         question="Was there any period with no supervisor?",
         source="67 事中事后监管",
+        cites=("there",),
     ),
     kind_of_step(
         office_step(OVERSIGHT, "oversight.accept", side=Side.ADDRESSEE),
@@ -124,5 +129,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"remark": REMARK},
         question="From when on did the new supervisor answer?",
         source="67 事中事后监管",
+        cites=("there",),
     ),
 )

@@ -63,8 +63,10 @@ PARTIES: Final[tuple[Kind, ...]] = (
         needs=party.enrol_needs,
         rule=party.enrol,
         by_region=True,
+        by_officer=False,
         question="Who really acted, and were they enrolled then?",
         source="6 授权账号, 12 专人负责制, 13 窗口设置与设备, 39 政务+银行, 71 公示身份",
+        changes=("key",),
     ),
     Kind(
         name="party.rekey",
@@ -80,8 +82,10 @@ PARTIES: Final[tuple[Kind, ...]] = (
         needs=party.rekey_needs,
         rule=party.rekey,
         by_region=True,
+        by_officer=False,
         question="By which key did the officer sign then?",
         source="6 授权账号",
+        changes=("key",),
     ),
     Kind(
         name="party.suspend",
@@ -93,6 +97,7 @@ PARTIES: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Was a suspended officer still active?",
         source="70 双重管理",
+        roles=("manage",),
     ),
     Kind(
         name="party.resume",
@@ -104,6 +109,7 @@ PARTIES: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Who took the suspension back?",
         source="70 双重管理",
+        roles=("manage",),
     ),
     Kind(
         name="party.retire",
@@ -116,6 +122,8 @@ PARTIES: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Until when could they act?",
         source="6 授权账号",
+        roles=("manage",),
+        changes=("key",),
     ),
 )
 
@@ -151,6 +159,7 @@ TOKENS: Final[tuple[Kind, ...]] = (
         },
         rule=token.issue,
         by_region=True,
+        by_officer=False,
         question="Who could act in this name through the node, and until when?",
         source="6 授权账号",
     ),
@@ -161,6 +170,7 @@ TOKENS: Final[tuple[Kind, ...]] = (
         subject="token",
         rule=token.revoke,
         by_region=True,
+        by_officer=False,
         question="From when on was the token good for nothing?",
         source="6 授权账号",
     ),

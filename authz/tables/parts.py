@@ -87,6 +87,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Which place owed which part, and by when?",
         source=_18,
+        cites=("unsettled",),
+        changes=("unsettled",),
     ),
     kind_of_step(
         desk_step(
@@ -105,6 +107,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Which place was late?",
         source=_18,
+        cites=("there",),
     ),
     kind_of_step(
         desk_step(PART, "part.join", wants=_part_needs, check=_check_part_over),
@@ -113,6 +116,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"result": digest("汇总结果摘要", "digest of the joint result")},
         question="Was every part there before the one result?",
         source=_18,
+        cites=("there", "unsettled"),
+        changes=("unsettled",),
     ),
     kind_of_step(
         desk_step(PART, "part.withdraw", wants=_part_needs, check=_check_part_over),
@@ -121,6 +126,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Why was the part not needed?",
         source=_18,
+        cites=("there", "unsettled"),
+        changes=("unsettled",),
         while_stopped=True,
     ),
     kind_of_step(
@@ -148,6 +155,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"case": CASE},
         question="Which cases belong to it, and did one ask again?",
         source=_38,
+        changes=("bundled", "once"),
     ),
     kind_of_step(
         desk_step(BUNDLE, "bundle.close"),

@@ -123,6 +123,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Who could decide on site, within what list?",
         source="8 首席事务代表, 9 进必授权",
+        changes=("officer",),
     ),
     kind_of_step(
         Step(
@@ -138,6 +139,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when could they decide?",
         source="8 首席事务代表",
+        changes=("officer",),
         while_stopped=True,
     ),
     kind_of_step(
@@ -181,6 +183,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Did an untrained officer act?",
         source="69 业务培训",
+        roles=("manage",),
     ),
     Kind(
         name="training.lapse",
@@ -192,5 +195,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Until when did the training count?",
         source="69 业务培训",
+        roles=("manage",),
     ),
 )

@@ -131,6 +131,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Who paid, and was the applicant charged?",
         source="32 寄递费用",
+        cites=("policy",),
     ),
     kind_of_step(
         office_step(
@@ -152,6 +153,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was the fee legal and receipted?",
         source="58 电子签名/网上缴费",
+        changes=("once",),
     ),
     kind_of_step(
         office_step(PAYMENT, "payment.refund", roles=ANY_ROLE),
@@ -245,6 +247,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Are the counts equal on both platforms?",
         source=_73,
+        cites=("there",),
     ),
     kind_of_step(
         Step(life=COUNTS, event="counts.explain", side=Side.EITHER, signer=Signer.REGION),
@@ -253,6 +256,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "evidence": EVIDENCE},
         question="Why did the counts differ?",
         source=_73,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(DATA, "data.request", roles=ANY_ROLE, keep=("purpose", "dataset")),
@@ -276,6 +280,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"response": digest("数据承诺值(加盐)", "salted commitment to the data"), "remark": REMARK},
         question="Was the data provided in time?",
         source=_74,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(DATA, "data.refuse", side=Side.ADDRESSEE, roles=ANY_ROLE),
@@ -284,6 +289,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Why was it not provided?",
         source=_74,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(DATA, "data.use", roles=ANY_ROLE, check=_check_purpose),
@@ -292,6 +298,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"purpose": code("用途", "purpose")},
         question="Was the data used for its purpose only?",
         source=_74,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(DATA, "data.end", roles=ANY_ROLE),
@@ -300,5 +307,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when was it used?",
         source=_74,
+        cites=("there",),
     ),
 )

@@ -178,6 +178,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was the missing paper on the published list?",
         source=_26,
+        cites=("acceptance", "exclusion", "grant", "unsettled", "version"),
+        changes=("unsettled",),
     ),
     kind_of_step(
         desk_step(
@@ -195,6 +197,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was it settled before the result was handed over?",
         source=_26,
+        cites=("unsettled",),
+        changes=("unsettled",),
         while_stopped=True,
     ),
     kind_of_step(
@@ -227,6 +231,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Who stopped the clock, and by which entry of the list?",
         source=_28,
+        cites=("list",),
     ),
     kind_of_step(
         desk_step(PROCEDURE, "procedure.end", roles=(DECIDE,)),
@@ -259,6 +264,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="What was promised in place of which papers?",
         source=_29,
+        cites=("acceptance", "grant"),
+        changes=("once",),
     ),
     kind_of_step(
         desk_step(
@@ -275,6 +282,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"result": code("结果", "result", "breached", "kept"), "evidence": EVIDENCE},
         question="Was the promise checked in time?",
         source=_29,
+        cites=("there",),
     ),
     kind_of_step(
         desk_step(
@@ -289,6 +297,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"basis": text("依据", "legal basis"), "document": digest("决定书摘要", "digest")},
         question="Was the breach acted on?",
         source=_29,
+        cites=("there",),
         receives_only=False,
     ),
     kind_of_step(
@@ -298,5 +307,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"receipt": digest("回执摘要", "digest of the platform's receipt")},
         question="Did the credit platform get it?",
         source="29 告知承诺制, 68 信用",
+        cites=("there",),
     ),
 )

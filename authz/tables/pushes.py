@@ -116,6 +116,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"digest": digest("入库文件承诺值(加盐)", "salted commitment to what came")},
         question="Was it uploaded in full and in time?",
         source=_54,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(CERTIFICATE, "certificate.revoke", roles=(DECIDE,)),
@@ -124,6 +125,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Until when was it good?",
         source=_54,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(PUSH, "push.send", roles=_DESK, keep=("digest", "what")),
@@ -157,6 +159,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Did it come in time, and as it was sent?",
         source=_66,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(PUSH, "push.resend", roles=_DESK, keep=("digest",)),
@@ -165,6 +168,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"digest": _SENT, "due": DUE},
         question="Was what was rejected sent again?",
         source=_66,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(CREDIT, "credit.push", roles=(DECIDE, MANAGE), keep=("digest",)),
@@ -187,6 +191,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"digest": _GOT},
         question="Is it of the right subject?",
         source=_68,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(CREDIT, "credit.repair", side=Side.EITHER, roles=(DECIDE, MANAGE)),
@@ -195,5 +200,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "evidence": EVIDENCE},
         question="Was the subject's credit repaired?",
         source=_68,
+        cites=("there",),
     ),
 )

@@ -241,6 +241,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Did all that was sent arrive?",
         source=_31,
+        cites=("there",),
         while_stopped=True,
     ),
     kind_of_step(
@@ -250,6 +251,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"evidence": EVIDENCE, "remark": REMARK},
         question="Lost between whom?",
         source=_31,
+        cites=("there",),
         while_stopped=True,
     ),
     kind_of_step(
@@ -274,6 +276,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was it printed only after the decision, and does the stock of blanks add up?",
         source=_33,
+        cites=("acceptance", "decision", "grant", "unsettled"),
+        changes=("blank-stock", "once"),
         receives_only=False,
     ),
     kind_of_step(

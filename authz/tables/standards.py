@@ -33,6 +33,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         by_region=True,
         question="Was a grant given after its basis had lapsed?",
         source="77 政策依据有效期",
+        roles=("grant", "manage"),
     ),
     Kind(
         name="item.publish",
@@ -59,6 +60,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=item.publish,
         question="Did both places use the same version?",
         source="41 事项标准统一, 42 不得额外增加材料, 45 事项动态管理",
+        roles=("grant", "manage"),
+        cites=("proposal",),
+        changes=("item-version",),
     ),
     Kind(
         name="item.withdraw",
@@ -70,5 +74,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         rule=item.withdraw,
         question="Was the item in force then?",
         source="45 事项动态管理",
+        roles=("grant", "manage"),
+        changes=("item-version",),
     ),
 )

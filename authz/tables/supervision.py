@@ -108,6 +108,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reply": text("回复", "reply"), "evidence": EVIDENCE},
         question="Was the supervision notice answered in time?",
         source=_62,
+        cites=("there",),
         while_stopped=True,
     ),
     kind_of_step(
@@ -117,6 +118,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "due": DUE},
         question="Why was the reply not enough?",
         source=_62,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(SUPERVISION, "supervision.close"),
@@ -125,6 +127,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"evidence": EVIDENCE},
         question="On what evidence was it closed?",
         source=_62,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(SUPERVISION, "supervision.withdraw"),
@@ -133,6 +136,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Why did the notice need no answer?",
         source=_62,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(INCIDENT, "incident.report", roles=ANY_ROLE),
@@ -210,6 +214,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Was it answered in time, and with what outcome?",
         source=_COMPLAINT,
+        cites=("there",),
         while_stopped=True,
     ),
     kind_of_step(
@@ -219,6 +224,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "due": DUE},
         question="Why was the answer not enough?",
         source=_COMPLAINT,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(GRIEVANCE, "grievance.close", roles=ANY_ROLE),
@@ -227,6 +233,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"evidence": EVIDENCE},
         question="Closed with evidence?",
         source=_COMPLAINT,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(TASK, "task.assign"),
@@ -249,6 +256,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"evidence": EVIDENCE, "remark": REMARK},
         question="Who reported done without evidence?",
         source=_61,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(TASK, "task.return"),
@@ -257,6 +265,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON, "due": DUE},
         question="Why was the report not enough?",
         source=_61,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(TASK, "task.accept"),
@@ -265,6 +274,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"evidence": EVIDENCE},
         question="Who accepted it as done, on what evidence?",
         source=_61,
+        cites=("there",),
     ),
     kind_of_step(
         office_step(TASK, "task.withdraw"),
@@ -273,5 +283,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"reason": REASON},
         question="Why is it no task any more?",
         source=_61,
+        cites=("there",),
     ),
 )

@@ -162,5 +162,6 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="What was the applicant told before applying?",
         source="36 事前辅导",
+        cites=("guide",),
     ),
 )

@@ -182,6 +182,8 @@ KINDS: Final[tuple[Kind, ...]] = (
         {"case": CASE, "basis": _BASIS, "reason": REASON, "tombstone": _ASKED_MAYBE},
         question="Why can the papers not be read any more, and who decided that?",
         source=_5,
+        cites=("tombstone",),
+        changes=("once",),
     ),
     kind_of_step(
         office_step(
@@ -204,5 +206,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         },
         question="Why does this region keep what another has destroyed?",
         source=_5,
+        cites=("tombstone",),
+        changes=("once",),
     ),
 )

@@ -89,6 +89,8 @@ def kind_of_step(
     source: str,
     receives_only: bool = True,
     while_stopped: bool = False,
+    cites: tuple[str, ...] = (),
+    changes: tuple[str, ...] = (),
 ) -> Kind:
     """Return the row of the table for a step in the life of a record."""
     return Kind(
@@ -102,6 +104,10 @@ def kind_of_step(
         by_region=step.signer is not Signer.OFFICER,
         receives_only=receives_only,
         while_stopped=while_stopped,
+        by_officer=step.signer is not Signer.REGION,
+        roles=() if step.signer is Signer.REGION else step.roles,
+        cites=cites,
+        changes=changes,
         question=question,
         source=source,
     )

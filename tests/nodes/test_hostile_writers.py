@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
+from authz.party import type_of
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
-from ledger.kind import Fact, ViewFact
+from ledger.judge import CORRECTS
+from ledger.kind import Fact, Judgement, ViewFact
 from ledger.roster_chain import RosterChain
-from ledger.statement import Act, Statement, sign_statement
+from ledger.statement import ROLE_VIEW, Act, Statement, sign_statement
 from ledger.tiles import extend_tiles
 from ledger.views import view_body
 from nodes.core.follower import Follower
@@ -236,10 +238,25 @@ class Harvest:
     Args:
         acts: One for each kind and code.
         places: Lines of the project that a refusal has come through.
+        stood: For each kind, the roles in which acts that stood cited, and the types of what they
+            changed beside their subject.
+        signed: The kinds and rows of officers who signed such acts.
     """
 
     acts: dict[tuple[str, str], Hostile] = field(default_factory=dict)
     places: set[tuple[str, int]] = field(default_factory=set)
+    stood: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict)
+    signed: list[tuple[str, Fact]] = field(default_factory=list)
+
+    def note(self, act: Statement, signer: Fact | None, judgement: Judgement) -> None:
+        """Keep who signed an act that stands, and what it cited and changed."""
+        if signer is not None:
+            self.signed.append((act.act.kind, signer))
+        cites, changes = self.stood.setdefault(act.act.kind, (set(), set()))
+        # What other regions have open of a case is cited with their names.
+        roles = {re.sub(r"-\d{6}$", "", it.role) for it in act.act.citations}
+        cites |= roles - {ROLE_VIEW, CORRECTS}
+        changes |= {type_of(it.object) for it in judgement.changes if it.object != act.subject}
 
 
 def harvest() -> Harvest:
@@ -251,7 +268,7 @@ def harvest() -> Harvest:
 
     def watched(self: World, kind: str, issuer: str, subject: str, body: Any, **more: Any) -> Any:
         try:
-            return do(self, kind, issuer, subject, body, **more)
+            judgement = do(self, kind, issuer, subject, body, **more)
         except LedgerError as error:
             harvested.places |= places_of(error.__traceback__)
             if (kind, error.code) not in found:
@@ -270,6 +287,10 @@ def harvest() -> Harvest:
                 logs = {it.origin: tuple(it.entries) for it in other.logs.values()}
                 found[kind, error.code] = Hostile(error.code, kind, region, logs)
             raise
+        else:
+            statement = self.logs[more.get("region") or issuer[:6]].statements[-1]
+            harvested.note(statement, self.newest(issuer[:6], issuer), judgement)
+            return judgement
 
     patch.setattr(World, "do", watched)
     patch.setattr(World, "view", view)
@@ -330,6 +351,25 @@ def test_every_line_of_a_rule_that_refuses_was_seen_to_refuse(harvested: Harvest
     unmet = [it for it in all_lines() if not was_met(it, harvested.places)]
     assert [str(it) for it in unmet if it.key not in UNREACHED] == []
     assert {it.key for it in unmet} == UNREACHED
+
+
+def test_an_act_cites_and_changes_what_the_table_says_of_its_kind(harvested: Harvest) -> None:
+    """And of most kinds that name something, an act was seen that does just that."""
+    for name, (cites, changes) in harvested.stood.items():
+        kind = KINDS[name, 1]
+        assert cites <= set(kind.cites), name
+        assert changes <= set(kind.changes), name
+    for name, signer in harvested.signed:
+        kind = KINDS[name, 1]
+        assert kind.by_officer, name
+        assert not kind.roles or set(kind.roles) & set(signer.state["roles"]), name
+    rows = [it for it in KINDS.values() if it.cites or it.changes]
+    shown = [
+        it
+        for it in rows
+        if harvested.stood.get(it.name, ((), ())) == (set(it.cites), set(it.changes))
+    ]
+    assert len(shown) > len(rows) // 2
 
 
 def test_every_node_finds_the_same_in_whatever_order_the_logs_arrive(
