@@ -53,7 +53,8 @@ $(VENV)/bin/pip:
 
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCKED := $(INSTALL) --require-hashes --only-binary :all: --no-deps
-OURS := $(INSTALL) --no-index --no-deps --no-build-isolation -e .
+# In an editable installation setuptools warns of folders named as the package; ours are the package.
+OURS := PYTHONWARNINGS=ignore $(INSTALL) --no-index --no-deps --no-build-isolation -e .
 
 # The pip that an older Python brings compares every file that an index offers with every platform
 # there is; the one of the lock takes half as long for all the rest.

@@ -87,8 +87,12 @@ class Unlock:
             return _checked_secret(environment[self.env].encode())
         if self.file is not None and self.file.is_file():
             return _checked_secret(read_secret(self.file))
+        places = [f"the credential {self.credential}"] if self.credential else []
+        places += [f"${self.env}"] if self.env else []
+        places += [f"the file {self.file}"] if self.file is not None else []
         raise NotFoundError(
-            "no secret to open the key store: no credential, variable or file", code="no-secret"
+            f"no secret opens the key store: not there: {', '.join(places) or 'any place'}",
+            code="no-secret",
         )
 
 

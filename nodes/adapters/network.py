@@ -126,11 +126,11 @@ def found_network(folder: Path, founding: Founding, now_s: int) -> Founded:
     keys lie apart, below ``governance/``: no node needs them, and they belong offline.
 
     Raises:
-        RefusedError: ``exists``: the folder is not empty.
+        RefusedError: ``not-empty``: the folder holds something.
         MalformedError: A place's fields make no sound roster.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise RefusedError(f"{folder} is not empty", code="exists")
+        raise RefusedError(f"{folder} is not empty: name a new folder", code="not-empty")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     governance_folder = folder / GOVERNANCE_FOLDER
     governance_secret = secrets.token_hex(32).encode()
@@ -220,7 +220,7 @@ def found_heir(
         The region as the next version is to name it.
 
     Raises:
-        RefusedError: ``exists``: the folder is not empty.
+        RefusedError: ``not-empty``: the folder holds something.
         NotFoundError: The region is no member.
     """
     lost = chain.newest.member(region)
@@ -275,10 +275,10 @@ def found_joiner(  # noqa: PLR0917 - what a network knows, then what the region 
         The region as the next version is to name it.
 
     Raises:
-        RefusedError: ``exists``: a folder is not empty.
+        RefusedError: ``not-empty``: a folder holds something.
     """
     if governance.exists() and any(governance.iterdir()):
-        raise RefusedError(f"{governance} is not empty", code="exists")
+        raise RefusedError(f"{governance} is not empty: name a new folder", code="not-empty")
     store = _furnish(folder, chain, place, certificates, now_s)
     keys = {role: store.make(f"role/{role}").public for role in ROLES}
     secret = secrets.token_hex(32).encode()
@@ -328,7 +328,7 @@ def _furnish(
 ) -> KeyStore:
     """Make all of a node's folder but its role keys, and return the store for them."""
     if folder.exists() and any(folder.iterdir()):
-        raise RefusedError(f"{folder} is not empty", code="exists")
+        raise RefusedError(f"{folder} is not empty: name a new folder", code="not-empty")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = _make_store(folder)
     certificate = _make_transport(folder, chain.newest.network, place, now_s)

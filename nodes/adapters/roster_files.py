@@ -22,7 +22,12 @@ def load_roster(config: Config) -> tuple[bytes, Roster]:
         signed = config.node.roster.read_bytes()
     except OSError as error:
         raise MalformedError(f"cannot read {config.node.roster}", code="bad-config") from error
-    roster = check_genesis(SignedRoster.decode(signed))
+    try:
+        roster = check_genesis(SignedRoster.decode(signed))
+    except MalformedError as error:
+        raise MalformedError(
+            f"{config.node.roster} is no genesis roster: {error}", code=error.code
+        ) from error
     if roster.sha256.hex() != config.node.genesis:
         raise UnverifiedError(
             f"{config.node.roster} has another hash than node.genesis", code="wrong-genesis"

@@ -7,6 +7,7 @@ what its certificate says by being pinned, and nothing inside the certificate co
 import hashlib
 import ipaddress
 import ssl
+import stat
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ledger.errors import MalformedError, UnverifiedError
+from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.roster import Roster
 
 CERTIFICATE_DAYS = 3650
@@ -79,6 +80,7 @@ def own_certificate(
     Beside the files that the configuration names lie those that follow them, with a number.
 
     Raises:
+        MalformedError: ``bad-certificates``: none of ours is there.
         UnverifiedError: ``wrong-key``: none of the versions pins one of ours.
     """
     ours = {}
@@ -89,6 +91,8 @@ def own_certificate(
                 break
             continue
         ours[pin_of(pair[0].read_bytes())] = pair
+    if not ours:
+        raise MalformedError(f"{certificate} or {key} is not there", code="bad-certificates")
     for roster in rosters:
         pin = roster.members[region].tls if region in roster.members else None
         if pin in ours:
@@ -140,11 +144,29 @@ def load_pinned(path: Path, rosters: Sequence[Roster]) -> Mapping[str, str]:
     return {region: "".join(pems.values()) for region, pems in found.items()}
 
 
+def show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Have a context show a certificate.
+
+    Raises:
+        MalformedError: ``bad-certificates``: it cannot be read, or the key is that of another.
+        RefusedError: ``open-secret``: everybody may read the key.
+    """
+    try:
+        if key.stat().st_mode & stat.S_IROTH:
+            raise RefusedError(f"everybody may read {key}; chmod it to 0600", code="open-secret")
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise MalformedError(
+            f"{certificate} cannot be shown with {key}: {error.strerror or error}",
+            code="bad-certificates",
+        ) from error
+
+
 def peer_server(certificate: Path, key: Path, pinned: Mapping[str, str]) -> ssl.SSLContext:
     """Return the context of the peer listener: only a pinned certificate gets in."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(certificate, key)
+    show(context, certificate, key)
     context.verify_mode = ssl.CERT_REQUIRED
     for pem in pinned.values():
         context.load_verify_locations(cadata=pem)
@@ -159,7 +181,7 @@ def peer_client(certificate: Path, key: Path, pinned_pem: str) -> ssl.SSLContext
     context.check_hostname = False
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=pinned_pem)
-    context.load_cert_chain(certificate, key)
+    show(context, certificate, key)
     return context
 
 
@@ -167,7 +189,7 @@ def public_server(certificate: Path, key: Path) -> ssl.SSLContext:
     """Return the context of the public listener: callers show tokens, not certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate, key)
+    show(context, certificate, key)
     return context
 
 

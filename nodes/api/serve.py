@@ -56,7 +56,7 @@ from nodes.core.limits import Settings
 from nodes.core.rosters import Rosters, recalled
 from nodes.driver import Driver, DriverLimits
 from nodes.ports import Clock
-from nodes.store.engine import Store, is_lost, open_store
+from nodes.store.engine import Store, is_lost, is_no_database, open_store
 from nodes.store.entries import LogIDs
 from nodes.store.journal import create_journal_schema
 from nodes.store.notes import load_memory
@@ -145,9 +145,15 @@ async def running(
             with store.writing.connect() as connection:
                 chain = recalled(chain, load_memory(connection))
         except DBAPIError as error:
-            if not is_lost(error):
-                raise
-            raise UnavailableError("the database cannot be reached", code="busy") from error
+            if is_lost(error):
+                raise UnavailableError("the database cannot be reached", code="busy") from error
+            if is_no_database(error):
+                raise MalformedError(
+                    f"{config.node.database} is no database any more: move it away, and the node "
+                    "rebuilds its log from the mirrors",
+                    code="bad-database",
+                ) from error
+            raise
         officers = StoredOfficers(keys)
         sm2 = _open_sm2()
         check = no_sm2 if sm2 is None else statement_check(sm2)
@@ -363,7 +369,7 @@ class _Transport:
 
     def renew(self, listener: ssl.SSLContext) -> None:
         """Let a listener show our certificate, and let in all of these peers, from now on."""
-        listener.load_cert_chain(self.certificate, self.key)
+        tls.show(listener, self.certificate, self.key)
         for pem in self.pinned.values():
             listener.load_verify_locations(cadata=pem)
 

@@ -65,7 +65,8 @@ def chosen(base_port: int, regions: str | None, preset: str = "southwest-five") 
         preset: Its name.
 
     Raises:
-        MalformedError: ``bad-field``: a region is not of the preset, or a port is out of range.
+        MalformedError: ``bad-field``: a region is not of the preset or is named twice, or a port is
+            out of range.
         NotFoundError: ``unknown-preset``.
     """
     made = load_text(preset)
@@ -77,6 +78,8 @@ def chosen(base_port: int, regions: str | None, preset: str = "southwest-five") 
         return founding
     wanted = regions.split(",")
     known = {place.region for place in founding.places}
+    if len(set(wanted)) < len(wanted):
+        raise MalformedError(f"a region is named twice: {regions}", code="bad-field")
     for region in wanted:
         check_region(region)
         if region not in known:

@@ -17,6 +17,7 @@ STOP_TIMEOUT_S: Final = 15.0
 LOG_FILE: Final = "node.log"
 
 _LOG_TAIL_CHARS: Final = 2_000
+_ENDING_S: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -24,11 +25,15 @@ class NodeProcess:
     """One node's process.
 
     It ends when its standard input does, so that no node outlives us, however we end.
+
+    Args:
+        said_before_bytes: What stood in its log before it was started.
     """
 
     region: str
     config: Path
     process: asyncio.subprocess.Process
+    said_before_bytes: int = 0
     greeting: str = ""
 
     @classmethod
@@ -40,6 +45,7 @@ class NodeProcess:
                 the message.
         """
         log = (config.parent / LOG_FILE).open("ab")
+        said_before_bytes = log.tell()
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -59,7 +65,7 @@ class NodeProcess:
             )
         finally:
             log.close()
-        made = cls(region, config, process)
+        made = cls(region, config, process, said_before_bytes)
         assert process.stdout is not None
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -67,7 +73,7 @@ class NodeProcess:
         except TimeoutError:
             line = b""
         if not line.startswith(b"listening "):
-            await made.kill()
+            await made.ended_or_killed()
             raise UnavailableError(
                 f"the node of {region} did not start: {made.last_words()}", code="no-start"
             )
@@ -91,19 +97,27 @@ class NodeProcess:
         except TimeoutError:
             await self.kill()
 
+    async def ended_or_killed(self) -> None:
+        """Wait a moment for its end, if that is near, and else end it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_S):
+                await self.process.wait()
+        await self.kill()
+
     async def kill(self) -> None:
         """End it at once, as a power cut would (kill -9)."""
-        with suppress(ProcessLookupError):
-            self.process.kill()
+        if self.is_running:
+            with suppress(ProcessLookupError):
+                self.process.kill()
         await self.process.wait()
 
     def last_words(self) -> str:
-        """Return the end of what it wrote to its log."""
+        """Return the end of what it has written to its log since it was started."""
         try:
-            text = (self.config.parent / LOG_FILE).read_text("utf-8", "replace")
+            said = (self.config.parent / LOG_FILE).read_bytes()[self.said_before_bytes :]
         except OSError:
             return ""
-        return text[-_LOG_TAIL_CHARS:].strip()
+        return said.decode("utf-8", "replace")[-_LOG_TAIL_CHARS:].strip()
 
 
 def cancel_on_signals() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -237,6 +238,8 @@ def _why(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         # One address, or several at once; only the one has a number that says what it was.
         number = error.os_error.errno
+        if isinstance(error.os_error, socket.gaierror):
+            return f"{error.host} port {error.port}, no such host is known"
         said = os.strerror(number).lower() if number else str(error.os_error)
         return f"{error.host} port {error.port}, {said}"
     return str(error) or type(error).__name__

@@ -250,6 +250,12 @@ def trouble(error: BaseException) -> tuple[str, str] | None:
     return None
 
 
+def is_no_database(error: BaseException) -> bool:
+    """Say whether what stands in SQLite's file is not a database, or not any more."""
+    name = str(getattr(_raw(error), "sqlite_errorname", ""))
+    return name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
+
+
 def _raw(error: BaseException) -> Any:  # noqa: ANN401 - a driver's error
     return error.orig if isinstance(error, DBAPIError) else error
 

@@ -197,7 +197,9 @@ def test_a_single_region_has_no_witnesses() -> None:
     assert founding.steward == "530000"
 
 
-@pytest.mark.parametrize(("port", "regions"), [(0, None), (65_530, None), (8410, "110000")])
+@pytest.mark.parametrize(
+    ("port", "regions"), [(0, None), (65_530, None), (8410, "110000"), (8410, "510000,510000")]
+)
 def test_ports_and_regions_out_of_range_are_refused(port: int, regions: str | None) -> None:
     with pytest.raises(MalformedError):
         network.chosen(port, regions)

@@ -170,10 +170,22 @@ def test_a_year_published_again_has_the_next_version(
 
 
 def test_the_days_of_a_year_are_those_that_were_set(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main(["calendar", "2025", "--dry-run", "--document", "国办发明电"]) == 0
+    words = ["calendar", "2025", "--dry-run", "--json", "--document", "国办发明电"]
+    assert main.main(words) == 0
     [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert line["on"] == ["2025-01-26", "2025-02-08", "2025-04-27", "2025-09-28", "2025-10-11"]
     assert (len(line["off"]), line["off"][-1], line["document"]) == (28, "2025-10-08", "国办发明电")
+
+
+def test_the_days_of_a_year_are_shown_as_a_notice_has_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main.main(["calendar", "2025", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2025: 28 days off, 5 days of weekends worked"
+    assert lines[1] == "  off   01-01 Wed"
+    assert "  off   10-01 Wed to 10-08 Wed" in lines
+    assert lines[-1] == "  work  10-11 Sat"
 
 
 def test_a_year_that_the_package_does_not_know_is_not_made_up() -> None:

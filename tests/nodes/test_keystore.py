@@ -171,8 +171,8 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_secret_and_a_short_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError):
-        Unlock(file=tmp_path / "none").secret({})
+    with pytest.raises(NotFoundError, match=r"the credential c, \$SECRET, the file .*none$"):
+        Unlock(credential="c", env="SECRET", file=tmp_path / "none").secret({})
     with pytest.raises(MalformedError):
         Unlock(env="SECRET").secret({"SECRET": "short"})
 

@@ -144,7 +144,7 @@ def test_a_lost_certificate_is_said_by_its_region(founded: Founded, tmp_path: Pa
 def test_a_folder_that_holds_something_is_left_alone(founded: Founded) -> None:
     with pytest.raises(RefusedError) as caught:
         found_network(founded.folder, southwest_five(), NOW_S)
-    assert caught.value.code == "exists"
+    assert caught.value.code == "not-empty"
 
 
 def test_a_relay_may_stand_before_the_peer_port(tmp_path: Path) -> None:

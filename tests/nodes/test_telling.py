@@ -161,10 +161,12 @@ def test_json_is_found_as_the_last_line() -> None:
 def test_a_node_that_does_not_start_says_why(tmp_path: Path) -> None:
     config = tmp_path / "node.toml"
     config.write_text("[node]\n")
+    (tmp_path / "node.log").write_text("said by the one before\n")
     with pytest.raises(UnavailableError) as caught:
         asyncio.run(processes.NodeProcess.start("510000", config, {}))
     assert caught.value.code == "no-start"
     assert "bad-config" in str(caught.value)
+    assert "the one before" not in str(caught.value)
 
 
 def test_arguments_of_the_demo_have_defaults() -> None:

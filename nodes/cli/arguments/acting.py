@@ -193,6 +193,7 @@ def add_calendar(commands: Commands) -> None:
     calendar.add_argument("years", type=int, nargs="+", metavar="YEAR")
     calendar.add_argument("--document", metavar="TEXT", help="the notice that sets the days")
     calendar.add_argument("--dry-run", action="store_true", help="print the days, record nothing")
+    add_json(calendar)
     add_caller(calendar)
 
 

@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import shutil
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -194,11 +196,13 @@ async def _stay(world: World, terminal: Terminal, given: argparse.Namespace) -> 
     first = world.offices.get(SICHUAN.code) or world.all()[0]
     node, case = first.folder, f"{first.code}/case/2026-000001"
     language = " --lang zh" if given.lang == "zh" else ""
+    # ``make demo`` runs the command from an environment that the terminal need not have entered.
+    shouxin = "shouxin" if shutil.which("shouxin") else sys.argv[0]
     for words in (
-        f"shouxin status --node {node}",
-        f"shouxin trace {case} --node {node}{language}",
-        f"shouxin bundle {case} --node {node} -o case.bundle",
-        f"shouxin verify case.bundle --roster {world.genesis}{language}",
+        f"{shouxin} status --node {node}",
+        f"{shouxin} trace {case} --node {node}{language}",
+        f"{shouxin} bundle {case} --node {node} -o case.bundle",
+        f"{shouxin} verify case.bundle --roster {world.genesis}{language}",
     ):
         out.print(Text("    " + words), soft_wrap=True)
     out.print(Text("  " + terminal.text("stay"), style="bold"))
