@@ -183,6 +183,12 @@ _MAKING: Final[dict[tuple[str, Table], tuple[str, ...]]] = {}
 def _making(table: Table, dialect: Dialect) -> tuple[str, ...]:
     texts = _MAKING.get((dialect.name, table))
     if texts is None:
+        if dialect.name == _POSTGRESQL:
+            # Said here, since the tables are every node's: an option of this database's loads all
+            # that there is for it.
+            for index in table.indexes:
+                kept = index.dialect_options["sqlite"].get("where")
+                index.dialect_options[_POSTGRESQL]["where"] = kept
         made: list[ClauseElement] = [CreateTable(table), *map(CreateIndex, table.indexes)]
         texts = tuple(str(it.compile(dialect=dialect)) for it in made)
         _MAKING[dialect.name, table] = texts

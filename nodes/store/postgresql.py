@@ -32,7 +32,6 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql import visitors
@@ -333,6 +332,9 @@ def of_many(table: Table, replaced: Sequence[str] | None) -> Insert:
         replaced: Columns that take the new value where the key is there already; empty to leave the
             row; None: it must not be there.
     """
+    # Half a hundred modules of which a node on SQLite needs none.
+    from sqlalchemy.dialects.postgresql import insert as insert_postgresql  # noqa: PLC0415
+
     names = [column.name for column in table.columns]
     rows = _unnested(names, [column.type for column in table.columns])
     made = insert_postgresql(table).from_select(

@@ -237,7 +237,6 @@ Index(
     uses.c.fact_origin,
     uses.c.index,
     sqlite_where=uses.c.status.in_(UNSETTLED),
-    postgresql_where=uses.c.status.in_(UNSETTLED),
 )
 
 evidence = Table(

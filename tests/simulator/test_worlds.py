@@ -59,6 +59,7 @@ def test_the_worlds_together_reached_every_kind_of_trouble(outcomes: dict[int, O
         "use confirmed",
     ):
         assert total[what] > 0, what
+    assert len({one.trace for one in outcomes.values()}) == len(outcomes)
     injected = {what for one in outcomes.values() for what in one.injected}
     assert len(injected) >= 30, sorted(injected)
 
@@ -68,7 +69,6 @@ def test_one_seed_gives_one_trace() -> None:
     first, second = run(plan), run(plan)
     assert first.trace == second.trace
     assert first.counts == second.counts
-    assert run(replace(plan, seed=2)).trace != first.trace
 
 
 def test_the_trace_does_not_depend_on_the_hash_seed_of_the_process() -> None:

@@ -13,7 +13,7 @@ from nodes.cli.demo.flow import Plan, case_name, whole_life
 from nodes.cli.demo.office import Office
 
 WORKERS: Final = 2
-REST_S: Final = 3.0
+REST_S: Final = 6.0
 """Between a worker's cases while nobody waits for them, so that the story has the machine too."""
 FIRST_NUMBER: Final = 700_001
 
