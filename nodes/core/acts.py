@@ -1,7 +1,7 @@
 """Acts by the table of kinds: what they cite, whether they stand, and what they change."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from authz.tally import NOBODY, tallies
@@ -275,7 +275,6 @@ class Acts:
             rows[statement.subject] = Fact(origin, statement.subject, index, leaf, kept)
         effects.facts += rows.values()
         self._ground.sight.add(rows.values())
-        staleness_s = self._ground.roster_of(state).constants.staleness_s
         for use in judgement.uses:
             fact = verdict.facts[use.need]
             view = None if fact is None else self.view_over(fact, verdict.views)
@@ -290,7 +289,9 @@ class Acts:
                     fact_index=fact.index,
                     view_size=view.size,
                     fresh_at_s=view.fresh_at_s,
-                    staleness_s=min(use.staleness_s, staleness_s),
+                    staleness_s=min(
+                        use.staleness_s, self._ground.roster_of(state).constants.staleness_s
+                    ),
                     status="open",
                 )
             )
@@ -480,6 +481,8 @@ def _is_any_unjudged(rows: Iterable[Fact | None]) -> bool:
     return False
 
 
+# Asked three times for each act, of the same few keys.
+@lru_cache(maxsize=4_096)
 def key_object(region: str, kid: bytes) -> str:
     """Return the name of the object that says whose key this is."""
     return f"{region}/key/{kid.hex()[:32]}"

@@ -22,16 +22,17 @@ class Generations(Generic[K, V]):
     Two halves: what is asked for moves to the young one; when that is full, the old one is dropped.
     """
 
-    __slots__ = ("_half_max", "_old", "_young")
+    __slots__ = ("_half_max", "_old", "young")
 
     def __init__(self, entries_max: int) -> None:
         self._half_max = max(1, entries_max // 2)
-        self._young: dict[K, V] = {}
+        self.young: dict[K, V] = {}
+        """What was asked for lately: to be looked into first where every call counts."""
         self._old: dict[K, V] = {}
 
     def get(self, key: K, default: V) -> V:
         """Return what is kept for ``key``, or ``default``."""
-        value = self._young.get(key, default)
+        value = self.young.get(key, default)
         if value is default and key in self._old:
             value = self._old[key]
             self.put(key, value)
@@ -39,18 +40,18 @@ class Generations(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keep ``value``."""
-        if len(self._young) >= self._half_max:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
+        if len(self.young) >= self._half_max:
+            self._old, self.young = self.young, {}
+        self.young[key] = value
 
     def drop(self, key: K) -> None:
         """Forget one."""
-        self._young.pop(key, None)
+        self.young.pop(key, None)
         self._old.pop(key, None)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._young, self._old = {}, {}
+        self.young, self._old = {}, {}
 
 
 class _Missing:
@@ -80,7 +81,10 @@ class Sight:
         made = self._overlay.get(key)
         if made is not None:
             return made[-1]
-        known = self._cache.get(key, _MISSING)
+        cache = self._cache
+        known = cache.young.get(key, _MISSING)
+        if known is _MISSING:
+            known = cache.get(key, _MISSING)
         if known is not _MISSING:
             return known  # type: ignore[return-value]
         fact = reader.facts([(origin, object_, INDEX_PAST_ALL)])[0]

@@ -54,6 +54,8 @@ class Shelf:
 
     def freshest(self, latest_s: int) -> tuple[str, Known] | None:
         """Return the log and note that show the latest time; None where there is none."""
+        if not self._notes:
+            return None
         usable = [
             (known.fresh_at_s, origin)
             for origin, known in self._notes.items()
