@@ -13,7 +13,7 @@ from typing import Final
 
 from simulator.disk import Fault
 from simulator.governance import Wish
-from simulator.liars import LIES, Liar, fork
+from simulator.liars import LIES, TABLES, Liar, fork
 from simulator.machine import Machine
 from simulator.network import CALM, HURRICANE, STORM, Link
 from simulator.places import places_of
@@ -329,8 +329,8 @@ def _lie(how: str, faults: Faults, it: Happening) -> None:
     if how in {"equivocates", "rolls back"}:
         fork(faults.simulation, machine, rolls_back=how == "rolls back")
     machine.liar = Liar(faults.simulation, machine, how)
-    if how == "records forbidden acts":
-        faults.simulation.rebuild(machine, lawless=True)
+    if how in TABLES:
+        faults.simulation.rebuild(machine, TABLES[how](it.region))
 
 
 # ---- the roster ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Everything a liar does is done to what leaves and what enters its node, with the
 region has, or by giving the node another table of rules.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -31,8 +32,6 @@ from simulator.machine import Machine
 from simulator.offices import Office
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from simulator.simulation import Simulation
 
 LIES: Final = (
@@ -44,6 +43,7 @@ LIES: Final = (
     "replays",
     "lies about sizes",
     "floods",
+    "keeps cases",
 )
 REMEMBERED_MAX: Final = 200
 FLOOD_MAX: Final = 12
@@ -51,9 +51,28 @@ FORBIDDEN_EVERY_MS: Final = 4_000
 ROLLED_BACK_MS: Final = 6_000
 
 
-def lawless() -> Kinds:
+def lawless(_region: str) -> Kinds:
     """Return the table of kinds with every rule bent: what it forbids is done all the same."""
     return {key: replace(kind, rule=partial(_bent, kind)) for key, kind in KINDS.items()}
+
+
+def keeping(region: str) -> Kinds:
+    """Return the table of kinds by which one region never releases a case that it has offered."""
+    release = KINDS["handoff.release", 1]
+    return {**KINDS, ("handoff.release", 1): replace(release, rule=partial(_kept, release, region))}
+
+
+def _kept(kind: Kind, region: str, acting: Acting) -> Judgement:
+    if acting.region == region:
+        raise RefusedError(f"{region} keeps the case", code="not-entitled")
+    return kind.rule(acting)
+
+
+TABLES: Final[Mapping[str, Callable[[str], Kinds]]] = {
+    "records forbidden acts": lawless,
+    "keeps cases": keeping,
+}
+"""By way of lying, the rules that such a region's node judges by."""
 
 
 def _bent(kind: Kind, acting: Acting) -> Judgement:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.keys import SigningKey
+from ledger.kind import Kinds
 from ledger.roster_chain import RosterChain
+from nodes.core.kinds import KINDS
 from nodes.core.ready import Event, PeerRequest
 from nodes.node import Node
 from nodes.ports import Signer
@@ -46,8 +48,8 @@ class Machine:
     officers: Officers = field(default_factory=Officers)
     liar: "Liar | None" = None
     """What alters its door; None: it is honest."""
-    lawless: bool = False
-    """Whether its node has a table of rules of its own."""
+    kinds: Kinds = field(default_factory=lambda: KINDS)
+    """The rules that its node judges by: another table than everybody's only where it lies."""
     branch: int = 0
     """Which of its log's histories it writes; an honest log has one."""
     audience: frozenset[str] | None = None

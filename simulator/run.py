@@ -17,6 +17,7 @@ from simulator.plan import Plan
 from simulator.regions import make_members
 from simulator.signing import signing
 from simulator.simulation import Simulation
+from simulator.withholding import check_withheld
 from simulator.workload import Workload
 from simulator.world import BrokenError, World
 
@@ -171,6 +172,7 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     checkers.check_readable()
     checkers.verdicts.check_findings()
     checkers.verdicts.check_uses()
+    check_withheld(checkers)
     papers.check()
     checkers.verdicts.count_uses()
     checkers.verdicts.count_findings()

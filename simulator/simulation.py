@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy.exc import OperationalError
 
 from ledger.errors import FatalError
+from ledger.kind import Kinds
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
 from nodes import node as nodes
@@ -33,7 +34,6 @@ from simulator.clock import SimulatedClock
 from simulator.disk import Disk, Fault, SimulatedCrashError
 from simulator.governance import Governance
 from simulator.judging import MODES, Book, SharedFollower
-from simulator.liars import lawless
 from simulator.machine import Answer, Machine
 from simulator.measures import Measures
 from simulator.network import Link, Network, Weather
@@ -125,10 +125,9 @@ class Simulation:
             more_keys=lambda: tuple(map(role_keys, self.members.rings[machine.region][1:])),
         )
         settings = nodes.Settings(region=machine.region, limits=Limits(pace_ms=self.pace_ms))
-        kinds = lawless() if machine.lawless else KINDS
         try:
             chain = machine.chain or self.members.chain
-            machine.node = nodes.build(settings, chain, ports, kinds)
+            machine.node = nodes.build(settings, chain, ports, machine.kinds)
         except OperationalError:
             self.world.count("could not start: disk full")
             self.world.after(RESTART_MS[1], partial(self.start_again, machine))
@@ -183,10 +182,10 @@ class Simulation:
         self.start(machine)
         return machine
 
-    def rebuild(self, machine: Machine, *, lawless: bool) -> None:
+    def rebuild(self, machine: Machine, kinds: Kinds) -> None:
         """Start the process anew, with the rules of the project or with bent ones."""
         self.stop(machine)
-        machine.lawless = lawless
+        machine.kinds = kinds
         self.start_again(machine)
 
     def thaw(self, machine: Machine) -> None:
@@ -294,7 +293,8 @@ class Simulation:
             self.crash(machine, "stopped by itself")
             return
         except Exception as error:
-            if machine.lawless:  # what it has recorded against the rules, it may not bear itself
+            # What it has recorded against the rules, a liar may not bear itself.
+            if machine.kinds is not KINDS:
                 self.crash(machine, "a lawless node failed")
                 return
             raise BrokenError(

@@ -25,6 +25,7 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "gave up waiting": "a person gave up after many tries",
     "a forbidden act was recorded": "a lawless node recorded what the rules forbid",
     "a forbidden act was found by another node": "every other node found that out",
+    "a withheld release was found": "a holder kept a case, and everybody has the finding",
     "two histories were found out": "a region showed two histories, and everybody has the finding",
     "cosigned what a witness must refuse": "a lying witness signed what others refused",
     "an old request was sent again": "a liar sent an old request again",

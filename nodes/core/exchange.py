@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -87,7 +88,15 @@ def decode_size(body: bytes) -> int:
 
 
 def encode_rosters(signed: Sequence[bytes]) -> bytes:
-    """Return the body that tells the versions after the genesis."""
+    """Return the body that tells the versions after the genesis.
+
+    Of great versions it has some 200 KB each, and goes to every peer: they share the bytes.
+    """
+    return _told(tuple(signed))
+
+
+@lru_cache(maxsize=2)
+def _told(signed: tuple[bytes, ...]) -> bytes:
     return encode(list(signed))
 
 

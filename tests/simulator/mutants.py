@@ -37,13 +37,16 @@ from nodes.core import (
     recovery,
     sequencer,
     settlement,
+    withheld,
     witness,
 )
 from nodes.core.kinds import KINDS
-from nodes.core.ready import AdvancePeer
+from nodes.core.ready import AdvancePeer, Asked
 from nodes.core.submission import Submission
+from simulator.machine import Machine
 from simulator.plan import Happening
 from simulator.run import Outcome, Plan, run
+from simulator.simulation import Simulation
 
 SEEDS_MAX = 200
 FROM = (0, 1_000, 2_000)
@@ -315,6 +318,36 @@ def _unjudged_counts(patch: Patch) -> None:
     patch.setattr(acts, "unknown", lambda before: {} if before is None else dict(before.state))
 
 
+def _release_never_late(patch: Patch) -> None:
+    patch.setattr(withheld.Withheld, "_is_open", staticmethod(lambda *_given: False))
+
+
+def _answer_from_memory_before_commit(patch: Patch) -> None:
+    """Let what a step has answered at once reach the disk with the step after it."""
+    step, end = nodes.Node.step, Simulation._end
+    lost: dict[Any, tuple[bytes, Any]] = {}
+
+    def eager(self: Any, events: Any, now_ms: int, *, answers_first: bool = False) -> Any:
+        disk = self._ports.fence
+        is_asked = answers_first and any(isinstance(it, Asked) for it in events)
+        before = (disk.backup(), disk.mark) if is_asked else None
+        lost.pop(disk, None)
+        outbox = step(self, events, now_ms, answers_first=answers_first)
+        if before is not None and self._owes_requests:
+            lost[disk] = before
+        return outbox
+
+    def ended(self: Simulation, machine: Machine) -> None:
+        end(self, machine)
+        before = lost.pop(machine.disk, None)
+        if before is not None:
+            machine.disk.restore(before[0])
+            machine.disk.mark = before[1]
+
+    patch.setattr(nodes.Node, "step", eager)
+    patch.setattr(Simulation, "_end", ended)
+
+
 CARELESS = {"hostile": False, "careless": 0.6}
 PAPERS = {"hostile": False, "receipts": 0.5, "bundle_every_s": 1.0}
 RETURNS = {
@@ -344,6 +377,15 @@ STALE = {
     "minutes": 4.4,
     "acts_per_minute": 40,
     "revoked": 0.0,
+}
+
+KEPT = {
+    **script("region keeps cases", "510000"),
+    "regions": 4,
+    "minutes": 4.2,
+    "acts_per_minute": 20,
+    "receipts": 0.0,
+    "bundle_every_s": 0.0,
 }
 
 MUTANTS = (
@@ -509,6 +551,19 @@ MUTANTS = (
         plant=_shown_above_an_epoch,
         words=("where", "no note of a log"),
         plan={"hostile": False, "stages": ((0.0, 3), (0.1, 4))},
+    ),
+    Mutant(
+        name="nobody minds a case that is kept after its acceptance",
+        plant=_release_never_late,
+        words=("releases withheld",),
+        plan=KEPT,
+        costly=True,
+    ),
+    Mutant(
+        name="an answer made in memory leaves before its commit",
+        plant=_answer_from_memory_before_commit,
+        words=("rewritten", "never had", "other entries", "fell from", "does not have", "stored"),
+        plan={"acts_per_minute": 120},
     ),
     Mutant(
         name="a view survives its expiry in a cache",
