@@ -1,6 +1,7 @@
 """What a node finds in its folder that it cannot start with, and says by name."""
 
 import asyncio
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,12 @@ def test_a_file_that_is_no_roster_is_told_by_its_name(config: Config, tmp_path: 
         asyncio.run(start(replace(config, node=replace(config.node, roster=junk))))
 
 
-def test_a_host_that_nobody_knows_is_told_in_words() -> None:
+def test_a_host_that_nobody_knows_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_arguments: object, **_options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
     async def ask() -> None:
         async with Client("http://no-such-host.invalid", "") as client:
             await client.status()
