@@ -92,6 +92,11 @@ def _receipt_of(given: argparse.Namespace, index: int) -> bytes:
     return ask(given, lambda client: client.receipt(index))
 
 
+def quorum_words(quorum: int, witnesses: int) -> str:
+    """Return how many of its witnesses a log needs."""
+    return f"quorum {quorum} of {witnesses}" if witnesses else "no other region witnesses it"
+
+
 def progress_line(taking_in: Mapping[str, int]) -> str:
     """Return how far a node has come that takes other logs in; empty where it keeps up with them.
 
@@ -241,7 +246,7 @@ def status(given: argparse.Namespace) -> int:
             (f"{found['region']} {found['origin']}  ", "bold"),
             (state, "green" if state == "serving" else "bold red"),
             "  keys rest" if found["resting"] else "",
-            f"  quorum {found['quorum']} of {len(found['witnesses'])}",
+            f"  {quorum_words(found['quorum'], len(found['witnesses']))}",
         )
     )
     if detail := found.get("detail"):

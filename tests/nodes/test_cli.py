@@ -217,6 +217,11 @@ def test_status_says_how_far_a_node_has_come_that_takes_other_logs_in() -> None:
     assert acts.progress_line(kept_up) == ""
 
 
+def test_status_asks_no_quorum_of_a_region_that_is_alone() -> None:
+    assert acts.quorum_words(3, 4) == "quorum 3 of 4"
+    assert acts.quorum_words(1, 0) == "no other region witnesses it"
+
+
 # ---- act -----------------------------------------------------------------------------------------
 
 
