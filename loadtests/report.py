@@ -175,7 +175,7 @@ def plots_of(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             },
         )
         plots["load-closed"] = curves(
-            "Closed loop, latency: the same stages",
+            "Closed loop, latency: each client sends when it has its answer",
             "ms",
             labels,
             {

@@ -70,12 +70,13 @@ class NodeProcess:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 line = await process.stdout.readline()
+            silent = ""
         except TimeoutError:
-            line = b""
+            line, silent = b"", f"it has said nothing for {START_TIMEOUT_S:.0f} s; "
         if not line.startswith(b"listening "):
             await made.ended_or_killed()
             raise UnavailableError(
-                f"the node of {region} did not start: {made.last_words()}", code="no-start"
+                f"the node of {region} did not start: {silent}{made.last_words()}", code="no-start"
             )
         made.greeting = line.decode().strip()
         return made
