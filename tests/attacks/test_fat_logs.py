@@ -1,7 +1,7 @@
 """A hostile log costs its readers a bounded piece of work a step, and no memory that stays."""
 
 from ledger.views import BlockLines
-from tests.nodes.test_projection import NOW_S, A, B, C, Judge, Writer
+from tests.nodes.judging import NOW_S, A, B, C, Judge, Writer
 
 
 def test_lines_of_too_few_mirrors_are_not_kept() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.authz.world import FROM_S, UNTIL_S
 from tests.nodes import neighbours
-from tests.nodes.test_projection import A, Judge, Writer, judged
+from tests.nodes.judging import A, Judge, Writer, judged
 
 HALL, HRSS, DESK = f"{A}/hall/centre", f"{A}/department/hrss", f"{A}/window/w1"
 HEAD = f"{A}/officer/head"

@@ -5,7 +5,7 @@ from nodes.core.kinds import KINDS
 from nodes.core.projection import Projection
 from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
-from tests.nodes.test_projection import CHAIN, NOW_S, A, B, C, Writer, judged
+from tests.nodes.judging import CHAIN, NOW_S, A, B, C, Writer, judged
 
 
 def test_bytes_that_are_no_statement_have_no_declared_time_before_or_after() -> None:

@@ -8,7 +8,7 @@ from authz.deadline import Standing
 from authz.dues import OWED
 from authz.obligation import TERM_DAYS, WORDS, Obligation
 from authz.tables import LIVES, RECORD_KINDS
-from tests.authz.test_deadline import Days, at, clock
+from tests.authz.days import Days, at, clock
 from tests.authz.world import CASE, CLERK, SICHUAN, WINDOW
 
 RATING = "510000/evaluation/1"

@@ -8,7 +8,7 @@ from authz.calendar import day_named, day_of, end_of_day
 from authz.case import Event
 from authz.deadline import Counted, Obligation, Pause, Step, VersionDays, clocks
 from authz.promise import Halt, last_days, promise
-from tests.authz.test_deadline import CALENDAR
+from tests.authz.days import CALENDAR
 
 LAST_DAY = last_days(CALENDAR)
 MONDAY = day_named("2024-03-04")

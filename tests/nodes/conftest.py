@@ -36,6 +36,13 @@ def cluster() -> Iterator[Cluster]:
         yield made
 
 
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A server that the test may take away."""
+    with running_cluster() as made:
+        yield made
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The engine of an empty database that writes, of either kind."""

@@ -1,6 +1,8 @@
 """A real PostgreSQL server of the tests' own, in a folder of its own, on loopback."""
 
+import atexit
 import contextlib
+import functools
 import os
 import pwd
 import shutil
@@ -40,11 +42,11 @@ class Cluster:
 
     def start(self) -> None:
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
-        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+        self.run(self.binaries / "pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
         """``fast`` ends sessions in good order, ``immediate`` as a crash does."""
-        self._run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
+        self.run(self.binaries / "pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
 
     def new_database(self) -> str:
         """URL of an empty database."""
@@ -64,11 +66,12 @@ class Cluster:
         finally:
             engine.dispose()
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str | Path, *arguments: str | Path) -> None:
+        """Run a program as the server's user, in its folder."""
         # The server refuses to run as root.
         user = _SERVER_USER if os.geteuid() == 0 else None
         done = subprocess.run(
-            [self.binaries / program, *arguments],
+            [program, *arguments],
             cwd=self.folder,
             user=user,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
@@ -90,6 +93,19 @@ def _can_run() -> str:
     return ""
 
 
+@functools.cache
+def _empty(binaries: Path) -> Path:
+    """A server that has just been made, to be copied: making one takes a second and more."""
+    folder = Path(tempfile.mkdtemp(prefix="shouxin-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if os.geteuid() == 0:
+        shutil.chown(folder, _SERVER_USER)
+    made = Cluster(folder, binaries, 0)
+    options = ("-A", "trust", "-U", _SERVER_USER, "-E", "UTF8", "--locale=C.UTF-8")
+    made.run(binaries / "initdb", "-D", "data", *options)
+    return folder / "data"
+
+
 @contextlib.contextmanager
 def cluster() -> Iterator[Cluster]:
     """Make a server and run it; skips the test where none is installed."""
@@ -105,18 +121,7 @@ def cluster() -> Iterator[Cluster]:
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, _SERVER_USER)
-        made._run(
-            "initdb",
-            "-D",
-            "data",
-            "-A",
-            "trust",
-            "-U",
-            _SERVER_USER,
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-        )
+        made.run("cp", "-a", _empty(binaries), "data")
         made.start()
         try:
             yield made
@@ -125,3 +130,9 @@ def cluster() -> Iterator[Cluster]:
                 made.stop("immediate")
     finally:
         shutil.rmtree(folder)
+
+
+def end_writer(cluster: Cluster, url: str) -> None:
+    """End the session of whoever writes, as a server does that loses its client."""
+    command = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    cluster.execute(command, url.rpartition("/")[2])

@@ -34,7 +34,7 @@ from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS, RosterJudge
 from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
 from tests.nodes import neighbours
-from tests.nodes.test_projection import NOW_S, ROSTER, A, B, C, D, Writer
+from tests.nodes.judging import NOW_S, ROSTER, A, B, C, D, Writer
 from tests.nodes.test_unjudged import Partial, views
 from tests.vectors.own.generate import following
 

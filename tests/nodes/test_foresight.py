@@ -1,6 +1,6 @@
 """A log that waits for one view says what the views after it will want as well."""
 
-from tests.nodes.test_projection import NOW_S, A, B, C, Judge, Writer
+from tests.nodes.judging import NOW_S, A, B, C, Judge, Writer
 from tests.nodes.test_unjudged import Partial, views
 
 

@@ -8,7 +8,7 @@ import pytest
 from ledger.errors import NotFoundError
 from nodes.api.timelines import VOIDS_MAX, tell
 from nodes.core.kinds import KINDS
-from tests.nodes.test_projection import CHAIN, NOW_S, ROSTER, Judge, Writer, judged
+from tests.nodes.judging import CHAIN, NOW_S, ROSTER, Judge, Writer, judged
 
 A, B, C = "500000", "510000", "520000"
 CASE = f"{A}/case/1"

@@ -16,7 +16,7 @@ from nodes.core.settlement import OPEN, Settlement
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.unjudged import NotJudgedError, Reach, unknown
 from nodes.ports import UseRow
-from tests.nodes.test_projection import CHAIN, NOW_S, ROSTER, A, B, C, D, Judge, Writer
+from tests.nodes.judging import CHAIN, NOW_S, ROSTER, A, B, C, D, Judge, Writer
 
 
 def _needs(draft: Draft, _own: Fact | None) -> tuple[Need, ...]:

@@ -27,7 +27,7 @@ from nodes.core.roster_judge import APPROVALS, PROPOSALS
 from nodes.core.rosters import Rosters
 from nodes.core.sight import INDEX_PAST_ALL
 from tests.nodes import neighbours
-from tests.nodes.test_projection import NOW_S, ROSTER, SIGNED, A, B, C, D, Judge, Writer
+from tests.nodes.judging import NOW_S, ROSTER, SIGNED, A, B, C, D, Judge, Writer
 from tests.vectors.own.generate import following
 
 TIMES = {

@@ -13,7 +13,7 @@ from simulator import judging
 from simulator.judging import Book, SharedFollower
 from simulator.run import Plan, run
 from simulator.world import BrokenError, World
-from tests.nodes.test_projection import NOW_S, A, B, C, D, Judge, Writer
+from tests.nodes.judging import NOW_S, A, B, C, D, Judge, Writer
 
 LINES = {C: NOW_S - 5, D: NOW_S - 5}
 TABLES = (schema.facts, schema.findings, schema.evidence, schema.maps, schema.projections)
