@@ -127,9 +127,10 @@ async def ingest(request: web.Request) -> web.Response:
                 results[at] = [1, fate.error.code, str(fate.error)]
             else:
                 results[at] = [0, fate.index]
-        last = max((it.index for it in reply.results if it.index is not None), default=None)
-        if last is not None:
-            await wait_for(service, last, word, timeout_ms)
+        if word != "accepted":
+            last = max((it.index for it in reply.results if it.index is not None), default=None)
+            if last is not None:
+                await wait_for(service, last, word, timeout_ms)
     answer: dict[str, object] = {"size": size, "results": results}
     refused = [Refused(at, str(it[1]), str(it[2])) for at, it in enumerate(results) if it[0] == 1]
     number = note_batch(request, refused) if refused else None

@@ -108,6 +108,8 @@ def check_query(request: web.Request, *known: str) -> None:
     Raises:
         MalformedError: ``bad-field``.
     """
+    if not request.query_string:
+        return
     seen = set[str]()
     for name in request.query:
         if name not in known:

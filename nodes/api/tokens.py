@@ -46,6 +46,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
+_ROLES: Final = {str(role): role for role in Role}
 PEOPLE: Final = frozenset({Role.WINDOW, Role.AUTHORITY})
 ACTING: Final = frozenset({Role.WINDOW, Role.AUTHORITY, Role.OPERATOR})
 ANY: Final = frozenset(Role)
@@ -76,8 +77,8 @@ def authorize(request: web.Request, roles: frozenset[Role]) -> Caller:
     if not header.startswith(_BEARER):
         raise UnauthenticatedError("this needs a token, and none was sent", code="no-token")
     row = service.tokens.find(header.removeprefix(_BEARER), service.clock.now_ms())
-    role = Role(row.role)
-    remember_caller(request, row.party, role.value)
+    role = _ROLES[row.role]
+    remember_caller(request, row.party, row.role)
     if role not in roles:
         wanted = ", ".join(sorted(roles))
         raise RefusedError(f"a token of role {role} where {wanted} may ask", code="wrong-role")
