@@ -33,6 +33,7 @@ from ledger.hashing import HASH_BYTES
 from ledger.keys import SIGNATURE_BYTES, SigningKey, key_thumbprint, verify
 from ledger.names import check_origin, check_subject
 from ledger.proofs import check_consistency, root_from_inclusion
+from ledger.sign1 import decode_statement_parts, encode_statement_parts
 from ledger.statement import decode_statement
 
 TREE_SIZE: Final = "tree-size"
@@ -201,7 +202,7 @@ def transparent_statement(entry: bytes, receipts: Iterable[bytes]) -> bytes:
 
     Source: RFC 9942 section 3; each receipt is a byte string.
     """
-    protected, payload, signature = encoding.decode_statement_parts(entry)
+    protected, payload, signature = decode_statement_parts(entry)
     return encoding.encode_tagged([protected, {RECEIPTS: list(receipts)}, payload, signature])
 
 
@@ -222,7 +223,7 @@ def decode_transparent_statement(data: bytes) -> tuple[bytes, tuple[bytes, ...]]
         raise MalformedError("there are receipts and no other header", code="unprotected-header")
     if not (1 <= len(receipts) <= RECEIPTS_MAX and all(type(item) is bytes for item in receipts)):
         raise MalformedError(f"there are 1 to {RECEIPTS_MAX} receipts", code="bad-field")
-    entry = encoding.encode_statement_parts(protected, payload, signature)
+    entry = encode_statement_parts(protected, payload, signature)
     decode_statement(entry)
     return entry, tuple(receipts)
 

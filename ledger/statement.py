@@ -30,6 +30,7 @@ from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.hashing import HASH_BYTES, hash_leaf
 from ledger.keys import key_thumbprint, verify
 from ledger.names import check_origin, check_party, check_subject
+from ledger.sign1 import decode_statement_parts, encode_statement_parts
 from ledger.suites import SM2_PUBLIC_BYTES, CheckSM2
 
 ENTRY_BYTES_MAX: Final = 65_535
@@ -166,7 +167,7 @@ def decode_statement(entry: bytes) -> UnverifiedStatement:
 def _read(entry: bytes) -> UnverifiedStatement:
     if len(entry) > ENTRY_BYTES_MAX:
         raise MalformedError(f"an entry has at most {ENTRY_BYTES_MAX} bytes", code="too-large")
-    protected, payload, signature = encoding.decode_statement_parts(entry)
+    protected, payload, signature = decode_statement_parts(entry)
     kid, issuer, subject, time_s, algorithm = _decode_protected(protected)
     if len(signature) != 64:
         raise MalformedError("a signature has 64 bytes", code="bad-field")
@@ -265,7 +266,7 @@ def sign_statement(
     )
     payload = act.encode()
     signature = key.sign(sig_structure(protected, payload))
-    entry = encoding.encode_statement_parts(protected, payload, signature)
+    entry = encode_statement_parts(protected, payload, signature)
     # Reading it back is the one list of checks; nothing leaves here that we would refuse.
     return _as_verified(decode_statement(entry))
 

@@ -13,6 +13,7 @@ from ledger.bundle import VerifiedBundle, check_bundle
 from ledger.bundle_file import Bundle, ProvenEntry, ProvenLog
 from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.note import Note, sign_ed25519
+from ledger.sign1 import decode_statement_parts, encode_statement_parts
 from ledger.statement import Act, sign_statement
 from tests.strategies import flip, values
 from tests.vectors.own.generate import (
@@ -182,8 +183,8 @@ def forged(issuer: str, signer: str) -> Bundle:
     made = sign_statement(
         key(signer, "issuer"), issuer, CASE, TIME_S, Act("case.open", 1, None, (), {})
     )
-    protected, payload, signature = encoding.decode_statement_parts(made.entry)
-    broken = encoding.encode_statement_parts(protected, payload, flip(signature, 9))
+    protected, payload, signature = decode_statement_parts(made.entry)
+    broken = encode_statement_parts(protected, payload, flip(signature, 9))
     log.statements.append(made._replace(entry=broken))
     return replace(BUNDLE, logs={SICHUAN: proven(log, EXAMPLE.roster, (1,))})
 

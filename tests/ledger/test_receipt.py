@@ -21,6 +21,7 @@ from ledger.receipt import (
     make_inclusion_receipt,
     transparent_statement,
 )
+from ledger.sign1 import decode_statement_parts
 from tests import rfc9162
 from tests.strategies import flip, logs, values
 from tests.vectors.own.generate import CASE, SICHUAN, TIME_S, Example, key
@@ -228,7 +229,7 @@ def test_a_transparent_statement_gives_back_the_entry_and_its_receipts() -> None
     ],
 )
 def test_a_transparent_statement_of_another_form_is_refused(unprotected: Any, code: str) -> None:
-    protected, payload, signature = encoding.decode_statement_parts(EXAMPLE.case.entry)
+    protected, payload, signature = decode_statement_parts(EXAMPLE.case.entry)
     made = encoding.encode_tagged([protected, unprotected, payload, signature])
     with pytest.raises(MalformedError) as caught:
         decode_transparent_statement(made)

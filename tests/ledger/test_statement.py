@@ -12,6 +12,7 @@ from ledger.cose import ED25519, EDDSA, TIME_S_MAX, sig_structure
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.hashing import hash_leaf
 from ledger.keys import key_thumbprint
+from ledger.sign1 import encode_statement_parts
 from ledger.statement import (
     ACT_CONTENT_TYPE,
     CITATIONS_MAX,
@@ -71,7 +72,7 @@ def protected(**changes: Any) -> bytes:
 def entry(header: bytes, payload: bytes = ACT.encode(), signature: bytes | None = None) -> bytes:
     """An entry of these parts, signed by the officer unless a signature is given."""
     signature = KEY.sign(sig_structure(header, payload)) if signature is None else signature
-    return encoding.encode_statement_parts(header, payload, signature)
+    return encode_statement_parts(header, payload, signature)
 
 
 def refused(data: bytes) -> LedgerError:

@@ -18,6 +18,7 @@ from ledger.keys import key_thumbprint
 from ledger.member import MemberKeys
 from ledger.note import Note, Signature, VerifierKey, check_signed, sign_ed25519
 from ledger.roster import Roster
+from ledger.sign1 import decode_statement_parts, encode_statement_parts
 from ledger.sm2_note import SM2NoteKey, sign_sm2
 from ledger.statement import (
     ACT_CONTENT_TYPE,
@@ -53,12 +54,12 @@ ANOTHER = SM2StatementKey(sm2_key("another officer"))
 def altered(**changes: Any) -> UnverifiedStatement:
     """The statement with parts of its header replaced, and signed by whoever is given as ``by``."""
     by = changes.pop("by", KEY)
-    protected, payload, _ = encoding.decode_statement_parts(MADE.entry)
+    protected, payload, _ = decode_statement_parts(MADE.entry)
     header = encoding.decode(protected) | {int(it[1:]): value for it, value in changes.items()}
     protected = encoding.encode(header)
-    unsigned = decode_statement(encoding.encode_statement_parts(protected, payload, bytes(64)))
+    unsigned = decode_statement(encode_statement_parts(protected, payload, bytes(64)))
     signature = by.sign(unsigned.signed)
-    return decode_statement(encoding.encode_statement_parts(protected, payload, signature))
+    return decode_statement(encode_statement_parts(protected, payload, signature))
 
 
 def test_the_vector_says_what_is_written_beside_it() -> None:
@@ -90,7 +91,7 @@ def test_what_was_signed_with_sm2_is_read_and_holds() -> None:
     # The signature is r and s over the usual bytes, under the usual user identifier.
     r, s = int.from_bytes(read.signature[:32]), int.from_bytes(read.signature[32:])
     SM2.check(KEY.public, read.signed, encode_signature_value(r, s), user_id=USER_ID)
-    headed = encoding.decode(encoding.decode_statement_parts(MADE.entry)[0])
+    headed = encoding.decode(decode_statement_parts(MADE.entry)[0])
     assert (headed[1], headed[3]) == (-65_537, ACT_CONTENT_TYPE)
 
 

@@ -17,6 +17,7 @@ from ledger.hashing import hash_leaf
 from ledger.keys import SigningKey, key_thumbprint
 from ledger.policy import Policy
 from ledger.receipt import check_inclusion_receipt
+from ledger.sign1 import decode_statement_parts
 from ledger.statement import decode_statement, sign_statement
 from ledger.tlog_proof import TlogProof
 from nodes.api import acts
@@ -194,7 +195,7 @@ def test_the_same_statement_again_gets_the_same_index_and_a_receipt(town: Town) 
 def test_each_way_a_statement_can_be_wrong_has_its_code(town: Town) -> None:
     size = town.size()
     entry = enrolment(1)
-    protected, payload, signature = encoding.decode_statement_parts(entry)
+    protected, payload, signature = decode_statement_parts(entry)
     stranger = sign_statement(
         SigningKey(bytes(32)), OWNER, "510000/window/x", NOW_S, decode_statement(entry).act
     ).entry

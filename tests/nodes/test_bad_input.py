@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from ledger.encoding import decode, decode_statement_parts, encode, encode_tagged
+from ledger.encoding import decode, encode, encode_tagged
 from ledger.hashing import hash_leaf
 from ledger.keys import SigningKey
 from ledger.receipt import check_inclusion_receipt
+from ledger.sign1 import decode_statement_parts
 from ledger.statement import (
     ACT_CONTENT_TYPE,
     Act,
