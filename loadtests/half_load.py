@@ -17,7 +17,7 @@ CONNECTIONS: Final = 16
 RATE_TURNS: Final = 3
 RATE_ANSWERS: Final = 4_000
 TURN_S: Final = 0.5
-TURNS_MAX: Final = 40
+TURNS_MAX: Final = 80
 P99_MS_MAX: Final = 5.0
 
 
