@@ -233,12 +233,15 @@ class Governance:
             now.number += 1
 
     def _stalls(
-        self, newest: Roster, now: Round, viewer: str
+        self, newest: Roster, now: Round, viewer: str, *, shown: bool = False
     ) -> Mapping[str, tuple[int, bytes] | None]:
-        """Return who has stalled this round, as a region's node sees it, and what they signed."""
+        """Return who has stalled this round, as a region's node sees it, and what they signed.
+
+        With ``shown``, only as far as a view in that region's own log could show it by now.
+        """
         found: dict[str, tuple[int, bytes] | None] = {}
         for region in newest.members:
-            said = self._said(viewer, region, now.version)
+            said = self._said(viewer, region, now.version, shown=shown)
             for round_, signed in () if said is None else said[STALLS]:
                 if round_ == now.number:
                     found[region] = None if signed is None else (signed[0], bytes(signed[1]))
@@ -254,7 +257,10 @@ class Governance:
         body = None
         if now.number > 1:
             before = replace(now, number=now.number - 1)
-            seen = self._stalls(newest, before, proposer)
+            seen = self._stalls(newest, before, proposer, shown=True)
+            if len(seen) < governance_quorum(newest):
+                self._world.count("no proposal yet: its log cannot show the stalls")
+                return
             stalls = tuple(sorted(seen))
             signed = [it for it in seen.values() if it is not None]
             body = now.bodies[max(signed)[1]] if signed else None
@@ -388,7 +394,9 @@ class Governance:
             return None
         return machine if machine.node.snapshot.state == "serving" else None
 
-    def _said(self, viewer: str, region: str, version: int) -> dict[str, Any] | None:
+    def _said(
+        self, viewer: str, region: str, version: int, *, shown: bool = False
+    ) -> dict[str, Any] | None:
         """Return what a region's log says of a version, as another's node sees it."""
         machine = self._well(viewer)
         if machine is None:
@@ -398,6 +406,11 @@ class Governance:
             reader = StoreReader(connection, LogIDs())
             [fact] = reader.facts([(origin, roster_object(region, version), INDEX_PAST_ALL)])
         empty: dict[str, Any] = {PROPOSALS: [], APPROVALS: [], STALLS: []}
+        if fact is not None and shown and viewer != region:
+            assert machine.node is not None
+            known = machine.node.snapshot.known.get(origin)
+            if known is None or known.size <= fact.index:
+                return empty
         return empty if fact is None else empty | dict(fact.state)
 
     def _key(self, newest: Roster, region: str) -> SigningKey:
