@@ -152,6 +152,8 @@ def survivors(lines: list[Line]) -> list[Line]:
 
 
 if __name__ == "__main__":
+    # No test of hypothesis fails for being slow, as under pytest.
+    importlib.import_module("tests.conftest")
     wanted = [it for it in all_lines() if it.path in sys.argv[1:] or not sys.argv[1:]]
     found = survivors(wanted)
     for it in found:
