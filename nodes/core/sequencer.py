@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from authz.grant import quota_object
 from ledger.checkpoint import Checkpoint
 from ledger.equivocation import Conviction, Equivocation
 from ledger.errors import MalformedError
@@ -302,7 +303,7 @@ class Sequencer:
     def _prefetch(
         self, events: Sequence[Register | Compose | Salvage | Report], reader: Reader
     ) -> None:
-        """Read in one call what nearly every act asks for: subject, signer, its key, the grant."""
+        """Read in one call what most acts ask for: subject, signer and key, grant and count."""
         origin, region = self._origin, self._means.region
         members = self._means.projection.ground.roster_of(self.state).members
         wanted: list[tuple[str, str]] = []
@@ -316,7 +317,7 @@ class Sequencer:
                     )
                     grant = _grant_of(statement.act.body)
                     if grant is not None:
-                        wanted.append((origin, grant))
+                        wanted += ((origin, grant), (origin, quota_object(region, grant)))
                         if grant[:6] != region and grant[:6] in members:
                             wanted.append((members[grant[:6]].origin, grant))
             elif isinstance(event, Compose):

@@ -111,6 +111,7 @@ def test_the_grants_that_a_batch_names_are_read_in_one_call(
     bodies = [{"grant": it} for it in (*named, "no name\0", 5)]
     alone.register(A, *(statement(f"{A}/basis/{at}", it) for at, it in enumerate(bodies)))
     assert [it for it in asked[0] if "/grant/" in it] == named
+    assert sum("/quota/" in it for it in asked[0]) == len(named)
     assert not any(it in call for call in asked[1:] for it in named)
 
 
