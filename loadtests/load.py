@@ -142,7 +142,8 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
             if given.workers_elsewhere:
                 folder_of_workers = give_to_workers(given.output / "workers", order, scene)
                 console.print(
-                    f"waiting for {given.workers_elsewhere} workers with {folder_of_workers}"
+                    f"waiting for {given.workers_elsewhere} workers, each with a copy of "
+                    f"{folder_of_workers} (loadtests/README.md)"
                 )
             before = _sizes(network, scene)
             happenings = Happenings(network, scene)
