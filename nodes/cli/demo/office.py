@@ -18,6 +18,7 @@ from nodes.cli.processes import NodeProcess
 from nodes.client import Acted, Client, Patience, Word
 
 WATCH_S: Final = 0.04
+WATCH_S_MAX: Final = 0.5
 IDLE_S: Final = 0.25
 WAIT_S: Final = 25.0
 
@@ -128,6 +129,7 @@ class Office:
         """Ask the node every few milliseconds how far it has come."""
         async with Client(self.url, patience=_ONCE) as client:
             while True:
+                asked_s = time.monotonic()
                 try:
                     self.status = await client.status()
                     self._pending.see(self.status, time.monotonic())
@@ -136,7 +138,9 @@ class Office:
                 self._wanted.clear()
                 self._news.set()
                 self._news = asyncio.Event()
-                await asyncio.sleep(self.watch_s)
+                # Answers that take long come from nodes that have much to do: they are asked less.
+                took_s = time.monotonic() - asked_s
+                await asyncio.sleep(max(self.watch_s, min(4 * took_s, WATCH_S_MAX)))
                 if not self._pending.replicated:
                     # Nobody waits: asking all the time would only take the nodes' time.
                     with suppress(TimeoutError):
