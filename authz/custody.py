@@ -234,18 +234,31 @@ def ever_held(rows: Iterable[Row]) -> frozenset[str]:
 
 
 def offer_needs(draft: Draft, own: Fact | None) -> tuple[Need, ...]:
-    """Return the release that brought the case, and what is open of it here."""
-    return (
-        *release_needs(draft, own),
-        unsettled.own_need(draft.subject, draft.issuer[:6]),
-    )
+    """Return the release that brought the case, and what is open of it here.
+
+    Where the region itself asks, also the unit that holds the case.
+    """
+    needs = (*release_needs(draft, own), unsettled.own_need(draft.subject, draft.issuer[:6]))
+    if own is None or "/" in draft.issuer:
+        return needs
+    holder = own.state["to"] if own.state["at"] == At.ANSWERED else own.state.get("unit")
+    return needs if holder is None else (*needs, Need("holder", holder))
 
 
 def offer(acting: Acting) -> Judgement:
-    """Judge ``handoff.offer``: the holder asks one unit, here or elsewhere, to take over."""
+    """Judge ``handoff.offer``: the holder asks one unit, here or elsewhere, to take over.
+
+    What a unit holds that is suspended or retired, its region may hand on as well: nobody may be
+    left there who could.
+    """
     row = held(acting)
-    check_unit(acting, row)
-    party.check_role(party.person(acting), party.RECEIVE, party.DECIDE)
+    if acting.by_region:
+        holder = acting.facts["holder"]
+        if holder is None or holder.live:
+            raise RefusedError(f"{row['unit']} holds the case", code="not-holder")
+    else:
+        check_unit(acting, row)
+        party.check_role(party.person(acting), party.RECEIVE, party.DECIDE)
     row["at"] = next_at(At(row["at"]), Event.OFFER).value
     unit = acting.act.body["unit"]
     if party.type_of_unit(unit) is None or unit[:6] not in acting.roster.members:

@@ -516,7 +516,7 @@ def _answered(acting: Acting, event: Event) -> Mapping[str, Any]:
         raise RefusedError(f"the grant is {made['st']} or past its term", code="grant-not-live")
     if made["to"] != body["window"] or made["to"][:6] != acting.region:
         raise RefusedError(f"the grant is for {made['to']}", code="window-not-granted")
-    if window is None or not window.live:
+    if window is None or not (window.live or event is Event.DECLINE):
         raise RefusedError(f"no live window here: {body['window']}", code="window-not-live")
     signer = party.person(acting)
     party.check_role(signer, party.GRANT, party.MANAGE)

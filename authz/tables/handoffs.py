@@ -31,6 +31,7 @@ HANDOFFS: Final[tuple[Kind, ...]] = (
         fields={"unit": _UNIT, "remark": text("说明", "remark", optional=True)},
         needs=custody.offer_needs,
         rule=custody.offer,
+        by_region=True,
         question="Who was to take over, and since when?",
         source="15 异地代收代办, 25 首问负责",
         roles=("decide", "receive"),

@@ -89,6 +89,33 @@ def test_a_case_is_handed_on_from_a_unit_that_is_stopped(kind: str, unit: str) -
     assert world.holders() == [TIBET]
 
 
+def test_what_a_stopped_unit_holds_its_region_hands_on_where_nobody_is_left_to() -> None:
+    out = {"unit": HRSS}
+    with refused("not-holder"):  # of a unit in service
+        OPENED.copy().do("handoff.offer", SICHUAN, CASE, out)
+    for kind in ("party.suspend", "party.retire"):
+        world = stopped(OPENED, kind, WINDOW)
+        with refused("unknown-object"):  # that is nobody else's region
+            world.copy().do("handoff.offer", CHONGQING, CASE, out)
+        world.do("party.retire", SICHUAN, CLERK, WHY)
+        world.do("handoff.offer", SICHUAN, CASE, out)
+        world.do("handoff.accept", HEAD, CASE, {"holder": SICHUAN})
+        world.do("handoff.release", SICHUAN, CASE, {})
+        assert world.holders() == [TIBET]
+        with refused("not-holder"):  # it is there no more
+            world.do("handoff.offer", SICHUAN, CASE, {"unit": WINDOW_2})
+
+
+def test_a_grant_is_declined_for_a_window_that_is_stopped_and_not_accepted() -> None:
+    world = World().enrol()
+    world.do("item.publish", HEAD, ITEM, ITEM_BODY)
+    world.do("grant.offer", HEAD, GRANT, GRANT_BODY)
+    world.do("party.suspend", SICHUAN, WINDOW, WHY)
+    with refused("window-not-live"):  # by an officer of its department, which is in service
+        world.copy().do("grant.accept", HEAD_SC, GRANT, {"window": WINDOW, "item": ITEM})
+    world.do("grant.decline", HEAD_SC, GRANT, {"window": WINDOW, **WHY})
+
+
 def test_a_stopped_window_takes_no_case_over_and_says_so() -> None:
     world = OPENED.copy().deciding()
     world.do("case.decide", DECIDER, CASE, DECIDE_BODY)

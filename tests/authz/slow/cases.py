@@ -351,8 +351,11 @@ def hand_over(past: Past, act: Act) -> bool:
             to = act.body["unit"]
             fits = type_of(to) in {"department", "window"} and to[:6] in REGIONS
             whole = not open_branches(past, act.name)
-            mine = it.holder == unit and it.offered is None
-            return desk and mine and fits and to != it.holder and whole
+            mine = desk and it.holder == unit
+            if act.is_region:  # for a unit that is out of service itself
+                mine = not past.is_live(it.holder)
+            free = it.offered is None and it.holder[:6] == act.region
+            return mine and free and fits and to != it.holder and whole
         case "handoff.accept" | "handoff.decline":
             asked = it.offered == unit and not it.answer
             return desk and asked and act.body["holder"] == it.holder[:6]

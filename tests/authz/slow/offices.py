@@ -187,7 +187,7 @@ def answer_grant(past: Past, act: Act) -> bool:
         act.time_s < grant_until(past, act.name)
         and window == offer["window"]
         and window[:6] == act.region
-        and past.is_live(window)
+        and (not accepts or past.is_live(window))
         and past.has_role(act.who, "grant", "manage")
         and past.unit(act.who) in masters - {None}
         and (not accepts or act.body["item"] == offer["item"])

@@ -61,6 +61,7 @@ def hands_that_hold_nothing() -> Story:
     yield no("handoff.offer", CLERK, CASE, {"unit": HALL})
     yield no("handoff.offer", CLERK, f"{SICHUAN}/case/none", to)
     yield no("handoff.offer", CLERK, AWAY, to)
+    yield no("handoff.offer", SICHUAN, CASE, to)
     yield no("handoff.release", SICHUAN, CASE, {})
     yield no("handoff.release", SICHUAN, f"{SICHUAN}/case/none", {})
     yield no("handoff.accept", HEAD, f"{SICHUAN}/case/none", taken)
