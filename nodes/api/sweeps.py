@@ -4,7 +4,7 @@ An index narrows each question down to a page of grants, and their facts decide.
 by the ``next`` of the one before; each says as of which sizes of the logs it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -53,8 +53,10 @@ async def windows_of(request: web.Request) -> web.Response:
         )
         asked = _Asked(right, item, fact.state["dept"], now_s)
         halls = _Halls(service, connection)
-        rows = [row for it in _held(service, connection, found) for row in _may(it, asked, halls)]
-        stopped = _stopped(service, connection, [row["window"] for row in rows])
+        held = _held(service, connection, found)
+        rows = [row for it in held for row in _may(it, asked, halls)]
+        known = {it.place: it.sat for it in held} | halls.known
+        stopped = _stopped(service, connection, [row["window"] for row in rows], known)
         rows = [row for row in rows if row["window"] not in stopped]
         return rows, ",".join(found[-1]) if len(found) == rows_max else None
 
@@ -148,30 +150,44 @@ def _held(
     service: Service, connection: Connection, pairs: Sequence[tuple[str, str]]
 ) -> list[_Held]:
     """Return what is held of these places and grants, all of it read at once."""
-    offers = newest_of_each(service, connection, [grant for _, grant in pairs])
     rows = newest(
         connection,
         LogIDs(),
         [
-            (_origin(service, place), name, INDEX_PAST_ALL)
+            (_origin(service, side), name, INDEX_PAST_ALL)
             for place, grant in pairs
-            for name in (place, grant, quota_object(place[:6], grant))
+            for side, name in (
+                (grant, grant),
+                (place, place),
+                (place, grant),
+                (place, quota_object(place[:6], grant)),
+            )
         ],
     )
     return [
-        _Held(grant, place, offers[at], *rows[3 * at : 3 * at + 3])
-        for at, (place, grant) in enumerate(pairs)
+        _Held(grant, place, *rows[4 * at : 4 * at + 4]) for at, (place, grant) in enumerate(pairs)
     ]
 
 
-def _stopped(service: Service, connection: Connection, windows: Sequence[str]) -> frozenset[str]:
-    """Return those windows that are suspended or retired, or whose hall or department is."""
-    rows = newest_of_each(service, connection, list(dict.fromkeys(windows)))
-    seats = {it.object: (it.object, *units_of(it)) for it in rows if it is not None}
-    units = list(dict.fromkeys(unit for names in seats.values() for unit in names))
-    found = zip(units, newest_of_each(service, connection, units), strict=True)
-    over = {unit for unit, row in found if row is not None and not row.live}
-    return frozenset(window for window, names in seats.items() if not over.isdisjoint(names))
+def _stopped(
+    service: Service,
+    connection: Connection,
+    windows: Sequence[str],
+    known: Mapping[str, Fact | None],
+) -> frozenset[str]:
+    """Return those windows that are suspended or retired, or whose hall or department is.
+
+    ``known`` has rows that were read before, by name; that of the window of a machine is not among
+    them.
+    """
+    missing = [name for name in dict.fromkeys(windows) if name not in known]
+    read = newest_of_each(service, connection, missing) if missing else []
+    found = {**known, **dict(zip(missing, read, strict=True))}
+    parts = {name: units_of(row) for name in windows if (row := found[name]) is not None}
+    units = list(dict.fromkeys(unit for names in parts.values() for unit in names))
+    found |= dict(zip(units, newest_of_each(service, connection, units), strict=True))
+    over = {name for name, row in found.items() if row is not None and not row.live}
+    return frozenset(name for name, of in parts.items() if not over.isdisjoint((name, *of)))
 
 
 class _Halls:
@@ -181,6 +197,8 @@ class _Halls:
         self._service = service
         self._connection = connection
         self._regions: dict[str, dict[str, list[str]]] = {}
+        self.known: dict[str, Fact] = {}
+        """The rows of those that were returned, and of others of their regions."""
 
     def windows(self, hall: str) -> Sequence[str]:
         """Return them by name."""
@@ -196,6 +214,7 @@ class _Halls:
             hall = hall_of(fact.state) if fact is not None and fact.live else None
             if fact is not None and hall is not None:
                 found.setdefault(hall, []).append(fact.object)
+                self.known[fact.object] = fact
         return found
 
 

@@ -204,6 +204,7 @@ def test_nobody_gets_in_without_a_pinned_certificate(
     certificate, key = make_certificate("a stranger", ["127.0.0.1"], NOW_S)
     (tmp_path / "node.pem").write_bytes(certificate)
     (tmp_path / "node.key").write_bytes(key)
+    (tmp_path / "node.key").chmod(0o600)
     pem = (town.live.founded.configs[HERE].parent / "tls" / "node.pem").read_text()
     stranger = peer_client(tmp_path / "node.pem", tmp_path / "node.key", pem)
     with pytest.raises((aiohttp.ClientError, OSError)):

@@ -6,7 +6,7 @@ from ledger.hashing import hash_leaf
 from ledger.kind import Fact
 from ledger.roster_fields import Closing
 from ledger.tiles import extend_tiles
-from nodes.core.ready import PutEvidence
+from nodes.core.ready import PutEvidence, PutFacts
 from nodes.store import closings, entries, facts, findings, notes
 from nodes.store.engine import create_schema
 from nodes.store.entries import LogIDs
@@ -24,7 +24,7 @@ def fill(engine: Engine, ids: LogIDs, origin: str, objects: dict[int, str]) -> N
         update = extend_tiles(0, (), [hash_leaf(entry) for entry in ENTRIES])
         entries.append(connection, ids, origin, 0, ENTRIES, update.tiles)
         rows = [Fact(origin, name, at, bytes(32), {"at": at}) for at, name in objects.items()]
-        facts.insert_facts(connection, ids, rows)
+        facts.insert_facts(connection, ids, PutFacts(tuple(rows)))
         findings.put_evidence(connection, ids, [PutEvidence(origin, 0, 300, 7, 3)])
         notes.put_projection(connection, ids, origin, 300, b"")
 
@@ -48,8 +48,8 @@ def test_a_successor_reads_through_to_the_log_before_it_below_the_cut(engine: En
     closed = {FIRST: cut(300), SECOND: cut(10, THIRD)}
     with engine.begin() as connection:
         closings.close(connection, ids, closed)
-        facts.insert_facts(connection, ids, [Fact(SECOND, GRANT, 4, bytes(32), {})])
-        facts.insert_facts(connection, ids, [Fact(SECOND, GRANT, 11, bytes(32), {})])
+        new = tuple(Fact(SECOND, GRANT, index, bytes(32), {}) for index in (4, 11))
+        facts.insert_facts(connection, ids, PutFacts(new))
         assert closings.are_known(connection, ids, closed)
     assert at(engine, SECOND) == (SECOND, 11)
     assert at(engine, SECOND, 4) == (FIRST, 290)

@@ -11,6 +11,7 @@ from ledger.kind import Fact, ViewFact
 from nodes.adapters.readers import Readers
 from nodes.api import recalled
 from nodes.api.recalled import Recalled
+from nodes.core.ready import PutFacts
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.snapshot import TOUCHED_ROWS_MAX, TOUCHED_STEPS_MAX, Place, Snapshot, Touched
 from nodes.store.engine import create_schema, open_sqlite
@@ -47,7 +48,7 @@ class Kept:
     def commit(self, origin: str, object_: str, index: int, *, told: bool = True) -> None:
         with self.engine.begin() as connection:
             row = Fact(origin, object_, index, bytes(32), {"live": True})
-            insert_facts(connection, LogIDs(), [row])
+            insert_facts(connection, LogIDs(), PutFacts((row,)))
         self.touched = self.touched.then([(origin, object_)] if told else [])
 
     def index(self, origin: str, object_: str, below: int = INDEX_PAST_ALL) -> int | None:
