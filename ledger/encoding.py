@@ -382,11 +382,11 @@ def _in_order(mapping: Mapping[object, object]) -> _Keys:
         or max(map(len, texts), default=0) > KEPT_KEY_CHARS_MAX
     ):
         return _sorted_keys(keys)
-    found = _kept_keys(keys)
-    if kinds == _TEXTS:
-        if len(_known_keys) >= KEPT_MAPS_MAX:
-            _known_keys.clear()
-        _known_keys[keys] = found
+    if kinds != _TEXTS:
+        return _kept_keys(keys)
+    if len(_known_keys) >= KEPT_MAPS_MAX:
+        _known_keys.clear()
+    found = _known_keys[keys] = _sorted_keys(keys)
     return found
 
 
