@@ -3,7 +3,7 @@
 Each gap is looked for over the objects of one type, by their newest rows and, where it is about
 periods, by what acts left them as.
 
-Source: domain.md mechanisms 4, 11, 13, 33, 47, 67, 80.
+Source: domain.md mechanisms 4, 6, 11, 13, 33, 47, 67, 80.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,11 +32,18 @@ class Looking(Protocol):
     def days(self) -> int:
         """The bound that was asked for; 0: the gap's own."""
 
+    @property
+    def regions(self) -> Sequence[str]:
+        """All regions of the network."""
+
     def row(self, name: str) -> Row | None:
         """Return the newest row of an object in the log of the region that numbered it."""
 
     def history(self, name: str) -> Sequence[Kept]:
         """Return what acts have left an object as, in every log."""
+
+    def rows(self, names: Sequence[str]) -> Mapping[str, Row]:
+        """Return the newest rows of those of some objects that have one, likewise."""
 
     def all_of(self, region: str, type_: str) -> Mapping[str, Row]:
         """Return the newest row of each of a region's objects of a type."""
@@ -176,7 +183,23 @@ def _blanks(_looking: Looking, _name: str, stock: Row) -> Iterator[Lack]:
         yield Lack(code="blanks-spent", detail=f"{stock['used']} used of {stock['number']}")
 
 
+def _accounts(looking: Looking, name: str, officer: Row) -> Iterator[Lack]:
+    """Return an officer whose key another region has enrolled too, while both are in force."""
+    if officer.get("ended"):
+        return
+    elsewhere = [f"{it}{officer['key'][6:]}" for it in looking.regions if it != name[:6]]
+    for row in looking.rows(elsewhere).values():
+        if row["live"]:
+            yield Lack(code="shared-key", other=row["party"])
+
+
 GAPS: Final[Mapping[str, Gap]] = {
+    "accounts": Gap(
+        type="officer",
+        find=_accounts,
+        zh="密钥与他地账号共用",
+        en="officers whose key another region has enrolled too",
+    ),
     "blanks": Gap(
         type="blank-stock", find=_blanks, zh="空白证照短缺", en="blanks that are missing or spent"
     ),

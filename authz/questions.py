@@ -63,7 +63,12 @@ QUESTIONS: Final[Mapping[int, Question]] = {
     ),
     6: Question(
         "Who really acted, by which key, and was the account in force then?",
-        ("trace OFFICER", _list("token", "--about PARTY"), _list("officer", "--about OFFICER")),
+        (
+            "trace OFFICER",
+            _list("token", "--about PARTY"),
+            _list("officer", "--about OFFICER"),
+            "gaps accounts REGION",
+        ),
         ("unknown-key", "bad-signature", "officer-not-live"),
     ),
     7: Question(

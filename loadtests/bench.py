@@ -31,7 +31,7 @@ from ledger.tiles import (
     tile_path,
 )
 from loadtests.ahead import ahead_of_others
-from loadtests.arguments import whole
+from loadtests.arguments import PORT_MAX, whole
 from loadtests.crowd import Crowd
 from loadtests.crowded import crowded
 from loadtests.figure import Figure
@@ -55,6 +55,8 @@ from loadtests.simulating import simulating
 from loadtests.stage import Desk, Stage, StageError, make_desk
 
 BASE_PORT: Final = 18_400
+PORTS: Final = 110
+"""From the first port of the first node to the last of the last one."""
 ROWS: Final = ("ingest", "check", "acts", "crowd")
 OUTPUT: Final = Path("build/bench.json")
 
@@ -222,6 +224,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--grants", type=many, default=100_000, help="live grants of the crowd (%(default)s)")
     add("--cases", type=many, default=100_000, help="cases of the crowd (%(default)s)")
     add("--full", action="store_true", help="a crowd of a million cases")
+    ports = "of the first node; they take 110 from it on (%(default)s)"
+    add("--base-port", type=whole(1, PORT_MAX - PORTS), default=BASE_PORT, help=ports)
     add("--only", choices=ROWS, help="only these rows; writes no file")
     given = parser.parse_args(words)
     if given.full:
@@ -235,7 +239,7 @@ def _one_region(
     floors: Floors,
     take: Callable[[Callable[[], Iterator[Figure]]], None],
 ) -> None:
-    with Stage(folder / "one", FIVE[:1], BASE_PORT) as stage:
+    with Stage(folder / "one", FIVE[:1], given.base_port) as stage:
         desk = make_desk(stage, FIVE[0])
         take(lambda: emptiness(stage, FIVE[0], floors))
         if given.only in {None, "ingest"}:
@@ -245,7 +249,7 @@ def _one_region(
             take(lambda: checking(stage, desk))
         if given.only in {None, "crowd"}:
             take(lambda: growth(floors, stage, desk, 1_000_000, given.entries))
-            with Stage(folder / "empty", FIVE[:1], BASE_PORT + 50) as empty:
+            with Stage(folder / "empty", FIVE[:1], given.base_port + 50) as empty:
                 take(lambda: crowding(empty, stage, desk, given.cases, given.grants))
 
 
@@ -276,7 +280,7 @@ def _main() -> None:
             if given.only != "acts":
                 _one_region(Path(folder), given, floors, take)
             if given.only in {None, "acts"}:
-                with Stage(Path(folder) / "five", FIVE, BASE_PORT + 100) as stage:
+                with Stage(Path(folder) / "five", FIVE, given.base_port + 100) as stage:
                     take(lambda: latency(stage, floors))
                     take(lambda: gathering(stage))
     except (StageError, LoadError) as error:

@@ -43,7 +43,10 @@ CASES_MADE_MAX: Final = 100_000
 COPIES_MAX: Final = 10
 """The copies of a case have another first digit."""
 ACTS_A_BLOCK: Final = 16
+ACTS_A_CASE_MAX: Final = 6
 PROMISED: Final = (3, 5, 10, 20)
+CASE_DAYS_MAX: Final = 2 * max(PROMISED) + 6
+"""From the first act of a case to its last, at most: noticed, decided late, and delivered."""
 
 Row = Mapping[str, Any]
 
@@ -66,6 +69,11 @@ class Crowd:
     def __post_init__(self) -> None:
         if self.cases > CASES_MADE_MAX * COPIES_MAX or self.cases % self.made:
             raise StageError(f"cases are at most {CASES_MADE_MAX}, or up to ten times as many")
+        if self.part < self.part_least:
+            raise StageError(
+                f"a log of {self.size} entries is too short for {self.cases} cases: "
+                f"{self.part_least * self.copies} are needed"
+            )
 
     @property
     def made(self) -> int:
@@ -81,6 +89,12 @@ class Crowd:
     def part(self) -> int:
         """Over how many entries the acts of one copy of all cases are spread."""
         return self.size // self.copies
+
+    @property
+    def part_least(self) -> int:
+        """Over how many they must be: acts of one day that are put apart stand at other entries."""
+        together = CASE_DAYS_MAX * self.made // 365 + 1
+        return together * ACTS_A_CASE_MAX // ACTS_A_BLOCK + 2
 
     def window(self, number: int) -> str:
         """Return the window that a grant is for."""
@@ -218,7 +232,7 @@ def _fill_cases(connection: Connection, ids: LogIDs, crowd: Crowd, start: int) -
         for at, (kind, time_s, row) in enumerate(_acts(crowd, number)):
             index = crowd.desk.acceptance_index + at
             facts.append(Fact(crowd.desk.origin, name, index, _leaf(f"{name} {at}"), row))
-            block = (number * 6 + at) // ACTS_A_BLOCK
+            block = (number * ACTS_A_CASE_MAX + at) // ACTS_A_BLOCK
             effects.tally(block, block % crowd.part, tallies(kind, name, time_s, before, row, ()))
             before = row
         mentions.append((crowd.desk.origin, f"{name}/parcel", crowd.desk.acceptance_index))

@@ -96,7 +96,7 @@ class Stage:
         It ends when its standard input does, so that no node outlives us, however we end.
         """
         config = self.folder / region / "node.toml"
-        with (self.folder / region / "node.log").open("ab") as log:
+        with self.log_of(region).open("ab") as log:
             self.processes[region] = subprocess.Popen(
                 [*_command(), "node", "run", "--leash", "--config", str(config)],
                 stdin=subprocess.PIPE,
@@ -132,9 +132,11 @@ class Stage:
                 self.call(region, "GET", "/v1/status")
                 return
             time.sleep(0.1)
-        raise StageError(
-            f"{region} did not start: {(self.folder / region / 'node.log').read_text()}"
-        )
+        raise StageError(f"{region} did not start: {self.log_of(region).read_text()}")
+
+    def log_of(self, region: str) -> Path:
+        """Return the file that a region's node writes what it has to say into."""
+        return self.folder / region / "node.log"
 
     def cpu_s(self, region: str) -> float:
         """Return the CPU seconds a region's node has used."""

@@ -26,7 +26,7 @@ routes = web.RouteTableDef()
 
 @routes.get("/v1/gaps/{what}")
 async def gaps_of(request: web.Request) -> web.Response:
-    """List what a region lacks: contacts, equipment, supervisors, counterparts, blanks."""
+    """List what a region lacks: contacts, equipment, supervisors, keys of their own."""
     service, rows_max, after = await begin(request, "region", "days")
     what = request.match_info["what"]
     gap = GAPS.get(what)
@@ -60,6 +60,10 @@ class _Looking:
     @cached_property
     def now_s(self) -> int:
         return self._service.now_s()
+
+    @property
+    def regions(self) -> Sequence[str]:
+        return list(self._service.roster.members)
 
     def rows(self, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return the newest rows of those objects that have one."""

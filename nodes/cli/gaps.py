@@ -16,6 +16,7 @@ _COLUMNS: Final[Mapping[Language, tuple[str, str]]] = {
 _LACKS: Final[Mapping[str, tuple[str, str]]] = {
     "no-contact": ("未公布联络信息", "no contact"),
     "stale-contact": ("联络信息过期", "contact is stale"),
+    "shared-key": ("密钥与他地账号共用", "no key of its own"),
     "not-attested": ("未确认设备配备", "nothing attested"),
     "not-equipped": ("设备人员未配齐", "lacks equipment"),
     "no-supervising-department": ("无监督部门", "no supervising department"),

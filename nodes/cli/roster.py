@@ -8,9 +8,11 @@ import argparse
 import base64
 import json
 import os
+import time
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ledger import encoding
 from ledger.errors import LedgerError, MalformedError, NotFoundError, RefusedError
@@ -28,7 +30,7 @@ from ledger.roster_acts import (
     sign_proposal,
     sign_stall,
 )
-from ledger.roster_chain import RosterChain
+from ledger.roster_chain import RosterChain, governance_quorum
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.key_ring import maker, next_key
 from nodes.adapters.keystore import (
@@ -47,9 +49,13 @@ from nodes.cli.show import console, print_json, table
 from nodes.client import Client
 from nodes.files import read_bounded, write_durably
 
+_T = TypeVar("_T")
+
 _CHANGED = ("constants", "rules", "steward", "suites")
 
-PROPOSE_TRIES = 3
+SEEN_TRIES_MAX = 10
+SEEN_PAUSE_S = 1.0
+"""Words of others are relied on once they are replicated, some seconds after they were said."""
 
 KEY_NAMES = (*ROLES, *POST_QUANTUM_ROLES, "log_sm2", "governance", "tls")
 """What ``shouxin roster keys`` makes anew: keys by their purpose, and the node's certificate."""
@@ -104,19 +110,34 @@ def history(given: argparse.Namespace) -> int:
 
 def propose(given: argparse.Namespace) -> int:
     """Propose the next version: a whole one, or the newest one with a file of changes."""
-    data = given.changes.read_bytes()
-    for tries_left in reversed(range(PROPOSE_TRIES)):
-        new = _proposed(given, data)
-        proposal = Proposal(given.round, new.encode(), tuple(sorted(given.stall or ())))
+    data, stalls = given.changes.read_bytes(), tuple(sorted(given.stall or ()))
+    newest = _chain(given).newest
+    # With committees the views that the node recorded meanwhile show what is pinned.
+    passing = {"pin-not-replicated"}
+    if len(stalls) >= governance_quorum(newest):
+        passing.add("no-quorum")
+    new, said = _once_seen(passing, lambda: _propose(given, data, stalls))
+    return _tell(given, said, f"version {new.version}, {new.sha256.hex()}, is proposed")
+
+
+def _propose(
+    given: argparse.Namespace, data: bytes, stalls: tuple[str, ...]
+) -> tuple[Roster, dict[str, Any]]:
+    new = _proposed(given, data)
+    proposal = Proposal(given.round, new.encode(), stalls)
+    return new, _say(given, PROPOSE_KIND, proposal.to_body(_chain(given).newest))
+
+
+def _once_seen(passing: Collection[str], say: Callable[[], _T]) -> _T:
+    """Say a word, again for some seconds while it is refused by one of these codes."""
+    for _ in range(SEEN_TRIES_MAX - 1):
         try:
-            said = _say(given, PROPOSE_KIND, proposal.to_body(_chain(given).newest))
+            return say()
         except LedgerError as error:
-            # The node has recorded its newest views: with committees, what they show is pinned.
-            if error.code != "pin-not-replicated" or not tries_left:
+            if error.code not in passing:
                 raise
-        else:
-            return _tell(given, said, f"version {new.version}, {new.sha256.hex()}, is proposed")
-    raise AssertionError  # the last try returns or raises
+        time.sleep(SEEN_PAUSE_S)
+    return say()
 
 
 def _proposed(given: argparse.Namespace, data: bytes) -> Roster:
@@ -207,7 +228,7 @@ def approve(given: argparse.Namespace) -> int:
     new = Roster.decode(body)
     signature = sign_proposal(_key(given), body, given.round)
     approval = Approval(new.version, given.round, new.sha256, signature)
-    said = _say(given, APPROVE_KIND, approval.to_body())
+    said = _once_seen({"not-proposed"}, lambda: _say(given, APPROVE_KIND, approval.to_body()))
     return _tell(given, said, f"version {new.version}, {new.sha256.hex()}, is approved")
 
 

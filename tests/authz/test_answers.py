@@ -162,6 +162,7 @@ ANSWERS: tuple[tuple[int, str, Told], ...] = (
     (5, "verify whole --roster GENESIS", {"findings": "0"}),
     (5, "verify altered --roster GENESIS", {"findings": "unverified"}),
     (6, f"records token {S} --about {WINDOW}", {f"{S}/token/1": "True"}),
+    (6, f"gaps accounts {S}", {}),
     (7, f"records challenge {T} --about {WINDOW}", {f"{T}/challenge/1": "overturned"}),
     (7, f"records challenge {T} --state upheld", {}),
     (8, f"records representative {T} --at DAY", {f"{T}/representative/1": "current"}),

@@ -29,6 +29,7 @@ from tests.authz.world import (
     WINDOW,
     World,
 )
+from tests.vectors.own.generate import key
 
 DAY_S = 86_400
 ENROLLED = World().enrol()
@@ -47,6 +48,13 @@ class Looking:
     def now_s(self) -> int:
         return self.world.now_s
 
+    @property
+    def regions(self) -> Sequence[str]:
+        return [SICHUAN, TIBET]
+
+    def rows(self, names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        return {name: row for name in names if (row := self.row(name)) is not None}
+
     def row(self, name: str) -> Mapping[str, Any] | None:
         fact = self.world.newest(name[:6], name)
         return None if fact is None else fact.state
@@ -56,7 +64,7 @@ class Looking:
 
     def all_of(self, region: str, type_: str) -> Mapping[str, Mapping[str, Any]]:
         names = {name for _, name in self.world.facts if name.startswith(f"{region}/{type_}/")}
-        return {name: row for name in sorted(names) if (row := self.row(name)) is not None}
+        return self.rows(sorted(names))
 
 
 def lacks(world: World, what: str, name: str, days: int = 0) -> list[Lack]:
@@ -102,6 +110,23 @@ def test_a_window_is_shown_by_what_it_is_not_attested_to_have() -> None:
     world.do("party.suspend", SICHUAN, WINDOW, {"reason": "整修"})
     world.do("readiness.withdraw", CHIEF, name, {"reason": "整修"})
     assert lacks(world, "equipment", WINDOW) == []
+
+
+def test_two_officers_of_two_regions_with_one_key_are_shown_while_both_may_act() -> None:
+    world, double = ENROLLED.copy(), "540000/officer/double"
+    assert codes(world, "accounts", CLERK) == []
+    fields = {
+        "unit": HRSS,
+        "key": key(CLERK).public,
+        "holder": "officer",
+        "roles": ["decide"],
+    }
+    world.do("party.enrol", TIBET, double, fields)
+    assert lacks(world, "accounts", CLERK) == [Lack(code="shared-key", other=double)]
+    assert lacks(world, "accounts", double) == [Lack(code="shared-key", other=CLERK)]
+    world.do("party.retire", TIBET, double, {"reason": "调离"})
+    assert codes(world, "accounts", CLERK) == []
+    assert codes(world, "accounts", double) == []
 
 
 def test_an_outlet_is_shown_until_a_department_supervises_it() -> None:

@@ -1,6 +1,7 @@
 """Processes that run before others while they are measured, and as always afterwards."""
 
 import os
+import subprocess
 import sys
 import threading
 
@@ -42,6 +43,18 @@ def test_all_threads_go_first_and_then_as_always_those_begun_meanwhile_too() -> 
     thread.join()
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
     assert seen == [os.SCHED_RR, os.SCHED_OTHER]
+
+
+@pytest.mark.skipif(not may_go_first(), reason="needs the right to go first")
+def test_who_was_run_otherwise_before_is_so_again() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        os.sched_setscheduler(other.pid, os.SCHED_BATCH, os.sched_param(0))
+        with ahead_of_others([other.pid]) as allowed:
+            assert allowed
+            assert os.sched_getscheduler(other.pid) == os.SCHED_RR
+        assert os.sched_getscheduler(other.pid) == os.SCHED_BATCH
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+        other.kill()
 
 
 def test_where_we_may_not_go_first_all_is_as_always(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,3 +41,9 @@ def test_a_full_bench_is_of_a_million_cases() -> None:
     assert bench.arguments(["--full"]).cases == 1_000_000
     with pytest.raises(SystemExit):
         bench.arguments(["--cases", "0"])
+
+
+def test_the_ports_of_a_bench_can_be_chosen() -> None:
+    assert bench.arguments(["--base-port", "20000"]).base_port == 20_000
+    with pytest.raises(SystemExit):
+        bench.arguments(["--base-port", "65500"])

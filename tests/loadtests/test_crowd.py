@@ -11,7 +11,7 @@ from ledger.keys import SigningKey
 from loadtests import crowded
 from loadtests.crowd import Crowd, fill
 from loadtests.crowded import compared
-from loadtests.stage import Desk
+from loadtests.stage import Desk, StageError
 from nodes.store.engine import open_sqlite
 from nodes.store.entries import LogIDs
 from nodes.store.facts import newest
@@ -59,6 +59,18 @@ def test_a_crowd_of_any_number_is_lent_and_counted(
         assert row is not None
         assert row.state["stage"] == "delivered"
     engine.dispose()
+
+
+@pytest.mark.parametrize("cases", [730, 7300])
+def test_a_log_that_is_too_short_for_a_crowd_is_told_before_anything_is_put(
+    tmp_path: Path, cases: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loadtests.crowd.CASES_MADE_MAX", 730)
+    monkeypatch.setattr("loadtests.crowd.CASES_A_COMMIT", 10)
+    needed = 36 * cases // 730
+    fill(tmp_path / "node.db", Crowd(desk=DESK, grants=100, cases=cases, size=needed, now_s=NOW_S))
+    with pytest.raises(StageError, match=f"too short for {cases} cases: {needed} are needed"):
+        Crowd(desk=DESK, grants=100, cases=cases, size=needed - 1, now_s=NOW_S)
 
 
 def test_acts_cite_the_grant_that_their_window_has_in_the_crowd(tmp_path: Path) -> None:

@@ -37,6 +37,20 @@ def test_where_one_node_does_not_start_none_is_left_running(
     assert {process.poll() is None for process in made.processes.values()} == {False}
 
 
+def test_what_a_node_says_that_does_not_start_is_told_wherever_it_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(Folders):
+        __slots__ = ()
+
+        def log_of(self, region: str) -> Path:
+            return self.folder / region / "node0.log"
+
+    monkeypatch.setattr(stage, "_command", lambda: [sys.executable, "-c", "exit('unwell')"])
+    with pytest.raises(StageError, match="unwell"), Other(tmp_path, ("b",), 0):
+        pytest.fail("it is not there")
+
+
 def test_a_taken_port_is_told_before_anything_is_founded(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

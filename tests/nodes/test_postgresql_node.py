@@ -164,9 +164,16 @@ class Pair(Stage):
             self.start_one(number)
         self.processes[HERE] = self.processes["0"]
 
+    def log_of(self, region: str) -> Path:
+        # The first of the two is the one that is waited for.
+        return Stage.log_of(self, region) if region != HERE else self._log(0)
+
+    def _log(self, number: int) -> Path:
+        return self.folder / HERE / f"node{number}.log"
+
     def start_one(self, number: int) -> None:
         public, peer = self.ports[number]
-        with (self.folder / HERE / f"node{number}.log").open("ab") as log:
+        with self._log(number).open("ab") as log:
             self.processes[str(number)] = subprocess.Popen(
                 [
                     sys.executable,

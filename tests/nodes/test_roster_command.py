@@ -1,6 +1,7 @@
 """``shouxin roster`` against live nodes: the constants change while acts flow."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from authz.object_bundle import ObjectLife, judge_object
 from ledger import encoding
 from ledger.bundle import check_bundle
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, RefusedError
+from nodes.cli import roster as roster_command
 from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.main import main
 from nodes.cli.roster import changed
@@ -153,6 +155,43 @@ def test_a_sixth_region_joins_live_nodes_while_acts_flow(
 
 
 PINS = {origin: [3, "03" * 32] for origin in (SICHUAN, TIBET)}
+
+
+@pytest.mark.parametrize(
+    ("stalls", "codes", "ends"),
+    [
+        (4, ["no-quorum", "pin-not-replicated"], "said"),
+        (4, ["no-quorum"] * 10, "no-quorum"),
+        (3, ["no-quorum"], "no-quorum"),
+        (0, ["not-proposer"], "not-proposer"),
+    ],
+)
+def test_a_proposal_is_said_again_while_what_it_rests_on_may_yet_be_replicated(
+    stalls: int, codes: list[str], ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter(codes)
+
+    def say(*_given: object) -> dict[str, Any]:
+        code = next(told, None)
+        if code is not None:
+            raise RefusedError("not now", code=code)
+        return {"index": 1, "origin": "log"}
+
+    newest = roster()
+    monkeypatch.setattr(roster_command, "SEEN_PAUSE_S", 0)
+    monkeypatch.setattr(roster_command, "_chain", lambda _given: Namespace(newest=newest))
+    monkeypatch.setattr(roster_command, "_proposed", lambda *_given: newest)
+    monkeypatch.setattr(roster_command, "_say", say)
+    changes = tmp_path / "changes.json"
+    changes.touch()
+    given = Namespace(changes=changes, round=2, stall=list(newest.members)[:stalls], json=False)
+    if ends == "said":
+        assert roster_command.propose(given) == 0
+    else:
+        with pytest.raises(RefusedError) as refused:
+            roster_command.propose(given)
+        assert refused.value.code == ends
+    assert list(told) == []
 
 
 def test_a_file_of_changes_makes_the_next_version() -> None:

@@ -89,7 +89,7 @@ def add_gaps(commands: Commands) -> None:
     gaps.add_argument(
         "what",
         metavar="WHAT",
-        help="blanks, contacts, equipment, listing, outlets, oversight or pairs",
+        help="accounts, blanks, contacts, equipment, listing, outlets, oversight or pairs",
     )
     gaps.add_argument("region", metavar="REGION")
     gaps.add_argument(
