@@ -62,6 +62,8 @@ class Ports:
     sm2: CheckSM2 = no_sm2
     follower: Callable[[Projection, Limits], Follower] = Follower
     """Makes what judges the entries of other logs."""
+    sequencer: Callable[[Means], Sequencer] = Sequencer
+    """Makes what takes acts into our own log."""
     more_keys: Callable[[], tuple[RoleKeys, ...]] = tuple
     """Returns keys of the same region of before and to come: at a change of keys, both sign for a
     time. Asked again for each version, so that keys made meanwhile are found."""
@@ -188,7 +190,7 @@ class Loaded:
         self._means = means
         self._is_own_ready = False
         self._is_on_roster = self._is_to_govern = True
-        self._sequencer = Sequencer(means)
+        self._sequencer = self._ports.sequencer(means)
         self._network = Network(
             rosters=rosters,
             region=settings.region,

@@ -4,8 +4,8 @@ Judging is a question whose answer follows from bytes: from a log up to the entr
 from what views in it name of other logs (protocol.md section 4). So a node of a world may take over
 what another found, where all of that is the same here; what it then does with it (its tables, its
 tree, its notes) it does itself. Only what stands is taken over: an entry that is void, a breach, an
-epoch, a word on the roster is judged by everybody. The writer of a log judges its own entries as
-ever, and the first of the others that comes to them judges them as well.
+epoch, a word on the roster is judged by everybody. The first to find out is mostly the writer of a
+log, who judges each act before it stands there; where it is not, the first of the others.
 
 One answer in ``SAMPLE`` is found out again by the node that would have taken it over, and any
 difference is a broken promise. A plan that says ``each`` shares nothing, as in all worlds in which
@@ -16,10 +16,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ledger.kind import Severity
+from ledger.checkpoint import Checkpoint
+from ledger.kind import Severity, ViewFact
 from ledger.salvage import SALVAGE_KIND
 from ledger.statement import UnverifiedStatement, decode_statement
-from ledger.views import BLOCK_KIND, VIEW_KIND, decode_block
+from ledger.views import BLOCK_KIND, VIEW_KIND, GoodLine, decode_block
+from nodes.core.batch import Batch, Means
+from nodes.core.blocks import good_lines
 from nodes.core.effects import Effects
 from nodes.core.follower import Follower, Judged
 from nodes.core.ground import Ground
@@ -28,7 +31,8 @@ from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
 from nodes.core.own_words import LOG_KINDS
 from nodes.core.projection import Projection
-from nodes.core.ready import PutMap, Write
+from nodes.core.ready import AdvanceProjection, AppendEntries, PutMap, Write
+from nodes.core.sequencer import Sequencer
 from nodes.core.waiting import LINE_TIME
 from nodes.ports import Reader
 from simulator.world import BrokenError, World
@@ -66,6 +70,27 @@ class _Answer:
             if ground.root(view.origin, view.size, reader) != view.root:
                 return False
         return True
+
+
+class _Places:
+    """Says where entries begin, as one node sees it.
+
+    Args:
+        ground: Of the node.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._near: tuple[int, frozenset[str]] = (0, frozenset())
+
+    def at(self, origin: str, size: int, root: bytes) -> _Place:
+        """Return the place of what comes after the first entries of a log."""
+        rosters = self._ground.rosters
+        newest = rosters.newest
+        if self._near[0] != newest.version:
+            near = frozenset(filter(self._ground.is_near, rosters.chain.origins()))
+            self._near = (newest.version, near)
+        return (newest.sha256, self._near[1], origin, size, root)
 
 
 class Book:
@@ -111,14 +136,14 @@ class SharedFollower(Follower):
     def __init__(self, projection: Projection, limits: Limits, book: Book) -> None:
         super().__init__(projection, limits)
         self._book = book
-        self._near: tuple[int, frozenset[str]] = (0, frozenset())
+        self._places = _Places(projection.ground)
 
     def _chunk(self, state: LogState, end: int, now_s: int, reader: Reader) -> Judged:
         ground = self._projection.ground
         if ground.kinds is not KINDS:  # a lawless node's answers are its own
             return super()._chunk(state, end, now_s, reader)
         origin, start = state.origin, state.size
-        place = self._place(origin, start, reader)
+        place = self._places.at(origin, start, ground.root(origin, start, reader))
         entries = reader.entries(origin, start, end)
         known = self._known(place, entries, now_s, reader)
         if known is not None and not self._book.is_sample():
@@ -133,16 +158,9 @@ class SharedFollower(Follower):
         elif made.state.size > start:
             taken = tuple(entries[: made.state.size - start])
             if made.state.unjudged == before and _all_stand(taken, made.effects):
-                self._book.put(place, self._answer(taken, made, reader))
+                root = ground.root(origin, made.state.size, reader)
+                self._book.put(place, _answer(taken, made, root))
         return made
-
-    def _place(self, origin: str, size: int, reader: Reader) -> _Place:
-        ground = self._projection.ground
-        newest = ground.rosters.newest
-        if self._near[0] != newest.version:
-            near = frozenset(it for it in ground.rosters.chain.origins() if ground.is_near(it))
-            self._near = (newest.version, near)
-        return (newest.sha256, self._near[1], origin, size, ground.root(origin, size, reader))
 
     def _known(
         self, place: _Place, entries: Sequence[bytes], now_s: int, reader: Reader
@@ -167,11 +185,100 @@ class SharedFollower(Follower):
         ground.remember_root(state.origin, state.size, answer.root)
         return replace(answer.judged, state=state)
 
-    def _answer(self, entries: tuple[bytes, ...], made: Judged, reader: Reader) -> _Answer:
-        state = made.state.copy()
-        root = self._projection.ground.root(state.origin, state.size, reader)
-        newest = max((date for entry in entries for date in _dates(entry)), default=0)
-        return _Answer(entries, made, state, root, newest)
+
+class SharedSequencer(Sequencer):
+    """Says what it found when it took acts into its own log.
+
+    Args:
+        means: Of its node.
+        book: Of its world.
+    """
+
+    def __init__(self, means: Means, book: Book) -> None:
+        super().__init__(means)
+        self._book = book
+        self._places = _Places(means.projection.ground)
+        self._grown: PutMap | None = None
+        """What the map of objects grew by, where it did before the next block."""
+
+    def grow_map(self, reader: Reader) -> tuple[Write, ...]:
+        """Take the newest acts into the object map."""
+        written = super().grow_map(reader)
+        for write in written:
+            if isinstance(write, PutMap):
+                self._grown = write
+        return written
+
+    def writes(self, batch: Batch, now_ms: int) -> tuple[Write, ...]:
+        """Grow the tree by the batch, and say what the batch came to."""
+        before, grown = self.head, self._grown
+        written = super().writes(batch, now_ms)
+        self._grown = None
+        ground = self._means.projection.ground
+        signed = self.head.signed
+        if signed is None or ground.kinds is not KINDS or self.state.open_epoch is not None:
+            return written
+        followed = _as_followed(written, before.size, grown)
+        entries = tuple(batch.entries)
+        if followed is None or self.state.unjudged or not _all_stand(entries, batch.effects):
+            return written
+        statements = [decode_statement(entry) for entry in entries]
+        effects = replace(
+            batch.effects,
+            lines=list(_lines(statements, batch.effects.views, self._origin, ground)),
+            noticed=[(at, statements[at - before.size]) for at, _ in batch.effects.noticed],
+        )
+        judged = Judged(self._origin, self.state, effects, followed)
+        place = self._places.at(self._origin, before.size, before.frontier.root())
+        self._book.put(place, _answer(entries, judged, signed.checkpoint.root))
+        return written
+
+
+def _as_followed(
+    written: Sequence[Write], start: int, grown: PutMap | None
+) -> tuple[Write, ...] | None:
+    """Return what a writer has written as a follower does; None where the two do not agree.
+
+    A writer lets the map of objects grow before the block record that names its root, and a
+    follower when it reads that.
+    """
+    [appended] = [write for write in written if isinstance(write, AppendEntries)]
+    last = next(at for at, write in enumerate(written) if isinstance(write, AdvanceProjection))
+    judged = [write for write in written[: last + 1] if write is not appended]
+    is_block = decode_statement(appended.entries[0]).act.kind == BLOCK_KIND
+    if not any(isinstance(write, PutMap) for write in judged) and grown is not None:
+        judged.insert(-1, grown)
+    sizes = [write.grown.size for write in judged if isinstance(write, PutMap)]
+    return tuple(judged) if sizes == [start] * is_block else None
+
+
+def _lines(
+    statements: Sequence[UnverifiedStatement],
+    views: Sequence[ViewFact],
+    origin: str,
+    ground: Ground,
+) -> Iterator[tuple[Checkpoint, tuple[GoodLine, ...]]]:
+    """Give the lines in what a writer recorded, each of which it had checked when it came."""
+    shown = iter(views)
+    for made in statements:
+        act = made.act
+        if act.kind == BLOCK_KIND:
+            block = decode_block(act.body)
+            roster = ground.rosters.at(block.roster)
+            for item in block.lines:
+                head = Checkpoint(origin, item.size, item.root)
+                yield head, good_lines(roster, origin, item.lines)
+        elif act.kind == VIEW_KIND:
+            view = next(shown)
+            head = Checkpoint(view.origin, view.size, view.root)
+            roster = ground.rosters.at(act.body["roster"])
+            yield head, good_lines(roster, view.origin, act.body["lines"])
+
+
+def _answer(entries: tuple[bytes, ...], made: Judged, root: bytes) -> _Answer:
+    """Return what is kept of what a node has found, with the root of the log after it."""
+    newest = max((date for entry in entries for date in _dates(entry)), default=0)
+    return _Answer(entries, made, made.state.copy(), root, newest)
 
 
 def _all_stand(entries: Sequence[bytes], effects: Effects) -> bool:

@@ -29,11 +29,12 @@ from nodes.core.ready import (
     Reply,
     Tick,
 )
+from nodes.core.sequencer import Sequencer
 from simulator.checkers import Checkers
 from simulator.clock import SimulatedClock
 from simulator.disk import Disk, Fault, SimulatedCrashError
 from simulator.governance import Governance
-from simulator.judging import MODES, Book, SharedFollower
+from simulator.judging import MODES, Book, SharedFollower, SharedSequencer
 from simulator.machine import Answer, Machine
 from simulator.measures import Measures
 from simulator.network import Link, Network, Weather
@@ -78,7 +79,9 @@ class Simulation:
         if judging not in MODES:
             raise ValueError(f"judging is one of {', '.join(MODES)}, not {judging}")
         book = Book(world)
-        self._follower = partial(SharedFollower, book=book) if judging == "shared" else Follower
+        shares = judging == "shared"
+        self._follower = partial(SharedFollower, book=book) if shares else Follower
+        self._sequencer = partial(SharedSequencer, book=book) if shares else Sequencer
         self.members = members
         self.network = Network(world, list(members.places), weather, latency_ms)
         self.measures = Measures(world, members.places)
@@ -122,6 +125,7 @@ class Simulation:
             officers=machine.officers,
             engine=machine.disk.engine,
             follower=self._follower,
+            sequencer=self._sequencer,
             more_keys=lambda: tuple(map(role_keys, self.members.rings[machine.region][1:])),
         )
         settings = nodes.Settings(region=machine.region, limits=Limits(pace_ms=self.pace_ms))

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from ledger.statement import Statement
+from nodes.core.intake import Intake
 from nodes.core.kinds import KINDS
 from nodes.core.projection import Projection
 from nodes.store import schema
@@ -191,11 +193,42 @@ def test_a_world_goes_the_same_way_whether_nodes_share_what_they_judge_or_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(judging, "SAMPLE", 2)
+    judged: list[str] = []
+    judge = Projection.judge_entry
+
+    def counted(self: Projection, state: Any, *given: Any) -> None:
+        judged.append(state.origin)
+        judge(self, state, *given)
+
+    monkeypatch.setattr(Projection, "judge_entry", counted)
     plan = Plan(seed=4, regions=4, minutes=0.3, hostile=False, pace_ms=2_000, judging="each")
-    each, shared = run(plan), run(replace(plan, judging="shared"))
+    each = run(plan)
+    by_each = len(judged)
+    shared = run(replace(plan, judging="shared"))
     assert not shared.broken
     assert shared.counts["judging compared"] > 0
+    # What is no sample, nobody judges but its writer, who does it before it is an entry.
+    assert len(judged) - by_each < 0.6 * by_each
     assert shared.trace == each.trace
+
+
+def test_a_writer_that_records_what_others_would_not_find_breaks_a_promise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "SAMPLE", 2)
+    take = Intake._admit
+
+    def mention(self: Intake, statement: Statement, needs: Any = None) -> Any:
+        found = take(self, statement, needs)
+        batch = self._batch
+        batch.effects.mentions.append(
+            (self._origin, f"{statement.issuer[:6]}/case/none", found.index)
+        )
+        return found
+
+    monkeypatch.setattr(Intake, "_admit", mention)
+    plan = Plan(seed=4, regions=4, minutes=0.1, hostile=False, pace_ms=2_000, judging="shared")
+    assert "in two ways" in run(plan).broken
 
 
 def test_there_are_two_ways_of_judging() -> None:
