@@ -8,10 +8,12 @@ Source: C2SP tlog-witness and tlog-mirror.
 
 import base64
 import binascii
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from ledger.checkpoint import ORIGIN_BYTES_MAX, SIZE_MAX
@@ -37,6 +39,8 @@ MIRROR_INFO_TYPE: Final = "text/x.tlog.mirror-info"
 
 PROOF_HASHES_MAX: Final = 63
 ROSTERS_BYTES_MAX: Final = 4 << 20
+_HEAD_BYTES_MAX: Final = 9
+"""Before an array or a string of bytes: its type and length."""
 ADD_CHECKPOINT_BYTES_MAX: Final = 128 * 1024
 PACKAGES_MAX: Final = 33
 """Of one upload are read: the 8,192 entries that a client should send, from wherever it starts."""
@@ -87,10 +91,22 @@ def decode_size(body: bytes) -> int:
     return size
 
 
-def encode_rosters(signed: Sequence[bytes]) -> bytes:
-    """Return the body that tells the versions after the genesis.
+def rosters_after(signed: Sequence[bytes], version: int) -> Sequence[bytes]:
+    """Return the versions after one, as many of them as a peer takes at once; one at the least.
 
-    Of great versions it has some 200 KB each, and goes to every peer: they share the bytes.
+    Args:
+        signed: All versions, from the genesis on.
+        version: The one before the first to be told.
+    """
+    later = signed[version:]
+    sizes = accumulate(len(it) + _HEAD_BYTES_MAX for it in later)
+    return later[: max(1, bisect_right(list(sizes), ROSTERS_BYTES_MAX - _HEAD_BYTES_MAX))]
+
+
+def encode_rosters(signed: Sequence[bytes]) -> bytes:
+    """Return the body that tells some versions.
+
+    Great ones have some 200 KB each, and go to every peer: they share the bytes.
     """
     return _told(tuple(signed))
 
@@ -101,7 +117,7 @@ def _told(signed: tuple[bytes, ...]) -> bytes:
 
 
 def decode_rosters(body: bytes) -> list[bytes]:
-    """Read the versions after the genesis; none of them is checked.
+    """Read the versions that are told; none of them is checked.
 
     Raises:
         MalformedError: It is something else.

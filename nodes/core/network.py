@@ -35,6 +35,7 @@ from nodes.core.exchange import (
     decode_rosters,
     encode_rosters,
     origin_hash,
+    rosters_after,
 )
 from nodes.core.finished import FinishedNotes
 from nodes.core.freshen import Freshen, Question
@@ -123,7 +124,7 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _Rosters:
-    """The versions up to this one, told to a peer."""
+    """Versions up to this one, told to a peer."""
 
     version: int
 
@@ -164,8 +165,8 @@ class _Lane:
     due_ms: int = 0
     unreachable: bool = False
     told: int = 0
-    told_roster: int = 1
-    """The newest roster version that the peer has taken from us; everyone has the genesis."""
+    told_roster: int = 0
+    """The newest roster version that the peer has taken from us; 0 before it was told any."""
     pulls_next: bool = False
 
 
@@ -498,8 +499,8 @@ class Network:
             later = decode_rosters(event.body)
         except LedgerError as error:
             return Ready(replies=(Reply(event.request_id, refusal(error)),))
-        for signed in later[self._rosters.newest.version - 1 :]:
-            if not self._rosters.learn(signed):
+        for signed in later:
+            if not (self._rosters.knows(signed) or self._rosters.learn(signed)):
                 refused = UnverifiedError("no version that follows", code="roster-version")
                 return Ready(replies=(Reply(event.request_id, refusal(refused)),))
         return Ready(replies=(Reply(event.request_id, PeerReply(204)),))
@@ -557,6 +558,9 @@ class Network:
             case _Rosters():
                 if status == 204:
                     lane.told_roster = max(lane.told_roster, job.version)
+                elif status == 422 and not lane.told_roster:
+                    # It lacks some of those before, and everyone has the genesis.
+                    lane.told_roster = 1
                 elif status != 0:
                     self._failed(lane, now_ms)
                 return ()
@@ -651,9 +655,12 @@ class Network:
             path = NEWEST + origin_hash(self.heads.own)
             return (self._send(lane, _Asking(), path, b"", now_ms),)
         newest = self._rosters.newest.version
-        if lane.told_roster < newest:
-            body = encode_rosters(self._rosters.chain.signed[1:])
-            return (self._send(lane, _Rosters(newest), ROSTERS, body, now_ms),)
+        if max(lane.told_roster, 1) < newest:
+            # Whoever has the newest has all of them, and mostly a peer does.
+            known = lane.told_roster or newest - 1
+            later = rosters_after(self._rosters.chain.signed, known)
+            job = _Rosters(known + len(later))
+            return (self._send(lane, job, ROSTERS, encode_rosters(later), now_ms),)
         if self.heads.halted:
             return ()
         is_told = lane.peer in self._witnesses or lane.peer in self._listeners

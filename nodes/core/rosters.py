@@ -72,6 +72,15 @@ class Rosters:
         """
         return self.chain.at(version)
 
+    def knows(self, signed: bytes) -> bool:
+        """Say whether a version is one of those that are known here, whoever signed it there."""
+        if signed in self.chain.signed:
+            return True
+        try:
+            return SignedRoster.decode(signed).roster.version <= self.newest.version
+        except LedgerError:
+            return False
+
     def learn(self, signed: bytes) -> bool:
         """Take the version after the newest, and say whether it was one.
 
