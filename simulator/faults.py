@@ -343,6 +343,14 @@ def _wish(faults: Faults, it: Happening) -> None:
     faults.simulation.governance.want(Wish(do=it.do, regions=regions, value=it.value))
 
 
+def _keeper_away(faults: Faults, it: Happening) -> None:
+    """Let nobody at a region sign, propose or stall; its node goes on."""
+    faults.world.inject(it.do)
+    away = faults.simulation.governance.away
+    away.add(it.region)
+    faults.later(it, lambda: away.discard(it.region))
+
+
 KINDS: Final[dict[str, Kind]] = {
     "link cut": Kind(do=_cut_link, asks=2, for_s=(0.5, 20), often=2),
     "link cut one way": Kind(do=_cut_one_way, asks=2, for_s=(0.5, 20), often=2),
@@ -383,6 +391,7 @@ KINDS: Final[dict[str, Kind]] = {
     "keys rotated": Kind(do=_wish),
     "constants changed": Kind(do=_wish, asks=0, values=(20.0, 40.0, 50.0)),
     "lost log closed": Kind(do=_wish),
+    "keeper of keys away": Kind(do=_keeper_away, for_s=(10, 60)),
 }  # fmt: skip
 """Every kind of fault, by the name under which it is counted."""
 

@@ -107,6 +107,8 @@ class Governance:
         """Are told of a region whose node has begun, also of one that comes back."""
         self.leaving: list[Callable[[str], None]] = []
         """Are told of a region that is about to leave, and asks for nothing any more."""
+        self.away: set[str] = set()
+        """Regions whose keeper of the governance key is on leave: nothing is signed there."""
 
     def want(self, wish: Wish) -> None:
         """Begin with a wish once those before it are in force."""
@@ -248,7 +250,7 @@ class Governance:
         return found
 
     def _propose(self, wish: Wish, newest: Roster, now: Round, proposer: str) -> None:
-        if (proposer, PROPOSE_KIND, now.number) in now.done | now.asked:
+        if proposer in self.away or (proposer, PROPOSE_KIND, now.number) in now.done | now.asked:
             return
         machine = self._well(proposer)
         if machine is None:
@@ -263,7 +265,9 @@ class Governance:
                 return
             stalls = tuple(sorted(seen))
             signed = [it for it in seen.values() if it is not None]
-            body = now.bodies[max(signed)[1]] if signed else None
+            if signed:
+                body = now.bodies[max(signed)[1]]
+                self._world.count("a proposal that some had signed was repeated")
         if body is None:
             try:
                 new = self._made_for(wish, newest, machine)
@@ -426,7 +430,9 @@ class Governance:
         return next(ring["governance"] for ring in rings if ring["governance"].public == public)
 
     def _ask(self, now: Round, region: str, kind: str, body: Mapping[str, Any]) -> None:
-        """Ask a region's own node to record a word on the version."""
+        """Ask a region's own node to record a word on the version, if its keeper is there."""
+        if region in self.away:
+            return
         make = partial(
             Compose,
             kind=kind,

@@ -12,6 +12,7 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "two nodes compared in full": "two nodes had judged the same, and had the same findings",
     "a version of the roster was signed": "the roster changed",
     "a round of signing was stalled": "members turned to the next proposer of a roster",
+    "a proposal that some had signed was repeated": "the next proposer repeated what some signed",
     "a retired key was refused": "a region that returned was not let in with its old keys",
     "a receipt was verified": "a receipt was verified by a stranger",
     "a bundle was verified from the genesis": "a bundle was verified from the genesis roster alone",

@@ -88,3 +88,41 @@ def test_a_region_that_burns_down_goes_on_in_a_successor_by_steps_of_the_model()
     lower = closing._replace(closed=(closing.closed[0]._replace(size=1),))
     with pytest.raises(RefusedError, match="closed below what was replicated"):
         recorded.replay([*recorded.events[:at], lower])
+
+
+def test_a_version_is_repeated_that_more_had_signed_than_a_later_round_could_do_without() -> None:
+    """The steward burns down after it and one other of four have signed; the others cannot yet.
+
+    Any three that stall have one among them who signed, so the version stands, and only the next
+    one closes the steward's log.
+    """
+    plan = Plan(
+        seed=4,
+        regions=4,
+        minutes=0.4,
+        acts_per_minute=6,
+        revoked=0.0,
+        hostile=False,
+        receipts=0.0,
+        bundle_every_s=0.0,
+        pace_ms=2_000,
+        signer="fast",
+        script=(
+            *(
+                Happening(at_s=5, do="keeper of keys away", region=region, for_s=50)
+                for region in ("520000", "530000")
+            ),
+            Happening(at_s=6, do="constants changed", value=45.0),
+            Happening(at_s=16, do="region burnt down", region="500000"),
+            Happening(at_s=17, do="lost log closed", region="500000"),
+        ),
+    )
+    recorded = record(plan)
+    assert not recorded.broken, f"{recorded.broken}\n{plan.command()}"
+    counts = recorded.outcome.counts
+    assert counts["a proposal that some had signed was repeated"] == 1
+    assert counts["in force: constants changed"] == 1
+    assert counts["in force: lost log closed"] == 1
+    model = recorded.replay(recorded.events, is_settled=True)
+    assert [epoch.version for epoch in model.logs["510000"].epochs] == [2, 3]
+    assert not model.logs["500000"].epochs  # it never heard that its version was signed
