@@ -14,7 +14,7 @@ from ledger.kind import Fact, Severity
 from ledger.lineage import ancestors, heir_of, is_one_log, living
 from ledger.roster_fields import Closing
 from nodes.core.effects import Effects
-from nodes.core.ready import FindingRow, PutFindings, PutUses, Write
+from nodes.core.ready import FindingRow, PutEvidence, PutFindings, PutUses, Write
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.ports import Reader, UseRow
 
@@ -54,6 +54,8 @@ class _Standing:
     awaits: str = ""
     """Origin of the log whose evidence is missing, if that is what keeps the use open."""
     seen_by_s: int | None = None
+    is_dated: bool = True
+    """Whether its ``seen_by`` is fixed, and only a view or another log's evidence is missing."""
 
 
 @dataclass(slots=True)
@@ -80,10 +82,16 @@ class Settlement:
     """Logs whose ends are not seen yet while a use waits for that; None: not known, look at all."""
     wanted: dict[str, Wanted] = field(default_factory=dict)
     """Per foreign log: which view the open uses of our own log need."""
+    _viewless: set[tuple[str, str]] = field(default_factory=set)
+    """Using logs, and logs relied on, of which a use is dated and not settled: a view may do it."""
+    _fixed: dict[str, list[PutEvidence]] = field(default_factory=dict)
+    """By log, what the entries of this step have dated."""
 
     def start(self, reader: Reader) -> tuple[Write, ...]:
         """Look at everything unsettled once, after a start."""
         self._using.clear()
+        self._viewless.clear()
+        self._fixed.clear()
         self._awaited = None
         self.wanted.clear()
         unsettled = reader.unsettled()
@@ -110,6 +118,7 @@ class Settlement:
         for origin, effects in judged:
             self.opened(effects.uses)
             for row in effects.evidence:
+                self._fixed.setdefault(row.origin, []).append(row)
                 latest[row.origin] = max(row.seen_by_s, latest.get(row.origin, 0))
                 for old, _ in ancestors(self.closed, row.origin):
                     latest[old] = max(row.seen_by_s, latest.get(old, 0))
@@ -121,15 +130,38 @@ class Settlement:
             for view in effects.views:
                 viewed = (view.origin, *(old for old, _ in ancestors(self.closed, view.origin)))
                 for name in viewed:
-                    found = reader.unsettled(origin=origin, fact_origin=name, high=view.index)
-                    _add(rows, found)
+                    _add(rows, self._unviewed(origin, name, view.index, reader))
                     for old, _ in ancestors(self.closed, origin):
-                        _add(rows, reader.unsettled(origin=old, fact_origin=name))
+                        _add(rows, self._unviewed(old, name, None, reader))
         for origin, seen_s in latest.items():
             _add(rows, self._overdue(origin, seen_s, reader))
-        if not rows:
+        written: tuple[Write, ...] = ()
+        if rows:
+            written = self._settle([rows[key] for key in sorted(rows)], latest, reader)
+        self._fixed.clear()
+        return written
+
+    def _unviewed(
+        self, origin: str, viewed: str, high: int | None, reader: Reader
+    ) -> Sequence[UseRow]:
+        """Return uses of a log that a view newly recorded above them may settle.
+
+        Only those that are dated: of any other, its date settles what it can when it comes.
+        """
+        if (origin, viewed) not in self._viewless:
             return ()
-        return self._settle([rows[key] for key in sorted(rows)], latest, reader)
+        found = reader.unsettled(origin=origin, fact_origin=viewed)
+        if not found:
+            self._viewless.discard((origin, viewed))
+        return [use for use in found if high is None or use.index < high]
+
+    def _seen_by(self, origin: str, index: int, reader: Reader) -> int | None:
+        """Return when an entry was seen at the latest; mostly an entry of this step says so."""
+        for row in self._fixed.get(origin, ()):
+            if row.low <= index < row.high:
+                return row.seen_by_s
+        seen = reader.seen_by(origin, index)
+        return None if seen is None else seen[0]
 
     def _dated(self, origin: str, high: int, reader: Reader) -> Sequence[UseRow]:
         """Return uses of a log whose ``seen_by`` may have just been fixed."""
@@ -176,8 +208,11 @@ class Settlement:
             if standing.status != use.status:
                 uses.append(use._replace(status=standing.status))
             findings += standing.findings
-            is_ours = is_one_log(self.closed, self.own, use.origin)
-            if is_ours and standing.status in {OPEN, UNPROVEN}:
+            if standing.status not in {OPEN, UNPROVEN}:
+                continue
+            if standing.is_dated:
+                self._viewless.add((use.origin, use.fact_origin))
+            if is_one_log(self.closed, self.own, use.origin):
                 self._want(living(self.closed, use.fact_origin), standing.seen_by_s)
         self._awaited = awaited if self._awaited is None else self._awaited | awaited
         written: list[Write] = []
@@ -216,10 +251,9 @@ class Settlement:
            late; else by the rows seen by t.
         4. Without such a view, unproven after a day.
         """
-        seen = reader.seen_by(use.origin, use.index)  # (1)
-        if seen is None:
-            return _Standing(use.status)
-        seen_by_s = seen[0]
+        seen_by_s = self._seen_by(use.origin, use.index, reader)  # (1)
+        if seen_by_s is None:
+            return _Standing(use.status, is_dated=False)
         if seen_by_s - use.fresh_at_s <= use.staleness_s:  # (2)
             return _Standing(CONFIRMED, _withdrawn(use))
         later = next(

@@ -199,8 +199,6 @@ map_history = Table(
 )
 """Nodes as they were from size ``low`` until ``high``, while a proof may be asked for that."""
 
-Index("map_history_high", map_history.c.log_id, map_history.c.high)
-
 findings = Table(
     "findings",
     metadata,

@@ -3,7 +3,7 @@
 What is filled in follows from the facts and entries that are stored; nothing else is touched.
 """
 
-from sqlalchemy import Engine, inspect, select
+from sqlalchemy import Engine, inspect, select, text
 
 from ledger.kind import Kinds
 from nodes.store import answers, lent, schema, ties
@@ -39,3 +39,5 @@ def upgrade(engine: Engine, kinds: Kinds) -> None:
     create_schema(engine)
     with engine.begin() as connection:
         answers.upgrade(connection)
+        # What is kept of a map is let go as soon as it may be: the index cost more than it found.
+        connection.execute(text("DROP INDEX IF EXISTS map_history_high"))

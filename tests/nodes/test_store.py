@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, bindparam, inspect, select, text
+from sqlalchemy import Connection, Engine, Index, bindparam, inspect, select, text
 from sqlalchemy.dialects import postgresql
 
 from ledger.errors import ConflictError
@@ -219,6 +219,8 @@ def test_a_database_that_held_the_names_with_every_act_gets_numbers_for_them(
     with engine.begin() as connection:
         for table in (schema.ties, schema.objects):
             table.drop(connection)
+        history = schema.map_history.c
+        Index("map_history_high", history.log_id, history.high).create(connection)
         schema.named_ties.create(connection)
         rows = [(grant, time_s, 1, time_s) for grant in grants for time_s in (7, 5)]
         connection.execute(schema.named_ties.insert().values(rows))
@@ -227,6 +229,7 @@ def test_a_database_that_held_the_names_with_every_act_gets_numbers_for_them(
     upgrade(engine, KINDS)
     with engine.connect() as connection:
         assert not inspect(connection).has_table(schema.named_ties.name)
+        assert inspect(connection).get_indexes("map_history") == []
         asked: dict[str, Any] = {"from_s": 0, "until_s": 9, "after": None, "rows_max": 9}
         for grant in grants:
             found = ties.load(connection, LogIDs(), grant, **asked)

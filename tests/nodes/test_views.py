@@ -377,6 +377,25 @@ def test_a_use_that_nothing_settles_is_unproven_after_a_day_and_a_view_still_set
     assert [(row.code, row.severity) for row in findings] == [("unproven-use", WITHDRAWN)]
 
 
+def test_a_view_is_looked_into_only_where_a_use_is_dated_and_waits_for_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader = world(seen_by_s=None)
+    settlement = Settlement(USING)
+    settlement.start(reader)  # type: ignore[arg-type]
+    view = Effects(views=[_view(40)])
+    monkeypatch.setattr(reader, "unsettled", None)  # fails where it is asked
+    assert settlement.step([(USING, view)], reader) == ()  # type: ignore[arg-type]
+    monkeypatch.undo()
+    # What dates it in this step is known without being read.
+    dated = Effects(evidence=[PutEvidence(USING, 0, 20, T + 700, 20)])
+    assert settlement.step([(USING, dated)], reader) == ()  # type: ignore[arg-type]
+    reader.seen[USING, 10] = (T + 700, 20)
+    reader.view(40, 6, T + 800)
+    reader.apply(settlement.step([(USING, view)], reader))  # type: ignore[arg-type]
+    assert reader.uses[0].status == "confirmed-late"
+
+
 def _view(index: int) -> Any:
     from ledger.kind import ViewFact  # noqa: PLC0415 - only here
 
