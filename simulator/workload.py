@@ -31,6 +31,8 @@ AGAIN_MS: Final = (500, 3_000)
 HURRY_MS: Final = (1, 50)
 SET_UP: Final = frozenset({"party.enrol", "item.publish"})
 """Kinds of acts with which a world begins; they follow each other without a pause."""
+TAKING_OVER: Final = "handoff.accept"
+"""Whoever has done this has the case once the place that held it has released it."""
 FORBIDDEN: Final = frozenset(
     {"extra-material", "no-grant", "not-entitled", "decision-stays", "not-competent"}
 )
@@ -180,7 +182,10 @@ class Workload:
             else:
                 self._world.count("gave up waiting")
         else:
-            think_ms = HURRY_MS if following.kind in SET_UP else self._think_ms
+            least, most = HURRY_MS if following.kind in SET_UP else self._think_ms
+            # Acts of the other place are gathered as well: nobody looks for its release before.
+            away_ms = self._plan.pace_ms if not code and wanted.kind == TAKING_OVER else 0
+            think_ms = (least + away_ms, most + away_ms)
             self._later(think_ms, partial(self._ask, agent, following, 1))
 
     def _check_refused(self, wanted: Wanted, code: str) -> None:
