@@ -65,12 +65,16 @@ async def act(request: web.Request) -> web.Response:
     if kind.name == "seal.use" and "draft" in body:
         # So those that have one are as many as the signatures of the seals held here.
         raise RefusedError(
-            "a draft is named where it is sealed, by /v1/papers", code="sealing-only"
+            "a draft is named where it is sealed: shouxin paper, or /v1/papers", code="sealing-only"
         )
 
     if kind.name in VAULT_ONLY:
         # It says what has been done in the vault, and only the vault does that.
-        raise RefusedError(f"{kind.name} is recorded by /v1/vault", code="vault-only")
+        raise RefusedError(
+            f"{kind.name} says what the vault has done: shouxin vault {kind.name[6:]}, "
+            "or /v1/vault, does it and records it",
+            code="vault-only",
+        )
     await reach(service, request, partial(seen_size, service))
 
     def make(request_id: int) -> Compose:

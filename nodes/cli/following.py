@@ -6,6 +6,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from ledger.names import region_of_origin
 from nodes.cli.show import ANSWERS_ZH, STAGE_ZH, Language, moment, reason, table
 from nodes.cli.telling import place, standing
 
@@ -15,6 +16,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "cases": "涉及的办件",
         "case_columns": "办件|环节|现持有|行为数",
         "concerns": "涉及",
+        "unknown": "此处未见",
         "none": "未发现问题",
         "findings": "发现的问题",
         "answers": "须答复",
@@ -26,6 +28,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "cases": "Cases it touches",
         "case_columns": "case|stage|held by|acts",
         "concerns": "Concerns",
+        "unknown": "not within sight on what it names",
         "none": "No findings",
         "findings": "Findings",
         "answers": "to answer",
@@ -40,6 +43,16 @@ _HOW_ZH: Final[Mapping[str, str]] = {
     "under": "依该授权",
     "with": "用该章",
     "names": "提及",
+}
+
+
+_CONCERNS: Final[Mapping[str, tuple[str, str]]] = {
+    "case": ("办件", "case"),
+    "grant": ("授权", "grant"),
+    "seal": ("印章", "seal"),
+    "responsible": ("责任方", "responsible"),
+    "entry": ("所指条目哈希", "leaf hash of the act"),
+    "act": ("所指条目", "the act"),
 }
 
 
@@ -67,7 +80,9 @@ def tell_followed(
     if told.get("concerns"):
         out.print(Text(words["concerns"], style="bold"))
         for name, value in told["concerns"].items():
-            out.print(Text(f"  {name}  {value}"))
+            out.print(
+                Text(f"  {_CONCERNS[name][language == 'en']}  {_concern(value, names, words)}")
+            )
     out.print(Text(words["proofs"].format(name=told["object"]), style="dim"))
     if not told["findings"]:
         out.print(Text(words["none"], style="green"))
@@ -81,6 +96,17 @@ def tell_followed(
                 f"{reason(row['code'], language)} ({words['answers']}: {row['region']} {who})"
             )
         )
+
+
+def _concern(value: object, names: Mapping[str, str], words: Mapping[str, str]) -> str:
+    """Return what an incident names: an object, a hash, or the place of an act if it is known."""
+    if value is None:
+        return words["unknown"]
+    if isinstance(value, list):
+        origin, index = value
+        region = region_of_origin(origin)
+        return f"{names.get(region, region)} {index}"
+    return str(value)
 
 
 def _tell_cases(

@@ -7,24 +7,34 @@ from typing import Any, Final
 from rich.text import Text
 
 from authz.calendar import day_named, end_of_day
-from nodes.cli.show import Language, console, moment, print_json, short, table
+from ledger.kind import Field, FieldType
+from nodes.cli.show import RIGHT_ZH, Language, console, moment, print_json, short, table
+from nodes.cli.states import CODES, standing_of
 from nodes.cli.sweeps import all_pages, tell_as_of
 from nodes.client import Client
+from nodes.core.kinds import KINDS
 
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     "zh": {
-        "columns": "编号|状态|登记单位|对方|期限|最近一次|所记内容",
+        "columns": "编号|状态|登记单位|对方|期限|最近一次（北京时间）|所记内容",
         "none": "没有这样的记录",
         "overdue": "逾期",
+        "true": "是",
+        "false": "否",
     },
     "en": {
-        "columns": "number|stands|by|to|due|newest act|says",
+        "columns": "number|stands|by|to|due|newest act (UTC+8)|says",
         "none": "No such records",
         "overdue": "overdue",
+        "true": "yes",
+        "false": "no",
     },
 }
-_SHOWN_CHARS_MAX: Final = 160
+_SHOWN_CHARS_MAX: Final = 400
 _IN_COLUMNS: Final = frozenset({"to", "due", "version"})
+_DIGITS_SHOWN: Final = 12
+_BYTES: Final = frozenset({FieldType.HASH, FieldType.HASHES, FieldType.KEY, FieldType.BYTES})
+_PARTIES: Final = frozenset({"department", "hall", "officer", "window"})
 
 
 def records(given: argparse.Namespace) -> int:
@@ -32,7 +42,7 @@ def records(given: argparse.Namespace) -> int:
     which: dict[str, str | int] = {
         name: value
         for name, value in (
-            ("state", given.state),
+            ("state", CODES.get(given.state, given.state)),
             ("about", given.about),
             ("overdue", int(given.overdue)),
             ("older", given.older),
@@ -52,8 +62,9 @@ def records(given: argparse.Namespace) -> int:
     out, words = console(), _WORDS[given.lang]
     if found["records"]:
         made = table(*words["columns"].split("|"), padding=1)
+        fields = _fields_of(given.type)
         for it in found["records"]:
-            made.add_row(*_row(it, words))
+            made.add_row(*_row(it, fields, given.lang))
         out.print(made)
     else:
         out.print(words["none"])
@@ -61,31 +72,67 @@ def records(given: argparse.Namespace) -> int:
     return 0
 
 
-def _row(it: Mapping[str, Any], words: Mapping[str, str]) -> tuple[Text, ...]:
+def _fields_of(type_: str) -> Mapping[str, Field]:
+    """Return the fields that acts on records of a type may have, in the order of the tables."""
+    found: dict[str, Field] = {}
+    for subject in (type_, *(("party",) if type_ in _PARTIES else ()), "any"):
+        for kind in KINDS.values():
+            if kind.subject == subject:
+                for name, field in kind.fields.items():
+                    found.setdefault(name, field)
+    return found
+
+
+def _row(
+    it: Mapping[str, Any], fields: Mapping[str, Field], language: Language
+) -> tuple[Text, ...]:
     row = it["row"]
-    state = Text(it["state"] or "", "" if it["live"] else "dim")
+    state = Text(standing_of(row, language), "" if it["live"] else "dim")
     if it["overdue"]:
-        state = Text(f"{it['state']} {words['overdue']}", "red")
+        state = Text(f"{state} {_WORDS[language]['overdue']}", "red")
     due = row.get("due")
     cells = (
-        short(row.get("by") or it["issuer"]),
-        short(row.get("to")),
+        _whose(row.get("by") or it["issuer"], it["object"]),
+        _whose(row.get("to"), it["object"]),
         moment(due - 1)[:10] if isinstance(due, int) else "",
         moment(it["time_s"])[:16],
-        _said(it["said"]),
+        _said(it["said"], fields, language),
     )
     return Text(short(it["object"])), state, *map(Text, cells)
 
 
-def _said(said: Mapping[str, Any]) -> str:
+def _whose(party: str | None, name: str) -> str:
+    """Return a party without its type, and with its region where the record is of another."""
+    if party is None or party[:6] == name[:6]:
+        return short(party)
+    return " ".join(dict.fromkeys((party[:6], short(party))))
+
+
+def _said(said: Mapping[str, Any], fields: Mapping[str, Field], language: Language) -> str:
     """Return what a record says in one line, without what has a column of its own."""
+    names = [name for name in (*fields, *said.keys() - fields.keys()) if name in said]
     told = "; ".join(
-        f"{name} {_value(value)}" for name, value in said.items() if name not in _IN_COLUMNS
+        f"{_label(name, fields, language)} {_value(said[name], fields.get(name), language)}"
+        for name in names
+        if name not in _IN_COLUMNS
     )
     return told if len(told) <= _SHOWN_CHARS_MAX else f"{told[: _SHOWN_CHARS_MAX - 1]}…"
 
 
-def _value(value: object) -> str:
+def _label(name: str, fields: Mapping[str, Field], language: Language) -> str:
+    return fields[name].zh if language == "zh" and name in fields else name
+
+
+def _value(value: object, field: Field | None, language: Language) -> str:
+    """Return a value as people read it: a time as Beijing has it, of digests the first digits."""
     if isinstance(value, list):
-        return ", ".join(map(_value, value))
-    return str(value)
+        return ", ".join(_value(it, field, language) for it in value)
+    if isinstance(value, bool):
+        return _WORDS[language][str(value).lower()]
+    of = None if field is None else field.type
+    if of is FieldType.SECONDS and isinstance(value, int):
+        return moment(value)[:16]
+    text = str(value)
+    if language == "zh" and text in RIGHT_ZH and field is not None and not field.of:
+        return RIGHT_ZH[text]
+    return f"{text[:_DIGITS_SHOWN]}…" if of in _BYTES and len(text) > _DIGITS_SHOWN else text
