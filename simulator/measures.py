@@ -93,14 +93,20 @@ class Measures:
         row[2 if in_vain else 0] += 1
         row[1] += waited_ms
 
-    def look(self, machines: Mapping[str, Machine]) -> None:
-        """Add a point to every series; called once a bucket."""
+    def look(self, machines: Mapping[str, Machine], findings: Mapping[str, int]) -> None:
+        """Add a point to every series; called once a bucket.
+
+        Args:
+            machines: By region.
+            findings: How many stand in each region's log so far.
+        """
         now_s = self._world.now_ms // 1_000
         per_s = 1_000 / self.bucket_ms
         for region, machine in machines.items():
             node = machine.node
             self._add("acts a second", region, self._accepted.pop(region, 0) * per_s)
             self._add("deadlines missed", region, self._late(region))
+            self._add("findings", region, findings.get(region, 0))
             if node is None:
                 for name in ("backlog", "staleness"):
                     self._add(name, region, float("nan"))
@@ -108,7 +114,9 @@ class Measures:
             seen = node.snapshot
             behind = sum(log.stored_size - log.judged_size for log in seen.logs.values())
             self._add("backlog", region, seen.size - seen.replicated_size + behind)
-            fresh = [known.fresh_at_s for known in seen.known.values()]
+            # Nothing new can come of a closed log, and nothing that is new rests on it.
+            closed = () if seen.rosters is None else seen.rosters.newest.closed
+            fresh = [it.fresh_at_s for origin, it in seen.known.items() if origin not in closed]
             self._add("staleness", region, max((now_s - it for it in fresh), default=0))
 
     def _late(self, region: str) -> int:

@@ -54,11 +54,26 @@ def _frame(top: float, unit: str, hours: float) -> list[str]:
         for share in (0, 0.25, 0.5, 0.75, 1):
             x = LEFT + share * (WIDTH - LEFT - RIGHT)
             minutes = hours * 60 * share
-            words = f"{minutes / 60:.3g} h" if hours >= 3 else f"{minutes:.2g} min"
+            words = f"{minutes / 60:.3g} h" if hours >= 3 else f"{minutes:.3g} min"
+            if hours < 0.1:
+                words = f"{minutes * 60:.0f} s"
             anchor = "end" if share == 1 else "middle"
             y = HEIGHT - BOTTOM + 16
             parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{words}</text>')
     parts.append(f'<text x="{LEFT}" y="{TOP - 8}" fill="#666">{escape(unit)}</text>')
+    return parts
+
+
+def _marks(marks: Sequence[tuple[float, str]], length_s: float) -> list[str]:
+    """Draw an upright for each thing that was done to the network."""
+    parts = []
+    for at_s, words in marks:
+        if at_s <= length_s:
+            x = LEFT + at_s / length_s * (WIDTH - LEFT - RIGHT)
+            parts.append(
+                f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#9aa0aa" '
+                f'stroke-dasharray="2 3"><title>{escape(words)}</title></path>'
+            )
     return parts
 
 
@@ -70,15 +85,29 @@ def _svg(parts: Sequence[str], title: str, height: int = HEIGHT) -> str:
     )
 
 
-def over_time(title: str, unit: str, lines: Mapping[str, Sequence[Point]], bucket_ms: int) -> str:
-    """Draw one line a region over the simulated time; say so where there was nothing to draw."""
+def over_time(
+    title: str,
+    unit: str,
+    lines: Mapping[str, Sequence[Point]],
+    bucket_ms: int,
+    marks: Sequence[tuple[float, str]] = (),
+) -> str:
+    """Draw one line a region over the simulated time; say so where there was nothing to draw.
+
+    Args:
+        title: For who cannot see it.
+        unit: What is drawn.
+        lines: By region, a point a bucket.
+        bucket_ms: How wide a bucket is.
+        marks: When something was done to the network, in seconds, and what.
+    """
     if not any(value for line in lines.values() for value in line):
         return f'<p class="muted">{escape(unit)}: none</p>'
     count = max((len(line) for line in lines.values()), default=0)
     values = [value for line in lines.values() for value in line if value is not None]
     top = _nice(max(values, default=0))
     hours = max(1, count - 1) * bucket_ms / 3_600_000
-    parts = _frame(top, unit, hours)
+    parts = _frame(top, unit, hours) + _marks(marks, hours * 3_600)
     highest = sorted(lines, key=lambda name: -max((v or 0 for v in lines[name]), default=0))
     named = highest[:LINES_MAX]
     colours = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(sorted(named))}

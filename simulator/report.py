@@ -37,6 +37,11 @@ _SERIES: Final = (
         "acts not replicated R after they were accepted, by region",
     ),
     ("staleness", "Staleness 视图时效", "seconds: the age of the oldest note it relies on"),
+    (
+        "findings",
+        "Findings 发现",
+        "that stand in each region's log so far: of its acts, or of what it has found out",
+    ),
 )
 
 
@@ -59,7 +64,7 @@ def to_map(outcome: Outcome, scenario: Scenario) -> dict[str, Any]:
         "signer": plan.signer,
         "judging": plan.judging,
         "pace_ms": plan.pace_ms,
-        "regions": len(outcome.sizes),
+        "regions": len(places_of(plan.places, plan.regions)),
         "places": plan.places,
         "count": plan.regions,
         "simulated_s": outcome.simulated_ms / 1_000,
@@ -77,6 +82,7 @@ def to_map(outcome: Outcome, scenario: Scenario) -> dict[str, Any]:
         "figures": dict(outcome.figures),
         "measures": dict(outcome.measures),
         "script": [one.words() for one in plan.script],
+        "marks": [[one.at_s, one.words()] for one in plan.script],
     }
 
 
@@ -121,7 +127,10 @@ def _head(made: Mapping[str, Any]) -> str:
     ]
     if made["script"]:
         items = "".join(f"<li>{escape(one)}</li>" for one in made["script"])
-        words.append(f"<h2>What happens 情节</h2><ul>{items}</ul>")
+        words.append(
+            f'<h2>What happens 情节</h2><ul>{items}</ul><p class="muted">Dotted uprights in the '
+            "plots stand where these begin.</p>"
+        )
     return "".join(words)
 
 
@@ -154,7 +163,7 @@ def _plots(made: Mapping[str, Any]) -> str:
     parts = []
     for name, title, unit in _SERIES:
         lines = named(measures["series"].get(name, {}))
-        plot = plots.over_time(title, unit, lines, bucket_ms)
+        plot = plots.over_time(title, unit, lines, bucket_ms, made.get("marks", ()))
         parts.append(f'<h2>{title}</h2><div class="plot">{plot}</div>')
     lags = {
         region: {
@@ -196,7 +205,7 @@ def _tables(made: Mapping[str, Any]) -> str:
     return "".join(
         (
             _table("Figures 数字", figures),
-            _table("Findings 发现", findings),
+            _table("Findings by kind 发现", findings),
             _table("Uses of lent rights 授权使用", uses),
             _table(f"Injected: {len(made['injected'])} kinds 注入的故障", made["injected"]),
             _table("Sometimes 罕见状态 (0: never reached)", sometimes),

@@ -43,6 +43,7 @@ class Outcome:
     unmet: tuple[str, ...] = ()
     """Expectations of the plan that did not come true."""
     sizes: Mapping[str, int] = field(default_factory=dict)
+    """Of each log, by its region; ``500000/2`` is the log that goes on from a closed one."""
     counts: Mapping[str, int] = field(default_factory=dict)
     injected: Mapping[str, int] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
@@ -97,7 +98,7 @@ def run(plan: Plan, watch: Watch | None = None) -> Outcome:
             broken = str(error)
     cpu_s = process_time() - began
     sizes = {
-        origin.rsplit("/", 1)[-1]: len(log.entries)
+        origin.partition("/")[2]: len(log.entries)
         for origin, log in simulation.checkers.reference.logs.items()
     }
     figures = _figures(simulation, sizes, settled_ms)
@@ -189,7 +190,7 @@ def _unfinished(simulation: Simulation) -> list[str]:
 def _every(simulation: Simulation, plan: Plan, watch: Watch | None) -> None:
     """Look at the whole once a bucket, until the working phase is over."""
     world, measures = simulation.world, simulation.measures
-    measures.look(simulation.machines)
+    measures.look(simulation.machines, simulation.checkers.verdicts.findings_by_region())
     if watch is not None:
         watch((world.now_ms - plan.start_ms) / (plan.end_ms - plan.start_ms), world.counts)
     if world.now_ms + measures.bucket_ms <= plan.end_ms:

@@ -1,5 +1,6 @@
 """How a run ended, as text for a terminal."""
 
+from simulator.places import places_of
 from simulator.run import Outcome
 from simulator.scenario import Scenario
 from simulator.sometimes import SOMETIMES
@@ -8,12 +9,13 @@ from simulator.sometimes import SOMETIMES
 def tell(outcome: Outcome, scenario: Scenario | None = None) -> str:
     """Return what a reader wants to know of a run."""
     plan = outcome.plan
+    regions = len(places_of(plan.places, plan.regions))
     minutes = outcome.simulated_ms / 60_000
     rate = outcome.events / max(outcome.cpu_s, 1e-9)
     faster = outcome.simulated_ms / 1_000 / max(outcome.cpu_s, 1e-9)
     lines = [] if scenario is None else [f"{scenario.title} · {scenario.title_zh}", scenario.about]
     lines += [
-        f"seed {plan.seed}, {len(outcome.sizes)} regions, {minutes:.1f} simulated minutes",
+        f"seed {plan.seed}, {regions} regions, {minutes:.1f} simulated minutes",
         (
             f"{outcome.events} events in {outcome.cpu_s:.1f} CPU seconds "
             f"({rate:.0f} a second, {faster:.1f} times as fast as life)"

@@ -1,5 +1,6 @@
 """Verdicts: uses of lent rights are judged by what they rest on, and forbidden acts are found."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ledger.lineage import heir_of
@@ -137,6 +138,21 @@ class Verdicts:
             )
             for status, count in rows:
                 self._watched.world.counts[f"use {status}"] += count
+
+    def findings_by_region(self) -> dict[str, int]:
+        """Return how many findings stand in each region's log, as the first honest node has it.
+
+        What convicts a writer stands in the log of who found it out; all else where it was done.
+        """
+        for machine in self._watched.sound():
+            rows = machine.disk.database.execute(
+                "SELECT origin, count(*) FROM findings JOIN logs USING (log_id) GROUP BY origin"
+            )
+            found: Counter[str] = Counter()
+            for origin, count in rows:
+                found[self._watched.reference.region_of(origin)] += count
+            return found
+        return {}
 
     def count_findings(self) -> None:
         """Count the findings by their code, as the first honest node has them."""

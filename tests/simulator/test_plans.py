@@ -221,6 +221,7 @@ def test_a_report_is_a_page_of_its_own_with_the_figures_beside_it(
     text = page.read_text()
     assert text.count("<svg") == 5
     assert "acts not replicated R after they were accepted, by region: none" in text
+    assert "<title>at 3.0 s link cut 500000 and 510000 for 4.0 s</title>" in text
     assert "http://" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
     assert "https://" not in text
     opened: list[str] = []
