@@ -59,9 +59,9 @@ def test_a_region_that_burns_down_goes_on_in_a_successor_by_steps_of_the_model()
         receipts=1.0,
         pace_ms=500,
         script=(
-            Happening(at_s=6, do="region cut off", region="500000", for_s=4),
-            Happening(at_s=10, do="region burnt down", region="500000"),
-            Happening(at_s=11, do="lost log closed", region="500000"),
+            Happening(at_s=6, do="region cut off", region="500000", for_s=7),
+            Happening(at_s=13, do="region burnt down", region="500000"),
+            Happening(at_s=14, do="lost log closed", region="500000"),
         ),
     )
     recorded = record(plan)
