@@ -72,6 +72,7 @@ _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "window": ("name", "hall", "department"),
     "officer": ("unit", "key", "holder", "roles"),
 }
+PARTY_TYPES: Final = frozenset(_REQUIRED)
 _OPTIONAL: Final[Mapping[str, tuple[str, ...]]] = {
     "department": (),
     "hall": (),

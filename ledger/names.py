@@ -68,8 +68,12 @@ def check_origin(text: str) -> None:
 
 def check_subject(text: str) -> None:
     """Check that ``text`` names what a statement can be about: object, party or origin."""
-    if not _party(text):
+    if _party(text):
+        return
+    try:
         _match_origin(text)
+    except MalformedError as error:
+        raise _no_object(text) from error
 
 
 def split_name(name: str) -> RecordName:
@@ -125,7 +129,9 @@ def mirror_name(origin: str) -> str:
 
 
 def _no_object(text: str) -> MalformedError:
-    return MalformedError(f"not <region>/<type>/<number>: {text[:80]!r}", code="bad-field")
+    return MalformedError(
+        f"not <region>/<type>/<number>, as 510000/case/2026-1 is: {text[:80]!r}", code="bad-field"
+    )
 
 
 # Logs are few and named in every citation. Errors are not kept, and names have a greatest length.

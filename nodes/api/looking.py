@@ -1,7 +1,5 @@
 """Looking up afterwards: why an attempt was refused, and who has looked at a case at this node."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,28 +16,12 @@ from nodes.api.problem import mend_of
 from nodes.api.replies import json_response, plain
 from nodes.api.requests import check_query, parse_number, query_number
 from nodes.api.tokens import ANY, Caller, Role, authorize
-from nodes.core.sentences import SENTENCES
+from nodes.core.sentences import sentence_of
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.store.entries import LogIDs
 from nodes.store.facts import between, load_changes, newest
 from nodes.store.journal import RefusalRow, find_refusal, load_readings, load_refusals
 
-_OF_CALLERS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "wrong-role": (
-            "本令牌的角色无权办理此事。",
-            "The role of the token that was used may not do this.",
-        ),
-        "wrong-party": (
-            "本令牌不能代表该经办人或单位。",
-            "The token that was used does not speak for that officer or unit.",
-        ),
-        "wrong-previous": (
-            "该对象在此期间已有新的记录，请读取最新记录后重新办理。",
-            "Something was recorded about it meanwhile: read that, and try again.",
-        ),
-    }
-)
 _ELSE: Final = (
     "该请求未被接受，原因见代码与说明。",
     "The request was not taken; the code and the detail say why.",
@@ -157,7 +139,7 @@ def _explained(row: RefusalRow) -> dict[str, Any]:
 
 
 def _words(code: str) -> dict[str, str]:
-    zh, en = SENTENCES.get(code) or _OF_CALLERS.get(code, _ELSE)
+    zh, en = sentence_of(code) or _ELSE
     return {"reason_zh": zh, "reason_en": en} | mend_of(code)
 
 

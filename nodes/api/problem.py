@@ -21,7 +21,7 @@ from ledger.errors import (
     UnavailableError,
     UnverifiedError,
 )
-from nodes.core.sentences import SENTENCES
+from nodes.core.sentences import sentence_of
 
 
 class UnauthenticatedError(LedgerError):
@@ -143,8 +143,9 @@ def fields_of(error: LedgerError) -> dict[str, object]:
         "detail": str(error)[:DETAIL_CHARS_MAX],
         "mend": _MEND_CODE.get(error.code, _MEND_CLASS[type(error)]),
     }
-    if error.code in SENTENCES:
-        fields["reason_zh"], fields["reason_en"] = SENTENCES[error.code]
+    sentences = sentence_of(error.code)
+    if sentences is not None:
+        fields["reason_zh"], fields["reason_en"] = sentences
     return fields
 
 

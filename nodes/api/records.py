@@ -1,14 +1,18 @@
 """Lists of a region's records of a type, as they stand, or stood at a moment."""
 
+from difflib import get_close_matches
 from typing import Any
 
 from aiohttp import web
 from sqlalchemy import Connection
 
 from authz.listing import Kept, Wanted, stands
+from authz.party import PARTY_TYPES
+from ledger.errors import MalformedError
 from ledger.names import check_object, check_region
 from ledger.salvage import as_judged
 from ledger.statement import decode_statement
+from nodes.api.context import Service
 from nodes.api.pages import TIME_S_MAX, begin, page
 from nodes.api.requests import query_number
 from nodes.api.sweeps import DAYS_MAX
@@ -30,6 +34,7 @@ async def records_of(request: web.Request) -> web.Response:
     region = request.query.get("region", service.region)
     check_region(region)
     check_object(f"{region}/{type_}/1")
+    _check_type(service, type_)
     at_s = query_number(request, "at", default=service.now_s(), most=TIME_S_MAX)
     wanted = Wanted(
         state=request.query.get("state", ""),
@@ -49,6 +54,22 @@ async def records_of(request: web.Request) -> web.Response:
         return rows, names[-1] if len(names) == rows_max else None
 
     return await page(service, "records", read, {"region": region, "type": type_, "at_s": at_s})
+
+
+def _check_type(service: Service, type_: str) -> None:
+    """Check that there are records of a type: what is misspelt is not told to be empty.
+
+    Raises:
+        MalformedError: ``bad-field``.
+    """
+    subjects = {it for kind in service.kinds.values() for it in kind.subject.split(" or ")}
+    types = (subjects - {"any", "party"}) | PARTY_TYPES
+    if type_ not in types:
+        near = " or ".join(get_close_matches(type_, sorted(types), n=3))
+        raise MalformedError(
+            f"no records are of the type {type_}" + (f"; is it {near}?" if near else ""),
+            code="bad-field",
+        )
 
 
 def histories(connection: Connection, ids: LogIDs, first: str, last: str) -> dict[str, list[Kept]]:

@@ -89,9 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sentence(code: str, language: str) -> str:
-    """Return what a code means to the person at the counter; empty where no rule has it."""
+    """Return what a code means to the person at the counter; empty where nothing is said."""
     # As with the commands: nothing of the domain is loaded before it is wanted.
-    found = import_module("nodes.core.sentences").SENTENCES.get(code)
+    found = import_module("nodes.core.sentences").sentence_of(code)
     return "" if found is None else str(found[language == "en"])
 
 

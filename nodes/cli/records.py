@@ -2,14 +2,17 @@
 
 import argparse
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from rich.text import Text
 
 from authz.calendar import day_named, end_of_day
+from authz.party import PARTY_TYPES
+from ledger.errors import MalformedError
 from ledger.kind import Field, FieldType
 from nodes.cli.show import RIGHT_ZH, Language, console, moment, print_json, short, table
-from nodes.cli.states import CODES, standing_of
+from nodes.cli.states import CODES, STATES_ZH, standing_of
 from nodes.cli.sweeps import all_pages, tell_as_of
 from nodes.client import Client
 from nodes.core.kinds import KINDS
@@ -34,15 +37,25 @@ _SHOWN_CHARS_MAX: Final = 400
 _IN_COLUMNS: Final = frozenset({"to", "due", "version"})
 _DIGITS_SHOWN: Final = 12
 _BYTES: Final = frozenset({FieldType.HASH, FieldType.HASHES, FieldType.KEY, FieldType.BYTES})
-_PARTIES: Final = frozenset({"department", "hall", "officer", "window"})
 
 
 def records(given: argparse.Namespace) -> int:
-    """Show a region's records of a type."""
+    """Show a region's records of a type.
+
+    Raises:
+        MalformedError: ``bad-field``: no record ever stands so.
+    """
+    state = CODES.get(given.state, given.state)
+    if state and state not in STATES_ZH:
+        near = " or ".join(get_close_matches(state, sorted(STATES_ZH), n=3))
+        raise MalformedError(
+            f"no record stands so: {state}" + (f"; is it {near}?" if near else ""),
+            code="bad-field",
+        )
     which: dict[str, str | int] = {
         name: value
         for name, value in (
-            ("state", CODES.get(given.state, given.state)),
+            ("state", state),
             ("about", given.about),
             ("overdue", int(given.overdue)),
             ("older", given.older),
@@ -75,7 +88,7 @@ def records(given: argparse.Namespace) -> int:
 def _fields_of(type_: str) -> Mapping[str, Field]:
     """Return the fields that acts on records of a type may have, in the order of the tables."""
     found: dict[str, Field] = {}
-    for subject in (type_, *(("party",) if type_ in _PARTIES else ()), "any"):
+    for subject in (type_, *(("party",) if type_ in PARTY_TYPES else ()), "any"):
         for kind in KINDS.values():
             if kind.subject == subject:
                 for name, field in kind.fields.items():

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from nodes.cli.caller import ask
 from nodes.cli.main import DOES_NOT_HOLD
-from nodes.cli.show import Language, console, moment, print_json, table
+from nodes.cli.show import RIGHT_ZH, Language, console, moment, print_json, table
 from nodes.client import Client
 
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
@@ -14,14 +14,18 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "windows": "窗口|授权|权项|有效期至",
         "lapsing": "授权|事项|窗口|有效期至",
         "ungranted": "事项|版本|部门",
-        "none": "无",
+        "no windows": "现在没有窗口获授该事项的这一权项",
+        "no lapsing": "期内没有到期的授权",
+        "no ungranted": "每个事项都有有效授权",
         "as_of": "截至：",
     },
     "en": {
         "windows": "window|grant|rights|until",
         "lapsing": "grant|item|window|until",
         "ungranted": "item|version|department",
-        "none": "None",
+        "no windows": "No window may use this right over it now",
+        "no lapsing": "No grant lapses within that time",
+        "no ungranted": "Every item has a live grant",
         "as_of": "as of ",
     },
 }
@@ -35,11 +39,15 @@ def windows(given: argparse.Namespace) -> int:
         given, "windows", lambda client, after: client.windows(given.item, given.right, after=after)
     )
     rows = [
-        (it["window"], it["grant"], ", ".join(it["rights"]), moment(it["until_s"]))
+        (it["window"], it["grant"], _rights(it["rights"], given.lang), moment(it["until_s"]))
         for it in found["windows"]
     ]
     _tell(given, "windows", found, rows)
     return 0
+
+
+def _rights(rights: Sequence[str], language: Language) -> str:
+    return "、".join(RIGHT_ZH[it] for it in rights) if language == "zh" else ", ".join(rights)
 
 
 def lapsing(given: argparse.Namespace) -> int:
@@ -93,7 +101,7 @@ def _tell(
             made.add_row(*row)
         out.print(made)
     else:
-        out.print(words["none"])
+        out.print(words[f"no {name}"])
     tell_as_of(given, found)
 
 

@@ -10,7 +10,7 @@ from authz.work_ledger import COLUMNS, METHOD_VERSION
 from ledger.errors import MalformedError, NotFoundError
 from nodes.cli.caller import ask
 from nodes.cli.main import DOES_NOT_HOLD
-from nodes.cli.show import Language, console, print_json, table
+from nodes.cli.show import Language, console, print_json, short, table
 from nodes.client import Client
 
 _TOLD: Final[tuple[tuple[str, str, str], ...]] = (
@@ -154,7 +154,10 @@ def _tell(found: Mapping[str, Any], language: Language) -> None:
         words["unit"], *(it[at] for it in _TOLD), right=range(1, len(_TOLD) + 1), padding=1
     )
     for unit, line in found["units"].items():
-        made.add_row(unit, *(_cell(name, line) for name, _, _ in _TOLD))
+        made.add_row(
+            " ".join(dict.fromkeys((unit[:6], short(unit)))),
+            *(_cell(name, line) for name, _, _ in _TOLD),
+        )
     made.add_row(
         words["total"], *(_cell(name, found["total"]) for name, _, _ in _TOLD), style="bold"
     )

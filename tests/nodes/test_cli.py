@@ -1,9 +1,11 @@
 """The command line: what it loads, and how it refuses."""
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -19,9 +21,12 @@ from ledger.errors import (
     UnverifiedError,
 )
 from ledger.judge import kind_of
+from ledger.names import check_subject
 from nodes.adapters.network import Founded
+from nodes.api.problem import fields_of
 from nodes.cli import acts, main, network, processes, verify
 from nodes.core.kinds import KINDS
+from nodes.core.sentences import sentence_of
 from tests.nodes.folders import REGION
 
 
@@ -58,6 +63,21 @@ def test_the_command_tree_loads_no_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+def arguments_of(made: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, str | None]]:
+    for action in made._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, part in action.choices.items():
+                yield from arguments_of(part, f"{name} {word}")
+        else:
+            yield f"{name} {action.dest}", action.help
+
+
+def test_every_argument_says_what_it_is() -> None:
+    said = dict(arguments_of(main.parser(), "shouxin"))
+    assert len(said) > 200
+    assert [name for name, help_ in said.items() if not help_] == []
 
 
 def test_it_does_not_run_without_its_assertions() -> None:
@@ -278,6 +298,30 @@ def test_a_refusal_is_told_in_the_clerk_s_language(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("shouxin: unknown-kind: no such kind: case.opn; is it case.open")
     assert said in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "zh", "en"),
+    [
+        ("expired-token", "令牌已过期", "The token has expired"),
+        ("vault-only", "shouxin vault", "shouxin vault"),
+        ("no-grant", "窗口", "The window has no grant"),
+    ],
+)
+def test_a_refusal_of_a_caller_has_its_sentence_as_a_rule_has(code: str, zh: str, en: str) -> None:
+    sentences = sentence_of(code)
+    assert sentences is not None
+    assert zh in sentences[0]
+    assert en in sentences[1]
+    fields = fields_of(RefusedError("no", code=code))
+    assert (fields["reason_zh"], fields["reason_en"]) == sentences
+
+
+def test_a_subject_that_is_none_is_told_what_one_is() -> None:
+    with pytest.raises(MalformedError, match="<region>/<type>/<number>, as 510000/case/2026-1"):
+        check_subject("2026-1")
+    for name in ("510000/case/2026-1", "510000", "net.example/510000"):
+        check_subject(name)
 
 
 def test_a_boolean_is_true_or_false() -> None:

@@ -123,6 +123,14 @@ def test_records_are_listed_as_they_stand_and_as_they_stood(
     assert "没有这样的记录" in capsys.readouterr().out
     for wrong in (["Grant", "370402"], ["grant", "37"], ["grant", "370402", "--at", "1 May"]):
         assert main(["records", *wrong, *node]) == 2
+    capsys.readouterr()
+    assert main(["records", "grants", "370402", *node]) == 2
+    assert "is it grant?" in capsys.readouterr().err
+    assert main(["records", "grant", "370402", "--state", "ofered", *node]) == 2
+    assert "is it offered" in capsys.readouterr().err
+    assert main(["records", "grant", "370402", "--state", "已授出", *node]) == 0
+    assert "已授出" not in (told := capsys.readouterr().out)
+    assert "offered" in told
 
 
 def test_what_a_region_lacks_is_listed(county: Live, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,7 @@ def add_seal(commands: Commands) -> None:
             "step. Status 0 only if every step holds; a chain is followed only to roots given."
         ),
     )
-    verify.add_argument("file", type=Path, metavar="FILE")
+    verify.add_argument("file", type=Path, metavar="FILE", help="PDF, OFD, .esl or SES_Signature")
     verify.add_argument(
         "--trust",
         type=Path,
@@ -83,7 +83,7 @@ def add_seal(commands: Commands) -> None:
     make = command(
         parts, "make", "paper:make", "have a node make the keys of a seal, for trials alone"
     )
-    make.add_argument("seal", metavar="SEAL")
+    make.add_argument("seal", metavar="SEAL", help="its name, for example 540000/seal/rst-1")
     make.add_argument("--name", required=True, help="what the seal says")
     make.add_argument(
         "--trust", type=Path, metavar="FILE", help="keep the roots and the revocation list here"
@@ -100,7 +100,7 @@ def add_seal(commands: Commands) -> None:
             "is asked here first. Again with newer lists, those take the place of the older ones."
         ),
     )
-    bring.add_argument("seal", metavar="SEAL")
+    bring.add_argument("seal", metavar="SEAL", help="its name, for example 540000/seal/rst-1")
     bring.add_argument(
         "--folder", type=Path, required=True, metavar="DIR", help="the node's folder"
     )
@@ -129,10 +129,17 @@ def add_seal(commands: Commands) -> None:
     trial = command(
         parts, "trial", "seal:trial", "make a root, a maker, a signer and a seal for trials"
     )
-    trial.add_argument("folder", type=Path, metavar="DIR")
+    trial.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="new; where seal, keys and certificates are written",
+    )
     trial.add_argument("--name", required=True, help="what the seal says")
     trial.add_argument("--id", required=True, help="14 digits: county code and serial number")
-    trial.add_argument("--picture", type=Path, required=True, metavar="PNG")
+    trial.add_argument(
+        "--picture", type=Path, required=True, metavar="PNG", help="what the seal looks like"
+    )
     trial.add_argument("--size-mm", type=int, default=42, help="across (default: 42)")
     trial.add_argument(
         "--passphrase", type=Path, required=True, metavar="FILE", help="encrypts the keys"
@@ -152,10 +159,21 @@ def add_paper(commands: Commands) -> None:
             "has the fields of seal.approve; after that, the same command with --draft seals it."
         ),
     )
-    paper.add_argument("case", metavar="CASE", nargs="?", default="")
-    paper.add_argument("--kind", choices=["receipt", "notice", "result"], default="receipt")
-    paper.add_argument("--format", choices=["pdf", "ofd"], default="pdf")
-    paper.add_argument("--seal")
+    paper.add_argument(
+        "case", metavar="CASE", nargs="?", default="", help="its name; left out with --draft"
+    )
+    paper.add_argument(
+        "--kind",
+        choices=["receipt", "notice", "result"],
+        default="receipt",
+        help="which paper (default: %(default)s)",
+    )
+    paper.add_argument(
+        "--format", choices=["pdf", "ofd"], default="pdf", help="of the file (default: %(default)s)"
+    )
+    paper.add_argument(
+        "--seal", help="its name, for example 540000/seal/rst-1; left out with --draft"
+    )
     paper.add_argument("--officer", help="who keeps the seal, and whose token it is")
     paper.add_argument("--applicant", help="as it shall stand on the paper")
     paper.add_argument(
@@ -164,17 +182,26 @@ def add_paper(commands: Commands) -> None:
         metavar="FILE",
         help="JSON list of name, form, count and note; of a notice, code too",
     )
-    paper.add_argument("--telephone")
+    paper.add_argument("--telephone", help="to ring with questions, as the paper says it")
     paper.add_argument("--loan", help="the loan of the seal that it is sealed under")
-    paper.add_argument("--result", choices=["granted", "refused"])
-    paper.add_argument("--reasons")
-    paper.add_argument("--basis")
-    paper.add_argument("--delivery")
+    paper.add_argument("--result", choices=["granted", "refused"], help="what was decided")
+    paper.add_argument("--reasons", help="of the decision, as the paper says them")
+    paper.add_argument("--basis", help="of the decision in law, as the paper says it")
+    paper.add_argument(
+        "--delivery", help="how the result reaches the applicant, as the paper says it"
+    )
     paper.add_argument("--draft", metavar="DIGEST", help="seal this draft, which was approved")
     paper.add_argument(
         "--show", action="store_true", help="with --draft: only show it, unsealed and as PDF"
     )
-    paper.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    paper.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where the paper is written",
+    )
     add_caller(paper)
 
 
@@ -190,7 +217,9 @@ def add_calendar(commands: Commands) -> None:
             "knows them. Compare them with the official notice first: --dry-run prints them."
         ),
     )
-    calendar.add_argument("years", type=int, nargs="+", metavar="YEAR")
+    calendar.add_argument(
+        "years", type=int, nargs="+", metavar="YEAR", help="to be published, for example 2026"
+    )
     calendar.add_argument("--document", metavar="TEXT", help="the notice that sets the days")
     calendar.add_argument("--dry-run", action="store_true", help="print the days, record nothing")
     add_json(calendar)
@@ -206,12 +235,12 @@ def add_lists(commands: Commands) -> None:
     check = command(
         parts, "check", "lists:check", "tell each row that cannot be taken, and why (status 1)"
     )
-    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("file", type=Path, metavar="FILE", help="CSV, TSV or XLSX")
     add_json(check)
     claim = command(
         parts, "claim", "lists:claim", "claim each item of a list for a department (事项认领)"
     )
-    claim.add_argument("file", type=Path, metavar="FILE")
+    claim.add_argument("file", type=Path, metavar="FILE", help="CSV, TSV or XLSX")
     claim.add_argument("--officer", required=True, help="of the department, in whose name")
     claim.add_argument("--department", default="", help="only rows of this name in the list")
     claim.add_argument("--list", default="", help="the list's name (default: the file's)")
@@ -228,6 +257,6 @@ def add_lists(commands: Commands) -> None:
             "that stand already are passed over, so the same table can be sent again."
         ),
     )
-    enrol.add_argument("file", type=Path, metavar="FILE")
+    enrol.add_argument("file", type=Path, metavar="FILE", help="CSV, TSV or XLSX")
     add_json(enrol)
     add_caller(enrol)

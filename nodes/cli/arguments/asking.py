@@ -20,10 +20,12 @@ def add_check(commands: Commands) -> None:
         "acts:check",
         "ask whether a window may use a right over an item now (status 1: no)",
     )
-    check.add_argument("--window", required=True)
+    check.add_argument("--window", required=True, help="the window, for example 510000/window/w-1")
     check.add_argument("--right", required=True, help="intake, notice, verify, deliver or decide")
-    check.add_argument("--item", required=True)
-    check.add_argument("--officer")
+    check.add_argument("--item", required=True, help="the item, for example 540000/item/R016")
+    check.add_argument(
+        "--officer", help="who would do it there; left out, the window alone is asked about"
+    )
     check.add_argument("--device", help="the machine at the window by which it would be done")
     check.add_argument("--scenario", help="the item's scenario that the case is one of")
     add_question(check)
@@ -34,7 +36,7 @@ def add_sweeps(commands: Commands) -> None:
     windows = command(
         commands, "windows", "sweeps:windows", "list which windows may use a right over an item now"
     )
-    windows.add_argument("item", metavar="ITEM")
+    windows.add_argument("item", metavar="ITEM", help="the item, for example 540000/item/R016")
     windows.add_argument("--right", default="intake", help="as in check (default: intake)")
     lapsing = command(
         commands, "lapsing", "sweeps:lapsing", "list the grants that lapse soon, the soonest first"
@@ -47,7 +49,7 @@ def add_sweeps(commands: Commands) -> None:
         "sweeps:ungranted",
         "list a region's items that no live grant covers (明进暗不进; status 1 if there are any)",
     )
-    ungranted.add_argument("region", metavar="REGION")
+    ungranted.add_argument("region", metavar="REGION", help="its six digits")
     for made in (windows, lapsing, ungranted):
         add_question(made)
 
@@ -64,8 +66,12 @@ def add_records(commands: Commands) -> None:
             "task, challenge, … docs/mechanisms.md says which answer what, docs/kinds.md names all."
         ),
     )
-    records.add_argument("type", metavar="TYPE")
-    records.add_argument("region", metavar="REGION")
+    records.add_argument(
+        "type", metavar="TYPE", help="of the records: contact, parcel, task, challenge, …"
+    )
+    records.add_argument(
+        "region", metavar="REGION", help="its six digits: who numbered the records"
+    )
     records.add_argument("--about", default="", help="only those that name this party or object")
     records.add_argument("--state", default="", help="only those that stand so")
     records.add_argument(
@@ -91,7 +97,7 @@ def add_gaps(commands: Commands) -> None:
         metavar="WHAT",
         help="accounts, blanks, contacts, equipment, listing, outlets, oversight or pairs",
     )
-    gaps.add_argument("region", metavar="REGION")
+    gaps.add_argument("region", metavar="REGION", help="its six digits")
     gaps.add_argument(
         "--days", type=int, default=0, help="of contacts: stale after so many (default: 90)"
     )
@@ -106,7 +112,9 @@ def add_work_ledger(commands: Commands) -> None:
         "work_ledger:ledger",
         "show the figures of a month by unit (工作台账)",
     )
-    ledger.add_argument("--month", required=True, metavar="YYYY-MM")
+    ledger.add_argument(
+        "--month", required=True, metavar="YYYY-MM", help="which one, for example 2026-01"
+    )
     ledger.add_argument("--unit", default="", help="only a region, or a unit of one")
     ledger.add_argument("--csv", action="store_true", help="print comma-separated values")
     add_json(ledger)
@@ -115,8 +123,12 @@ def add_work_ledger(commands: Commands) -> None:
     publish = command(
         parts, "publish", "work_ledger:publish", "put the digest of a month's figures on record"
     )
-    publish.add_argument("bulletin", metavar="BULLETIN")
-    publish.add_argument("--month", required=True, metavar="YYYY-MM")
+    publish.add_argument(
+        "bulletin", metavar="BULLETIN", help="a new name, for example 510000/bulletin/2026-01"
+    )
+    publish.add_argument(
+        "--month", required=True, metavar="YYYY-MM", help="which one, for example 2026-01"
+    )
     publish.add_argument("--method", required=True, metavar="METHOD", help="an assessment method")
     publish.add_argument("--officer", metavar="PARTY", help="who signs; the region without")
     check = command(
@@ -125,7 +137,9 @@ def add_work_ledger(commands: Commands) -> None:
         "work_ledger:check",
         "make a bulletin's figures again and compare (status 1 if they differ)",
     )
-    check.add_argument("bulletin", metavar="BULLETIN")
+    check.add_argument(
+        "bulletin", metavar="BULLETIN", help="its name, for example 510000/bulletin/2026-01"
+    )
     add_json(check)
     for made in (ledger, publish, check):
         add_language(made)
@@ -140,7 +154,7 @@ def add_milestones(commands: Commands) -> None:
         "milestones:milestones",
         "show what a region was to reach, by when, and what shows it (status 1: one is missed)",
     )
-    milestones.add_argument("region", metavar="REGION")
+    milestones.add_argument("region", metavar="REGION", help="its six digits")
     add_question(milestones)
 
 
@@ -193,7 +207,7 @@ def add_readers(commands: Commands) -> None:
         "looking:readers",
         "show who looked at a case at this node, for auditors and the case's own authorities",
     )
-    readers.add_argument("case", metavar="CASE")
+    readers.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
     readers.add_argument("--rows", type=int, default=100, help="at most so many (default: 100)")
     add_question(readers)
 
@@ -203,8 +217,15 @@ def add_bundle(commands: Commands) -> None:
     bundle = command(
         commands, "bundle", "traces:bundle", "export the evidence of a case as one file"
     )
-    bundle.add_argument("case", metavar="CASE")
-    bundle.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    bundle.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
+    bundle.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where the bundle is written",
+    )
     add_caller(bundle)
 
 
@@ -226,7 +247,14 @@ def add_findings(commands: Commands) -> None:
         "export what convicts a key that signed two histories, as one file",
     )
     evidence.add_argument("object", metavar="OBJECT", help="as findings and status name it")
-    evidence.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    evidence.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where the evidence is written",
+    )
     add_caller(evidence)
 
 
@@ -238,8 +266,15 @@ def add_prove(commands: Commands) -> None:
         "traces:prove",
         "export the proof of how a grant, seal, case or other object stands",
     )
-    prove.add_argument("object", metavar="OBJECT")
-    prove.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    prove.add_argument("object", metavar="OBJECT", help="a grant, seal, case or other object")
+    prove.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where the proof is written",
+    )
     add_caller(prove)
 
 
@@ -256,8 +291,14 @@ def add_verify(commands: Commands) -> None:
             "Status 1 names the step that failed."
         ),
     )
-    verify.add_argument("file", type=Path, metavar="FILE")
-    verify.add_argument("--roster", type=Path, required=True, metavar="GENESIS")
+    verify.add_argument("file", type=Path, metavar="FILE", help="a bundle, proof or evidence")
+    verify.add_argument(
+        "--roster",
+        type=Path,
+        required=True,
+        metavar="GENESIS",
+        help="the genesis roster, from a source that you trust",
+    )
     verify.add_argument(
         "--at",
         type=int,

@@ -46,7 +46,9 @@ def add_json(made: argparse.ArgumentParser) -> None:
 
 def add_language(made: argparse.ArgumentParser) -> None:
     """Offer both languages."""
-    made.add_argument("--lang", choices=["zh", "en"], default="en")
+    made.add_argument(
+        "--lang", choices=["zh", "en"], default="en", help="of what is told (default: %(default)s)"
+    )
 
 
 def add_question(made: argparse.ArgumentParser) -> None:

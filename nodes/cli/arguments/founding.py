@@ -15,7 +15,9 @@ def add_network(commands: Commands) -> None:
         "network:init",
         "make the keys, the genesis roster and a folder for each node",
     )
-    init.add_argument("folder", type=Path, metavar="DIR")
+    init.add_argument(
+        "folder", type=Path, metavar="DIR", help="new; a folder for each node is made in it"
+    )
     init.add_argument(
         "--preset", metavar="NAME", default="southwest-five", help="see shouxin preset list"
     )
@@ -41,7 +43,7 @@ def add_network(commands: Commands) -> None:
     up = command(
         parts, "up", "network:up", "start all nodes as processes and stay until interrupted"
     )
-    up.add_argument("folder", type=Path, metavar="DIR")
+    up.add_argument("folder", type=Path, metavar="DIR", help="of network init")
 
 
 def add_node(commands: Commands) -> None:
@@ -76,7 +78,7 @@ def add_preset(commands: Commands) -> None:
             "here. A region that has its department already is refused."
         ),
     )
-    load.add_argument("name", metavar="NAME")
+    load.add_argument("name", metavar="NAME", help="as shouxin preset list has it")
     load.add_argument(
         "--network", type=Path, required=True, metavar="DIR", help="the folder of network init"
     )

@@ -66,7 +66,7 @@ def add_admin(commands: Commands) -> None:
         "admin:officer_key",
         "make an officer's key in the region's key store, for party.enrol",
     )
-    key.add_argument("party", metavar="OFFICER")
+    key.add_argument("party", metavar="OFFICER", help="their name, for example 540000/officer/o-1")
     key.add_argument(
         "--suite", choices=SUITES, help="sign with this instead of Ed25519, as the roster names it"
     )
@@ -74,12 +74,22 @@ def add_admin(commands: Commands) -> None:
     token = commands.add_parser("token", help="give a caller a token, or end it")
     parts = token.add_subparsers(metavar="COMMAND", required=True)
     issue = command(parts, "issue", "admin:issue", "make a token for a party, into a file")
-    issue.add_argument("party", metavar="PARTY")
+    issue.add_argument("party", metavar="PARTY", help="an officer, or a region's six digits")
     issue.add_argument(
-        "--role", choices=["window", "authority", "auditor", "operator"], required=True
+        "--role",
+        choices=["window", "authority", "auditor", "operator"],
+        required=True,
+        help="what it may do: act at a window, act for an authority, read all, run the node",
     )
     issue.add_argument("--days", type=int, default=90, help="how long it is good for (default: 90)")
-    issue.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    issue.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="new; where the token is written, for its owner alone",
+    )
     add_caller(issue)
     revoke = command(parts, "revoke", "admin:revoke", "end a token at once")
     revoke.add_argument("id", metavar="ID", help="as it was printed when the token was made")

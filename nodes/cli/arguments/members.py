@@ -37,8 +37,8 @@ def add_roster(commands: Commands) -> None:
     join.add_argument("--name", required=True, help="in Chinese")
     join.add_argument("--name-en", required=True, help="in English")
     join.add_argument("--host", default="127.0.0.1", help="where it is reached")
-    join.add_argument("--public-port", type=int, required=True)
-    join.add_argument("--peer-port", type=int, required=True)
+    join.add_argument("--public-port", type=int, required=True, help="for callers and the public")
+    join.add_argument("--peer-port", type=int, required=True, help="for the other nodes")
     join.add_argument(
         "--certificates", type=Path, required=True, metavar="PEM", help="of the members"
     )
@@ -117,14 +117,21 @@ def add_loss(commands: Commands) -> None:
         "loss:close",
         "write the roster version that closes the log at its cut, for the members to sign",
     )
-    close.add_argument("origin", metavar="LOG")
+    close.add_argument("origin", metavar="LOG", help="its origin, as in shouxin status")
     close.add_argument(
         "--heir",
         type=Path,
         metavar="FILE",
         help="member.cbor of the region's new node (default: the region leaves the network)",
     )
-    close.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE")
+    close.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where the version is written, to be proposed",
+    )
     check = command(
         parts,
         "check",

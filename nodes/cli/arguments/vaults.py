@@ -17,8 +17,8 @@ def add_vault(commands: Commands) -> None:
         "vault:put",
         "seal papers of a case, keep them in the vault, and record their commitments",
     )
-    put.add_argument("case", metavar="CASE")
-    put.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    put.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
+    put.add_argument("files", type=Path, nargs="+", metavar="FILE", help="the papers")
     put.add_argument("--officer", help="in whose name; left out, the region itself acts")
     put.add_argument(
         "--salt", metavar="HEX", help="of the commitment that was made to this one file before"
@@ -34,12 +34,19 @@ def add_vault(commands: Commands) -> None:
             "holds the case or held it once. Each paper is checked against its commitment."
         ),
     )
-    get.add_argument("case", metavar="CASE")
+    get.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
     get.add_argument("--paper", action="append", metavar="OBJECT", help="only this one")
-    get.add_argument("-o", dest="output", type=Path, required=True, metavar="DIR")
+    get.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where the papers are written",
+    )
     add_caller(get)
     listing = command(parts, "list", "vault:listing", "list the papers and tombstones of a case")
-    listing.add_argument("case", metavar="CASE")
+    listing.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
     add_caller(listing)
     shred = command(
         parts,
@@ -53,7 +60,7 @@ def add_vault(commands: Commands) -> None:
             "backups keep, and follow with shouxin vault rotate."
         ),
     )
-    shred.add_argument("case", metavar="CASE")
+    shred.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
     shred.add_argument("--reason", required=True, help="public; no citizen is named in it")
     shred.add_argument("--basis", default=ERASURE, help=f"in law (default: {ERASURE})")
     shred.add_argument("--tombstone", metavar="OBJECT", help="of another region; answered by this")
@@ -62,7 +69,7 @@ def add_vault(commands: Commands) -> None:
     keep = command(
         parts, "keep", "vault:keep", "record why the region keeps what another one has shredded"
     )
-    keep.add_argument("case", metavar="CASE")
+    keep.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
     keep.add_argument("--tombstone", required=True, metavar="OBJECT", help="of the other region")
     keep.add_argument("--reason", required=True, help="public; no citizen is named in it")
     keep.add_argument("--basis", required=True, help="in law")
@@ -79,5 +86,7 @@ def add_vault(commands: Commands) -> None:
     commit = command(
         parts, "commit", "vault:commit", "make a salted commitment to a file; asks no node"
     )
-    commit.add_argument("file", type=Path, metavar="FILE")
+    commit.add_argument(
+        "file", type=Path, metavar="FILE", help="the paper that the commitment is to"
+    )
     commit.add_argument("--salt", metavar="HEX", help="of a commitment to compare with")
