@@ -446,6 +446,11 @@ def _drawn_changes(plan: Plan, regions: Sequence[str]) -> list[Happening]:
     if name == "lost log closed":
         lost = drawn[0].region
         drawn.insert(0, Happening(at_s=at_s - 2, do="region burnt down", region=lost))
+        if random.random() < 0.5:  # a version that some have signed when that happens
+            begun_s = max(0.2, at_s - 4)
+            drawn.insert(0, Happening(at_s=begun_s, do="constants changed", value=40.0))
+    for _ in range(random.choice((0, 0, 1, 2))):
+        drawn.insert(0, _drawn(random, max(0.1, at_s - 4.5), "keeper of keys away", regions))
     return drawn
 
 
