@@ -91,18 +91,24 @@ class Stage:
         return self.base_port + 2 * list(self.regions).index(region)
 
     def start(self, region: str) -> None:
-        """Start a region's node; its log is ``node.log`` in its folder.
+        """Start a region's node; its log is ``node.log`` in its folder."""
+        self.processes[region] = self._begin(region, self.log_of(region), {})
+
+    def _begin(
+        self, region: str, path: Path, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Begin a process of a region's node that says what it has to say into a file.
 
         It ends when its standard input does, so that no node outlives us, however we end.
         """
         config = self.folder / region / "node.toml"
-        with self.log_of(region).open("ab") as log:
-            self.processes[region] = subprocess.Popen(
+        with path.open("ab") as log:
+            return subprocess.Popen(
                 [*_command(), "node", "run", "--leash", "--config", str(config)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             )
 
     def stop(self, region: str) -> None:

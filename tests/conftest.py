@@ -20,6 +20,7 @@ STARTING = {
     "tests/loadtests/test_load.py",
     "tests/nodes/test_demo.py",
     "tests/nodes/test_durability.py",
+    "tests/nodes/test_nursery.py",
     "tests/nodes/test_postgresql_node.py",
     "tests/nodes/test_readme.py",
     "tests/nodes/test_story.py",

@@ -127,5 +127,5 @@ async def _up(configs: dict[str, Path]) -> None:
 
 
 async def _watch(node: NodeProcess) -> None:
-    status = await node.process.wait()
+    status = await node.wait()
     print(f"{node.region}  ended with status {status}: {node.last_words()[-300:]}", file=sys.stderr)

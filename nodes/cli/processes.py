@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from ledger.errors import UnavailableError
+from nodes.cli.nursery import Born, begin
 
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 15.0
@@ -32,9 +32,10 @@ class NodeProcess:
 
     region: str
     config: Path
-    process: asyncio.subprocess.Process
-    said_before_bytes: int = 0
-    greeting: str = ""
+    process: Born
+    said_before_bytes: int
+    greeting: str
+    _ended: asyncio.Event
 
     @classmethod
     async def start(cls, region: str, config: Path, environment: Mapping[str, str]) -> Self:
@@ -44,35 +45,34 @@ class NodeProcess:
             UnavailableError: ``no-start``: it ended, or said nothing in time; its last words are in
                 the message.
         """
-        log = (config.parent / LOG_FILE).open("ab")
-        said_before_bytes = log.tell()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "nodes.cli",
-                "node",
-                "run",
-                "--leash",
-                "--config",
-                str(config),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, **environment},
-                # An interrupt at the terminal is for us; we tell the nodes in our own time.
-                start_new_session=True,
-            )
-        finally:
-            log.close()
-        made = cls(region, config, process, said_before_bytes)
-        assert process.stdout is not None
+        with (config.parent / LOG_FILE).open("ab") as log:
+            said_before_bytes = log.tell()
+            ours, stdout = os.pipe()
+            try:
+                process = await asyncio.to_thread(
+                    begin,
+                    ("node", "run", "--leash", "--config", str(config)),
+                    stdout=stdout,
+                    stderr=log.fileno(),
+                    environment={**os.environ, **environment},
+                    name=f"shouxin {region}",
+                )
+            except BaseException:
+                os.close(ours)
+                raise
+            finally:
+                os.close(stdout)
+        made = cls(region, config, process, said_before_bytes, "", asyncio.Event())
+        asyncio.get_running_loop().add_reader(process.fileno(), made._has_ended)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                line = await process.stdout.readline()
+                line = await _first_line(ours)
             silent = ""
         except TimeoutError:
             line, silent = b"", f"it has said nothing for {START_TIMEOUT_S:.0f} s; "
+        except asyncio.CancelledError:
+            process.kill()
+            raise
         if not line.startswith(b"listening "):
             await made.ended_or_killed()
             raise UnavailableError(
@@ -81,20 +81,29 @@ class NodeProcess:
         made.greeting = line.decode().strip()
         return made
 
+    def _has_ended(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.process.fileno())
+        self.process.poll()
+        self._ended.set()
+
     @property
     def is_running(self) -> bool:
         """Whether the process has not ended."""
-        return self.process.returncode is None
+        return not self._ended.is_set()
+
+    async def wait(self) -> int:
+        """Wait until the process has ended, and return its status."""
+        await self._ended.wait()
+        return self.process.wait()
 
     async def stop(self) -> None:
         """Tell it to stop, and wait; it is killed if it takes too long."""
         if not self.is_running:
             return
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                await self.process.wait()
+                await self.wait()
         except TimeoutError:
             await self.kill()
 
@@ -102,15 +111,14 @@ class NodeProcess:
         """Wait a moment for its end, if that is near, and else end it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_ENDING_S):
-                await self.process.wait()
+                await self.wait()
         await self.kill()
 
     async def kill(self) -> None:
         """End it at once, as a power cut would (kill -9)."""
         if self.is_running:
-            with suppress(ProcessLookupError):
-                self.process.kill()
-        await self.process.wait()
+            self.process.kill()
+        await self.wait()
 
     def last_words(self) -> str:
         """Return the end of what it has written to its log since it was started."""
@@ -119,6 +127,15 @@ class NodeProcess:
         except OSError:
             return ""
         return said.decode("utf-8", "replace")[-_LOG_TAIL_CHARS:].strip()
+
+
+async def _first_line(descriptor: int) -> bytes:
+    """Return what is said first; whoever says more is heard until its end."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    return await reader.readline()
 
 
 def cancel_on_signals() -> None:

@@ -3,13 +3,14 @@
 import contextlib
 import http.client
 import json
+import os
 import random
 import shutil
 import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ from ledger.tree import Frontier
 from loadtests.stage import Stage
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.fence_file import FileFence
+from nodes.cli.nursery import Born, begin
 from nodes.ports import FenceMark
 from tests.nodes.stage import HERE, Desk
 
@@ -131,6 +133,23 @@ def free_base_port(count: int) -> int:
             for port in range(base, base + count):
                 stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
             return base
+
+
+class ForkedStage(Stage):
+    """A stage whose nodes are forked: processes of their own, which need not read all modules."""
+
+    __slots__ = ()
+
+    def _begin(self, region: str, path: Path, environment: Mapping[str, str]) -> Born:  # type: ignore[override]
+        config = self.folder / region / "node.toml"
+        with path.open("ab") as log:
+            return begin(
+                ("node", "run", "--leash", "--config", str(config)),
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+                environment={**os.environ, **environment},
+                name=f"shouxin {region}",
+            )
 
 
 class Load:

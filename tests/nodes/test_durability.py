@@ -22,11 +22,11 @@ from ledger.hashing import hash_leaf
 from ledger.note import Note, check_signed
 from ledger.proofs import check_consistency, prove_consistency
 from ledger.signed_roster import SignedRoster, check_genesis
-from loadtests.stage import Stage
 from nodes.core.exchange import encode_add_checkpoint, origin_hash
 from tests.nodes.durable import (
     CBOR,
     COSE,
+    ForkedStage,
     Load,
     check_at_rest,
     fence_of,
@@ -49,7 +49,7 @@ KILLS = 6
 def test_kill_nine_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     seed = int(os.environ.get("SHOUXIN_TEST_SEED", "17"))
     generator = random.Random(seed)  # noqa: S311 - the moments of death
-    stage = Stage(tmp_path / "network", (HERE, THERE), free_base_port(4))
+    stage = ForkedStage(tmp_path / "network", (HERE, THERE), free_base_port(4))
     with contextlib.ExitStack() as stack:
         stack.callback(stage.__exit__, None, None, None)
         stage.__enter__()

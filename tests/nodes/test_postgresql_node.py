@@ -3,11 +3,9 @@
 import contextlib
 import itertools
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,7 +26,7 @@ from nodes.cli.fsck import check_folder
 from nodes.cli.repair import repair_folder
 from nodes.node import Node
 from nodes.store.postgresql import LostCommitError
-from tests.nodes.durable import CBOR, Load, free_base_port, read_entries, roots_at
+from tests.nodes.durable import CBOR, ForkedStage, Load, free_base_port, read_entries, roots_at
 from tests.nodes.postgres import Cluster, end_writer
 from tests.nodes.stage import HERE, THERE, Station, open_desk, station
 from tests.nodes.waiting import until
@@ -141,7 +139,7 @@ def test_a_server_that_comes_back_as_an_older_copy_is_written_to_no_more(
 
 
 @dataclass(slots=True)
-class Pair(Stage):
+class Pair(ForkedStage):
     """Two regions, of which the first has two processes on one database."""
 
     url: str = ""
@@ -173,25 +171,11 @@ class Pair(Stage):
 
     def start_one(self, number: int) -> None:
         public, peer = self.ports[number]
-        with self._log(number).open("ab") as log:
-            self.processes[str(number)] = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "nodes.cli",
-                    "node",
-                    "run",
-                    "--config",
-                    str(self.folder / HERE / "node.toml"),
-                ],
-                stdout=log,
-                stderr=log,
-                env={
-                    **os.environ,
-                    "SHOUXIN_LISTEN_PUBLIC_PORT": str(public),
-                    "SHOUXIN_LISTEN_PEER_PORT": str(peer),
-                },
-            )
+        environment = {
+            "SHOUXIN_LISTEN_PUBLIC_PORT": str(public),
+            "SHOUXIN_LISTEN_PEER_PORT": str(peer),
+        }
+        self.processes[str(number)] = self._begin(HERE, self._log(number), environment)
 
     def state(self, number: int) -> str:
         """What one of the two says that it does; empty where it says nothing."""
