@@ -33,7 +33,7 @@ from ledger.roster_acts import (
     sign_proposal,
     sign_stall,
 )
-from ledger.roster_chain import governance_quorum
+from ledger.roster_chain import RosterChain, governance_quorum
 from ledger.roster_fields import Pin
 from ledger.tiles import read_nodes
 from nodes.core.ready import Compose, Event, Freeze, RegisterReply
@@ -153,11 +153,7 @@ class Governance:
             self._made += 1
             fresh = keys_of(self._world.seed, region, str(self._made))
             rings = self._simulation.members.rings
-            if wish.do == "keys rotated":
-                rings[region].append(fresh)
-            elif wish.do == "lost log closed":
-                rings[region][:] = [fresh]  # the old ones are retired
-            elif wish.do == "region returns":
+            if wish.do in {"keys rotated", "lost log closed", "region returns"}:
                 rings[region].append(fresh)
             elif wish.do == "region leaves":
                 for told in self.leaving:
@@ -193,8 +189,7 @@ class Governance:
             if wish.do == "region joins":
                 simulation.install(region, chain.newest.origin_of(region), chain)
             elif wish.do == "lost log closed":
-                simulation.checkers.reborn(region)
-                simulation.install(region, chain.newest.origin_of(region), chain)
+                self._succeed(region, chain)
             elif wish.do == "region returns":
                 simulation.checkers.left.discard(region)
                 # Of its old keys none is held any more.
@@ -203,6 +198,27 @@ class Governance:
             elif wish.do == "region leaves":
                 simulation.checkers.left.add(region)
                 simulation.stop(simulation.machines[region])
+
+    def _succeed(self, region: str, chain: RosterChain) -> None:
+        """Put up a machine for the log that goes on from a closed one.
+
+        A node that lives, and was merely cut off, is switched off once it says that its log is
+        closed; what it has accepted beyond the cut is gone but for what people kept.
+        """
+        simulation = self._simulation
+        machine = simulation.machines[region]
+        if machine.node is not None:
+            known = machine.node.snapshot.rosters
+            if known is None or known.newest.version < chain.newest.version:
+                self._world.after(LOOK_MS, partial(self._succeed, region, chain))
+                return
+            self._world.count("a node that lives was told that its log is closed")
+            simulation.stop(machine)
+            simulation.checkers.burnt(machine)
+        rings = simulation.members.rings
+        rings[region][:] = rings[region][-1:]  # the old keys are retired
+        simulation.checkers.reborn(region)
+        simulation.install(region, chain.newest.origin_of(region), chain)
 
     # ---- words on the next version --------------------------------------------------------------
 

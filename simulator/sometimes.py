@@ -16,6 +16,7 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "a retired key was refused": "a region that returned was not let in with its old keys",
     "a receipt was verified": "a receipt was verified by a stranger",
     "a bundle was verified from the genesis": "a bundle was verified from the genesis roster alone",
+    "a node that lives was told that its log is closed": "a log was closed that was not lost",
     "salvage: accepted": "an act that a lost log had accepted was brought into its successor",
     "use confirmed": "a use of a lent right was confirmed",
     "use confirmed-late": "a use was confirmed by a later view only",
