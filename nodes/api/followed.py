@@ -82,7 +82,12 @@ async def trace_of(request: web.Request) -> web.Response:
 
     told = await service.readers.run(load)
     for case in told["cases"]:
-        service.journal.look(caller.party, caller.role, case["case"], f"trace of a {type_}")
+        service.journal.look(
+            caller.party,
+            caller.role,
+            case["case"],
+            f"trace of {'an' if type_[0] in 'io' else 'a'} {type_}",
+        )
     return json_response(
         {"object": name, **plain(told), "as_of": sizes, "consistency": consistency_of(sizes)}
     )

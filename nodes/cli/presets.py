@@ -72,6 +72,7 @@ def _office(preset: Preset, code: str, folder: Path) -> Office:
         operator=(config.parent / TOKEN_FILE).read_text("ascii").strip(),
         roster=load_roster(load_folder(config.parent).node.roster),
         lags=Lags(),
+        goes_on=True,
     )
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, UnavailableError
 from nodes.api import records, sweeps
 from nodes.cli import network
 from nodes.cli.demo.free_ports import free_ports
 from nodes.cli.demo.loading import count_steps, load_text
+from nodes.cli.demo.office import Office
 from nodes.cli.demo.presets import founding_of
 from nodes.cli.main import main
 from nodes.client import Client
@@ -29,11 +30,31 @@ def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield nodes
 
 
-def test_a_preset_is_loaded_and_a_second_time_refused(
+def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the answer to an act get lost, and later the whole loading break off."""
+    done, act = [0], Office.act
+
+    async def lossy(office: Office, *given: Any, **named: Any) -> Any:
+        done[0] += 1
+        if done[0] > 40:
+            raise UnavailableError("the nodes are gone", code="no-answer")
+        acted = await act(office, *given, **named)
+        if done[0] in {5, 30}:
+            raise UnavailableError("the connection broke", code="unknown-outcome")
+        return acted
+
+    monkeypatch.setattr(Office, "act", lossy)
+
+
+def test_a_preset_is_loaded_goes_on_where_it_broke_off_and_is_refused_a_second_time(
     county: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Members' windows are lent every item too, also those of their own region."""
     folder = str(county.founded.folder)
+    with pytest.MonkeyPatch.context() as patched:
+        breaking(patched)
+        assert main(["preset", "load", NAME, "--network", folder, "--json"]) == 5
+        assert "no-answer" in capsys.readouterr().err
     assert main(["preset", "load", NAME, "--network", folder, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert len(told["grants"]) == 12

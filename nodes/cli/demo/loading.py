@@ -1,8 +1,8 @@
 """Loading a preset into a network that runs: its parties, items, grants, agreements, milestones.
 
 Everything is an act that the regions' own operators and officers could have taken one by one; the
-nodes judge each. A region into which the preset was loaded before is refused, and nothing is half
-done twice.
+nodes judge each. Where loading broke off it goes on: what stands is passed over. A network into
+which the preset was loaded before is refused.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib import resources
 from typing import Final
 
-from authz.preset import Preset, PresetRegion, check_name, parse
+from authz.preset import Preset, PresetMilestone, PresetRegion, check_name, parse
 from ledger.errors import NotFoundError, RefusedError
 from nodes.cli.demo.cast import RIGHTS_ALL, Home
 from nodes.cli.demo.office import HAS_DOCUMENTS, Office
@@ -69,22 +69,32 @@ def count_steps(preset: Preset) -> int:
 
 
 async def check_fresh(offices: Mapping[str, Office], preset: Preset) -> None:
-    """Check that the network has all regions of the preset, and none of them was loaded before.
+    """Check that the network has all regions of the preset, and of its parties none, or a part.
+
+    Its first milestone is the first act of loading, and its last one the last.
 
     Raises:
         NotFoundError: ``unknown-region``.
         RefusedError: ``exists``.
     """
+    steward = offices.get(preset.steward)
+    numbers = (1, len(preset.milestones))
+    began, ended = [
+        steward is not None and await _is_set(steward, preset, number) for number in numbers
+    ]
+    if ended:
+        raise RefusedError(f"{preset.name} is loaded already", code="exists")
     for region in preset.regions:
         office = offices.get(region.code)
         if office is None:
             raise NotFoundError(f"the network has no region {region.code}", code="unknown-region")
-        client = await office.client()
-        try:
-            await client.object(office.home.department)
-        except NotFoundError:
-            continue
-        raise RefusedError(f"{office.home.department} is enrolled already", code="exists")
+        if not began and await office.index_of("party.enrol", office.home.department) is not None:
+            raise RefusedError(f"{office.home.department} is enrolled already", code="exists")
+
+
+async def _is_set(steward: Office, preset: Preset, number: int) -> bool:
+    name = milestone_name(preset, number)
+    return await steward.index_of("milestone.set", name) is not None
 
 
 async def load(
@@ -103,6 +113,9 @@ async def load(
         seals: Whether the nodes make seals for trials; else a seal is recorded without a key.
     """
     await check_fresh(offices, preset)
+    *before, last = enumerate(preset.milestones, 1)
+    for number, milestone in before:
+        await _set_milestone(offices[preset.steward], preset, number, milestone)
     desks: list[Desk] = []
     for made in await asyncio.gather(
         *(_region(offices[it.code], it, done, seals=seals) for it in preset.regions)
@@ -131,7 +144,7 @@ async def load(
         )
     )
     await asyncio.gather(*(_agree(offices, preset, other) for other in preset.agreements))
-    await _set_milestones(offices[preset.steward], preset)
+    await _set_milestone(offices[preset.steward], preset, *last)
     return sorted(grants)
 
 
@@ -150,13 +163,13 @@ async def _region(
     for slug, name in region.members:
         hall, window = home.party("hall", slug), home.party("window", f"{slug}-1")
         manager = home.party("officer", f"{slug}-001")
-        await office.act("party.enrol", hall, {"name": f"{name}政务服务大厅"})
+        await office.once("party.enrol", hall, {"name": f"{name}政务服务大厅"})
         fields = {"name": f"{name}“跨省通办”窗口", "hall": hall, "department": home.bureau}
-        await office.act("party.enrol", window, {**fields, "video": True, "scan": True})
+        await office.once("party.enrol", window, {**fields, "video": True, "scan": True})
         operator = await office.client()
         key = await operator.make_officer_key(manager)
         person = {"unit": hall, "key": key, "holder": "region", "roles": ["manage"]}
-        await office.act("party.enrol", manager, person)
+        await office.once("party.enrol", manager, person)
         await office.give_token(manager, "authority")
         desks.append(Desk(office, window, manager))
         for _ in range(3):
@@ -171,7 +184,7 @@ async def _publish_basis(office: Office, preset: Preset, term_s: tuple[int, int]
         "valid_from": term_s[0],
         "valid_until": term_s[1],
     }
-    await office.act("basis.publish", _basis(office.home, preset), fields)
+    await office.once("basis.publish", _basis(office.home, preset), fields)
 
 
 def _basis(home: Home, preset: Preset) -> str:
@@ -196,11 +209,11 @@ async def _lend(owner: Office, desk: Desk, number: str, preset: Preset) -> str:
     if preset.basis is not None:
         fields["basis"] = _basis(owner.home, preset)
         fields["valid_until"] = min(begins_s + YEAR_S, preset.basis[1])
-    offered = await owner.act("grant.offer", grant, fields, officer=owner.home.grantor)
+    offered = await owner.once("grant.offer", grant, fields, officer=owner.home.grantor)
     if desk.office is not owner:
-        await desk.office.sees(owner.origin, offered.index)
+        await desk.office.sees(owner.origin, offered)
     answer = {"window": desk.window, "item": owner.home.item(number)}
-    await desk.office.act("grant.accept", grant, answer, officer=desk.manager)
+    await desk.office.once("grant.accept", grant, answer, officer=desk.manager)
     return grant
 
 
@@ -221,19 +234,20 @@ async def _agree(offices: Mapping[str, Office], preset: Preset, other: str) -> N
         "digest": digest,
         "due": begins_s + ANSWER_DAYS * _DAY_S,
     }
-    proposed = await here.act("agreement.propose", name, fields)
-    await there.sees(here.origin, proposed.index)
-    await there.act("agreement.sign", name, {"digest": digest})
+    proposed = await here.once("agreement.propose", name, fields)
+    await there.sees(here.origin, proposed)
+    await there.once("agreement.sign", name, {"digest": digest})
 
 
-async def _set_milestones(steward: Office, preset: Preset) -> None:
-    for number, milestone in enumerate(preset.milestones, 1):
-        fields = {
-            "matter": milestone.matter,
-            "target": milestone.target,
-            "due": milestone.due_s,
-            "document": preset.document,
-        }
-        if milestone.counts:
-            fields["counts"] = milestone.counts
-        await steward.act("milestone.set", milestone_name(preset, number), fields)
+async def _set_milestone(
+    steward: Office, preset: Preset, number: int, milestone: PresetMilestone
+) -> None:
+    fields = {
+        "matter": milestone.matter,
+        "target": milestone.target,
+        "due": milestone.due_s,
+        "document": preset.document,
+    }
+    if milestone.counts:
+        fields["counts"] = milestone.counts
+    await steward.once("milestone.set", milestone_name(preset, number), fields)

@@ -20,6 +20,8 @@ from nodes.client import Acted, Client, Patience, Word
 WATCH_S: Final = 0.04
 WATCH_S_MAX: Final = 0.5
 IDLE_S: Final = 0.25
+ONCE_TRIES: Final = 3
+ACCEPT: Final = "grant.accept"
 WAIT_S: Final = 25.0
 
 HAS_DOCUMENTS: Final = find_spec("pylopdf_fonts_zh_cn") is not None
@@ -39,6 +41,7 @@ class Office:
         operator: The operator's token.
         outbox: Folder where its callers keep acts until they are replicated; None for in memory.
         watch_s: How often its node is asked while somebody waits.
+        goes_on: Whether what is done ``once`` may stand already, from a time that broke off.
         status: What its node last said of itself; empty while it does not answer.
     """
 
@@ -49,6 +52,7 @@ class Office:
     lags: Lags
     outbox: Path | None = None
     watch_s: float = WATCH_S
+    goes_on: bool = False
     process: NodeProcess | None = None
     status: dict[str, Any] = field(default_factory=dict)
     acts: int = 0
@@ -213,6 +217,35 @@ class Office:
             self._pending.add(acted.index, sent_s)
         self.acts += 1
         return acted
+
+    async def once(
+        self, kind: str, subject: str, body: Mapping[str, Any], *, officer: str = ""
+    ) -> int:
+        """Record an act on a subject that has no other of its kind; return its index.
+
+        Where this office goes on, the act may stand, and one whose outcome is unknown is looked for
+        and tried again: on a slow machine an answer may take longer than anybody waits.
+        """
+        tries_left = ONCE_TRIES if self.goes_on else 1
+        while True:
+            tries_left -= 1
+            if self.goes_on and (index := await self.index_of(kind, subject)) is not None:
+                return index
+            try:
+                return (await self.act(kind, subject, body, officer=officer)).index
+            except UnavailableError:
+                if not tries_left:
+                    raise
+
+    async def index_of(self, kind: str, subject: str) -> int | None:
+        """Return where the newest act on a subject stands in the own log; None: none of a kind.
+
+        A grant within the region has its offer and its answer in one log.
+        """
+        for fact in await self._facts(subject):
+            if fact["origin"] == self.origin and (kind != ACCEPT or "ans" in fact["state"]):
+                return int(fact["index"])
+        return None
 
     async def refused(
         self, kind: str, subject: str, body: Mapping[str, Any], *, officer: str = ""

@@ -83,13 +83,13 @@ async def enrol_region(office: Office, done: Callable[[], None], *, seals: bool)
     """
     home = office.home
     for unit, fields in home.units():
-        await office.act("party.enrol", unit, fields)
+        await office.once("party.enrol", unit, fields)
         done()
     for officer, unit, roles, role in home.officers():
         operator = await office.client()
         key = await operator.make_officer_key(officer)
         fields = {"unit": unit, "key": key, "holder": "region", "roles": list(roles)}
-        await office.act("party.enrol", officer, fields)
+        await office.once("party.enrol", officer, fields)
         await office.give_token(officer, role)
         done()
     await office.give_token(home.auditor, "auditor")
@@ -97,7 +97,7 @@ async def enrol_region(office: Office, done: Callable[[], None], *, seals: bool)
     name = f"{home.competent[0]}“跨省通办”专用章"
     # Without the part for documents nothing is sealed, and the ledger's story is told all the same.
     certificate = sha256(home.seal.encode()).digest()
-    if seals:
+    if seals and await office.index_of("seal.issue", home.seal) is None:
         operator = await office.client()
         held = await operator.make_seal(home.seal, name)
         certificate = bytes.fromhex(held["certificate"])
@@ -111,7 +111,7 @@ async def enrol_region(office: Office, done: Callable[[], None], *, seals: bool)
         "valid_from": begins_s - 60,
         "valid_until": begins_s + YEAR_S,
     }
-    await office.act("seal.issue", home.seal, seal)
+    await office.once("seal.issue", home.seal, seal)
 
 
 async def publish(world: World, terminal: Terminal) -> None:
@@ -145,7 +145,7 @@ async def publish_items(office: Office) -> None:
             "tolerable": list(TOLERABLE),
             "days": WORKING_DAYS,
         }
-        await office.act("item.publish", home.item(number), fields, officer=home.grantor)
+        await office.once("item.publish", home.item(number), fields, officer=home.grantor)
 
 
 async def grant(world: World, terminal: Terminal) -> None:
