@@ -55,7 +55,12 @@ def act(given: argparse.Namespace) -> int:
 
     async def question(client: Client) -> Any:  # noqa: ANN401 - printed, whatever it is
         return await client.act(
-            given.kind, given.subject, body, officer=given.officer, wait=given.wait
+            given.kind,
+            given.subject,
+            body,
+            officer=given.officer,
+            wait=given.wait,
+            at_least=given.at_least,
         )
 
     acted = ask(given, question)
@@ -68,6 +73,7 @@ def act(given: argparse.Namespace) -> int:
             "leaf": acted.leaf,
             "finality": acted.finality,
             "size": acted.size,
+            "consistency": acted.consistency,
         }
     )
     return 0
@@ -202,6 +208,7 @@ def check(given: argparse.Namespace) -> int:
             officer=given.officer,
             device=given.device,
             scenario=given.scenario,
+            at_least=given.at_least,
         )
 
     answer = ask(given, question)

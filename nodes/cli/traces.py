@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Final
 
+from ledger.errors import MalformedError
 from ledger.names import split_name
 from nodes.cli.caller import ask
 from nodes.cli.following import tell_followed
@@ -16,12 +17,18 @@ PAGE_ROWS: Final = 200
 
 
 def trace(given: argparse.Namespace) -> int:
-    """Show the timeline of a case, or what followed from another object."""
+    """Show the timeline of a case, or what followed from another object.
+
+    Raises:
+        MalformedError: ``bad-field``: what followed is not asked for as of at least something.
+    """
+    if given.at_least and split_name(given.object).type != "case":
+        raise MalformedError("--at-least is for the trace of a case", code="bad-field")
     tell = tell_fields if split_name(given.object).type == "case" else tell_followed
 
     async def question(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
         if tell is tell_fields:
-            told = await client.case(given.object, proofs=given.proofs)
+            told = await client.case(given.object, proofs=given.proofs, at_least=given.at_least)
         else:
             told = await _followed(client, given)
         return told, await client.roster()

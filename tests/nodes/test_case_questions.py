@@ -280,6 +280,11 @@ def test_an_answer_as_of_at_least_what_another_node_knew_is_waited_for(province:
             answer = await here.check(WINDOW, "intake", ITEM, at_least=made.consistency)
             [relied] = answer.relied
             assert relied["size"] > made.index
+            # What is answered from memory names its grant, item version and logs all the same.
+            again = await here.check(WINDOW, "intake", ITEM, at_least=made.consistency)
+            assert (again.grant, again.item_version) == (GRANT, answer.item_version)
+            assert [it["origin"] for it in again.relied] == [relied["origin"]]
+            assert again.consistency
             case = await here.case(CASE, at_least=answer.consistency)
             assert case["as_of"][relied["origin"]] >= relied["size"]
 
@@ -322,6 +327,15 @@ def test_the_commands_ask_over_all_grants(
     province: Province, capsys: pytest.CaptureFixture[str]
 ) -> None:
     node = ["--node", str(province.live.founded.configs[TIBET].parent)]
+    asked = ["check", "--window", WINDOW, "--right", "intake", "--item", ITEM, *node, "--json"]
+    for command in (["trace", CASE, *node, "--json"], asked):
+        main(command)
+        word = json.loads(capsys.readouterr().out)["consistency"]
+        assert main([*command, "--at-least", word]) == main(command)
+        assert main([*command, "--at-least", "x"]) == 2
+        capsys.readouterr()
+    assert main(["trace", GRANT, *node, "--at-least", word]) == 2
+    assert "trace of a case" in capsys.readouterr().err
     assert main(["windows", ITEM, *node, "--lang", "zh"]) == 0
     assert WINDOW in capsys.readouterr().out
     assert main(["lapsing", "--days", "2", *node, "--json"]) == 0

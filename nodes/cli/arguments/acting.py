@@ -4,6 +4,7 @@ from pathlib import Path
 
 from nodes.cli.arguments.common import (
     Commands,
+    add_at_least,
     add_caller,
     add_json,
     add_language,
@@ -45,6 +46,7 @@ def add_act(commands: Commands) -> None:
     act.add_argument(
         "--receipt", type=Path, metavar="FILE", help="keep the signed receipt in this file"
     )
+    add_at_least(act)
     add_language(act)
     add_caller(act)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from nodes.cli.arguments.common import (
     Commands,
+    add_at_least,
     add_caller,
     add_json,
     add_language,
@@ -28,6 +29,7 @@ def add_check(commands: Commands) -> None:
     )
     check.add_argument("--device", help="the machine at the window by which it would be done")
     check.add_argument("--scenario", help="the item's scenario that the case is one of")
+    add_at_least(check)
     add_question(check)
 
 
@@ -177,6 +179,7 @@ def add_trace(commands: Commands) -> None:
     trace.add_argument(
         "--proofs", action="store_true", help="with --json: the proof of each line beside it"
     )
+    add_at_least(trace)
     add_question(trace)
 
 

@@ -51,6 +51,17 @@ def add_language(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_at_least(made: argparse.ArgumentParser) -> None:
+    """Let the node wait until it is as far as another answer was."""
+    made.add_argument(
+        "--at-least",
+        default="",
+        metavar="WORD",
+        help="the consistency that an answer gave: the node waits until it is as far, or says that "
+        "it is behind",
+    )
+
+
 def add_question(made: argparse.ArgumentParser) -> None:
     """Offer what every question to a node takes: the form of the answer, the language, the node."""
     add_json(made)
