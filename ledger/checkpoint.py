@@ -51,8 +51,7 @@ class Checkpoint:
 
     def encode(self) -> bytes:
         """Return the three lines that a log signs."""
-        root = base64.b64encode(self.root).decode("ascii")
-        return f"{self.origin}\n{self.size}\n{root}\n".encode()
+        return _spelled(self.origin, self.size, self.root)
 
     def text(self) -> bytes:
         """Return the text of the note that carries this checkpoint: the same three lines."""
@@ -66,6 +65,13 @@ class Checkpoint:
             MalformedError: ``extension-line`` for a fourth line, else ``malformed``.
         """
         return _known(data) if len(data) <= CACHED_BYTES_MAX else _read(data)
+
+
+# Each line on a head is checked over these bytes.
+@lru_cache(maxsize=CACHED_MAX)
+def _spelled(origin: str, size: int, root: bytes) -> bytes:
+    encoded = base64.b64encode(root).decode("ascii")
+    return f"{origin}\n{size}\n{encoded}\n".encode()
 
 
 def _read(data: bytes) -> Checkpoint:

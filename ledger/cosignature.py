@@ -6,7 +6,7 @@ stands beside the log, as note signatures only. Which lines count, and for what,
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Self
+from typing import Final
 
 from ledger.checkpoint import TIME_S_MAX, Checkpoint, cosignature_message, subtree_message
 from ledger.errors import MalformedError, UnverifiedError
@@ -36,6 +36,7 @@ __all__ = [
     "check_subtree",
     "cosignature_message",
     "line_key_id",
+    "line_signature",
     "post_quantum_key_id",
     "sign_line",
     "sign_post_quantum",
@@ -69,26 +70,40 @@ class Line:
         return b"%b%b%b" % (self.key_id, self.time_s.to_bytes(TIME_BYTES), self.signature)
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
+    def decode(cls, data: bytes) -> "Line":
         """Read 76 bytes.
 
         Raises:
             MalformedError: There are more or fewer, or the time is out of range.
         """
-        return cls(data[:4], int.from_bytes(data[4:12]), data[12:])
+        return _known(data) if len(data) == LINE_BYTES else _read(data)
 
     def to_signature(self, name: str) -> Signature:
         """Return the signature line that says the same in a note."""
         return Signature(name, self.key_id, self.time_s.to_bytes(TIME_BYTES) + self.signature)
 
     @classmethod
-    def from_signature(cls, signature: Signature) -> Self:
+    def from_signature(cls, signature: Signature) -> "Line":
         """Return the line in a note's signature line, whose name is dropped.
 
         Raises:
             MalformedError: It holds no dated Ed25519 signature.
         """
         return cls.decode(signature.key_id + signature.blob)
+
+
+def _read(data: bytes) -> Line:
+    return Line(data[:4], int.from_bytes(data[4:12]), data[12:])
+
+
+# The same line comes in an answer, on a finished note, in a block record and in views.
+_known = lru_cache(maxsize=LINES_REMEMBERED_MAX)(_read)
+
+
+@lru_cache(maxsize=LINES_REMEMBERED_MAX)
+def line_signature(name: str, line: bytes) -> Signature:
+    """Return the signature line of a note that says the same as the 76 bytes of a line."""
+    return Line.decode(line).to_signature(name)
 
 
 @lru_cache(maxsize=LINES_REMEMBERED_MAX)

@@ -27,7 +27,7 @@ POST_QUANTUM_PUBLIC_BYTES: Final = 1312
 COSE_ALGORITHM_EDDSA: Final = -8
 
 KEYS_REMEMBERED_MAX: Final = 4_096
-LINES_REMEMBERED_MAX: Final = 512
+LINES_REMEMBERED_MAX: Final = 4_096
 REMEMBERED_BYTES_MAX: Final = 512
 """No checkpoint of the network is longer; a log must not fill our memory with what it signs."""
 

@@ -42,7 +42,7 @@ _PUBLIC_BYTES_OF: Final = {
 # Em dash (U+2014) and a space.
 _LINE_HEAD: Final = "\u2014 ".encode()
 
-CACHED_MAX: Final = 2_048
+CACHED_MAX: Final = 4_096
 """Of keys' names and ids, and of signature lines: the same few come again and again."""
 NOTES_CACHED_MAX: Final = 256
 LINE_CACHED_BYTES_MAX: Final = 1 << 12
@@ -73,11 +73,9 @@ class Signature:
 
     def encode(self) -> bytes:
         """Return the line, with its line feed."""
-        return b"%b%b %b\n" % (
-            _LINE_HEAD,
-            self.name.encode(),
-            base64.b64encode(self.key_id + self.blob),
-        )
+        if len(self.blob) > LINE_CACHED_BYTES_MAX:
+            return _spell_line(self.name, self.key_id, self.blob)
+        return _spelled_line(self.name, self.key_id, self.blob)
 
     @classmethod
     def decode(cls, line: bytes) -> "Signature":
@@ -87,6 +85,14 @@ class Signature:
             MalformedError: It is no signature line, or is one in another spelling.
         """
         return _known_line(line) if len(line) <= LINE_CACHED_BYTES_MAX else _read_line(line)
+
+
+def _spell_line(name: str, key_id: bytes, blob: bytes) -> bytes:
+    return b"%b%b %b\n" % (_LINE_HEAD, name.encode(), base64.b64encode(key_id + blob))
+
+
+# A note is spelled anew with each line that comes to it.
+_spelled_line = lru_cache(maxsize=CACHED_MAX)(_spell_line)
 
 
 def _read_line(line: bytes) -> Signature:

@@ -41,6 +41,8 @@ class Lines:
         """By log and role: each head, and by which keys it is signed."""
         self._quorate: dict[tuple[str, str], dict[int, set[bytes]]] = defaultdict(dict)
         """By log and role: the heads that a quorum has signed."""
+        self._told: tuple[int, bytes] = (0, b"")
+        """When a finished note was sent last, and which; checked."""
 
     def quorate_size(self, origin: str, role: str) -> int:
         """Return the greatest size of a log that a quorum has signed."""
@@ -53,6 +55,11 @@ class Lines:
             _, note = split_add_checkpoint(request.body)
             self._watched.reference.check_note(note, what)
         elif request.path == FINISHED:
+            # It goes to all in one moment, and each time it is the same question.
+            told = (self._watched.world.now_ms, request.body)
+            if told == self._told:
+                return
+            self._told = told
             checkpoint = self._watched.reference.check_note(request.body, what)
             keys: dict[str, set[bytes]] = {"witness": set(), "mirror": set()}
             for signature in Note.decode(request.body).signatures:

@@ -378,8 +378,9 @@ class Candidate:
     ) -> tuple[Write, ...]:
         writes: list[Write] = []
         size = made.head.checkpoint.size
-        witnessed = made.has("witness")
-        mirrored = made.has("mirror")
+        # No line is ever taken out of a round.
+        witnessed = had[0] or made.has("witness")
+        mirrored = had[1] or made.has("mirror")
         finished = witnessed and mirrored
         if witnessed:
             self.witnessed_size = max(self.witnessed_size, size)

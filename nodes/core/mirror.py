@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ledger.checkpoint import Checkpoint
-from ledger.cosignature import Line
+from ledger.cosignature import line_signature
 from ledger.errors import (
     LedgerError,
     MalformedError,
@@ -314,7 +314,7 @@ class Mirror:
         for role, name in _NAMES.items():
             last = heads.last_line(role, origin)
             if last is not None and last[0] == size:
-                signatures.append(Line.decode(last[1]).to_signature(name(heads.own)))
+                signatures.append(line_signature(name(heads.own), last[1]))
         return Note.decode(note).with_signatures(*signatures).encode()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ledger.checkpoint import TIME_S_MAX, Checkpoint
-from ledger.cosignature import Line, sign_post_quantum
+from ledger.cosignature import line_signature, sign_post_quantum
 from ledger.errors import UnverifiedError
 from ledger.note import (
     ED25519,
@@ -218,7 +218,7 @@ def line_signatures(
                 if region == item.region
             ]
             if named:
-                signatures.append(Line.decode(item.line).to_signature(named[0]))
+                signatures.append(line_signature(named[0], item.line))
                 break
     return tuple(signatures)
 

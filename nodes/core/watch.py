@@ -46,6 +46,17 @@ class _Past:
     latest: _Seen
     stray: _Seen | None = None
 
+    def is_continued_by(self, head: Checkpoint, line: GoodLine) -> bool:
+        """Say whether a later line on a larger tree of ours contradicts nothing: as nearly all."""
+        last = self.largest
+        return (
+            last is self.latest
+            and self.stray is None
+            and last.is_ours is True
+            and last.head.size < head.size
+            and last.line.time_s < line.time_s
+        )
+
     def all(self) -> Iterator[_Seen]:
         """Give each line once."""
         yield self.largest
@@ -105,6 +116,9 @@ class Watch:
                     is_ours = past.largest.is_ours
                 elif not is_asked:
                     is_ours, is_asked = self._is_ours(head, reader), True
+                if past is not None and is_ours and past.is_continued_by(head, line):
+                    past.largest = past.latest = _Seen(head, line, is_ours)
+                    continue
                 writes += self._compare(role, past, _Seen(head, line, is_ours), reader)
         return tuple(writes)
 

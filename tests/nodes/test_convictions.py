@@ -2,6 +2,8 @@
 
 from hashlib import sha256
 from itertools import count
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,7 @@ from nodes.core.exchange import (
     encode_given,
 )
 from nodes.core.ready import IssueLine, PeerCalled, PeerReply
+from nodes.core.watch import Watch
 from nodes.store.peers import issue, load_lines
 from nodes.store.reader import StoreReader
 from tests.nodes.neighbours import NETWORK, Log, LogReader, key
@@ -388,3 +391,25 @@ def test_a_view_of_a_branch_that_we_do_not_hold_convicts_the_viewed_log() -> Non
     town.step(B)
     assert convicted(town, B) == {("log", LIAR)}
     assert [code for origin, _, code in town.findings(B) if origin == viewer.origin] == []
+
+
+@pytest.mark.parametrize(
+    ("first", "compared"), [(True, set()), (None, {(5, 6)}), (False, {(5, 6), (6, 7), (5, 7)})]
+)
+def test_a_line_is_held_against_every_later_one_unless_its_tree_is_ours(
+    *, first: bool | None, compared: set[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(SimpleNamespace(region=A), own_size=lambda: 0)  # type: ignore[arg-type]
+    held: set[tuple[int, int]] = set()
+
+    def accuse(_role: str, old: Any, new: Any, _reader: object) -> tuple[()]:
+        held.add((old.head.size, new.head.size))
+        return ()
+
+    monkeypatch.setattr(watch, "_accuse", accuse)
+    monkeypatch.setattr(watch, "_is_ours", lambda head, _reader: first if head.size == 5 else True)
+    for size in (5, 6, 7):
+        line = GoodLine(B, size, bytes(76))
+        watch.note("mirror", Checkpoint("log", size, bytes(32)), [line])
+        watch.look(None)  # type: ignore[arg-type]
+    assert held == compared
