@@ -39,6 +39,8 @@ class Checkers(Watched):
         self._chains: dict[str, RosterChain] = {}
         """The versions of the roster that a machine showed last."""
         self._newest_note: dict[str, bytes] = {}
+        self._resting: set[str] = set()
+        """Regions whose witness and mirror keys sign no more, as their nodes say."""
 
     # ---- machines that come and go --------------------------------------------------------------
 
@@ -172,6 +174,10 @@ class Checkers(Watched):
         """Check that heads of other logs only grow, along their one tree."""
         node = machine.node
         assert node is not None
+        if node.snapshot.resting:
+            self._resting.add(machine.region)
+        elif machine.region in self._resting:
+            self._wake(machine)
         closed = self._closed_to(machine)
         for origin, status in node.snapshot.logs.items():
             if origin == machine.origin:
@@ -194,6 +200,15 @@ class Checkers(Watched):
             if now[0] > before[0]:
                 self._check_added(machine, origin, before[0], now[0])
             self.rows[machine.region, origin] = now
+
+    def _wake(self, machine: Machine) -> None:
+        """Let rows begin at the pins again: new keys have signed nothing, as those of a joiner."""
+        self._resting.remove(machine.region)
+        pins = self._chains[machine.region].newest.pins
+        for origin in self.reference.logs:
+            stored, witnessed, _ = self.rows.get((machine.region, origin), (0, 0, 0))
+            pinned = pins[origin].size if origin in pins else 0
+            self.rows[machine.region, origin] = (stored, min(witnessed, pinned), 0)
 
     def _is_witness(self, region: str, origin: str) -> bool:
         """Say whether a region witnesses a log by a version that may count for it."""

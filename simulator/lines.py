@@ -118,12 +118,22 @@ class Lines:
             held = self._watched.rows.get((region, checkpoint.origin), (0, 0, 0))[0]
             if role == "mirror" and held < size:
                 raise BrokenError(f"{what} for {size} entries that it does not hold")
+            if region in self._watched.damaged and not self._is_first_key(checkpoint, key_id, role):
+                self._watched.world.count("a line by new keys after a loss")
             dates = self.dates.setdefault((checkpoint.origin, role, key_id), [])
             self._check_order(dates, checkpoint, time_s, what)
         signers = self._signers.setdefault((checkpoint.origin, role), {}).setdefault(head, set())
         if key_id not in signers:
             signers.add(key_id)
             self._count_quorum(checkpoint, signers, role)
+
+    def _is_first_key(self, checkpoint: Checkpoint, key_id: bytes, role: str) -> bool:
+        """Say whether a key is one of those with which the log's network was founded."""
+        first = self._watched.reference.chain.rosters[0]
+        if not first.has_log(checkpoint.origin):
+            return False
+        keys = first.mirror_keys if role == "mirror" else first.witness_keys
+        return key_id in keys(checkpoint.origin)
 
     @staticmethod
     def _check_order(

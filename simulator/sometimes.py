@@ -17,6 +17,7 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "a receipt was verified": "a receipt was verified by a stranger",
     "a bundle was verified from the genesis": "a bundle was verified from the genesis roster alone",
     "a node that lives was told that its log is closed": "a log was closed that was not lost",
+    "a line by new keys after a loss": "a region that had lost its memory witnessed again",
     "salvage: accepted": "an act that a lost log had accepted was brought into its successor",
     "use confirmed": "a use of a lent right was confirmed",
     "use confirmed-late": "a use was confirmed by a later view only",

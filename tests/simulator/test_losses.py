@@ -3,6 +3,8 @@
 import pytest
 
 from nodes.core.ready import Compose, Freeze, RegisterReply
+from nodes.node import Node
+from simulator.governance import Wish
 from simulator.machine import Machine
 from simulator.network import CALM
 from simulator.plan import Plan
@@ -108,6 +110,11 @@ class Story:
         return sum(len(given) for (_, _, key_id), given in dates.items() if key_id in keys)
 
 
+def node_of(machine: Machine) -> Node:
+    assert machine.node is not None
+    return machine.node
+
+
 @pytest.fixture(name="story")
 def story_so_far() -> Story:
     return Story(seed=11)
@@ -137,6 +144,15 @@ def test_a_lost_database_is_rebuilt_from_the_mirrors_and_its_keys_rest() -> None
     assert all(story.act(region, 2) == "" for region in story.simulation.machines)
     story.settle()
     assert story.line_count() == lines
+    # New keys begin at the pins, as a joiner's do, and sign from there on.
+    governance = story.simulation.governance
+    governance.want(Wish(do="keys rotated", regions=(LOST,)))
+    story.run(5)
+    assert governance.unfinished() == []
+    assert not node_of(story.machine).snapshot.resting
+    assert all(story.act(region, 3) == "" for region in story.simulation.machines)
+    story.settle()
+    assert story.line_count() > 4  # of the keys that the newest version names
     story.simulation.checkers.projections.compare()
     story.simulation.checkers.check_accepted()
 
