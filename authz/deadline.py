@@ -301,10 +301,14 @@ class Clock:
         return self.due_s if stands in {Standing.OVERDUE, Standing.LATE} else None
 
     def fields(self, at_s: int) -> dict[str, Any]:
-        """Return the clock as programs read it, with how it stands at a moment."""
+        """Return the clock as programs read it, with how it stands at a moment.
+
+        What is not overdue yet, nobody has held while it was.
+        """
         told = asdict(self)
         del told["start"], told["end"]
         return told | {
+            "held": tuple(asdict(it) for it in self.held if it.from_s <= at_s),
             "start": list(self.start),
             "end": None if self.end is None else list(self.end),
             "standing": self.standing(at_s),

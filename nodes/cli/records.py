@@ -11,7 +11,16 @@ from authz.calendar import day_named, end_of_day
 from authz.party import PARTY_TYPES
 from ledger.errors import MalformedError
 from ledger.kind import Field, FieldType
-from nodes.cli.show import RIGHT_ZH, Language, console, moment, print_json, short, table
+from nodes.cli.show import (
+    RIGHT_ZH,
+    Language,
+    console,
+    deadline,
+    moment,
+    print_json,
+    short,
+    table,
+)
 from nodes.cli.states import CODES, STATES_ZH, standing_of
 from nodes.cli.sweeps import all_pages, tell_as_of
 from nodes.client import Client
@@ -107,7 +116,7 @@ def _row(
     cells = (
         _whose(row.get("by") or it["issuer"], it["object"]),
         _whose(row.get("to"), it["object"]),
-        moment(due - 1)[:10] if isinstance(due, int) else "",
+        deadline(due) if isinstance(due, int) else "",
         moment(it["time_s"])[:16],
         _said(it["said"], fields, language),
     )

@@ -53,6 +53,12 @@ def moment(seconds: int) -> str:
     return made.strftime("%Y-%m-%d %H:%M:%S +08:00")
 
 
+def deadline(due_s: int) -> str:
+    """Return the last day in which a thing is in time; where that ends within a day, the minute."""
+    told = moment(due_s)
+    return moment(due_s - 1)[:10] if told[11:19] == "00:00:00" else told[:16]
+
+
 def console() -> Console:
     """Return where a command prints for people; plain where nobody watches."""
     width = None if sys.stdout.isatty() else 100

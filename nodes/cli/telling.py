@@ -16,12 +16,14 @@ from nodes.cli.show import (
     RIGHT_ZH,
     STAGE_ZH,
     Language,
-    clock,
+    deadline,
+    moment,
     plain,
     reason,
     short,
     table,
 )
+from nodes.core.kinds import KINDS
 
 _CONFIRMATION_ZH: Final[Mapping[str, str]] = {
     "open": "待核",
@@ -149,13 +151,16 @@ def tell_fields(
     )
     put(head)
     lines: Sequence[Mapping[str, Any]] = told["lines"]
-    days = {clock(line["time_s"])[:5] for line in lines}
+    days = sorted({moment(line["time_s"])[:10] for line in lines})
+    # A day that all share stands above them, and its year does in any case.
+    from_ = 11 if len(days) == 1 else 5 if len({day[:4] for day in days}) == 1 else 0
+    put(Text(" – ".join(dict.fromkeys((days[0], days[-1]))) if days else "", style="dim"))
     made = table(*words["columns"].split("|"), padding=1)
     before = ""
     for line in lines:
         holder = place(line["holder"], named) if line["holder"] else "–"
         made.add_row(
-            clock(line["time_s"])[6 if len(days) == 1 else 0 :],
+            moment(line["time_s"])[from_:19],
             f"{named.get(line['region'], line['region'])} {line['index']}",
             Text(line["zh"] if language == "zh" else line["en"]),
             _by(line, named),
@@ -201,8 +206,8 @@ def _put_clocks(
         made.add_row(
             _owed(clock_["obligation"], language),
             place(clock_["unit"], named),
-            clock(clock_["start_s"])[:5],
-            "–" if clock_["due_s"] is None else clock(clock_["due_s"] - 1)[:5] + marks,
+            moment(clock_["start_s"])[:10],
+            "–" if clock_["due_s"] is None else deadline(clock_["due_s"]) + marks,
             Text(_zh(_STANDING_ZH, how, language), style=_STANDING_STYLE.get(how, "")),
             ", ".join(place(span["unit"], named) for span in clock_["held"]),
         )
@@ -231,21 +236,28 @@ def _put_beliefs(
             Text(
                 words["believed_now" if is_last else "believed"].format(
                     of=f"{named.get(region, region)} {index}",
-                    begin=clock(belief["from_s"]),
-                    end="" if is_last else clock(belief["until_s"]),
-                    said=_said(belief),
+                    begin=moment(belief["from_s"])[:19],
+                    end="" if is_last else moment(belief["until_s"])[:19],
+                    said=_said(belief, language),
                 )
             )
         )
 
 
-def _said(belief: Mapping[str, Any]) -> str:
+def _said(belief: Mapping[str, Any], language: Language) -> str:
     """Return what an act said, in its own fields; of a correction its words and its reason."""
     body = belief["body"]
     if belief["at"] != belief["of"]:
         return f"{body['remark']} ({body['reason']}; {short(belief['issuer'])})"
-    told = (f"{name}={value}" for name, value in body.items() if isinstance(value, str | int))
-    return f"{belief['kind']} {', '.join(told)}"
+    kind = KINDS.get((belief["kind"], 1))
+    fields = {} if kind is None or language == "en" else kind.fields
+    told = (
+        f"{fields[name].zh if name in fields else name}={value}"
+        for name, value in body.items()
+        if isinstance(value, str | int)
+    )
+    named = kind.zh if kind is not None and language == "zh" else belief["kind"]
+    return f"{named} {', '.join(told)}"
 
 
 def _by(line: Mapping[str, Any], named: Mapping[str, str]) -> str:

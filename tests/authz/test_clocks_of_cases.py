@@ -273,6 +273,14 @@ def test_clocks_read_as_plain_fields() -> None:
     assert fields["start"][0].endswith(SICHUAN)
 
 
+def test_nobody_is_said_to_have_held_what_is_not_overdue_yet() -> None:
+    push = clock(Days().open().told("2026-10-28T00:00"), Obligation.PUSH)
+    assert push.held == (Span(unit=WINDOW, from_s=at("2026-10-29T00:00"), until_s=None),)
+    before, since = (push.fields(at(day)) for day in ("2026-10-28T23:59", "2026-10-29T00:00"))
+    assert (before["standing"], before["held"]) == ("running", ())
+    assert (since["standing"], len(since["held"])) == ("overdue", 1)
+
+
 def test_a_result_that_stays_where_it_was_decided_need_not_be_sent() -> None:
     days = Days()
     own = {"item": ITEM, "item_version": 1, "department": HRSS, "mode": "counter"}

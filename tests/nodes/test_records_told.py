@@ -62,7 +62,7 @@ def test_a_record_is_told_in_the_words_of_its_reader(
     monkeypatch.setattr(records, "console", wide)
     listed("grant", GRANT, "zh", monkeypatch)
     told = " ".join(capsys.readouterr().out.split())
-    assert "1 已授出、已接受 hrss-1 510000 w3 2026-01-01 2026-01-01 08:00" in told
+    assert "1 已授出、已接受 hrss-1 510000 w3 2026-01-01 08:00 2026-01-01 08:00" in told
     said = "权项 收件受理权; 起 2026-01-01 08:00; 授权文件模板 540000/template/1; later 7"
     assert said in told
     listed("grant", GRANT, "en", monkeypatch)

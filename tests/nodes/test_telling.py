@@ -106,6 +106,47 @@ def test_a_trace_says_who_held_the_case_on_what_ground_and_what_is_wrong(
         assert word in said
 
 
+@pytest.mark.parametrize(
+    ("later_s", "span", "first"),
+    [
+        (60, "2026-09-14", "14:40:00 "),
+        (86_400, "2026-09-14 – 2026-09-15", "09-14 14:40:00 "),
+        (200 * 86_400, "2026-09-14 – 2027-04-02", "2026-09-14 14:40:00 "),
+    ],
+)
+def test_a_timeline_has_its_years_and_deadlines_have_theirs(
+    later_s: int, span: str, first: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = told_case()
+    begin_s = 1_789_368_000
+    told["lines"][0]["time_s"], told["lines"][1]["time_s"] = begin_s, begin_s + later_s
+    told["clocks"] = [owed(begin_s, 1_789_488_000), owed(begin_s, 1_789_488_060)]
+    said = {"body": {"remark": "已告知"}, "kind": "case.note", "issuer": "510000/officer/w1"}
+    times = {"from_s": begin_s, "until_s": begin_s + 60}
+    told["beliefs"] = [{"at": ["net/510000", 7], "of": ["net/510000", 7], **said, **times}]
+    telling.tell_fields(console(), told, "zh", {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].strip() == span
+    assert lines[3].startswith(first)
+    text = "\n".join(lines)
+    assert "2026-09-15 " in text  # at midnight: that day is in time
+    assert "2026-09-16 00:01" in text
+    assert "2026-09-14 14:40:00 起至 2026-09-14 14:41:00 以此为准：备注 备注=已告知" in text
+
+
+def owed(start_s: int, due_s: int) -> dict[str, object]:
+    return {
+        "obligation": "promise",
+        "unit": "540000/department/d",
+        "start_s": start_s,
+        "due_s": due_s,
+        "standing": "running",
+        "provisional": False,
+        "proven": True,
+        "held": [],
+    }
+
+
 def test_every_text_of_the_story_has_both_languages_and_the_same_values() -> None:
     def names(text: str) -> set[str]:
         return {name for _, name, _, _ in string.Formatter().parse(text) if name}
