@@ -105,7 +105,8 @@ def check_body(kind: Kind, body: Mapping[str, Any]) -> None:
             if field.of and not value.startswith(field.of + "/", 7):
                 raise _refused(name, f"names an object of type {field.of}")
         elif not field.optional:
-            raise MalformedError(f"the field is missing: {name}", code="bad-field")
+            absent = [it for it, of in fields.items() if not of.optional and it not in body]
+            raise MalformedError(f"fields are missing: {', '.join(absent)}", code="bad-field")
     if found != len(body):
         unknown = sorted(name for name in body if name not in fields)
         raise MalformedError(f"{kind.name} has no such field: {unknown[0][:80]}", code="bad-field")

@@ -31,6 +31,18 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "missed": "missed",
     },
 }
+_COUNTS_ZH: Final[Mapping[str, str]] = {
+    "agreements": "协议",
+    "claims": "认领",
+    "devices": "一体机",
+    "grants": "授信",
+    "items": "事项",
+    "parcels": "寄递",
+    "ratings": "评价",
+    "regions": "地区",
+    "tasks": "任务",
+    "windows": "窗口",
+}
 _STYLE: Final[Mapping[str, str]] = {"met": "green", "late": "yellow", "missed": "red"}
 _SHOWN: Final = 3
 
@@ -61,12 +73,19 @@ def _tell(rows: list[dict[str, Any]], language: Language) -> None:
             Text(it["matter"]),
             str(it["target"]),
             moment(it["due_s"] - 1)[:10],
-            it["counts"] or words["said"],
+            _counts(it["counts"], language),
             str(it["count"]),
             Text(words[it["standing"]], _STYLE.get(it["standing"], "")),
             Text(_places(it["evidence"])),
         )
     out.print(made)
+
+
+def _counts(what: str | None, language: Language) -> str:
+    """Return what a milestone counts: records of a type, or reports that say so."""
+    if not what:
+        return _WORDS[language]["said"]
+    return _COUNTS_ZH.get(what, what) if language == "zh" else what
 
 
 def _places(evidence: list[list[Any]]) -> str:

@@ -153,6 +153,7 @@ def _tell(found: Mapping[str, Any], language: Language) -> None:
     made = table(
         words["unit"], *(it[at] for it in _TOLD), right=range(1, len(_TOLD) + 1), padding=1
     )
+    made.columns[0].no_wrap = True
     for unit, line in found["units"].items():
         made.add_row(
             " ".join(dict.fromkeys((unit[:6], short(unit)))),

@@ -70,7 +70,7 @@ def test_what_differs_in_one_thing_from_an_act_that_stands_is_let_in_by_neither(
         assert is_legal(both.past, act) == stands, act
         assert both.agree(act), f"{act}: {both.said}"
         # Of what has not the form, nothing is shown.
-        assert not any(it in both.said for it in ("field is missing", "no such field")), act
+        assert not any(it in both.said for it in ("fields are missing", "no such field")), act
 
 
 class Machine(RuleBasedStateMachine):

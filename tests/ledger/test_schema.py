@@ -245,3 +245,15 @@ def test_some_kinds_are_about_any_party_or_anything() -> None:
     check_subject(anything, "510000/case/1")
     with pytest.raises(LedgerError):
         check_subject(anything, "510000")
+
+
+def test_all_fields_that_are_missing_are_told_at_once() -> None:
+    fields = {
+        name: Field(type=FieldType.UINT, zh="数", en="number", optional=name == "b")
+        for name in ("a", "b", "c", "d")
+    }
+    kind = Kind(
+        name="x.y", zh="试", en="try", subject="task", fields=fields, rule=lambda _: Judgement(())
+    )
+    with pytest.raises(MalformedError, match="^fields are missing: a, d$"):
+        check_body(kind, {"c": 1})

@@ -149,8 +149,8 @@ def test_a_trace_shows_what_was_overdue_and_who_held_it(
     telling.tell_fields(console(), {**told, "clocks": [clock]}, language)
     said = capsys.readouterr().out
     words = {
-        "zh": ["逾期 受理推送", "已逾期", "10-26*?", "暂定", "佐证"],
-        "en": ["overdue: hand the case on", "10-26*?", "Provisional", "borne out"],
+        "zh": ["逾期 受理推送", "已逾期", "2026-10-26 15:33*?", "暂定", "佐证"],
+        "en": ["overdue: hand the case on", "2026-10-26 15:33*?", "Provisional", "borne out"],
     }
     for word in words[language]:
         assert word in said, said
