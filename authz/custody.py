@@ -166,6 +166,7 @@ def held(acting: Acting) -> dict[str, Any]:
             and release.state["to"] == own.state["to"]
         ):
             return _carried(release.state, own.state["from"])
+        at = "accepted, and its release is not seen yet"
     if at == At.CLOSED:
         raise RefusedError("the case is closed", code="wrong-state")
     raise RefusedError(f"the case is not held here: it is {at}", code="not-holder")
@@ -319,7 +320,9 @@ def _answer(acting: Acting, event: Event) -> Judgement:
         raise RefusedError("the case is held here, and offered from here", code="wrong-state")
     offered = made.state
     if offered["at"] != At.OFFERED:
-        raise RefusedError("no offer is open at the holder", code="wrong-state")
+        raise RefusedError(
+            "no offer is open at the holder, as far as is seen here", code="wrong-state"
+        )
     unit = offered["to"]
     signer = party.person(acting)
     party.check_role(signer, party.RECEIVE, party.DECIDE)

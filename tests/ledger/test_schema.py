@@ -255,5 +255,5 @@ def test_all_fields_that_are_missing_are_told_at_once() -> None:
     kind = Kind(
         name="x.y", zh="试", en="try", subject="task", fields=fields, rule=lambda _: Judgement(())
     )
-    with pytest.raises(MalformedError, match="^fields are missing: a, d$"):
+    with pytest.raises(MalformedError, match=r"^fields are missing: a, d$"):
         check_body(kind, {"c": 1})
