@@ -170,8 +170,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "not-holder": (
         "该办件现不由您所在的部门或窗口持有，请先接收移交或联系现持有单位；刚接收的，稍后再试。",
-        "Your unit does not hold this case. Take it over first, or ask who holds it; "
-        "if you have just done so, try again soon.",
+        "Your unit does not hold this case. Take it over, or wait a moment if you just did.",
     ),
     "wrong-state": (
         "当前环节不能进行此项操作，请先查看该记录进行到哪一步。",
