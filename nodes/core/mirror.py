@@ -24,7 +24,7 @@ from ledger.errors import (
 from ledger.hashing import HASH_BYTES, hash_leaf
 from ledger.names import mirror_name, witness_name
 from ledger.note import Note, Signature
-from ledger.proofs import check_subtree_consistency, root_at, subtree_root
+from ledger.proofs import check_subtree_consistency, root_at
 from ledger.roster import Role
 from ledger.tiles import (
     TILE_WIDTH,
@@ -33,6 +33,7 @@ from ledger.tiles import (
     extend_tiles,
     parse_tile_path,
 )
+from ledger.tree import Frontier
 from nodes.core.copies import LogReader, node_reader
 from nodes.core.exchange import (
     GIVEN_ROWS_MAX,
@@ -132,28 +133,34 @@ class Mirror:
         """Store what is new in the packages, up to the first whose proof fails."""
         copy = self._heads.copy(upload.origin, reader)
         start, entries, leaves = copy.size, list[bytes](), list[bytes]()
-        known = copy.edge[0] if copy.edge else b""
-        block = [known[at : at + HASH_BYTES] for at in range(0, len(known), HASH_BYTES)]
+        width = start % TILE_WIDTH
+        before = len(copy.frontier.peaks) - width.bit_count()
+        tile = Frontier(width, copy.frontier.peaks[before:])
         failed: UnverifiedError | None = None
         for package in upload.packages:
             at = start + len(entries)
             if package.end <= at:
                 continue  # All of it is stored, on the branch that we have checked.
-            assert package.rounded_start == at - len(block)
+            assert package.rounded_start == at - tile.size
             new = package.entries[at - package.start :]
             added = [hash_leaf(entry) for entry in new]
+            grown = tile.extend(added)
             try:
-                _check_package(package, [*block, *added], row)
+                _check_package(package, grown.root(), row)
             except UnverifiedError as error:
                 failed = error
                 break
             entries += new
             leaves += added
-            block = [] if package.end % TILE_WIDTH == 0 else [*block, *added]
+            tile = Frontier.empty() if package.end % TILE_WIDTH == 0 else grown
         if not entries:
             return (), failed
-        update = extend_tiles(copy.size, copy.edge, leaves)
-        copy.frontier = copy.frontier.extend(leaves)
+        update = extend_tiles(start, copy.edge, leaves)
+        if tile.size == width + len(leaves):  # What was hashed for the proof is the tree's edge.
+            peaks = (*copy.frontier.peaks[:before], *tile.peaks)
+            copy.frontier = Frontier(update.size, peaks)
+        else:
+            copy.frontier = copy.frontier.extend(leaves)
         copy.size, copy.edge = update.size, update.edge
         append = AppendEntries(upload.origin, start, tuple(entries), tuple(leaves), update.tiles)
         return (append,), failed
@@ -318,13 +325,13 @@ class Mirror:
         return Note.decode(note).with_signatures(*signatures).encode()
 
 
-def _check_package(package: Package, leaves: list[bytes], row: PeerRow) -> None:
-    """Check that a block of leaves is where the package says, in the pending tree."""
+def _check_package(package: Package, root: bytes, row: PeerRow) -> None:
+    """Check that leaves with this root are where the package says, in the pending tree."""
     check_subtree_consistency(
         package.rounded_start,
         package.end,
         row.witnessed_size,
-        subtree_root(leaves),
+        root,
         package.proof,
         row.witnessed_root,
     )
