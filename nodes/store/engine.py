@@ -118,15 +118,15 @@ class Writing:
     """The connection of the one that writes.
 
     On SQLite it is kept from one use to the next, since taking it from the pool and giving it back
-    costs as much as a small step. A server's goes back each time: it may be another one by then.
+    costs as much as a small step; in memory as well, where all share one connection of the driver.
+    A server's goes back each time: it may be another one by then.
 
     Invariant: between two uses no transaction is open on it.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # In memory all share one connection: whoever else writes must find it free.
-        self._keeps = isinstance(engine.pool, QueuePool) and engine.dialect.name != _POSTGRESQL
+        self._keeps = engine.dialect.name != _POSTGRESQL
         self._kept: Connection | None = None
         if self._keeps:
             # The last connection that closes is what leaves the database whole in one file.
