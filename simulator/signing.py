@@ -1,9 +1,10 @@
 """How costly signatures are in a simulation: as in service, verified once for all, or declared.
 
 Every simulated node reads every entry and checks every signature by itself, as in service; what is
-shared is the answer to a pure question, and what a key of the world has just signed is known to
-hold. Whatever anybody has altered is a new question. With ``fast`` a signature is a keyed hash that
-anybody could make, which no report leaves unsaid: it is for planning, never for finding forgeries.
+shared is the answer to a pure question (also what bytes say that go to several nodes alike), and
+what a key of the world has just signed is known to hold. Whatever anybody has altered is a new
+question. With ``fast`` a signature is a keyed hash that anybody could make, which no report leaves
+unsaid: it is for planning, never for finding forgeries.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,15 @@ from typing import Final
 from nacl.exceptions import BadSignatureError  # noqa: TID251 - what libsodium's door raises
 
 from ledger import keys, statement
+from nodes.core.exchange import Upload
 
 MODES: Final = ("real", "shared", "fast")
 REMEMBERED_MAX: Final = 65_536
 READ_MAX: Final = 4_096
 """Entries that are kept as read: nobody changes what a statement says, so all nodes may share it.
 """
+UPLOADS_MAX: Final = 64
+"""Uploads that are kept as read: most go to all witnesses of a log alike."""
 
 
 def _mark(message: bytes, public: bytes) -> bytes:
@@ -49,6 +53,7 @@ def signing(mode: str) -> Iterator[None]:
         raise ValueError(f"signatures are one of {', '.join(MODES)}, not {mode}")
     sign, check = keys._sign, keys._open  # noqa: SLF001 - the edge at which a world is exchanged
     read = statement._read  # noqa: SLF001 - see above
+    upload = Upload.__dict__["decode"]
     known: dict[tuple[bytes, bytes], bytes] = {}
 
     def remember(signed: bytes, pk: bytes, message: bytes) -> bytes:
@@ -72,9 +77,12 @@ def signing(mode: str) -> Iterator[None]:
         keys._sign, keys._open = _fast_sign, _fast_open  # noqa: SLF001 - see above
     if mode != "real":
         statement._read = lru_cache(maxsize=READ_MAX)(read)  # noqa: SLF001 - see above
+        shared_upload = lru_cache(maxsize=UPLOADS_MAX)(Upload.decode)
+        Upload.decode = staticmethod(shared_upload)  # type: ignore[method-assign]
     try:
         yield
     finally:
         statement._read = read  # noqa: SLF001 - see above
+        Upload.decode = upload  # type: ignore[method-assign]
         keys._verify_once.cache_clear()  # noqa: SLF001 - what is held good here is so nowhere else
         keys._sign, keys._open = sign, check  # noqa: SLF001 - see above

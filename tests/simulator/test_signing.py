@@ -5,6 +5,7 @@ import pytest
 from ledger import keys
 from ledger.errors import UnverifiedError
 from ledger.keys import SigningKey, verify
+from nodes.core.exchange import Upload
 from simulator.signing import MODES, signing
 
 KEY, OTHER = SigningKey.from_seed(bytes(32)), SigningKey.from_seed(bytes(31) + b"\x01")
@@ -65,3 +66,12 @@ def test_each_node_checks_for_itself_where_that_is_asked_for(checked: list[bytes
         for _ in range(3):
             verify(KEY.public, b"said", signature)
     assert len(checked) == 3
+
+
+def test_what_goes_to_several_nodes_alike_is_read_once_in_a_world_and_each_time_elsewhere() -> None:
+    body = Upload(origin="log", start=3, end=3).encode()
+    assert Upload.decode(body) is not Upload.decode(body)
+    with signing("shared"):
+        assert Upload.decode(body) is Upload.decode(bytes(bytearray(body)))
+    assert Upload.decode(body) == Upload(origin="log", start=3, end=3)
+    assert Upload.decode(body) is not Upload.decode(body)
