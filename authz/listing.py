@@ -44,6 +44,7 @@ class Standing:
 
     Args:
         since_s: When its first act was done.
+        opened_by: Who did that.
         time_s: When the act was done by which it stands so.
         steps: How many acts have made it what it is.
         said: The fields of all its acts, the newest word of each.
@@ -52,6 +53,7 @@ class Standing:
 
     name: str
     since_s: int
+    opened_by: str
     time_s: int
     place: Place
     kind: str
@@ -74,6 +76,7 @@ class Standing:
             "live": self.row.get("live", True),
             "overdue": self.is_overdue(at_s),
             "since_s": self.since_s,
+            "opened_by": self.opened_by,
             "time_s": self.time_s,
             "act": list(self.place),
             "kind": self.kind,
@@ -133,11 +136,13 @@ def stands(name: str, acts: Sequence[Kept], at_s: int) -> Standing | None:
     for it in done:
         said |= it.body
     row = last.row
+    first = min(done, key=lambda it: (it.time_s, it.place))
     if "n" not in row:
         row = {field: value for it in newest for field, value in it.row.items()}
     return Standing(
         name=name,
-        since_s=min(it.time_s for it in done),
+        since_s=first.time_s,
+        opened_by=first.issuer,
         time_s=last.time_s,
         place=last.place,
         kind=last.kind,
@@ -150,7 +155,7 @@ def stands(name: str, acts: Sequence[Kept], at_s: int) -> Standing | None:
 
 
 def _names(it: Standing, wanted: str) -> bool:
-    return wanted == it.issuer or any(
+    return wanted in {it.issuer, it.opened_by} or any(
         wanted == value or (isinstance(value, list) and wanted in value)
         for told in (it.row, it.said)
         for value in told.values()

@@ -114,7 +114,7 @@ def _row(
         state = Text(f"{state} {_WORDS[language]['overdue']}", "red")
     due = row.get("due")
     cells = (
-        _whose(row.get("by") or it["issuer"], it["object"]),
+        _whose(row.get("by") or it["opened_by"], it["object"]),
         _whose(row.get("to"), it["object"]),
         deadline(due) if isinstance(due, int) else "",
         moment(it["time_s"])[:16],

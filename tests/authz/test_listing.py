@@ -49,7 +49,8 @@ def test_of_two_logs_the_row_with_more_steps_says_where_a_record_stands(noticed:
     assert (it.row["st"], it.steps, it.place[0]) == ("replied", 2, noticed.logs[SICHUAN].origin)
     assert (it.since_s, it.time_s) == (START_S, START_S + 10)
     assert it.said == BODY | REPLY
-    assert (it.kind, it.issuer) == ("supervision.reply", CLERK)
+    assert (it.kind, it.issuer, it.opened_by) == ("supervision.reply", CLERK, HEAD)
+    assert all(Wanted(about=who).has(it, noticed.now_s) for who in (CLERK, HEAD))
 
 
 def test_a_record_is_told_as_it_stood_on_a_day(noticed: World) -> None:

@@ -19,7 +19,8 @@ GRANT = {
     "live": True,
     "overdue": False,
     "time_s": 1_767_225_600,
-    "issuer": "540000/officer/hrss-1",
+    "opened_by": "540000/officer/hrss-1",
+    "issuer": "510000/officer/hall-1",
     "row": {"st": "offered", "ans": "accepted", "to": "510000/window/w3", "due": 1_767_225_601},
     "said": {
         "rights": ["intake"],
