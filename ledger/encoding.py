@@ -23,6 +23,8 @@ KEPT_KEY_CHARS_MAX: Final = 32
 KEPT_MAPS_MAX: Final = 512
 KEPT_TEXT_CHARS_MAX: Final = 96
 """Of a text whose encoding is kept in mind: the names of parties and objects are."""
+KEPT_INTEGER_MAX: Final = 511
+"""Of integers whose encoding is kept in mind; times and indices hardly come twice."""
 SHORT_BYTES_MAX: Final = 4_096
 """Of a record, so that keeping the keys of its maps in mind takes little memory."""
 INTEGER_MAX: Final = 2**64 - 1
@@ -323,7 +325,9 @@ def _write(
             text: str = value  # type: ignore[assignment]
             put(_known_text(text) if len(text) <= KEPT_TEXT_CHARS_MAX else _text(text))
         elif kind is int:
-            put(_integer(value))
+            number: int = value  # type: ignore[assignment]
+            is_kept = -KEPT_INTEGER_MAX <= number <= KEPT_INTEGER_MAX
+            put(_integer(number) if is_kept else _long(number))
         elif kind is bytes:
             put(_head(0x40, len(value)))  # type: ignore[arg-type]
             put(value)  # type: ignore[arg-type]
@@ -360,11 +364,21 @@ def _text(text: str) -> bytes:
 _known_text = lru_cache(maxsize=4_096)(_text)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=2 * KEPT_INTEGER_MAX + 1)
 def _integer(number: int) -> bytes:
-    if not INTEGER_MIN <= number <= INTEGER_MAX:
-        raise _beyond_64_bits()
     return _head(0, number) if number >= 0 else _head(0x20, ~number)
+
+
+def _long(number: int) -> bytes:
+    """Write an integer of more than one byte."""
+    major, size = (0, number) if number >= 0 else (0x20, ~number)
+    if size < 0x1_0000:
+        return ((major | 25) << 16 | size).to_bytes(3)
+    if size < 0x1_0000_0000:
+        return ((major | 26) << 32 | size).to_bytes(5)
+    if size > INTEGER_MAX:
+        raise _beyond_64_bits()
+    return ((major | 27) << 64 | size).to_bytes(9)
 
 
 def _in_order(mapping: Mapping[object, object]) -> _Keys:

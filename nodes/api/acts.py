@@ -24,7 +24,7 @@ from nodes.api.check import seen_size
 from nodes.api.consistency import consistency_of, reach
 from nodes.api.context import SERVICE, Service, make_receipt
 from nodes.api.replies import json_response
-from nodes.api.requests import check_query, query_number, read_body, read_json, take
+from nodes.api.requests import check_query, is_of_type, query_number, read_body, read_json, take
 from nodes.api.tokens import ACTING, PEOPLE, Caller, Role, authorize
 from nodes.core.ready import Compose, Register
 from nodes.driver import Finality
@@ -101,7 +101,7 @@ async def ingest(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     authorize(request, ACTING)
     word, timeout_ms = waiting(request, service)
-    if request.content_type != CBOR_TYPE:
+    if not is_of_type(request, CBOR_TYPE):
         raise MalformedError(f"a batch comes as {CBOR_TYPE}")
     entries = _entries(
         await read_body(request, service.limits.body_bytes_max), service.limits.batch_statements_max
@@ -111,7 +111,7 @@ async def ingest(request: web.Request) -> web.Response:
         return service.verifier.verify(connection, entries)
 
     if len(entries) <= VERIFIED_HERE_MAX:
-        checked = service.readers.here(verify)
+        checked = await service.gathering.verify(entries)
     else:
         checked = await service.readers.run(verify)
     results: list[list[object]] = [
@@ -188,8 +188,10 @@ def check_issuer(service: Service, caller: Caller, issuer: str) -> None:
 
 def waiting(request: web.Request, service: Service, *more: str) -> tuple[Finality, int]:
     """Return the word that the caller waits for, and how long; ``more`` may stand in the query."""
-    check_query(request, "wait", "timeout_ms", *more)
     limits = service.limits
+    if not request.query_string:
+        return "accepted", limits.wait_ms_default
+    check_query(request, "wait", "timeout_ms", *more)
     timeout_ms = query_number(
         request, "timeout_ms", default=limits.wait_ms_default, most=limits.wait_ms_max
     )

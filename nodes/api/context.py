@@ -22,6 +22,7 @@ from nodes.adapters.key_ring import KeyRing
 from nodes.adapters.keystore import StoredOfficers
 from nodes.adapters.readers import Readers
 from nodes.api.desk import Desk
+from nodes.api.gathering import Gathering
 from nodes.api.journal import Journal
 from nodes.api.recalled import Recalled
 from nodes.api.token_book import TokenBook
@@ -58,6 +59,7 @@ class Service:
     Args:
         first: What is known of the roster before the node has started.
         keys: The region's role keys.
+        gathering: Checks statements that come one a request.
         ids: Numbers of logs in the database, as handlers in the loop have learnt them.
         recalled: What ``check`` has read.
         desk: Where papers are drawn and sealed.
@@ -79,6 +81,7 @@ class Service:
     driver: Driver
     node: Published
     verifier: Verifying
+    gathering: Gathering
     readers: Readers
     tokens: TokenBook
     officers: StoredOfficers

@@ -48,6 +48,12 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
     return b"".join(parts)
 
 
+def is_of_type(request: web.Request, wanted: str) -> bool:
+    """Say whether a body is of a media type, whatever parameters stand behind that."""
+    # Nearly always it is spelled so, and need not be taken apart.
+    return request.headers.get("Content-Type") == wanted or request.content_type == wanted
+
+
 async def read_json(request: web.Request, bytes_max: int) -> dict[str, Any]:
     """Return the JSON object in the body.
 

@@ -14,11 +14,11 @@ from ledger.cose import encode_key_set
 from ledger.encoding import encode
 from ledger.errors import LedgerError, MalformedError, NotFoundError
 from ledger.keys import cose_key
-from ledger.statement import ENTRY_BYTES_MAX, Statement, decode_statement
+from ledger.statement import ENTRY_BYTES_MAX, decode_statement
 from nodes.api.appending import register_one
 from nodes.api.attempts import Attempt, remember_attempt, remember_caller
 from nodes.api.context import SERVICE, Service, make_receipt
-from nodes.api.requests import parse_number, read_body
+from nodes.api.requests import is_of_type, parse_number, read_body
 from nodes.core.ready import Register
 from nodes.store.entries import load_entries
 
@@ -33,14 +33,10 @@ routes = web.RouteTableDef()
 async def register_statement(request: web.Request) -> web.Response:
     """Register a signed statement; the same bytes again get the same index."""
     service = request.app[SERVICE]
-    if request.content_type != COSE_TYPE:
+    if not is_of_type(request, COSE_TYPE):
         raise MalformedError(f"a statement comes as {COSE_TYPE}")
     entry = await read_body(request, ENTRY_BYTES_MAX)
-
-    def verify(connection: Connection) -> Statement | LedgerError:
-        return service.verifier.verify(connection, [entry])[0]
-
-    statement = service.readers.here(verify)
+    [statement] = await service.gathering.verify([entry])
     if isinstance(statement, LedgerError):
         raise statement
     # No token is asked for: whoever signed it is who wanted it.

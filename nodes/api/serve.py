@@ -44,6 +44,7 @@ from nodes.api import protocol, vault_bringing
 from nodes.api.app import peer_app, public_app
 from nodes.api.context import Service
 from nodes.api.desk import Desk
+from nodes.api.gathering import Gathering
 from nodes.api.journal import Journal
 from nodes.api.recalled import Recalled
 from nodes.api.standby import Standby
@@ -234,6 +235,7 @@ async def running(
         stack.push_async_callback(journal.stop)
         origin = Rosters(chain).home_of(region)
         ids = LogIDs()
+        verifier = Verifier(lambda: node.snapshot.roster(chain), origin, sm2=check)
         service = Service(
             region=region,
             origin=origin,
@@ -243,7 +245,10 @@ async def running(
             clock=clock,
             driver=driver,
             node=node,
-            verifier=Verifier(lambda: node.snapshot.roster(chain), origin, sm2=check),
+            verifier=verifier,
+            gathering=Gathering(
+                lambda entries: readers.here(lambda open_: verifier.verify(open_, entries))
+            ),
             readers=readers,
             tokens=tokens,
             officers=officers,
