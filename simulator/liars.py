@@ -5,6 +5,7 @@ region has, or by giving the node another table of rules.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -26,8 +27,10 @@ from nodes.core.exchange import (
     origin_hash,
     split_add_checkpoint,
 )
+from nodes.core.extension import EXTEND
 from nodes.core.kinds import KINDS
 from nodes.core.ready import Compose, PeerReply, PeerRequest, RegisterReply
+from simulator.halves import altered, asked_halves
 from simulator.machine import Machine
 from simulator.offices import Office
 
@@ -151,6 +154,8 @@ class Liar:
                 return ()  # it does not want to know what others have of it
             case "withholds entries" if request.path == ADD_ENTRIES:
                 return ()
+            case "withholds entries":
+                return asked_halves(request)[:1]
             case "replays":
                 return (request, *self._replayed(request))
             case "floods":
@@ -189,6 +194,9 @@ class Liar:
 
     def replies(self, request: PeerRequest, reply: PeerReply) -> PeerReply:
         """Return what is answered in place of the node's reply."""
+        if request.path == EXTEND:
+            with suppress(LedgerError):
+                return altered(request, reply, self.replies)
         match self.how:
             case "withholds entries" if request.path.startswith(
                 MIRROR + origin_hash(self.machine.origin)

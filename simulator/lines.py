@@ -21,6 +21,7 @@ from nodes.core.exchange import (
     split_add_checkpoint,
 )
 from nodes.core.ready import PeerReply, PeerRequest
+from simulator.halves import answered_halves, asked_halves
 from simulator.machine import Machine
 from simulator.reference import Log, Signed
 from simulator.watched import Watched
@@ -50,6 +51,10 @@ class Lines:
 
     def check_request(self, machine: Machine, request: PeerRequest) -> None:
         """Check that a note that travels is signed by its log, and finished where it says so."""
+        for half in asked_halves(request):
+            self._check_note(machine, half)
+
+    def _check_note(self, machine: Machine, request: PeerRequest) -> None:
         what = f"{request.path} by {machine.region}"
         if request.path == ADD_CHECKPOINT:
             _, note = split_add_checkpoint(request.body)
@@ -73,18 +78,25 @@ class Lines:
 
     def check_answer(self, machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
         """Check that each line in an answer is true."""
-        if reply.status != 200 or request.path not in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}:
-            return
-        role = "witness" if request.path == ADD_CHECKPOINT else "mirror"
         try:
-            heads = self._asked_heads(request)
-            signatures = decode_lines(reply.body)
+            given = [
+                (*self._given(half, answer), "witness" if half.path == ADD_CHECKPOINT else "mirror")
+                for half, answer in answered_halves(request, reply)
+                if answer.status == 200 and half.path in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}
+            ]
         except LedgerError:
             if machine.region in self._watched.liars or request.request_id < 0:
                 return
             raise
-        for signature in signatures:
-            self._check_line(machine, heads, signature, role)
+        for heads, signatures, role in given:
+            for signature in signatures:
+                self._check_line(machine, heads, signature, role)
+
+    def _given(
+        self, request: PeerRequest, reply: PeerReply
+    ) -> tuple[Sequence[Checkpoint], Sequence[Signature]]:
+        """Return the lines in an answer, and the checkpoints that they may be about."""
+        return self._asked_heads(request), decode_lines(reply.body)
 
     def _asked_heads(self, request: PeerRequest) -> Sequence[Checkpoint]:
         """Return the checkpoints that the lines in an answer may be about."""

@@ -5,6 +5,7 @@ they do. It judges nothing; a model of the protocol can replay what it wrote dow
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from ledger.checkpoint import Checkpoint
@@ -29,6 +30,7 @@ from nodes.core.exchange import (
 )
 from nodes.core.ready import PeerReply, PeerRequest, Registered
 from nodes.store.schema import ENTRY_BITS
+from simulator.halves import answered_halves, asked_halves
 from simulator.machine import Machine
 from simulator.regions import NETWORK
 from simulator.simulation import Simulation
@@ -444,6 +446,10 @@ class Recorder:
     def asked(self, machine: Machine, request: PeerRequest) -> None:
         """Write down which note is sent to whom, and remember who asks."""
         self._asked[id(request)] = (request, _name(machine.origin))
+        for half in asked_halves(request):
+            self._sent(machine, half)
+
+    def _sent(self, machine: Machine, request: PeerRequest) -> None:
         if request.path == ADD_CHECKPOINT:
             checkpoint = _checkpoint(split_add_checkpoint(request.body)[1])
             self.events.append(
@@ -471,15 +477,17 @@ class Recorder:
 
     def answered(self, _machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
         """Write down the lines that an answer brings."""
-        if reply.status != 200 or request.path not in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}:
-            return
-        role: Role = "witness" if request.path == ADD_CHECKPOINT else "mirror"
         asker = self._asked.get(id(request), (request, ""))[1]
-        try:
-            origin, size, root = self._asked_head(request)
-            signatures = decode_lines(reply.body)
-        except LedgerError:
-            return  # a liar's answer is no line of the protocol
+        # A liar's answer is no line of the protocol.
+        with suppress(LedgerError):
+            for half, answer in answered_halves(request, reply):
+                if answer.status == 200 and half.path in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}:
+                    self._lined(half, answer, asker)
+
+    def _lined(self, request: PeerRequest, reply: PeerReply, asker: str) -> None:
+        role: Role = "witness" if request.path == ADD_CHECKPOINT else "mirror"
+        origin, size, root = self._asked_head(request)
+        signatures = decode_lines(reply.body)
         for signature in signatures:
             by, under = self._signer(origin, role, signature.key_id)
             line = Line.decode(signature.key_id + signature.blob)

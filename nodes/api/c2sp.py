@@ -21,6 +21,7 @@ from nodes.core.exchange import (
     ROSTERS,
     ROSTERS_BYTES_MAX,
 )
+from nodes.core.extension import EXTEND, FRAME_BYTES
 from nodes.core.ready import PeerCalled, PeerReply
 
 NOTE_BYTES_MAX: Final = 1 << 20
@@ -38,6 +39,13 @@ async def add_checkpoint(request: web.Request) -> web.Response:
 async def add_entries(request: web.Request) -> web.Response:
     """Mirror entries (C2SP tlog-mirror)."""
     return await _ask(request, request.app[SERVICE].limits.peer_body_bytes_max)
+
+
+@routes.post(EXTEND)
+async def extend(request: web.Request) -> web.Response:
+    """Witness a checkpoint and mirror the entries up to it."""
+    entries_bytes_max = request.app[SERVICE].limits.peer_body_bytes_max
+    return await _ask(request, ADD_CHECKPOINT_BYTES_MAX + entries_bytes_max + FRAME_BYTES)
 
 
 @routes.post(FINISHED)

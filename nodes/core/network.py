@@ -37,6 +37,7 @@ from nodes.core.exchange import (
     origin_hash,
     rosters_after,
 )
+from nodes.core.extension import EXTEND, EXTENSION_TYPE, encode_extended, halves
 from nodes.core.finished import FinishedNotes
 from nodes.core.freshen import Freshen, Question
 from nodes.core.heads import Heads
@@ -468,12 +469,11 @@ class Network:
             self._revive(event.caller, now_ms)
         path = event.path
         if path == ADD_CHECKPOINT:
-            ready = self.witness.add_checkpoint(event, now_ms)
-            # A commit is due for it anyway, so what waited for one goes along.
-            kept = self.finished.keep_all() if ready.writes else ()
-            return Ready(writes=(*ready.writes, *kept), replies=ready.replies)
+            return self._add_checkpoint(event, now_ms)
         if path == ADD_ENTRIES:
             return self.mirror.add_entries(event, now_ms, reader)
+        if path == EXTEND:
+            return self._extend(event, now_ms, reader)
         if path == LINES:
             return self.mirror.lines(event, now_ms, reader)
         if path == ROSTERS:
@@ -492,6 +492,28 @@ class Network:
             return self.mirror.read(event, reader)
         missing = NotFoundError("there is nothing at this path")
         return Ready(replies=(Reply(event.request_id, refusal(missing)),))
+
+    def _add_checkpoint(self, event: PeerCalled, now_ms: int) -> Ready:
+        ready = self.witness.add_checkpoint(event, now_ms)
+        # A commit is due for it anyway, so what waited for one goes along.
+        kept = self.finished.keep_all() if ready.writes else ()
+        return Ready(writes=(*ready.writes, *kept), replies=ready.replies)
+
+    def _extend(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
+        """Take a checkpoint, and then the entries up to it if it was taken."""
+        try:
+            checkpoint, entries = halves(event)
+        except LedgerError as error:
+            return Ready(replies=(Reply(event.request_id, refusal(error)),))
+        taken = [self._add_checkpoint(checkpoint, now_ms)]
+        if _answer(taken[0]).status == 200:
+            taken.append(self.mirror.add_entries(entries, now_ms, reader))
+        body = encode_extended([_answer(it) for it in taken])
+        reply = PeerReply(200, body, EXTENSION_TYPE)
+        return Ready(
+            writes=tuple(write for it in taken for write in it.writes),
+            replies=(Reply(event.request_id, reply),),
+        )
 
     def _hear_rosters(self, event: PeerCalled) -> Ready:
         """Versions that someone knows: each proves itself, so it does not matter who says so."""
@@ -538,14 +560,16 @@ class Network:
         match job:
             case Outgoing():
                 to = self.candidate.submissions.get(peer)
-                gained = None if to is None else to.answered(job, status, body, now_ms)
-                return () if gained is None else self.candidate.take(peer, gained, now_ms)
+                gained = () if to is None else to.answered(job, status, body, now_ms)
+                return tuple(
+                    write for it in gained for write in self.candidate.take(peer, it, now_ms)
+                )
             case (str() as origin, Outgoing() as sent):
                 submission = self.freshen.pushes.get((peer, origin))
                 if submission is None:
                     return ()
-                gained = submission.answered(sent, status, body, now_ms)
-                self.freshen.pushed(peer, origin, gained, now_ms)
+                found = submission.answered(sent, status, body, now_ms)
+                self.freshen.pushed(peer, origin, found[-1] if found else None, now_ms)
                 return ()
             case Question():
                 return self.freshen.answered(peer, job, status, body, now_ms, reader)
@@ -749,3 +773,10 @@ class Network:
             due += [at for part in waiting if (at := part.wake_at_ms()) is not None]
         # What is due already has either been sent or waits for an answer.
         return min((at for at in due if at > now_ms), default=None)
+
+
+def _answer(ready: Ready) -> PeerReply:
+    """Return what a peer is told that asked for one thing."""
+    (reply,) = ready.replies
+    assert isinstance(reply.value, PeerReply)
+    return reply.value

@@ -1,10 +1,12 @@
 """One log's note on its way to one peer: add-checkpoint, then add-entries until the mirror signs.
 
+A mirror that had signed the note before takes both in one request.
+
 Nothing here trusts the peer: sizes that it claims only choose what to send next, and lines are
 checked by whoever collects them. A peer that answers nonsense costs us one request per back-off.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final, Literal
 
@@ -25,9 +27,11 @@ from nodes.core.exchange import (
     encode_add_checkpoint,
     package_end,
 )
+from nodes.core.extension import EXTEND, decode_extended, encode_extension
 from nodes.core.notes import SignedHead
 
 Stage = Literal["checkpoint", "entries", "done"]
+_Sent = Literal["checkpoint", "entries", "both"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,7 @@ class Outgoing:
     """A request of a submission, as it must be remembered until its answer."""
 
     head: SignedHead
-    stage: Stage
+    stage: _Sent
     path: str
     body: bytes
 
@@ -115,6 +119,10 @@ class Submission:
     """The size that the peer has witnessed, as far as we know."""
     next_entry: int = 0
     ticket: bytes = b""
+    is_in_step: bool = False
+    """Whether the peer has signed as a mirror what it was sent last, and lacks nothing below it."""
+    takes_both: bool = True
+    """Whether the peer knows the one request for both; an older program does not."""
     furthest: int = 0
     """How far uploads of this head have brought the peer: what it forgets again is no progress."""
     conflicts: int = 0
@@ -154,16 +162,31 @@ class Submission:
         assert head is not None
         size = head.checkpoint.size
         if self.stage == "checkpoint":
-            # A peer that claims more than we send cannot be shown that our tree extends its own.
-            # The note goes out all the same: the answer says whether it still claims so.
-            old = min(self.believed, size)
-            key: tuple[object, ...] = ("checkpoint", old, size)
-            if key not in self.bodies:
-                proof = prove_consistency(old, size, node_reader(reader, origin))
-                self.bodies[key] = encode_add_checkpoint(
-                    old, () if old == size else proof, head.submitted
-                )
-            return Outgoing(head, "checkpoint", ADD_CHECKPOINT, self.bodies[key])
+            if self.is_in_step and self.takes_both:
+                checkpoint = self._checkpoint_body(head, origin, reader)
+                entries = self._entries_body(size, origin, reader)
+                key: tuple[object, ...] = ("both", self.believed, self.next_entry, size)
+                if key not in self.bodies:
+                    self.bodies[key] = encode_extension(checkpoint, entries)
+                return Outgoing(head, "both", EXTEND, self.bodies[key])
+            body = self._checkpoint_body(head, origin, reader)
+            return Outgoing(head, "checkpoint", ADD_CHECKPOINT, body)
+        return Outgoing(head, "entries", ADD_ENTRIES, self._entries_body(size, origin, reader))
+
+    def _checkpoint_body(self, head: SignedHead, origin: str, reader: LogReader) -> bytes:
+        # A peer that claims more than we send cannot be shown that our tree extends its own.
+        # The note goes out all the same: the answer says whether it still claims so.
+        size = head.checkpoint.size
+        old = min(self.believed, size)
+        key = ("checkpoint", old, size)
+        if key not in self.bodies:
+            proof = prove_consistency(old, size, node_reader(reader, origin))
+            self.bodies[key] = encode_add_checkpoint(
+                old, () if old == size else proof, head.submitted
+            )
+        return self.bodies[key]
+
+    def _entries_body(self, size: int, origin: str, reader: LogReader) -> bytes:
         start = min(self.next_entry, size)
         key = ("entries", start, size, self.ticket)
         if key not in self.bodies:
@@ -176,30 +199,53 @@ class Submission:
                 ticket=self.ticket,
                 packages=packages(origin, start, size, reader, self.limits),
             ).encode()
-        return Outgoing(head, "entries", ADD_ENTRIES, self.bodies[key])
+        return self.bodies[key]
 
-    def answered(self, sent: Outgoing, status: int, body: bytes, now_ms: int) -> Gained | None:
+    def answered(self, sent: Outgoing, status: int, body: bytes, now_ms: int) -> tuple[Gained, ...]:
         """Take the answer to ``sent`` and decide what comes next.
 
         Returns:
-            The lines that came with it; None where none did.
+            The lines that came with it, of each role on their own.
         """
+        gained: list[Gained] = []
         try:
-            gained = self._take(sent, status, body, now_ms)
+            for half, its_status, its_body in self._halves(sent, status, body, now_ms):
+                found = self._take(half, its_status, its_body, now_ms)
+                if found is not None:
+                    gained.append(found)
         except LedgerError as error:
             self.fail(now_ms, f"{sent.path}: {error}")
-            return None
         finally:
             self.unreachable = status == 0
         if self.head is not sent.head and self.stage != "checkpoint":
             # A newer head came while this one was under way.
             self.stage = "checkpoint"
-        return gained
+        return tuple(gained)
+
+    def _halves(
+        self, sent: Outgoing, status: int, body: bytes, now_ms: int
+    ) -> list[tuple[Outgoing, int, bytes]]:
+        """Return what each half of a request was answered; a plain request is one half."""
+        if sent.stage != "both":
+            return [(sent, status, body)]
+        if status == 404:
+            self.takes_both = False
+            self._follow(now_ms, f"{sent.path} is not known there")
+            return []
+        if status != 200:
+            self._refused(sent, status, body, now_ms)
+            return []
+        stages: tuple[_Sent, _Sent] = ("checkpoint", "entries")
+        return [
+            (replace(sent, stage=stage), its_status, its_body)
+            for stage, (its_status, its_body) in zip(stages, decode_extended(body), strict=False)
+        ]
 
     def fail(self, now_ms: int, trouble: str) -> None:
         """Note a failure; the next request waits, longer each time."""
         self.failures += 1
         self.conflicts = 0
+        self.is_in_step = False
         self.trouble = trouble[:200]
         self.due_ms = now_ms + backoff_ms(self.limits, f"{self.salt}\n{self.peer}", self.failures)
 
@@ -232,6 +278,7 @@ class Submission:
         if status == 200:
             signatures = decode_lines(body)
             self.next_entry = max(self.next_entry, size)
+            self.is_in_step = True
             self._well(now_ms)
             self._reach(sent, "done", now_ms)
             return Gained("mirror", sent.head, signatures)
@@ -277,6 +324,7 @@ class Submission:
 
     def _follow(self, now_ms: int, trouble: str) -> None:
         self.conflicts += 1
+        self.is_in_step = False
         if self.conflicts > self.limits.conflicts_max:
             self.fail(now_ms, trouble)
 

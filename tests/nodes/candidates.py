@@ -8,7 +8,8 @@ from nodes.core.exchange import (
     Upload,
     encode_lines,
 )
-from nodes.core.ready import PeerAnswered, PeerRequest, Ready, Tick
+from nodes.core.extension import EXTEND, decode_extension, encode_extended
+from nodes.core.ready import PeerAnswered, PeerReply, PeerRequest, Ready, Tick
 from tests.nodes.neighbours import (
     REGIONS,
     START_MS,
@@ -64,8 +65,10 @@ class Peers:
         return encode_lines((line.to_signature(name),))
 
     def head(self, request: PeerRequest) -> Checkpoint:
-        if request.path == ADD_CHECKPOINT:
-            note = request.body.partition(b"\n\n")[2]
+        if request.path in {ADD_CHECKPOINT, EXTEND}:
+            is_both = request.path == EXTEND
+            checkpoint = decode_extension(request.body)[0] if is_both else request.body
+            note = checkpoint.partition(b"\n\n")[2]
             return Checkpoint.decode(Note.decode(note).text)
         return self.host.log.checkpoint(Upload.decode(request.body).end)
 
@@ -76,10 +79,18 @@ class Peers:
                 return self.answer(request, 200, self.line(request, "witness"))
             case "/c2sp/add-entries":
                 return self.answer(request, 200, self.line(request, "mirror"))
+            case "/peer/extend":
+                lines = (self.line(request, role) for role in ("witness", "mirror"))
+                return self.halves(request, *((200, line) for line in lines))
             case "/peer/finished":
                 return self.answer(request, 204)
             case _:
                 return self.answer(request, 404)
+
+    def halves(self, request: PeerRequest, *answers: tuple[int, bytes]) -> list[PeerRequest]:
+        """Answer a request for both, half by half."""
+        body = encode_extended([PeerReply(*answer) for answer in answers])
+        return self.answer(request, 200, body)
 
     def serve_all(self, rounds: int = 200) -> None:
         for _ in range(rounds):

@@ -25,6 +25,7 @@ from ledger.note import Note
 from nodes.api.app import peer_app, public_app
 from nodes.api.context import Service
 from nodes.core.exchange import Package, Upload, encode_add_checkpoint, origin_hash
+from nodes.core.extension import EXTEND, encode_extension
 from tests.nodes.stage import HERE, THERE, Answer, Desk, Station, open_desk, station
 from tests.nodes.waiting import until
 from tests.strategies import flip
@@ -204,15 +205,19 @@ def peer_bodies(made: Station) -> dict[str, list[bytes]]:
     note = Note.decode(made.ask("GET", "/log/checkpoint", region=THERE).body)
     size = Checkpoint.decode(note.text).size
     own = Note(note.text, note.signatures[:1]).encode()
+    checkpoint = encode_add_checkpoint(size - 1, (), own)
+    entries = Upload(
+        origin=made.origin(THERE),
+        start=0,
+        end=2,
+        packages=(Package(0, (b"no", b"entry"), (bytes(32),)),),
+    ).encode()
     return {
-        "/c2sp/add-checkpoint": [encode_add_checkpoint(size - 1, (), own)],
-        "/c2sp/add-entries": [
-            Upload(
-                origin=made.origin(THERE),
-                start=0,
-                end=2,
-                packages=(Package(0, (b"no", b"entry"), (bytes(32),)),),
-            ).encode()
+        "/c2sp/add-checkpoint": [checkpoint],
+        "/c2sp/add-entries": [entries],
+        "/peer/extend": [
+            encode_extension(checkpoint, entries),
+            encode_extension(encode_add_checkpoint(size, (), own), entries),
         ],
         "/peer/finished": [own],
         "/peer/lines": [own.replace(b"\n%d\n" % size, b"\n%d\n" % (size + 1))],
@@ -481,7 +486,7 @@ def test_a_huge_body_is_refused_wherever_it_is_sent(target: Target, size: int) -
     for address in target.addresses:
         if address.method != "POST" or (address.peer and size <= 1 << 20):
             continue
-        if address.path == "/c2sp/add-entries":
+        if address.path in {"/c2sp/add-entries", EXTEND}:
             continue
         path = address.path.replace("{digest}", "x").encode()
         kind = TYPES.get(address.path, "application/json").encode()

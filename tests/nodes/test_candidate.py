@@ -11,6 +11,7 @@ from nodes.core.exchange import (
     MirrorInfo,
     Upload,
 )
+from nodes.core.extension import EXTEND, decode_extension
 from nodes.core.ready import PeerRequest
 from nodes.core.submission import SendingLimits
 from tests.nodes.candidates import ME, OTHERS, Peers, many
@@ -47,8 +48,10 @@ def test_only_the_logs_own_line_is_submitted() -> None:
     peers.append(b"one")
     peers.serve_all()
     peers.append(b"two")
-    for request in peers.of(ADD_CHECKPOINT):
-        note = Note.decode(request.body.partition(b"\n\n")[2])
+    assert peers.of(EXTEND)
+    for request in peers.of(EXTEND):
+        checkpoint, _ = decode_extension(request.body)
+        note = Note.decode(checkpoint.partition(b"\n\n")[2])
         assert [item.name for item in note.signatures] == [peers.host.origin]
 
 
@@ -66,7 +69,7 @@ def test_the_next_candidate_waits_for_the_quorums_of_the_one_before() -> None:
     assert (peers.host.network.witnessed_size, peers.host.network.replicated_size) == (1, 0)
     peers.serve(peers.of(ADD_ENTRIES, third)[0])
     assert peers.host.network.replicated_size == 1
-    free = [item for item in peers.of(ADD_CHECKPOINT) if item.to in OTHERS[:3]]
+    free = [item for item in peers.of(EXTEND) if item.to in OTHERS[:3]]
     assert [peers.head(item).size for item in free] == [2, 2, 2]
 
 

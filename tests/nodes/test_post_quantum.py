@@ -25,6 +25,7 @@ from nodes.cli import main
 from nodes.config import load_config
 from nodes.core.candidate import Quorums, Round
 from nodes.core.exchange import ADD_CHECKPOINT, encode_add_checkpoint, origin_hash
+from nodes.core.extension import EXTEND, decode_extension
 from nodes.core.notes import SignedHead, check_log, open_head
 from nodes.core.ready import PeerCalled, PeerReply
 from nodes.store import notes, second_notes
@@ -191,9 +192,13 @@ def test_without_such_keys_nothing_is_kept_or_sent_and_the_notes_that_count_are_
     assert [item[:3] for item in sent] == [item[:3] for item in more]
     # With the keys, add-checkpoint carries the log's second line, and nothing else differs.
     for (*_, path, body), (*_, longer) in zip(sent, more, strict=True):
-        if path == ADD_CHECKPOINT:
-            assert longer.startswith(body)
-            assert 3_200 < len(longer) - len(body) < 3_400
+        first, second = body, longer
+        if path == EXTEND:
+            (first, entries), (second, same) = decode_extension(body), decode_extension(longer)
+            assert same == entries
+        if path in {ADD_CHECKPOINT, EXTEND}:
+            assert second.startswith(first)
+            assert 3_200 < len(second) - len(first) < 3_400
         else:
             assert longer == body
 

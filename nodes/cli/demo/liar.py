@@ -154,14 +154,12 @@ async def _offer(means: Means, region: str, history: History) -> dict[str, Any]:
     sending = Submission(peer=region, mirror=True, limits=SendingLimits(), salt="")
     sending.believed = sending.next_entry = len(history.entries_held) - 1
     sending.aim(head)
-    lines = []
+    lines: list[str] = []
     status = 0
     for _ in range(REQUESTS_MAX):
         out = sending.request(means.origin, history)
         status, body = await _send(means, region, out.path, out.body)
-        gained = sending.answered(out, status, body, _now_ms())
-        if gained is not None:
-            lines.append(gained.role)
+        lines += [it.role for it in sending.answered(out, status, body, _now_ms())]
         if sending.stage == "done" or sending.failures:
             break
     return {
