@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ledger.statement import Statement, decode_statement
 from ledger.views import BLOCK_KIND, decode_block
-from nodes.core.exchange import ADD_CHECKPOINT
+from nodes.core.extension import EXTEND
 from nodes.core.ready import Compose
 from nodes.store.maps import load_newest
 from nodes.store.reader import StoreReader
@@ -50,7 +50,7 @@ def test_answers_may_leave_before_requests_which_then_wait_one_step_and_no_more(
     assert [[reply.request_id for reply in it.replies] for it in outboxes] == [[1], [2], [3], [4]]
     first, second, third, _ = outboxes
     assert (first.requests, first.wake_at_ms) == ((), town.clock.ms)
-    assert [(it.to, it.path) for it in second.requests] == [(B, ADD_CHECKPOINT)]
+    assert [(it.to, it.path) for it in second.requests] == [(B, EXTEND)]
     assert (third.requests, third.wake_at_ms) == ((), town.clock.ms)
 
 
@@ -60,7 +60,7 @@ def test_a_step_without_askers_sends_what_the_one_before_has_left() -> None:
     town.rounds()
     assert not town.node(A).step([asked(1)], town.clock.ms, answers_first=True).requests
     left = town.node(A).step((), town.clock.ms, answers_first=True).requests
-    assert [(it.to, it.path) for it in left] == [(B, ADD_CHECKPOINT)]
+    assert [(it.to, it.path) for it in left] == [(B, EXTEND)]
 
 
 def test_the_next_block_record_is_signed_as_soon_as_all_its_lines_are_there() -> None:
