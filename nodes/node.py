@@ -329,6 +329,8 @@ class Node(Standing):
             self._write(self._network.convicted(found.origin, found.effects.convictions))
             for signed, lines in found.effects.lines:
                 self._network.watch.note("mirror", signed, lines)
+            for head, lines in found.effects.shown:
+                self._network.finished.hear_of(head, lines)
             self._duties.notice(found.origin, found.effects)
             self._has_changed = self._has_changed or found.effects.is_epoch
             self._is_on_roster = self._is_on_roster or found.effects.is_on_roster

@@ -10,6 +10,7 @@ from ledger.kind import Fact, ViewFact
 from ledger.statement import Statement, UnverifiedStatement
 from ledger.views import GoodLine
 from nodes.core.log_state import LogState
+from nodes.core.notes import SignedHead
 from nodes.core.ready import (
     AdvanceProjection,
     FindingRow,
@@ -51,6 +52,8 @@ class Effects:
     """Evidence that holds, what it proves, and the index of the entry that records it."""
     lines: list[tuple[Checkpoint, tuple[GoodLine, ...]]] = field(default_factory=list)
     """Mirror lines inside entries that hold, and what each of them signs."""
+    shown: list[tuple[SignedHead, tuple[GoodLine, ...]]] = field(default_factory=list)
+    """Notes of other logs that views show, with lines that hold."""
     noticed: list[tuple[int, Statement | UnverifiedStatement]] = field(default_factory=list)
     """Acts with citations, which duties may follow from."""
     is_on_roster: bool = False

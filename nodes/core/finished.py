@@ -108,6 +108,15 @@ class FinishedNotes:
         self._learn_witness(head, note, latest_s)
         return ()
 
+    def _is_held(self, checkpoint: Checkpoint) -> bool:
+        """Say whether a tree is the very one that we hold."""
+        row = self._heads.row(checkpoint.origin)
+        return row is not None and (row.mirrored_size, row.witnessed_size, row.witnessed_root) == (
+            checkpoint.size,
+            checkpoint.size,
+            checkpoint.root,
+        )
+
     def _learn_witness(self, head: SignedHead, note: Note, latest_s: int) -> None:
         """Take the witness lines too, of the note that is the best one now."""
         origin, size, root = head.checkpoint.origin, head.checkpoint.size, head.checkpoint.root
@@ -124,11 +133,21 @@ class FinishedNotes:
             self._witnessed[origin] = (size, lines)
             self._unwritten.setdefault(origin, None)
 
+    def hear_of(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
+        """Take a note that another log shows, with lines that hold.
+
+        Its own writer may have fallen silent, or tell nobody any more.
+        """
+        if head.checkpoint.origin != self._heads.own:
+            self.learn(head, lines)
+
     def learn(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
         """Take lines that hold on a head that holds, and keep what is better than before."""
         origin, size = head.checkpoint.origin, head.checkpoint.size
         old = self._known.get(origin)
-        if self._heads.is_convicted(origin) or not self._merge(head, lines):
+        if self._heads.is_convicted(origin) and not self._is_held(head.checkpoint):
+            return
+        if not self._merge(head, lines):
             return
         # The store has it a little later: losing it costs a refresh, a commit costs a disk's flush.
         # Fresher lines on the same tree stay in memory, since they come again.

@@ -129,7 +129,9 @@ class OwnWords:
                 raise
             checkpoint = Checkpoint(view.origin, view.size, view.root)
             roster = self._ground.rosters.at(view.roster)
-            effects.lines.append((checkpoint, good_lines(roster, view.origin, view.lines)))
+            lines = good_lines(roster, view.origin, view.lines)
+            effects.lines.append((checkpoint, lines))
+            effects.shown.append((SignedHead(checkpoint, view.note), lines))
             self.take_view(
                 state,
                 ViewFact(
