@@ -138,15 +138,21 @@ class FinishedNotes:
 
         Its own writer may have fallen silent, or tell nobody any more.
         """
-        if head.checkpoint.origin != self._heads.own:
-            self.learn(head, lines)
+        origin = head.checkpoint.origin
+        if origin == self._heads.own:
+            return
+        # What was replicated before a log was convicted stays so; its other history does not count.
+        if not self._heads.is_convicted(origin) or self._is_held(head.checkpoint):
+            self._keep_better(head, lines)
 
     def learn(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
         """Take lines that hold on a head that holds, and keep what is better than before."""
+        if not self._heads.is_convicted(head.checkpoint.origin):
+            self._keep_better(head, lines)
+
+    def _keep_better(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
         origin, size = head.checkpoint.origin, head.checkpoint.size
         old = self._known.get(origin)
-        if self._heads.is_convicted(origin) and not self._is_held(head.checkpoint):
-            return
         if not self._merge(head, lines):
             return
         # The store has it a little later: losing it costs a refresh, a commit costs a disk's flush.

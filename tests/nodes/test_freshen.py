@@ -4,12 +4,14 @@ from itertools import count
 
 import pytest
 
+from ledger.checkpoint import TIME_S_MAX
 from ledger.cosignature import sign_line
 from ledger.names import mirror_name
 from ledger.note import Note
 from nodes.core.convictions import CONVICTED
 from nodes.core.exchange import FINISHED, LINES, NEWEST
 from nodes.core.finished import KEEP_MS
+from nodes.core.notes import SignedHead, good_lines
 from nodes.core.ready import PeerCalled, PeerReply, Ready, Reply, Tick
 from nodes.store.entries import LogIDs
 from nodes.store.notes import load_newest_note
@@ -247,6 +249,35 @@ def test_a_convicted_log_is_not_made_fresh() -> None:
     want(world)
     world.run(5_000)
     assert fresh(world) >= before
+
+
+def test_of_a_convicted_log_only_the_tree_that_we_hold_is_learnt() -> None:
+    world = Neighbours()
+    world.append(LOG, *entries(3))
+    network = world.hosts[SELF].network
+    log, fork = Log(LOG, entries(3)), Log(LOG, entries(3, "fork"))
+    note = Note.decode(finished(log, 3, dict.fromkeys(OTHERS, 30)))
+    lines = good_lines(
+        network.heads.rosters.of(log.origin),
+        log.checkpoint(),
+        note.signatures,
+        "mirror",
+        TIME_S_MAX,
+    )
+    tell(world.hosts[SELF], fork.note(), world.now_ms)
+    assert network.heads.convictions.logs
+    del network.finished._known[log.origin]
+    for other, size in ((fork, 3), (log, 2)):
+        network.finished.hear_of(SignedHead(other.checkpoint(size), other.note(size)), lines)
+        assert log.origin not in network.known
+    network.finished.hear_of(SignedHead(log.checkpoint(), log.note()), lines)
+    assert network.known[log.origin].size == 3
+
+
+def test_our_own_log_is_not_learnt_of_from_others(host: Host) -> None:
+    own = Log(SELF, entries(1))
+    host.network.finished.hear_of(SignedHead(own.checkpoint(), own.note()), ())
+    assert own.origin not in host.network.known
 
 
 def test_our_own_log_and_one_without_mirrors_are_not_asked_about() -> None:

@@ -8,7 +8,16 @@ import pytest
 from ledger.errors import RefusedError
 from ledger.kind import Fact
 from nodes.core.effects import Effects
-from nodes.core.ready import FindingRow, PutEvidence, PutFindings, PutUses
+from nodes.core.ready import (
+    FindingRow,
+    PeerCalled,
+    PeerReply,
+    PutEvidence,
+    PutFindings,
+    PutUses,
+    Ready,
+    Reply,
+)
 from nodes.core.settlement import WITHDRAWN, Settlement
 from nodes.ports import UseRow
 from tests.nodes.town import Town, furnish, lend, open_case
@@ -50,6 +59,25 @@ def test_one_view_serves_acts_until_half_the_staleness_has_passed(town: Town) ->
     later = town.node(B).snapshot.views[town.origin(E)]
     assert later.index > view.index
     assert later.fresh_at_s > view.fresh_at_s
+
+
+def test_a_note_that_its_writer_tells_us_nothing_of_is_learnt_from_anothers_view(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = town.node(C)._network.finished
+    before = finished.known[town.origin(E)].size
+
+    def pass_over(event: PeerCalled, *_: object) -> Ready:
+        return Ready(replies=(Reply(event.request_id, PeerReply(204)),))
+
+    monkeypatch.setattr(finished, "take", pass_over)
+    open_case(town, B, E, lend(town, E, B), "1")
+    town.rounds()
+    view = town.node(B).snapshot.views[town.origin(E)]
+    known = finished.known[town.origin(E)]
+    assert before < known.size == view.size
+    assert known.root == view.root
+    assert town.origin(B) not in town.node(B)._network.known
 
 
 def test_a_region_that_is_cut_off_receives_on_and_is_confirmed_late(town: Town) -> None:
