@@ -19,6 +19,8 @@ ROWS_KEPT_MAX: Final = 16_384
 
 Asked = tuple[str, str, str | None, str | None]
 """Window, item, officer, device."""
+Question = tuple[str | None, ...]
+"""All that a check is asked, by name."""
 
 
 class _Unread:
@@ -48,6 +50,15 @@ class Recalled:
         self._facts: dict[Asked, CheckFacts] = {}
         self._relied: set[Place] = set()
         self._views: dict[str, ViewFact] = {}
+        self._answers: dict[Question, bytes] = {}
+        self._answered: tuple[Snapshot | None, int] = (None, 0)
+
+    def answers(self, snapshot: Snapshot, now_s: int) -> dict[Question, bytes]:
+        """Return what was allowed under this very snapshot in this very second, as it was told."""
+        known, second = self._answered
+        if known is not snapshot or second != now_s or len(self._answers) >= RECALLED_MAX:
+            self._answers, self._answered = {}, (snapshot, now_s)
+        return self._answers
 
     def of(
         self, snapshot: Snapshot, sight: Callable[[Snapshot, str], ViewFact]

@@ -116,6 +116,26 @@ def test_what_was_gathered_holds_until_what_it_rests_on_has_changed(kept: Kept) 
     assert [gathered(), gathered()] == [False, True]
 
 
+def test_an_answer_is_given_again_in_its_second_and_under_its_snapshot_and_no_longer(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Snapshot(touched=kept.touched), Snapshot(touched=kept.touched)
+    question = (WINDOW, "intake", "540000/item/1", None, None, None)
+
+    def answered(snapshot: Snapshot, now_s: int) -> bool:
+        """Say whether it still was there, and give it anew."""
+        answers = kept.kept.answers(snapshot, now_s)
+        was_there = question in answers
+        answers[question] = b"yes"
+        return was_there
+
+    assert [answered(first, 100), answered(first, 100)] == [False, True]
+    assert [answered(first, 101), answered(first, 101)] == [False, True]
+    assert [answered(second, 101), answered(second, 101)] == [False, True]
+    monkeypatch.setattr(recalled, "RECALLED_MAX", 1)
+    assert not answered(second, 101)
+
+
 def test_a_step_that_writes_too_much_to_remember_may_have_written_anything() -> None:
     few: list[Place] = [(OWN, WINDOW)]
     touched = Touched().then(few)
