@@ -9,8 +9,7 @@ LOOPBACK: Final = "127.0.0.1"
 # Below the range that systems give to outgoing connections, which would take them.
 LOWEST: Final = 15_000
 SPAN: Final = 15_000
-# Processes that look at the same moment start apart; one process does not offer a port twice.
-_offered = itertools.count(os.getpid() * 61)
+_offered = itertools.count()
 
 
 def free_ports(count: int) -> list[int]:
@@ -20,8 +19,10 @@ def free_ports(count: int) -> list[int]:
         OSError: No run of that length is free.
     """
     run: list[int] = []
+    # Processes that look at the same moment start apart; one process does not offer a port twice.
+    begin = os.getpid() * 61
     for _ in range(SPAN):
-        port = LOWEST + next(_offered) % SPAN
+        port = LOWEST + (begin + next(_offered)) % SPAN
         if run and port != run[-1] + 1:
             run = []
         run = [*run, port] if _is_free(port) else []
