@@ -346,6 +346,8 @@ def test_the_promise_stands_still_while_a_listed_procedure_lasts() -> None:
     told = days.told("2026-12-01T10:00")
     assert clock(told, Obligation.PROMISE).standing(at("2026-12-01T10:00")) is Standing.PAUSED
     assert "promise" in told.lines[-1].running
+    paused = {it.obligation for it in told.clocks if it.due_s is None}
+    assert paused == {Obligation.PROMISE}
     days.to("2026-11-02T10:00")
     days.world.do("procedure.end", HEAD, procedure, {"result": bytes(32)})
     told = days.told("2026-11-05T10:00")

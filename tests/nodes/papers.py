@@ -65,6 +65,17 @@ class Office(NamedTuple):
 
         return self.live.run(ask())
 
+    def looked_at(self) -> set[str]:
+        """What of the case somebody has looked at."""
+
+        async def ask() -> set[str]:
+            async with self.live.client(HERE) as operator:
+                token = (await operator.issue_token(HERE, "auditor"))["token"]
+            async with self.live.client(HERE, token) as auditor:
+                return {it["what"] for it in (await auditor.readers(ASKED["case"]))["readers"]}
+
+        return self.live.run(ask())
+
     def approve(self, told: dict[str, Any], **changes: Any) -> None:
         self.act(HEAD, "seal.approve", told["subject"], told["approve"] | changes)
 

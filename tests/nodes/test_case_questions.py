@@ -285,6 +285,21 @@ def test_an_answer_as_of_at_least_what_another_node_knew_is_waited_for(province:
             assert (again.grant, again.item_version) == (GRANT, answer.item_version)
             assert [it["origin"] for it in again.relied] == [relied["origin"]]
             assert again.consistency
+            # And what is asked of another window, item, officer or machine is another question.
+            codes = [
+                (await here.check(WINDOW, "intake", f"{ITEM}-0")).code,
+                (await here.check("510000/window/none", "intake", ITEM)).code,
+                (await here.check(WINDOW, "intake", ITEM, officer="510000/officer/none")).code,
+                (await here.check(WINDOW, "intake", ITEM, officer=CLERK)).code,
+                (await here.check(WINDOW, "intake", ITEM, device="510000/device/none")).code,
+            ]
+            assert codes == [
+                "unknown-object",
+                "window-not-live",
+                "officer-not-live",
+                "granted",
+                "device-not-live",
+            ]
             case = await here.case(CASE, at_least=answer.consistency)
             assert case["as_of"][relied["origin"]] >= relied["size"]
 

@@ -126,6 +126,7 @@ def test_the_code_leads_whoever_has_the_paper_to_its_record_and_nobody_to_a_draf
     assert fetch(office, f"{path}/proof")[2] == found["proof"]
     assert fetch(office, found["proof"])[0] == 200
     assert fetch(office, found["entry"])[0] == 200
+    assert "record of a paper" in office.looked_at()
     for bad in ("0" * 16, "x", "0" * 17, short.upper() + "0"):
         assert fetch(office, f"/p/{bad}")[0] == 404
 

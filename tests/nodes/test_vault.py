@@ -90,6 +90,8 @@ def test_a_paper_put_in_is_read_again_and_the_ledger_holds_digests_alone(town: T
         assert secret not in data
     kinds = [it["kind"] for it in town.ask(GIVER, "case", case)["lines"]]
     assert kinds == ["case.open", "vault.put"]
+    looked = {(it["party"], it["what"]) for it in town.ask(HEAD, "readers", case)["readers"]}
+    assert looked >= {(HEAD, "paper in the vault"), (GIVER, "list of papers")}
 
 
 def test_the_region_that_takes_the_case_over_gets_the_paper_and_its_wrapped_key(
