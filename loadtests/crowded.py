@@ -18,7 +18,7 @@ from loadtests.ahead import ahead_of_others
 from loadtests.crowd import WINDOWS, Crowd, fill
 from loadtests.figure import Figure
 from loadtests.floors import blast, request_bytes
-from loadtests.half_load import full_rate, full_rates, half_load
+from loadtests.half_load import first_time_ratio, full_rates, half_load
 from loadtests.stage import Desk, Stage, StageError
 
 BATCH: Final = 100
@@ -169,10 +169,10 @@ def _checked(stage: Stage, crowd: Crowd) -> Iterator[Figure]:
 
     known = checks[:CHECKS_KNOWN]
     with ahead_of_others([stage.processes[region].pid]):
-        first = full_rate(port, checks)
+        first = first_time_ratio(port, checks)
         h, rate = full_rates(port, known)
         yield Figure("crowd: check over HTTP", rate / h, "H", 0.4, least=True, floors=1.0)
-        yield Figure("crowd: check, each question for the first time", first / h, "H")
+        yield Figure("crowd: check, each question for the first time", first, "H")
         yield from half_load("crowd: check", port, known, rate)
 
 
