@@ -23,6 +23,7 @@ KEPT_KEY_CHARS_MAX: Final = 32
 KEPT_MAPS_MAX: Final = 512
 KEPT_TEXT_CHARS_MAX: Final = 96
 """Of a text whose encoding is kept in mind: the names of parties and objects are."""
+KEPT_TEXTS_MAX: Final = 4_096
 KEPT_INTEGER_MAX: Final = 511
 """Of integers whose encoding is kept in mind; times and indices hardly come twice."""
 SHORT_BYTES_MAX: Final = 4_096
@@ -322,8 +323,7 @@ def _write(
         put(name)
         kind = type(value)
         if kind is str:
-            text: str = value  # type: ignore[assignment]
-            put(_known_text(text) if len(text) <= KEPT_TEXT_CHARS_MAX else _text(text))
+            put(_texts[value])  # type: ignore[index]
         elif kind is int:
             number: int = value  # type: ignore[assignment]
             is_kept = -KEPT_INTEGER_MAX <= number <= KEPT_INTEGER_MAX
@@ -344,7 +344,7 @@ def _write(
             put(_head(0xA0, len(mapping)))
             if mapping:
                 keys, written = _in_order(mapping)
-                _write(written, [mapping[key] for key in keys], put, _deeper(depth_left))
+                _write(written, map(mapping.__getitem__, keys), put, _deeper(depth_left))
         else:
             raise _unknown_type(value)
 
@@ -355,13 +355,20 @@ def _deeper(depth_left: int) -> int:
     return depth_left - 1
 
 
-def _text(text: str) -> bytes:
-    data = text.encode()
-    return _head(0x60, len(data)) + data
+class _Texts(dict[str, bytes]):
+    """Texts as they are written: names come again and again. Looked up without a call."""
+
+    def __missing__(self, text: str) -> bytes:
+        data = text.encode()
+        written = _head(0x60, len(data)) + data
+        if len(text) <= KEPT_TEXT_CHARS_MAX:
+            if len(self) >= KEPT_TEXTS_MAX:
+                self.clear()
+            self[text] = written
+        return written
 
 
-# Names and times come again and again.
-_known_text = lru_cache(maxsize=4_096)(_text)
+_texts: Final = _Texts()
 
 
 @lru_cache(maxsize=2 * KEPT_INTEGER_MAX + 1)

@@ -104,9 +104,13 @@ def seats_of(signer: Fact | None, newest: Callable[[str], Fact | None]) -> tuple
     ``newest`` finds the newest row of an object in the officer's log. A log in which an officer is
     enrolled has their units' rows.
     """
-    if signer is None:
-        return ()
-    return tuple([seat for name in units_of(signer) if (seat := newest(name)) is not None])
+    seats: list[Fact] = []
+    if signer is not None:
+        for name in units_of(signer):
+            seat = newest(name)
+            if seat is not None:
+                seats.append(seat)
+    return tuple(seats)
 
 
 def corrected(
@@ -173,38 +177,34 @@ def check_citations(  # noqa: PLR0917 - in the order of an Acting
         RefusedError: ``void-citation``.
     """
     cited: dict[str, list[Citation]] = {ROLE_VIEW: [], CORRECTS: []}
-    for need in needs:
-        if need.cite:
-            cited[need.name] = []
+    for name, _, _, is_cited in needs:
+        if is_cited:
+            cited[name] = []
     for citation in act.citations:  # (1)
-        role = citation.role
+        role, where, at, _ = citation
         if role not in cited:  # (2)
             raise void_citation(f"nothing here rests on a citation as {role}")
         cited[role].append(citation)
         # A view is an entry of the citing log; its citation names the log that it is a view of.
-        if citation.origin == origin or role == ROLE_VIEW:
-            if citation.index >= index:
-                raise void_citation(f"{role} is not below the act: {citation.index}")
-        elif citation.index >= within_sight(citation.origin, origin, views, closed):
-            raise void_citation(f"no view covers {role}: {citation.origin} {citation.index}")
-    for need in needs:
-        if need.origin is not None and need.origin not in views:  # (3)
-            raise void_citation(
-                f"no view is cited of the log that {need.name} stands in: {need.origin}"
-            )
-        if not need.cite:
+        if where == origin or role == ROLE_VIEW:
+            if at >= index:
+                raise void_citation(f"{role} is not below the act: {at}")
+        elif at >= within_sight(where, origin, views, closed):
+            raise void_citation(f"no view covers {role}: {where} {at}")
+    for name, _, foreign, is_cited in needs:
+        if foreign is not None and foreign not in views:  # (3)
+            raise void_citation(f"no view is cited of the log that {name} stands in: {foreign}")
+        if not is_cited:
             continue
-        found, fact = cited[need.name], facts.get(need.name)
+        found, fact = cited[name], facts.get(name)
         if fact is None:
             if found:
-                raise void_citation(f"{need.name} cites what is not within sight")
+                raise void_citation(f"{name} cites what is not within sight")
             continue
         if len(found) != 1:  # (4)
-            raise void_citation(f"{need.name} is to be cited once: {fact.origin} {fact.index}")
+            raise void_citation(f"{name} is to be cited once: {fact.origin} {fact.index}")
         if found[0][1:] != (fact.origin, fact.index, fact.leaf):
-            raise void_citation(
-                f"{need.name} does not cite the newest row: {fact.origin} {fact.index}"
-            )
+            raise void_citation(f"{name} does not cite the newest row: {fact.origin} {fact.index}")
 
 
 def within_sight(

@@ -93,19 +93,19 @@ def check_body(kind: Kind, body: Mapping[str, Any]) -> None:
     for name, field in fields.items():
         if name in body:
             found += 1
-            value = body[name]
-            if type(value) is str and value in field.choices:
+            value, choices, of = body[name], field.choices, field.of
+            if choices and type(value) is str and value in choices:
                 continue  # the table has none that is not good
             problem = _PROBLEMS[field.type](value)
             if problem is not None:
                 raise _refused(name, problem)
-            if field.choices:
+            if choices:
                 _check_choice(name, field, value)
             # An object's name has its type in the middle, after six digits.
-            if field.of and not value.startswith(field.of + "/", 7):
-                raise _refused(name, f"names an object of type {field.of}")
+            if of and not value.startswith(of + "/", 7):
+                raise _refused(name, f"names an object of type {of}")
         elif not field.optional:
-            absent = [it for it, of in fields.items() if not of.optional and it not in body]
+            absent = [it for it, one in fields.items() if not one.optional and it not in body]
             raise MalformedError(f"fields are missing: {', '.join(absent)}", code="bad-field")
     if found != len(body):
         unknown = sorted(name for name in body if name not in fields)
@@ -216,8 +216,9 @@ _known_name_problem = lru_cache(maxsize=4_096)(_find_name_problem)
 
 
 def _hash_problem(value: object) -> str | None:
-    good = type(value) is bytes and len(value) == HASH_BYTES
-    return None if good else f"is a hash of {HASH_BYTES} bytes"
+    if type(value) is bytes and len(value) == HASH_BYTES:
+        return None
+    return f"is a hash of {HASH_BYTES} bytes"
 
 
 def _key_problem(value: object) -> str | None:

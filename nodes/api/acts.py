@@ -126,11 +126,8 @@ async def ingest(request: web.Request) -> web.Response:
         for at, result in enumerate(results):
             if result:
                 continue
-            fate = next(fates)
-            if fate.error is not None:
-                results[at] = [1, fate.error.code, str(fate.error)]
-            else:
-                results[at] = [0, fate.index]
+            index, error, _ = next(fates)
+            results[at] = [0, index] if error is None else [1, error.code, str(error)]
         if word != "accepted":
             last = max((it.index for it in reply.results if it.index is not None), default=None)
             if last is not None:

@@ -127,13 +127,14 @@ class Acts:
         origin, roster = state.origin, self._ground.roster_of(state)
         region = roster.region_of_origin(origin)
         own = self._ground.sight.newest(reader, origin, statement.subject)
+        # Made for every act: by position, here and below, takes half as long as by name.
         draft = Draft(
-            kind=act.kind,
-            version=act.version,
-            issuer=statement.issuer,
-            subject=statement.subject,
-            time_s=statement.time_s,
-            body=act.body,
+            act.kind,
+            act.version,
+            statement.issuer,
+            statement.subject,
+            statement.time_s,
+            act.body,
         )
         try:
             if needs is None:
@@ -161,18 +162,18 @@ class Acts:
         if act.citations:
             self._check_leaves(origin, statement, index, facts, reader)
         acting = Acting(
-            statement=statement,
-            origin=origin,
-            region=region,
-            index=index,
-            roster=roster,
-            own=own,
-            signer=signer,
-            facts=facts,
-            views=views,
-            is_salvaged=is_salvaged,
-            seats=seats,
-            corrected=said,
+            statement,
+            origin,
+            region,
+            index,
+            roster,
+            own,
+            signer,
+            facts,
+            views,
+            is_salvaged,
+            seats,
+            said,
         )
         try:
             return Verdict(kind, judge(kind, acting, needs), facts, views, own)

@@ -350,11 +350,10 @@ Write = (
 # ---- what leaves --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(NamedTuple):
     """One statement's fate: its index, or why not."""
 
-    index: int | None
+    index: int | None  # type: ignore[assignment]  # a tuple's method of that name is of no use here
     error: LedgerError | None = None
     entry: bytes = b""
 

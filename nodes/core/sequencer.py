@@ -307,15 +307,20 @@ class Sequencer:
         origin, region = self._origin, self._means.region
         members = self._means.projection.ground.roster_of(self.state).members
         wanted: list[tuple[str, str]] = []
+        seen = set[tuple[str, bytes, str | None]]()
         for event in events:
             if isinstance(event, Register):
                 for statement in event.statements:
+                    wanted.append((origin, statement.subject))
+                    grant = _grant_of(statement.act.body)
+                    signed = (statement.issuer, statement.kid, grant)
+                    if signed in seen:
+                        continue  # most of a batch is signed by the same few, under the same grants
+                    seen.add(signed)
                     wanted += (
-                        (origin, statement.subject),
                         (origin, statement.issuer),
                         (origin, key_object(region, statement.kid)),
                     )
-                    grant = _grant_of(statement.act.body)
                     if grant is not None:
                         wanted += ((origin, grant), (origin, quota_object(region, grant)))
                         if grant[:6] != region and grant[:6] in members:

@@ -65,8 +65,9 @@ _Cached = Fact | None | _Missing
 class Sight:
     """Facts of all logs as they stand now, for one writer.
 
-    Invariant: everything in the cache is committed; rows of the open transaction stand in the
-    overlay, which ``settle`` or ``forget`` empties with it.
+    Invariant: rows of the open transaction stand in the overlay, which ``settle`` empties
+    with it. The cache may have forgotten some of them; what it has of an object is the
+    newest row, and unless the transaction is open, a committed one.
     """
 
     __slots__ = ("_cache", "_overlay")
@@ -78,16 +79,15 @@ class Sight:
     def newest(self, reader: Reader, origin: str, object_: str) -> Fact | None:
         """Return the newest row of an object in a log, or in the one that it goes on from."""
         key = (origin, object_)
-        made = self._overlay.get(key)
-        if made is not None:
-            return made[-1]
-        cache = self._cache
-        known = cache.young.get(key, _MISSING)
-        if known is _MISSING:
-            known = cache.get(key, _MISSING)
+        # A dozen times for each act: what was asked for lately is found without a call.
+        known = self._cache.young.get(key, _MISSING)
         if known is not _MISSING:
             return known  # type: ignore[return-value]
-        fact = reader.facts([(origin, object_, INDEX_PAST_ALL)])[0]
+        known = self._cache.get(key, _MISSING)
+        if known is not _MISSING:
+            return known  # type: ignore[return-value]
+        made = self._overlay.get(key)
+        fact = reader.facts([(origin, object_, INDEX_PAST_ALL)])[0] if made is None else made[-1]
         self._cache.put(key, fact)
         return fact
 
@@ -118,13 +118,14 @@ class Sight:
 
     def add(self, facts: Iterable[Fact]) -> None:
         """Take in rows that the open transaction makes."""
-        overlay = self._overlay
+        overlay, keep = self._overlay, self._cache.put
         for fact in facts:
             key = (fact.origin, fact.object)
             if key in overlay:
                 overlay[key].append(fact)
             else:
                 overlay[key] = [fact]
+            keep(key, fact)
 
     def made_at(self, origin: str, index: int) -> bytes | None:
         """Return the leaf hash of an entry that made a row in the open transaction, or None."""
@@ -135,12 +136,5 @@ class Sight:
         return None
 
     def settle(self) -> None:
-        """The transaction is committed: keep its rows."""
-        for key, made in self._overlay.items():
-            self._cache.put(key, made[-1])
-        self._overlay = {}
-
-    def forget(self) -> None:
-        """The transaction did not happen, or nobody knows: keep nothing."""
-        self._cache.clear()
+        """The transaction is committed, and with it what is kept."""
         self._overlay = {}

@@ -10,6 +10,9 @@ from ledger.encoding import (
     DEPTH_MAX,
     INTEGER_MAX,
     INTEGER_MIN,
+    KEPT_TEXT_CHARS_MAX,
+    KEPT_TEXTS_MAX,
+    _texts,
     decode,
     decode_own,
     decode_tagged,
@@ -284,6 +287,15 @@ def test_keys_that_were_in_order_once_speak_for_no_others(other: str) -> None:
         assert encode({2: 0, 1: 0}) == bytes.fromhex("a2 01 00 02 00")
         with pytest.raises(MalformedError):
             encode({"a": 0, True: 0})
+
+
+def test_texts_that_are_kept_in_mind_are_few_and_short() -> None:
+    texts = [f"510000/case/{number}" for number in range(2 * KEPT_TEXTS_MAX)]
+    long = "x" * (KEPT_TEXT_CHARS_MAX + 1)
+    for text in (*texts, long, texts[0]):
+        assert decode(encode(text)) == text
+    assert 0 < len(_texts) <= KEPT_TEXTS_MAX
+    assert long not in _texts
 
 
 @pytest.mark.parametrize(
