@@ -14,15 +14,17 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from authz.calendar import DAY_S
 from authz.reference import describe
 from ledger.errors import MalformedError, NotFoundError
 from ledger.judge import kind_of
 from ledger.kind import Field, FieldType
 from nodes.cli.caller import ask
-from nodes.cli.show import BEIJING, Language, clock, console, print_json, table
+from nodes.cli.show import BEIJING, ENDS, Language, clock, console, print_json, table
 from nodes.client import Client
 from nodes.core.kinds import KINDS
 
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 KEEPS_UP_ENTRIES: Final = 256
 """So many entries behind a node is while acts flow."""
 RECEIPT_TRIES_MAX: Final = 40
@@ -137,6 +139,8 @@ def parse_fields(given: Sequence[str], fields: Mapping[str, Field]) -> dict[str,
             raise MalformedError(f"given twice: {name}", code="bad-field")
         try:
             body[name] = _READERS.get(fields[name].type, str)(value)
+            if name in ENDS and _DAY.fullmatch(value):
+                body[name] += DAY_S
         except ValueError as error:
             wanted = fields[name].type
             raise MalformedError(

@@ -12,6 +12,7 @@ from authz.party import PARTY_TYPES
 from ledger.errors import MalformedError
 from ledger.kind import Field, FieldType
 from nodes.cli.show import (
+    ENDS,
     RIGHT_ZH,
     Language,
     console,
@@ -134,7 +135,8 @@ def _said(said: Mapping[str, Any], fields: Mapping[str, Field], language: Langua
     """Return what a record says in one line, without what has a column of its own."""
     names = [name for name in (*fields, *said.keys() - fields.keys()) if name in said]
     told = "; ".join(
-        f"{_label(name, fields, language)} {_value(said[name], fields.get(name), language)}"
+        f"{_label(name, fields, language)} "
+        f"{_value(said[name], fields.get(name), language, is_end=name in ENDS)}"
         for name in names
         if name not in _IN_COLUMNS
     )
@@ -145,7 +147,7 @@ def _label(name: str, fields: Mapping[str, Field], language: Language) -> str:
     return fields[name].zh if language == "zh" and name in fields else name
 
 
-def _value(value: object, field: Field | None, language: Language) -> str:
+def _value(value: object, field: Field | None, language: Language, *, is_end: bool = False) -> str:
     """Return a value as people read it: a time as Beijing has it, of digests the first digits."""
     if isinstance(value, list):
         return ", ".join(_value(it, field, language) for it in value)
@@ -153,7 +155,7 @@ def _value(value: object, field: Field | None, language: Language) -> str:
         return _WORDS[language][str(value).lower()]
     of = None if field is None else field.type
     if of is FieldType.SECONDS and isinstance(value, int):
-        return moment(value)[:16]
+        return deadline(value) if is_end else moment(value)[:16]
     text = str(value)
     if language == "zh" and text in RIGHT_ZH and field is not None and not field.of:
         return RIGHT_ZH[text]

@@ -42,6 +42,10 @@ ANSWERS_ZH: Final[Mapping[str, str]] = {
 }
 
 
+ENDS: Final = frozenset({"due", "until", "valid_until"})
+"""Fields with which something ends: a day alone means that it is the last one, whole."""
+
+
 def clock(seconds: int) -> str:
     """Return a time of day, with its date, as Beijing reads it."""
     return datetime.fromtimestamp(seconds, UTC).astimezone(BEIJING).strftime("%m-%d %H:%M:%S")

@@ -24,7 +24,7 @@ from ledger.judge import kind_of
 from ledger.names import check_subject
 from nodes.adapters.network import Founded
 from nodes.api.problem import fields_of
-from nodes.cli import acts, main, network, processes, verify
+from nodes.cli import acts, main, network, processes, show, verify
 from nodes.core.kinds import KINDS
 from nodes.core.sentences import sentence_of
 from tests.nodes.folders import REGION
@@ -271,6 +271,22 @@ def test_fields_that_do_not_fit_are_refused(given: list[str]) -> None:
     with pytest.raises(MalformedError) as caught:
         acts.parse_fields(given, kind_of(KINDS, "grant.offer", 1).fields)
     assert caught.value.code == "bad-field"
+
+
+def test_a_day_alone_is_the_last_one_of_what_ends_with_it() -> None:
+    fields = {
+        **kind_of(KINDS, "grant.offer", 1).fields,
+        **kind_of(KINDS, "task.assign", 1).fields,
+    }
+    given = ["valid_from=2026-01-01", "valid_until=2026-01-01", "due=2026-01-01T09:00"]
+    read = acts.parse_fields(given, fields)
+    assert read == {
+        "valid_from": 1_767_196_800,
+        "valid_until": 1_767_196_800 + 86_400,
+        "due": 1_767_196_800 + 9 * 3_600,
+    }
+    assert show.deadline(read["valid_until"]) == "2026-01-01"
+    assert show.deadline(read["due"]) == "2026-01-01 09:00"
 
 
 def test_lists_are_read_in_any_order_with_the_commas_of_either_keyboard() -> None:

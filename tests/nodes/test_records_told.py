@@ -25,6 +25,7 @@ GRANT = {
     "said": {
         "rights": ["intake"],
         "valid_from": 1_767_225_600,
+        "valid_until": 1_767_283_200,
         "model": "540000/template/1",
         "later": 7,
     },
@@ -64,12 +65,13 @@ def test_a_record_is_told_in_the_words_of_its_reader(
     listed("grant", GRANT, "zh", monkeypatch)
     told = " ".join(capsys.readouterr().out.split())
     assert "1 已授出、已接受 hrss-1 510000 w3 2026-01-01 08:00 2026-01-01 08:00" in told
-    said = "权项 收件受理权; 起 2026-01-01 08:00; 授权文件模板 540000/template/1; later 7"
-    assert said in told
+    said = ["权项 收件受理权", "起 2026-01-01 08:00", "止 2026-01-01"]
+    assert "; ".join([*said, "授权文件模板 540000/template/1", "later 7"]) in told
     listed("grant", GRANT, "en", monkeypatch)
     told = " ".join(capsys.readouterr().out.split())
     assert "1 offered, accepted hrss-1 510000 w3" in told
-    assert "rights intake; valid_from 2026-01-01 08:00; model 540000/template/1; later 7" in told
+    said = ["rights intake", "valid_from 2026-01-01 08:00", "valid_until 2026-01-01"]
+    assert "; ".join([*said, "model 540000/template/1", "later 7"]) in told
 
 
 def test_digests_are_cut_short_and_what_is_late_says_so(

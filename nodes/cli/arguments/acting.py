@@ -32,7 +32,9 @@ def add_act(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a field of the act; lists are written with commas; bytes in hexadecimal",
+        help="a field of the act; lists are written with commas; bytes in hexadecimal; times as "
+        "2026-01-31 or 2026-01-31T09:00 in Beijing time, where a day alone is its beginning, and "
+        "of due, until and valid_until its end",
     )
     body.add_argument(
         "--json", dest="body", type=Path, metavar="FILE", help="all fields; - for stdin"
