@@ -65,7 +65,11 @@ class Disk:
         self.database = database
         borrowed.close()
         event.listen(self.engine, "commit", self._on_commit)
-        database.deserialize(_empty_database())
+        # Copied in and not deserialized: of a file in memory each page is written twice.
+        source = sqlite3.connect(":memory:")
+        source.deserialize(_empty_database())
+        source.backup(database)
+        source.close()
 
     def arm(self, fault: Fault | None) -> None:
         """Let ``fault`` happen from now on until it is disarmed, at its first chance."""
