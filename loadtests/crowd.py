@@ -9,6 +9,7 @@ What is left out: these acts' entries and tiles, which lie in tables that only g
 and their part of the object map. The map is that of the acts that were signed.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, func, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from authz import term
 from authz.calendar import DAY_S, day_of
@@ -45,8 +47,6 @@ COPIES_MAX: Final = 10
 ACTS_A_BLOCK: Final = 16
 ACTS_A_CASE_MAX: Final = 6
 PROMISED: Final = (3, 5, 10, 20)
-CASE_DAYS_MAX: Final = 2 * max(PROMISED) + 6
-"""From the first act of a case to its last, at most: noticed, decided late, and delivered."""
 
 Row = Mapping[str, Any]
 
@@ -69,11 +69,8 @@ class Crowd:
     def __post_init__(self) -> None:
         if self.cases > CASES_MADE_MAX * COPIES_MAX or self.cases % self.made:
             raise StageError(f"cases are at most {CASES_MADE_MAX}, or up to ten times as many")
-        if self.part < self.part_least:
-            raise StageError(
-                f"a log of {self.size} entries is too short for {self.cases} cases: "
-                f"{self.part_least * self.copies} are needed"
-            )
+        if not self.part:
+            raise self.too_short()
 
     @property
     def made(self) -> int:
@@ -90,11 +87,9 @@ class Crowd:
         """Over how many entries the acts of one copy of all cases are spread."""
         return self.size // self.copies
 
-    @property
-    def part_least(self) -> int:
-        """Over how many they must be: acts of one day that are put apart stand at other entries."""
-        together = CASE_DAYS_MAX * self.made // 365 + 1
-        return together * ACTS_A_CASE_MAX // ACTS_A_BLOCK + 2
+    def too_short(self) -> StageError:
+        """Return what to say where acts of one day that are put apart would share an entry."""
+        return StageError(f"a log of {self.size} entries is too short for {self.cases} cases")
 
     def window(self, number: int) -> str:
         """Return the window that a grant is for."""
@@ -136,7 +131,11 @@ class Crowd:
 
 
 def fill(path: Path, crowd: Crowd) -> None:
-    """Put the rows of a crowd into the database of a node that is stopped."""
+    """Put the rows of a crowd into the database of a node that is stopped.
+
+    Raises:
+        StageError: Its log is too short for them; the database is to be thrown away.
+    """
     engine = open_sqlite(path)
     try:
         create_schema(engine)
@@ -152,6 +151,8 @@ def fill(path: Path, crowd: Crowd) -> None:
         for number in range(1, crowd.copies):
             with engine.begin() as connection:
                 _copy_cases(connection, crowd, number)
+    except (sqlite3.IntegrityError, IntegrityError) as error:
+        raise crowd.too_short() from error
     finally:
         engine.dispose()
 

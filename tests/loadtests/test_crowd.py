@@ -61,16 +61,18 @@ def test_a_crowd_of_any_number_is_lent_and_counted(
     engine.dispose()
 
 
-@pytest.mark.parametrize("cases", [730, 7300])
-def test_a_log_that_is_too_short_for_a_crowd_is_told_before_anything_is_put(
-    tmp_path: Path, cases: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("copies", "size"), [(1, 2), (10, 9), (10, 20)])
+def test_a_log_that_is_too_short_for_a_crowd_is_told_in_a_sentence(
+    tmp_path: Path, copies: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("loadtests.crowd.CASES_MADE_MAX", 730)
-    monkeypatch.setattr("loadtests.crowd.CASES_A_COMMIT", 10)
-    needed = 36 * cases // 730
-    fill(tmp_path / "node.db", Crowd(desk=DESK, grants=100, cases=cases, size=needed, now_s=NOW_S))
-    with pytest.raises(StageError, match=f"too short for {cases} cases: {needed} are needed"):
-        Crowd(desk=DESK, grants=100, cases=cases, size=needed - 1, now_s=NOW_S)
+    monkeypatch.setattr("loadtests.crowd.CASES_A_COMMIT", 100)
+    said = f"a log of {size} entries is too short for {730 * copies} cases"
+    with pytest.raises(StageError, match=said):
+        fill(
+            tmp_path / "node.db",
+            Crowd(desk=DESK, grants=100, cases=730 * copies, size=size, now_s=NOW_S),
+        )
 
 
 def test_acts_cite_the_grant_that_their_window_has_in_the_crowd(tmp_path: Path) -> None:

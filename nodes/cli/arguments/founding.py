@@ -76,7 +76,8 @@ def add_preset(commands: Commands) -> None:
             "Enrol a preset's parties, publish its items, lend them to all other windows, sign its "
             "agreements and set its milestones, in a network whose nodes run and whose folders lie "
             "here. Where it broke off, it goes on if it is called again. A region that has its "
-            "department from elsewhere is refused."
+            "department from elsewhere is refused. Its officers get their tokens from "
+            "shouxin token issue."
         ),
     )
     load.add_argument("name", metavar="NAME", help="as shouxin preset list has it")
