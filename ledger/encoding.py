@@ -9,7 +9,7 @@ handled by name.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
-from typing import Any, Final, Never
+from typing import Any, Final, Never, TypeVar
 
 import cbor2  # noqa: TID251 - this is the one module that may
 
@@ -35,6 +35,7 @@ TAG_SIGN1: Final = 18
 
 _TEXTS: Final = {str}
 _NO_NAMES: Final = repeat(b"")
+_T = TypeVar("_T")
 _Keys = tuple[Sequence[object], Sequence[bytes]]
 _known_keys: Final[dict[tuple[object, ...], _Keys]] = {}
 _KEYS: Final = {int, str}
@@ -188,6 +189,46 @@ def _why_not(data: bytes, depth_max: int) -> MalformedError:
     return MalformedError("CBOR is not in its one deterministic form", code="non-canonical")
 
 
+class _KeptTexts(dict[str, _T]):
+    """What is known of texts: names come again and again. Looked up without a call.
+
+    Args:
+        make: Finds out what is to be known of one.
+    """
+
+    def __init__(self, make: Callable[[str], _T]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: str) -> _T:
+        made = self._make(text)
+        if len(text) <= KEPT_TEXT_CHARS_MAX:
+            if len(self) >= KEPT_TEXTS_MAX:
+                self.clear()
+            self[text] = made
+        return made
+
+
+def _text_bytes(text: str) -> int:
+    """Return how long a text is, with its head."""
+    size = len(text) if text.isascii() else len(text.encode())
+    return size + _head_bytes(size)
+
+
+_texts_bytes: Final = _KeptTexts(_text_bytes)
+
+
+def _head_bytes(size: int) -> int:
+    """Return how long a head is: its byte, and the 0, 1, 2, 4 or 8 of the number that it tells."""
+    if size < 24:
+        return 1
+    if size < 0x100:
+        return 2
+    if size < 0x1_0000:
+        return 3
+    return 5 if size < 0x1_0000_0000 else 9
+
+
 def _canonical_bytes(root: object, keys_bytes: Callable[[Iterable[object]], int]) -> int:
     """Return how long the deterministic form of a decoded value is.
 
@@ -206,12 +247,11 @@ def _canonical_bytes(root: object, keys_bytes: Callable[[Iterable[object]], int]
     while True:
         for value in items:
             kind = type(value)
+            if kind is str:
+                total += _texts_bytes[value]  # type: ignore[index]
+                continue
             if kind is bytes:
                 size = len(value)  # type: ignore[arg-type]
-                total += size
-            elif kind is str:
-                text: str = value  # type: ignore[assignment]
-                size = len(text) if text.isascii() else len(text.encode())
                 total += size
             elif kind is int:
                 number: int = value  # type: ignore[assignment]
@@ -223,17 +263,13 @@ def _canonical_bytes(root: object, keys_bytes: Callable[[Iterable[object]], int]
                 size = 0
             else:
                 raise _unknown_type(value)
-            # The head: its byte, and the 0, 1, 2, 4 or 8 bytes of the number that it tells.
+            # Nearly all are short, and this is asked of every value that comes.
             if size < 24:
                 total += 1
             elif size < 0x100:
                 total += 2
-            elif size < 0x1_0000:
-                total += 3
-            elif size < 0x1_0000_0000:
-                total += 5
             else:
-                total += 9
+                total += _head_bytes(size)
         if not pending:
             return total
         container = pending.pop()
@@ -263,17 +299,7 @@ def _keys_bytes(keys: Iterable[object]) -> int:
             raise MalformedError("map keys are out of order", code="non-canonical")
         before = rank
         _, size, text = rank
-        total += len(text)
-        if size < 24:
-            total += 1
-        elif size < 0x100:
-            total += 2
-        elif size < 0x1_0000:
-            total += 3
-        elif size < 0x1_0000_0000:
-            total += 5
-        else:
-            total += 9
+        total += len(text) + _head_bytes(size)
     return total
 
 
@@ -355,20 +381,12 @@ def _deeper(depth_left: int) -> int:
     return depth_left - 1
 
 
-class _Texts(dict[str, bytes]):
-    """Texts as they are written: names come again and again. Looked up without a call."""
-
-    def __missing__(self, text: str) -> bytes:
-        data = text.encode()
-        written = _head(0x60, len(data)) + data
-        if len(text) <= KEPT_TEXT_CHARS_MAX:
-            if len(self) >= KEPT_TEXTS_MAX:
-                self.clear()
-            self[text] = written
-        return written
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return _head(0x60, len(data)) + data
 
 
-_texts: Final = _Texts()
+_texts: Final = _KeptTexts(_text)
 
 
 @lru_cache(maxsize=2 * KEPT_INTEGER_MAX + 1)

@@ -13,6 +13,7 @@ from ledger.encoding import (
     KEPT_TEXT_CHARS_MAX,
     KEPT_TEXTS_MAX,
     _texts,
+    _texts_bytes,
     decode,
     decode_own,
     decode_tagged,
@@ -294,8 +295,9 @@ def test_texts_that_are_kept_in_mind_are_few_and_short() -> None:
     long = "x" * (KEPT_TEXT_CHARS_MAX + 1)
     for text in (*texts, long, texts[0]):
         assert decode(encode(text)) == text
-    assert 0 < len(_texts) <= KEPT_TEXTS_MAX
-    assert long not in _texts
+    for kept in (_texts, _texts_bytes):
+        assert 0 < len(kept) <= KEPT_TEXTS_MAX
+        assert long not in kept
 
 
 @pytest.mark.parametrize(
