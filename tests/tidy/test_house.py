@@ -83,6 +83,14 @@ def test_every_folder_of_vectors_says_where_they_come_from() -> None:
     assert silent == []
 
 
+def test_decisions_are_numbered_in_their_order_and_none_twice() -> None:
+    records = sorted((ROOT / "docs/adr").glob("*.md"))
+    assert records
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    for path in records:
+        assert path.read_text().startswith(f"# {int(path.name[:4])}. "), path.name
+
+
 def test_lock_files_hold_hashes_and_no_addresses() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text()
