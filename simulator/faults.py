@@ -269,6 +269,7 @@ def _lose_database(faults: Faults, it: Happening) -> None:
     machine.disk.lose_database()
     checkers.damaged.add(it.region)
     checkers.lost(machine)
+    checkers.lines.forget(it.region)
     faults.world.after(2_000, partial(faults.simulation.start_again, machine))
 
 

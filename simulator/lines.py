@@ -45,6 +45,19 @@ class Lines:
         self._told: tuple[int, bytes] = (0, b"")
         """When a finished note was sent last, and which; checked."""
 
+        self._forgotten: set[bytes] = set()
+        """Keys of regions that no longer know what they signed with them."""
+
+    def forget(self, region: str) -> None:
+        """Expect no line by a region's keys any more: it has lost what it knew of them."""
+        reference = self._watched.reference
+        for origin in reference.newest.origins:
+            roster = reference.roster_of(origin)
+            for keys in (roster.witness_keys(origin), roster.mirror_keys(origin)):
+                self._forgotten |= {
+                    key_id for key_id, of in keys.items() if any(it[0] == region for it in of)
+                }
+
     def quorate_size(self, origin: str, role: str) -> int:
         """Return the greatest size of a log that a quorum has signed."""
         return max(self._quorate[origin, role], default=0)
@@ -125,6 +138,8 @@ class Lines:
         if machine.region not in self._watched.liars:
             if region != machine.region:
                 raise BrokenError(f"{what} is signed by {region}")
+            if key_id in self._forgotten:
+                raise BrokenError(f"{what} is by a key whose past its region has lost")
             if abs(time_s - self._watched.world.now_ms // 1000) > CLOCKS_APART_S_MAX:
                 raise BrokenError(f"{what} is dated {time_s}")
             held = self._watched.rows.get((region, checkpoint.origin), (0, 0, 0))[0]

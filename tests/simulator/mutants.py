@@ -348,6 +348,14 @@ def _answer_from_memory_before_commit(patch: Patch) -> None:
     patch.setattr(Simulation, "_end", ended)
 
 
+def _frozen_cosigned(patch: Patch) -> None:
+    patch.setattr(heads.Heads, "check_not_frozen", lambda *_given: None)
+
+
+def _rest_ignored(patch: Patch) -> None:
+    patch.setattr(heads.Heads, "resting", property(lambda _self: False))
+
+
 CARELESS = {"hostile": False, "careless": 0.6}
 PAPERS = {"hostile": False, "receipts": 0.5, "bundle_every_s": 1.0}
 RETURNS = {
@@ -386,6 +394,21 @@ KEPT = {
     "acts_per_minute": 20,
     "receipts": 0.0,
     "bundle_every_s": 0.0,
+}
+
+CLOSED = {
+    "regions": 5,
+    "hostile": False,
+    "acts_per_minute": 60,
+    "receipts": 0.0,
+    "bundle_every_s": 0.0,
+    "script": (
+        # So that a region which comes back is frozen for a while before its log is closed.
+        Happening(at_s=9, do="keeper of keys away", region="510000", for_s=40),
+        Happening(at_s=9, do="keeper of keys away", region="540000", for_s=40),
+        Happening(at_s=10, do="region cut off", region="520000", for_s=8),
+        Happening(at_s=12, do="lost log closed", region="520000"),
+    ),
 }
 
 MUTANTS = (
@@ -564,6 +587,19 @@ MUTANTS = (
         plant=_answer_from_memory_before_commit,
         words=("rewritten", "never had", "other entries", "fell from", "does not have", "stored"),
         plan={"acts_per_minute": 120},
+    ),
+    Mutant(
+        name="a frozen log is cosigned again",
+        plant=_frozen_cosigned,
+        words=("is closed at",),
+        plan=CLOSED,
+        costly=True,
+    ),
+    Mutant(
+        name="keys sign on whose past is lost",
+        plant=_rest_ignored,
+        words=("whose past its region has lost",),
+        plan=script("database lost", "530000", 10.0),
     ),
     Mutant(
         name="a view survives its expiry in a cache",

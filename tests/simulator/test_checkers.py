@@ -184,6 +184,13 @@ def line_dated_wrongly(sound: Sound, patch: Patch) -> None:
     sound.checkers.lines.check_answer(*sound.newest(ADD_CHECKPOINT))
 
 
+def line_by_a_key_that_rests(sound: Sound, patch: Patch) -> None:
+    machine, request, reply = sound.newest(ADD_CHECKPOINT)
+    patch.setattr(sound.checkers.lines, "_forgotten", set())
+    sound.checkers.lines.forget(machine.region)
+    sound.checkers.lines.check_answer(machine, request, reply)
+
+
 def line_over_bytes_not_held(sound: Sound, patch: Patch) -> None:
     machine, request, reply = sound.newest(ADD_ENTRIES)
     for origin in sound.checkers.reference.logs:
@@ -345,6 +352,7 @@ SPOILT: dict[str, Spoil] = {
     "is signed by": line_by_another,
     "is not on what it was asked for": line_on_something_else,
     "is dated": line_dated_wrongly,
+    "is by a key whose past its region has lost": line_by_a_key_that_rests,
     "entries that it does not hold": line_over_bytes_not_held,
     "went back: ": line_dated_before_a_smaller_one,
     "is not finished: 0 witness lines": finished_without_a_quorum,
