@@ -196,6 +196,8 @@ class Candidate:
         self.replicated_size = 0
         self.finished_note = b""
         """The newest note of ours that has both quorums, with its lines; to be told to all."""
+        self.is_waiting = False
+        """Whether nobody is asked to sign yet: of a log not judged, nobody knows what it needs."""
         self.finished_count = 0
         """Grows with each note to be told."""
         self._load(notes, second)
@@ -279,7 +281,7 @@ class Candidate:
     def poll(self, now_ms: int) -> tuple[Write, ...]:
         """Choose the next candidate if it is time, and refresh peers that have been quiet for R."""
         newest, current = self._newest, self._current
-        if newest is None or not self.submissions:
+        if newest is None or self.is_waiting or not self.submissions:
             return ()
         if current is None or (
             newest.checkpoint.size > current.head.checkpoint.size

@@ -419,7 +419,11 @@ class Network:
         self.heads.halted = code
 
     def begin_rebuild(self, mark: FenceMark, reader: LogReader, stored_size: int) -> None:
-        """Fetch what is missing of our own log from its mirrors, at least to the fence's head."""
+        """Fetch what is missing of our own log from its mirrors, at least to the fence's head.
+
+        Nobody is asked to sign that log until all of it is judged.
+        """
+        self.candidate.is_waiting = True
         self.rebuild = recovery.Rebuild(
             self._rosters, self.heads.own, mark, stored_size, reader, self._limits
         )

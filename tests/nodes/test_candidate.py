@@ -43,6 +43,18 @@ def test_a_publication_goes_to_all_at_once_and_each_has_one_request_in_flight() 
     assert set(counts.values()) == {1}
 
 
+def test_nobody_is_asked_to_sign_a_log_that_is_not_judged_yet() -> None:
+    peers = Peers()
+    candidate = peers.host.network.candidate
+    candidate.is_waiting = True
+    peers.append(b"one")
+    peers.tick(60_000)
+    assert not peers.of(ADD_CHECKPOINT)
+    candidate.is_waiting = False
+    peers.tick(10)
+    assert sorted(item.to for item in peers.of(ADD_CHECKPOINT)) == list(OTHERS)
+
+
 def test_only_the_logs_own_line_is_submitted() -> None:
     peers = Peers()
     peers.append(b"one")

@@ -34,7 +34,8 @@ class Sound:
         self.simulation = build(plan)
         self.checkers = self.simulation.checkers
         self.world = self.simulation.world
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[tuple[int, Exchange]] = []
+        """What was answered, and when."""
         self.requests: list[tuple[Machine, PeerRequest]] = []
         self._listen()
         self.simulation.start_all()
@@ -55,7 +56,7 @@ class Sound:
 
         def hear_reply(machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
             if reply.status == 200:
-                self.exchanges.append((machine, request, reply))
+                self.exchanges.append((self.world.now_ms, (machine, request, reply)))
             answered(machine, request, reply)
 
         checkers.asked, checkers.answered = hear_request, hear_reply  # type: ignore[method-assign]
@@ -72,9 +73,11 @@ class Sound:
         """Write to a machine's disk, behind its node."""
         assert machine.disk.database.execute(sql, given).rowcount
 
-    def newest(self, path: str) -> Exchange:
-        """Return the newest answered request to a path."""
-        return next(it for it in reversed(self.exchanges) if it[1].path == path)
+    def newest(self, path: str, patch: "Patch") -> Exchange:
+        """Return the newest answered request to a path, and go back to its moment."""
+        at_ms, exchange = next(it for it in reversed(self.exchanges) if it[1][1].path == path)
+        patch.setattr(self.world, "now_ms", at_ms)
+        return exchange
 
     def use(self) -> tuple[Machine, str, int, str]:
         """Return a confirmed use: at whom, of which log's object, and its place."""

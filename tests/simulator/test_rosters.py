@@ -6,6 +6,7 @@ from ledger import roster_change
 from ledger.roster import Roster
 from simulator.plan import Happening, Plan
 from simulator.run import Outcome, run
+from simulator.scenario import load
 from simulator.trace import Burnt, Ruled
 from tests.model.recording import record
 from tests.model.replay import RefusedError
@@ -43,6 +44,14 @@ def test_a_region_joins_and_another_rotates_its_keys_under_faults(
     assert set(read) == {2, 3}
     assert len(outcome.sizes) == 4
     assert min(outcome.sizes.values()) > 20
+
+
+def test_who_rebuilds_a_log_that_ends_with_an_epoch_asks_nobody_before_that_is_judged() -> None:
+    """Else the epoch's note would count as final by the quorum of the version before alone."""
+    plan = load("small-world").plan.what_if("seed=72010", "minutes=0.2", "acts_per_minute=90")
+    outcome = run(plan.what_if("damage=True", "changes=True"))
+    assert not outcome.broken, outcome.broken
+    assert outcome.counts["in force: keys rotated"] == 1
 
 
 def test_a_region_that_burns_down_goes_on_in_a_successor_by_steps_of_the_model() -> None:
