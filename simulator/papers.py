@@ -122,6 +122,7 @@ class Papers:
         """Objects that somebody may want proof of."""
         self._waiting: list[tuple[str, int, bytes]] = []
         self._kept: list[Kept] = []
+        self._brought_to_come = 0
         self._bundles: list[tuple[str, bytes]] = []
         simulation.accepted_by.append(self._accepted)
         simulation.governance.joined.append(self._salvage)
@@ -270,6 +271,11 @@ class Papers:
             self._check_bundle(name, made, "whoever gave it")
             self._bundle(self._random.choice(machines), name)
 
+    def unfinished(self) -> list[str]:
+        """Return what people still bring to the log that follows a closed one."""
+        count = self._brought_to_come
+        return [f"{count} acts are to be brought to a successor"] if count else []
+
     # ---- what a lost log had accepted -----------------------------------------------------------
 
     def _salvage(self, region: str) -> None:
@@ -282,6 +288,7 @@ class Papers:
              and it.index >= closed[it.origin].size),
             key=lambda it: it.index,
         )  # fmt: skip
+        self._brought_to_come += len(lost)
         for at, kept in enumerate(lost):
             self._world.after(at * 200, partial(self._bring, region, kept, SALVAGE_TRIES))
 
@@ -296,6 +303,8 @@ class Papers:
             self._world.count(f"salvage: {code or 'accepted'}")
             if code and tries:
                 self._world.after(1_000, partial(self._bring, region, kept, tries - 1))
+            else:
+                self._brought_to_come -= 1
 
         self._simulation.submit(
             region, lambda request_id: Salvage(request_id, kept.entry, kept.receipt), told

@@ -162,11 +162,11 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     workload.stop()
     heal(simulation)
     simulation.is_healed = True
-    left = _unfinished(simulation)
+    left = _unfinished(simulation, papers)
     deadline_ms = plan.end_ms + plan.settle_s * 1_000
     while left and world.now_ms < deadline_ms:
         world.run_until(world.now_ms + SETTLE_LOOK_MS, look)
-        left = _unfinished(simulation)
+        left = _unfinished(simulation, papers)
     checkers.projections.compare()
     checkers.check_accepted()
     checkers.check_leaves()
@@ -182,9 +182,13 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     return world.now_ms - plan.end_ms
 
 
-def _unfinished(simulation: Simulation) -> list[str]:
+def _unfinished(simulation: Simulation, papers: Papers) -> list[str]:
     """Return what keeps a world from having settled."""
-    return [*simulation.governance.unfinished(), *simulation.checkers.settling.unfinished()]
+    return [
+        *simulation.governance.unfinished(),
+        *papers.unfinished(),
+        *simulation.checkers.settling.unfinished(),
+    ]
 
 
 def _every(simulation: Simulation, plan: Plan, watch: Watch | None) -> None:
