@@ -20,7 +20,7 @@ def free_ports(count: int) -> list[int]:
     """
     run: list[int] = []
     # Processes that look at the same moment start apart; one process does not offer a port twice.
-    begin = os.getpid() * 61
+    begin = os.getpid() * 4_993
     for _ in range(SPAN):
         port = LOWEST + (begin + next(_offered)) % SPAN
         if run and port != run[-1] + 1:
