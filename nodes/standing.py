@@ -127,6 +127,7 @@ class Standing(Loaded):
         )
         self._network.rebuild = None
         self._network.heads.halted = ""
+        self._network.publish(head, signed.note, signed.post_quantum)
         self._network.check_claim(reader, head.size)
         if self._network.halted:
             self._halt("behind-witnesses", "others hold a note of ours beyond what they gave back")
@@ -140,10 +141,7 @@ class Standing(Loaded):
         if not self._is_own_ready:
             return
         # Before that, nobody could say by which versions lines count on an epoch's note.
-        published = self._published
-        assert published is not None
         self._network.candidate.is_waiting = False
-        self._network.publish(published.checkpoint, published.note, published.post_quantum)
         mark = self._ports.fence.load()
         self._state, self._detail = "serving", ""
         self._memory = {**self._memory, REBUILDING: b""}
