@@ -3,22 +3,20 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Every command is a process of its own: without compiled modules each would compile all of it anew.
+# Every node is a process of its own, and every worker of the tests: without compiled modules each of
+# them would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Tests wait as much as they work: half as many workers again as there are cores.
 WORKERS ?= $(shell expr \( $$(nproc 2>/dev/null || echo 2) \* 3 + 1 \) / 2)
 
-.PHONY: demo test check suite sim bench load lock format clean setup
+.PHONY: demo test check sim bench load lock format clean setup
 
 demo: $(VENV)/.runtime
 	@$(BIN)/shouxin demo $(ARGS)
 
-# While one core is busy with types, the other collects the tests.
 test: $(VENV)/.development
-	@$(MAKE) --no-print-directory --jobs=2 check suite
-
-suite: $(VENV)/.development
-	@$(BIN)/python -m pytest --workers $(WORKERS) $(ARGS)
+	@$(MAKE) --no-print-directory --jobs=2 check $(VENV)/.compiled
+	@$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.development
 	@$(BIN)/ruff check .
@@ -78,6 +76,11 @@ $(VENV)/.development: requirements-dev.lock requirements.lock pyproject.toml | $
 	@$(LOCKED) --no-compile -r requirements-dev.lock
 	@$(OURS)
 	@touch $(VENV)/.runtime $@
+
+# Else each of the workers would compile all modules and tests by itself. What fails here fails there.
+$(VENV)/.compiled: $(VENV)/.development
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

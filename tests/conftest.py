@@ -6,12 +6,13 @@ import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from nodes.adapters.memory import settle_memory
-from tests.workers import bundles_of, run_in_forks
 
 # Files whose tests start processes. One worker runs them all, so that no two stand in each other's
 # way, while the others run the rest.
@@ -93,22 +94,18 @@ settings.register_profile("night", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "push"))
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--workers", type=int, default=1, help="processes that run the tests")
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each worker whole files, for their fixtures; what starts processes counts as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "processes" if file in STARTING else file
 
 
-def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Share the tests out among workers, where there are to be several."""
-    option = session.config.option
-    if option.workers < 2 or option.collectonly or session.testsfailed:
-        return None
-    run_in_forks(session, bundles_of(session.items, _file), option.workers)
-    return True
-
-
-def _file(item: pytest.Item) -> str:
-    file = item.nodeid.partition("::")[0]
-    return "processes" if file in STARTING else file
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Share the tests out among workers."""
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
