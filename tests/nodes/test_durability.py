@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, event
 
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
@@ -228,22 +228,28 @@ def test_a_full_disk_is_said_and_left_behind(tmp_path: Path) -> None:
 
 
 def test_a_database_that_may_not_grow_is_said_and_left_behind(tmp_path: Path) -> None:
-    with station(tmp_path / "network") as station_:
+    enough = 2**30
+    pages = [enough]
+    with station(tmp_path / "network") as station_, contextlib.ExitStack() as stack:
+
+        def limit(connection: Connection) -> None:
+            if connection.engine.url.database == str(station_.database(HERE)):
+                raw: Any = connection.connection.driver_connection
+                raw.execute(f"PRAGMA max_page_count={pages[0]}")
+
+        # Before any node runs: listeners may not change while one of them is called.
+        event.listen(Engine, "begin", limit)
+        stack.callback(event.remove, Engine, "begin", limit)
+        stack.callback(station_.stop)
         station_.start(HERE, THERE)
         town = Town(station_)
-        pages = [1]
-
-        def limit(connection: Any) -> None:
-            raw = connection.connection.driver_connection
-            raw.execute(f"PRAGMA max_page_count={pages[0]}")
-
         # The smallest limit that SQLite takes is the present size.
-        event.listen(station_.nodes[HERE].service.readers._engine, "begin", limit)
+        pages[0] = 1
         for _ in range(3):
             town.act()
         # What is short may still find room on pages that are there.
         town.check_unavailable_and_back(
-            "disk", lambda: pages.__setitem__(0, 2**30), "act", "ingest"
+            "disk", lambda: pages.__setitem__(0, enough), "act", "ingest"
         )
 
 

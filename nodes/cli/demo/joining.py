@@ -44,11 +44,12 @@ async def join(world: World, terminal: Terminal, traffic: Traffic) -> None:
     changes = world.folder / "join.json"
     changes.write_text(said, "utf-8")
     share_certificate(world, folder)
-    took_s = await change(world, changes)
+    with traffic.dense():
+        took_s = await change(world, changes)
     meanwhile, slowest_ms = _acts(world) - acts, _slowest_ms(world, before)
     terminal.expect(
         "join.in-force",
-        all(it.status["roster"]["version"] == 2 for it in world.all()),
+        meanwhile > 0 and all(it.status["roster"]["version"] == 2 for it in world.all()),
         took=took_s,
         quorum=world.roster.quorum(steward.origin),
         acts=meanwhile,
@@ -149,12 +150,13 @@ async def rotate(world: World, terminal: Terminal, traffic: Traffic) -> None:
     changes = world.folder / "rotate.json"
     changes.write_text(said, "utf-8")
     old = world.roster.member(TIBET.code).keys.mirror
-    took_s = await change(world, changes)
+    with traffic.dense():
+        took_s = await change(world, changes)
     meanwhile, slowest_ms = _acts(world) - acts, _slowest_ms(world, before)
     new = world.roster.member(TIBET.code).keys.mirror
     terminal.expect(
         "rotate.in-force",
-        new != old,
+        meanwhile > 0 and new != old,
         took=took_s,
         version=world.roster.version,
         acts=meanwhile,

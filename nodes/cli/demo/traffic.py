@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Final
@@ -83,13 +83,20 @@ class Traffic:
             code: Count only cases with this region, if one is given.
         """
         before = self._ended[code]
-        self._hurry.set()
-        with suppress(TimeoutError):
+        with self.dense(), suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 while self._ended[code] < before + count and not self.failed:
                     await self._next()
-        self._hurry.clear()
         return self._ended[code] - before
+
+    @contextmanager
+    def dense(self) -> Iterator[None]:
+        """Let nobody rest between cases meanwhile."""
+        self._hurry.set()
+        try:
+            yield
+        finally:
+            self._hurry.clear()
 
     async def _next(self) -> None:
         event = self._moved
