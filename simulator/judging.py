@@ -29,6 +29,7 @@ from nodes.core.ground import Ground
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits
 from nodes.core.log_state import LogState
+from nodes.core.notes import SignedHead
 from nodes.core.own_words import LOG_KINDS
 from nodes.core.projection import Projection
 from nodes.core.ready import AdvanceProjection, AppendEntries, PutMap, Write
@@ -223,9 +224,11 @@ class SharedSequencer(Sequencer):
         if followed is None or self.state.unjudged or not _all_stand(entries, batch.effects):
             return written
         statements = [decode_statement(entry) for entry in entries]
+        lines = list(_lines(statements, batch.effects.views, self._origin, ground))
         effects = replace(
             batch.effects,
-            lines=list(_lines(statements, batch.effects.views, self._origin, ground)),
+            lines=[(head.checkpoint, good) for head, good in lines],
+            shown=[(head, good) for head, good in lines if head.note],
             noticed=[(at, statements[at - before.size]) for at, _ in batch.effects.noticed],
         )
         judged = Judged(self._origin, self.state, effects, followed)
@@ -257,8 +260,11 @@ def _lines(
     views: Sequence[ViewFact],
     origin: str,
     ground: Ground,
-) -> Iterator[tuple[Checkpoint, tuple[GoodLine, ...]]]:
-    """Give the lines in what a writer recorded, each of which it had checked when it came."""
+) -> Iterator[tuple[SignedHead, tuple[GoodLine, ...]]]:
+    """Give the lines in what a writer recorded, each of which it had checked when it came.
+
+    A block record holds the lines alone, a view the note as well.
+    """
     shown = iter(views)
     for made in statements:
         act = made.act
@@ -267,12 +273,13 @@ def _lines(
             roster = ground.rosters.at(block.roster)
             for item in block.lines:
                 head = Checkpoint(origin, item.size, item.root)
-                yield head, good_lines(roster, origin, item.lines)
+                yield SignedHead(head, b""), good_lines(roster, origin, item.lines)
         elif act.kind == VIEW_KIND:
             view = next(shown)
             head = Checkpoint(view.origin, view.size, view.root)
             roster = ground.rosters.at(act.body["roster"])
-            yield head, good_lines(roster, view.origin, act.body["lines"])
+            lines = good_lines(roster, view.origin, act.body["lines"])
+            yield SignedHead(head, act.body["note"]), lines
 
 
 def _answer(entries: tuple[bytes, ...], made: Judged, root: bytes) -> _Answer:

@@ -201,7 +201,8 @@ def test_a_world_goes_the_same_way_whether_nodes_share_what_they_judge_or_not(
         judge(self, state, *given)
 
     monkeypatch.setattr(Projection, "judge_entry", counted)
-    plan = Plan(seed=4, regions=4, minutes=0.3, hostile=False, pace_ms=2_000, judging="each")
+    # Long enough for places to look at each other's logs, and to record what they saw.
+    plan = Plan(seed=4, regions=4, minutes=1.0, hostile=False, pace_ms=2_000, judging="each")
     each = run(plan)
     by_each = len(judged)
     shared = run(replace(plan, judging="shared"))
