@@ -9,6 +9,8 @@ LOOPBACK: Final = "127.0.0.1"
 # Below the range that systems give to outgoing connections, which would take them.
 LOWEST: Final = 15_000
 SPAN: Final = 15_000
+STEP: Final = 9_271
+"""Between processes with numbers in a row: by the golden ratio, so that no few of them meet."""
 _offered = itertools.count()
 
 
@@ -20,7 +22,7 @@ def free_ports(count: int) -> list[int]:
     """
     run: list[int] = []
     # Processes that look at the same moment start apart; one process does not offer a port twice.
-    begin = os.getpid() * 4_993
+    begin = os.getpid() * STEP
     for _ in range(SPAN):
         port = LOWEST + (begin + next(_offered)) % SPAN
         if run and port != run[-1] + 1:
