@@ -9,6 +9,7 @@ from time import process_time  # how fast the run itself was; nothing in it depe
 from typing import Any, Final
 
 from ledger.roster_fields import Constants
+from simulator.checkers import Checkers
 from simulator.faults import Faults, heal
 from simulator.network import CALM, STORM, distances_ms
 from simulator.papers import Papers
@@ -167,6 +168,20 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     while left and world.now_ms < deadline_ms:
         world.run_until(world.now_ms + SETTLE_LOOK_MS, look)
         left = _unfinished(simulation, papers)
+    check_at_rest(checkers, papers)
+    checkers.verdicts.count_uses()
+    checkers.verdicts.count_findings()
+    if left:
+        raise BrokenError(f"not settled {plan.settle_s} s after healing: {'; '.join(left)}")
+    return world.now_ms - plan.end_ms
+
+
+def check_at_rest(checkers: Checkers, papers: Papers) -> None:
+    """Check what can be said of a whole world, once it rests.
+
+    Raises:
+        BrokenError: A promise is broken.
+    """
     checkers.projections.compare()
     checkers.check_accepted()
     checkers.check_leaves()
@@ -175,11 +190,6 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     checkers.verdicts.check_uses()
     check_withheld(checkers)
     papers.check()
-    checkers.verdicts.count_uses()
-    checkers.verdicts.count_findings()
-    if left:
-        raise BrokenError(f"not settled {plan.settle_s} s after healing: {'; '.join(left)}")
-    return world.now_ms - plan.end_ms
 
 
 def _unfinished(simulation: Simulation, papers: Papers) -> list[str]:

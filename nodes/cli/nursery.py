@@ -54,13 +54,16 @@ class Born:
 
     def poll(self) -> int | None:
         """Return what it ended with, or None if it runs."""
-        if self.returncode is None and select.select([self._life], [], [], 0)[0]:
+        if self.returncode is None and self._is_over():
             said = os.read(self._life, _NUMBER.size)
             os.close(self._life)
             self.stdin.close()
             # Nothing is said only where the nursery itself was killed.
             self.returncode = _NUMBER.unpack(said)[0] if said else -signal.SIGKILL
         return self.returncode
+
+    def _is_over(self) -> bool:
+        return bool(select.select([self._life], [], [], 0)[0])
 
     def wait(self, timeout: float | None = None) -> int:
         """Return what it ended with, once it has.
@@ -77,7 +80,8 @@ class Born:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
-        if self.poll() is None:
+        # Its end is only looked at: whoever watches the descriptor is to hear of it, too.
+        if self.returncode is None and not self._is_over():
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 

@@ -1,6 +1,7 @@
 """Nodes that are forked are processes like any other, and how each of them ends is known."""
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -81,6 +82,17 @@ def test_it_is_known_which_signal_ended_a_forked_process(waiting: Born, number: 
     assert waiting.wait(30) == -number
     waiting.send_signal(number)
     assert waiting.stdin.closed
+
+
+def test_a_signal_to_one_that_has_ended_takes_its_end_from_nobody_who_watches(
+    waiting: Born,
+) -> None:
+    until(lambda: os.getsid(waiting.pid) == waiting.pid)
+    waiting.kill()
+    assert select.select([waiting.fileno()], [], [], 30)[0]
+    waiting.send_signal(signal.SIGTERM)
+    assert select.select([waiting.fileno()], [], [], 0)[0]
+    assert waiting.poll() == -signal.SIGKILL
 
 
 def test_what_one_was_given_no_other_sees(beginning: Beginning, said: Path, tmp_path: Path) -> None:

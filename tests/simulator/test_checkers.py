@@ -15,6 +15,7 @@ from ledger.statement import decode_statement
 from nodes.core.exchange import ADD_CHECKPOINT, ADD_ENTRIES, FINISHED
 from nodes.core.ready import Registered, Reply
 from simulator.regions import make_members
+from simulator.run import check_at_rest
 from simulator.signing import signing
 from simulator.withholding import check_withheld
 from simulator.world import BrokenError
@@ -466,14 +467,7 @@ def test_the_world_that_is_spoilt_is_sound(sound: Sound, monkeypatch: Patch) -> 
     for machine in sound.simulation.machines.values():
         checkers.restarted(machine)
         checkers.committed(machine)
-    checkers.projections.compare()
-    checkers.check_accepted()
-    checkers.check_leaves()
-    checkers.check_readable()
-    checkers.verdicts.check_findings()
-    checkers.verdicts.check_uses()
-    check_withheld(checkers)
-    sound.papers.check()
+    check_at_rest(checkers, sound.papers)
     assert checkers.settling.unfinished() == []
     for at_ms, exchange in sound.exchanges[-20:]:
         monkeypatch.setattr(sound.world, "now_ms", at_ms)
