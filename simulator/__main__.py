@@ -31,7 +31,7 @@ def _arguments() -> argparse.Namespace:
     many = commands.add_parser("explore", help="run random worlds with random faults")
     many.add_argument("--seeds", type=int, default=50)
     many.add_argument("--from", type=int, default=0, dest="first", metavar="SEED")
-    many.add_argument("--minutes", type=float, default=5.0, help="after which no more are begun")
+    many.add_argument("--minutes", type=float, default=5.0, help="for worlds and shrinking")
     many.add_argument("--processes", type=int, default=0, help="0: one a core")
     many.add_argument("--corpus", type=Path, metavar="FILE", help="keep interesting seeds here")
     fast = commands.add_parser("speed", help="how fast a scenario runs, as JSON")
@@ -138,7 +138,7 @@ def main() -> int:
                 return explore.main(given)
             case _:
                 return report.compare(given.one, given.other, given.report)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 

@@ -1,7 +1,6 @@
-"""Exploration: many random worlds on all cores, a corpus of those worth keeping, and shrinking.
+"""Exploration: many random worlds on all cores, and a corpus of those worth keeping.
 
-A failing world is made smaller one thing at a time (shorter, fewer regions, fewer faults, fewer
-acts) for as long as it still fails, until a person can read it as a story.
+The first that fails is made smaller (``simulator.shrinking``), all in the minutes that are given.
 """
 
 import argparse
@@ -9,23 +8,22 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from random import Random  # noqa: TID251 - a plan is drawn from its seed
 from time import monotonic  # when to stop; nothing in a world depends on it
 from typing import Final
 
-from simulator.faults import draw
-from simulator.plan import Happening, Plan
-from simulator.run import Outcome, build, run
+from simulator.plan import Plan
+from simulator.run import run
 from simulator.scenario import load
+from simulator.shrinking import shrink, story
 from simulator.sometimes import SOMETIMES
 
-TRIES_MAX: Final = 60
-"""Worlds that shrinking may run."""
-
-Run = Callable[[Plan], Outcome]
+SHRINKING_SHARE: Final = 0.25
+"""Of the time, kept for shrinking once a world has failed."""
 
 
 def random_plan(seed: int) -> Plan:
@@ -76,95 +74,61 @@ def look(seed: int) -> Found:
     )
 
 
-# ---- shrinking ----------------------------------------------------------------------------------
-
-
-def kept(plan: Plan) -> dict[int, Happening]:
-    """Return the drawn faults of a plan that happen, by their number."""
-    drawn = draw(plan, list(build(plan).machines)) if plan.hostile else ()
-    return {
-        at: one for at, one in enumerate(drawn) if plan.only is None or at in plan.only
-    }  # fmt: skip
-
-
-def _smaller(plan: Plan) -> Iterator[Plan]:
-    """Yield plans that are smaller in one thing, the greatest steps first."""
-    numbers = sorted(kept(plan))
-    # Numbers stand for the same faults only while length and regions stay as they are.
-    if plan.only is None:
-        for share in (0.5, 0.75):
-            yield replace(plan, minutes=round(plan.minutes * share, 3))
-        if plan.regions > 4:
-            yield replace(plan, regions=plan.regions - 1)
-        yield replace(plan, careless=0.0) if plan.careless else replace(plan, revoked=0.0)
-    half = len(numbers) // 2
-    if half:
-        yield replace(plan, only=tuple(numbers[:half]))
-        yield replace(plan, only=tuple(numbers[half:]))
-    for number in numbers:
-        yield replace(plan, only=tuple(it for it in numbers if it != number))
-    if plan.acts_per_minute > 10:
-        yield replace(plan, acts_per_minute=plan.acts_per_minute // 2)
-
-
-def shrink(plan: Plan, run_: Run = run, tries_max: int = TRIES_MAX) -> Outcome:
-    """Return the outcome of the smallest plan found that still breaks its promise."""
-    best = run_(plan)
-    tries = 1
-    is_done = not best.broken
-    while not is_done:
-        is_done = True
-        for smaller in _smaller(best.plan):
-            if tries >= tries_max:
-                return best
-            if smaller == best.plan:
-                continue
-            tries += 1
-            outcome = run_(smaller)
-            if outcome.broken:
-                best, is_done = outcome, False
-                break
-    return best
-
-
-def story(outcome: Outcome) -> str:
-    """Tell a failing world so that a person can follow it."""
-    plan = outcome.plan
-    lines = [
-        f"{plan.regions} regions, {plan.minutes:g} minutes, {plan.acts_per_minute} acts a minute.",
-        *(f"  {number:3}: {one.words()}" for number, one in kept(plan).items()),
-        f"Then: {outcome.broken}",
-        f"replay: {plan.command()}",
-    ]
-    return "\n".join(lines)
-
-
 # ---- many worlds --------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Allowance:
+    """The minutes that an exploration may take: worlds, and shrinking one that failed."""
+
+    minutes: float
+    clock: Callable[[], float]
+    began_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began_s = self.clock()
+
+    def used_s(self) -> float:
+        """Return how long it has gone on."""
+        return self.clock() - self.began_s
+
+    def is_up(self, share: float = 1.0) -> bool:
+        """Say whether this share of the time is over."""
+        return self.used_s() >= self.minutes * 60 * share
+
+
 def explore(
-    seeds: range, minutes: float, processes: int = 0, told: Callable[[Found], None] | None = None
+    seeds: range,
+    allowance: Allowance,
+    workers: Executor,
+    at_once: int = 1,
+    *,
+    look_: Callable[[int], Found],
+    told: Callable[[Found], None] | None = None,
 ) -> list[Found]:
-    """Run the worlds of these seeds on all cores, and begin none once the time is up."""
-    deadline_s = monotonic() + minutes * 60
+    """Run the worlds of these seeds, so many at once, and begin none once the time is up.
+
+    From the first failure on the end of the time is left to shrinking.
+    """
     found: list[Found] = []
     waiting = iter(seeds)
-    workers = processes or os.cpu_count() or 1
-    with ProcessPoolExecutor(workers) as pool:
-        running: set[Future[Found]] = set()
-        while True:
-            while len(running) < workers and monotonic() < deadline_s:
-                seed = next(waiting, None)
-                if seed is None:
-                    break
-                running.add(pool.submit(look, seed))
-            if not running:
-                return sorted(found, key=lambda one: one.seed)
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                found.append(future.result())
-                if told is not None:
-                    told(found[-1])
+    share = 1.0
+    running: set[Future[Found]] = set()
+    while True:
+        while len(running) < at_once and not allowance.is_up(share):
+            seed = next(waiting, None)
+            if seed is None:
+                break
+            running.add(workers.submit(look_, seed))
+        if not running:
+            return sorted(found, key=lambda one: one.seed)
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            found.append(future.result())
+            if found[-1].broken:
+                share = 1.0 - SHRINKING_SHARE
+            if told is not None:
+                told(found[-1])
 
 
 def interesting(found: list[Found]) -> list[Found]:
@@ -178,17 +142,28 @@ def interesting(found: list[Found]) -> list[Found]:
     return chosen
 
 
+def _keep(corpus: Path | None, worlds: list[Found]) -> None:
+    if corpus is not None:
+        rows = [asdict(one) for one in worlds]
+        corpus.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def tell(one: Found) -> None:
+    """Tell of a world as soon as it is over: of each where somebody looks on, else of failures."""
+    if one.broken or sys.stderr.isatty():
+        sys.stderr.write(f"seed {one.seed}: {one.broken or 'held'}\n")
+        sys.stderr.flush()
+
+
 def main(given: argparse.Namespace) -> int:
     """Explore as the command line says; the status is 1 where a world failed."""
     seeds = range(given.first, given.first + given.seeds)
-
-    def told(one: Found) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(f"seed {one.seed}: {one.broken or 'held'}\n")
-
-    began_s = monotonic()
-    found = explore(seeds, given.minutes, given.processes, told)
-    took_s = monotonic() - began_s
+    # A file that cannot be written is told now, and not after all these minutes.
+    _keep(given.corpus, [])
+    allowance = Allowance(given.minutes, monotonic)
+    at_once = given.processes or os.cpu_count() or 1
+    with ProcessPoolExecutor(at_once) as workers:
+        found = explore(seeds, allowance, workers, at_once, look_=look, told=tell)
     counts: Counter[str] = Counter()
     injected: Counter[str] = Counter()
     for one in found:
@@ -196,7 +171,7 @@ def main(given: argparse.Namespace) -> int:
         injected.update(one.injected)
     lines = [
         (
-            f"{len(found)} of {given.seeds} worlds in {took_s:.0f} s, "
+            f"{len(found)} of {given.seeds} worlds in {allowance.used_s():.0f} s, "
             f"{sum(one.events for one in found)} events, "
             f"{sum(one.cpu_s for one in found):.0f} CPU seconds"
         ),
@@ -207,15 +182,20 @@ def main(given: argparse.Namespace) -> int:
     ]
     failed = [one for one in found if one.broken]
     lines += [f"seed {one.seed} BROKEN: {one.broken}\nreplay: {one.command}" for one in failed]
+    if not failed:
+        lines.append("all promises held")
     sys.stdout.write("\n".join(lines) + "\n")
-    if given.corpus is not None:
-        rows = [asdict(one) for one in interesting(found)]
-        given.corpus.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
-    if failed:
-        sys.stdout.write(
-            "shrinking the first of them\n" + story(shrink(random_plan(failed[0].seed)))
-        )
-        sys.stdout.write("\n")
-        return 1
-    sys.stdout.write("all promises held\n")
-    return 0
+    sys.stdout.flush()
+    _keep(given.corpus, interesting(found))
+    if not failed:
+        return 0
+    # The quickest to run is the one of which the time that is left says most.
+    quickest = min(failed, key=lambda one: (one.cpu_s, one.seed))
+    if allowance.is_up():
+        sys.stdout.write("no time is left to shrink one of them\n")
+    else:
+        sys.stdout.write(f"shrinking seed {quickest.seed}\n")
+        sys.stdout.flush()
+        shrunk = shrink(random_plan(quickest.seed), run, is_time_up=allowance.is_up)
+        sys.stdout.write(story(shrunk) + "\n")
+    return 1

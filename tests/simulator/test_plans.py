@@ -1,4 +1,4 @@
-"""Plans, scenarios, exploration and reports."""
+"""Plans, scenarios and reports."""
 
 import json
 import math
@@ -12,12 +12,11 @@ import pytest
 from simulator import report
 from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, DAY_OFF, MONDAY, Arrivals, day_factor
 from simulator.clock import SimulatedClock
-from simulator.explore import Found, interesting, kept, random_plan, shrink
-from simulator.faults import KINDS, draw
+from simulator.faults import KINDS
 from simulator.network import Network, Weather, distances_ms
 from simulator.places import MAPS, places_of
 from simulator.plan import Expectation, Happening, Plan, duration_s
-from simulator.run import Outcome, build, run
+from simulator.run import Outcome, run
 from simulator.scenario import load, names
 from simulator.world import World
 
@@ -150,56 +149,6 @@ def test_as_many_come_on_a_day_as_the_plan_says() -> None:
         at_night += comes and now_ms < plan.start_ms + 6 * 3_600_000
     assert 1_800 < came < 2_200
     assert at_night < 60
-
-
-# ---- exploring ----------------------------------------------------------------------------------
-
-
-def test_leaving_a_fault_out_leaves_the_others_as_they_were() -> None:
-    plan = Plan(seed=5, minutes=1.0, damage=True)
-    drawn = draw(plan, list(build(plan).machines))
-    assert len(drawn) > 4
-    some = kept(replace(plan, only=(1, 3)))
-    assert some == {1: drawn[1], 3: drawn[3]}
-
-
-def test_a_failing_world_is_shrunk_to_the_one_fault_that_breaks_it() -> None:
-    plan = Plan(seed=5, minutes=1.0)
-    drawn = draw(plan, list(build(plan).machines))
-    guilty = drawn[2]
-
-    def pretended(tried: Plan) -> Outcome:
-        is_broken = guilty.do in {one.do for one in kept(tried).values()}
-        return Outcome(
-            plan=tried,
-            broken="it breaks" if is_broken else "",
-            trace="",
-            events=0,
-            cpu_s=0.0,
-            simulated_ms=0,
-            settled_ms=0,
-        )
-
-    smallest = shrink(plan, pretended, tries_max=300)
-    assert smallest.broken
-    assert {one.do for one in kept(smallest.plan).values()} == {guilty.do}
-    assert len(kept(smallest.plan)) == 1
-    assert "--what-if only=" in smallest.plan.command()
-
-
-def test_plans_of_an_exploration_are_the_same_for_the_same_seed() -> None:
-    assert [random_plan(seed) for seed in range(8)] == [random_plan(seed) for seed in range(8)]
-    assert len({random_plan(seed).what_if("seed=0") for seed in range(30)}) > 5
-
-
-def test_a_corpus_keeps_what_reaches_something_new_and_what_failed() -> None:
-    def found(seed: int, broken: str = "", **counts: int) -> Found:
-        return Found(
-            seed=seed, broken=broken, command="", events=1, cpu_s=0.0, counts=counts, injected={}
-        )
-
-    worlds = [found(1, a=1, b=1), found(2, a=5), found(3, c=1), found(4, "x", a=1)]
-    assert {one.seed for one in interesting(worlds)} == {1, 3, 4}
 
 
 # ---- reports ------------------------------------------------------------------------------------

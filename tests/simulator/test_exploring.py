@@ -1,0 +1,214 @@
+"""Exploration and shrinking: what is run, for how long, what is kept and what is told."""
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import __main__ as command
+from simulator import explore
+from simulator.explore import Allowance, Found, interesting, random_plan
+from simulator.faults import draw
+from simulator.plan import Plan
+from simulator.run import Outcome, build
+from simulator.shrinking import kept, shrink, story
+
+WORLD_S = 10.0
+"""How long a pretended world takes."""
+
+
+class Clock:
+    """A clock that only goes on where a world is run."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class AtOnce(Executor):
+    """Does what it is given there and then."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+def ended(plan: Plan, broken: str) -> Outcome:
+    return Outcome(
+        plan=plan, broken=broken, trace="", events=0, cpu_s=0.0, simulated_ms=0, settled_ms=0
+    )
+
+
+def found(seed: int, broken: str = "", **counts: int) -> Found:
+    return Found(
+        seed=seed, broken=broken, command="", events=1, cpu_s=0.0, counts=counts, injected={}
+    )
+
+
+def always_broken(clock: Clock) -> Callable[[Plan], Outcome]:
+    def run(tried: Plan) -> Outcome:
+        clock.now_s += WORLD_S
+        return ended(tried, "it breaks")
+
+    return run
+
+
+# ---- shrinking ----------------------------------------------------------------------------------
+
+
+def test_leaving_a_fault_out_leaves_the_others_as_they_were() -> None:
+    plan = Plan(seed=5, minutes=1.0, damage=True)
+    drawn = draw(plan, list(build(plan).machines))
+    assert len(drawn) > 4
+    some = kept(replace(plan, only=(1, 3)))
+    assert some == {1: drawn[1], 3: drawn[3]}
+
+
+def test_a_failing_world_is_shrunk_to_the_one_fault_that_breaks_it() -> None:
+    plan = Plan(seed=5, minutes=1.0)
+    guilty = draw(plan, list(build(plan).machines))[2]
+
+    def pretended(tried: Plan) -> Outcome:
+        is_broken = guilty.do in {one.do for one in kept(tried).values()}
+        return ended(tried, "it breaks" if is_broken else "")
+
+    shrunk = shrink(plan, pretended, tries_max=300)
+    smallest = shrunk.outcome
+    assert smallest.broken
+    assert shrunk.ended == "nothing smaller fails"
+    assert {one.do for one in kept(smallest.plan).values()} == {guilty.do}
+    assert len(kept(smallest.plan)) == 1
+    assert "--what-if only=" in smallest.plan.command()
+
+
+def test_shrinking_stops_when_the_time_is_up_and_tells_the_smallest_so_far() -> None:
+    clock = Clock()
+    plan = Plan(seed=5, minutes=1.0)
+    allowance = Allowance(0.5, clock)
+    shrunk = shrink(plan, always_broken(clock), is_time_up=allowance.is_up)
+    assert shrunk.tries == 3
+    assert clock.now_s - allowance.began_s == 30.0
+    assert shrunk.outcome.plan.minutes == 0.25
+    told = story(shrunk)
+    assert "shrunk in 3 worlds: the time is up" in told
+    assert told.endswith(f"replay: {shrunk.outcome.plan.command()}")
+    assert "--what-if minutes=0.25" in told
+
+
+def test_shrinking_runs_so_many_worlds_and_no_more() -> None:
+    shrunk = shrink(Plan(seed=5), always_broken(Clock()), tries_max=4)
+    assert (shrunk.tries, shrunk.ended) == (4, "4 worlds are the most")
+
+
+def test_a_failure_that_does_not_come_again_is_told_as_such() -> None:
+    shrunk = shrink(Plan(seed=5), lambda tried: ended(tried, ""))
+    assert (shrunk.tries, shrunk.ended) == (1, "it holds when it is run again")
+    assert "Then: all promises held" in story(shrunk)
+
+
+# ---- many worlds --------------------------------------------------------------------------------
+
+
+def explored(minutes: float, failing: set[int]) -> tuple[list[int], float]:
+    """Return which of a thousand worlds were run in these minutes, and how long it took."""
+    clock = Clock()
+    allowance = Allowance(minutes, clock)
+
+    def look(seed: int) -> Found:
+        clock.now_s += WORLD_S
+        return found(seed, "it breaks" if seed in failing else "")
+
+    done = explore.explore(range(1_000), allowance, AtOnce(), look_=look)
+    return [one.seed for one in done], allowance.used_s()
+
+
+def test_no_world_is_begun_once_the_time_is_up() -> None:
+    assert explored(1.0, set()) == (list(range(6)), 60.0)
+
+
+def test_a_failure_leaves_the_end_of_the_time_to_shrinking() -> None:
+    assert explored(2.0, {2}) == (list(range(9)), 90.0)
+    assert explored(2.0, {10}) == (list(range(11)), 110.0)
+
+
+def test_plans_of_an_exploration_are_the_same_for_the_same_seed() -> None:
+    assert [random_plan(seed) for seed in range(8)] == [random_plan(seed) for seed in range(8)]
+    assert len({random_plan(seed).what_if("seed=0") for seed in range(30)}) > 5
+
+
+def test_a_corpus_keeps_what_reaches_something_new_and_what_failed() -> None:
+    worlds = [found(1, a=1, b=1), found(2, a=5), found(3, c=1), found(4, "x", a=1)]
+    assert {one.seed for one in interesting(worlds)} == {1, 3, 4}
+
+
+# ---- what is told -------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "told"),
+    [(io.StringIO(), "seed 2: it breaks\n"), (Terminal(), "seed 1: held\nseed 2: it breaks\n")],
+    ids=["a file", "a terminal"],
+)
+def test_a_failure_is_told_at_once_and_a_terminal_hears_of_every_world(
+    stream: io.StringIO, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    for one in (found(1), found(2, "it breaks")):
+        explore.tell(one)
+    assert stream.getvalue() == told
+
+
+@pytest.mark.parametrize("minutes", [1.5, 0.3], ids=["time to shrink", "none left"])
+def test_an_exploration_ends_with_the_story_of_a_failure_and_its_corpus(
+    minutes: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+
+    def look(seed: int) -> Found:
+        clock.now_s += WORLD_S
+        return replace(found(seed, "it breaks" if seed == 71 else "", a=1), command="again")
+
+    monkeypatch.setattr(explore, "look", look)
+    monkeypatch.setattr(explore, "monotonic", clock)
+    monkeypatch.setattr(explore, "ProcessPoolExecutor", lambda _workers: AtOnce())
+    monkeypatch.setattr(explore, "run", always_broken(clock))
+    corpus = tmp_path / "corpus.json"
+    given = argparse.Namespace(first=70, seeds=3, minutes=minutes, processes=1, corpus=corpus)
+    assert explore.main(given) == 1
+    told = capsys.readouterr().out
+    assert "seed 71 BROKEN: it breaks\nreplay: again\n" in told
+    if minutes == 1.5:
+        assert "3 of 3 worlds in 30 s" in told
+        assert "shrinking seed 71\nshrunk in 6 worlds: the time is up\n" in told
+        assert "--seed 71 " in told.splitlines()[-1]
+    else:
+        assert told.endswith("no time is left to shrink one of them\n")
+    assert [one["seed"] for one in json.loads(corpus.read_text())] == [70, 71]
+
+
+def test_a_corpus_that_cannot_be_kept_is_told_before_any_world_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "missing" / "corpus.json")
+    monkeypatch.setattr(explore, "look", lambda _seed: pytest.fail("a world was run"))
+    monkeypatch.setattr(sys, "argv", ["simulator", "explore", "--seeds", "1", "--corpus", nowhere])
+    assert command.main() == 2
+    assert nowhere in capsys.readouterr().err
