@@ -3,6 +3,7 @@
 Built from the writers' disks entry by entry, with nothing of the node's own code but the hashes.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -144,6 +145,10 @@ class Reference:
         self.logs: dict[str, Log] = {}
         self.branches: dict[str, list[Log]] = {}
         """All histories of a log that has more than one; the first is that in ``logs``."""
+        self._writers: dict[str, str] = {}
+        """By log, who writes it or wrote it."""
+        self._written: dict[str, list[str]] = defaultdict(list)
+        """By region, its logs: each but the last is closed."""
         self._begin()
 
     # ---- versions of the roster -----------------------------------------------------------------
@@ -190,11 +195,20 @@ class Reference:
     def _begin(self) -> None:
         """Expect the logs of the newest version."""
         for origin in self.newest.origins:
-            self.logs.setdefault(origin, Log(origin, self.chain.first_with(origin).version))
+            if origin in self.logs:
+                continue
+            first = self.chain.first_with(origin)
+            self.logs[origin] = Log(origin, first.version)
+            region = self._writers[origin] = first.region_of_origin(origin)
+            self._written[region].append(origin)
 
     def region_of(self, origin: str) -> str:
         """Return the region that writes a log, or wrote it."""
-        return self.chain.first_with(origin).region_of_origin(origin)
+        return self._writers[origin]
+
+    def logs_of(self, region: str) -> Sequence[str]:
+        """Return the logs that a region has written, in their order."""
+        return self._written[region]
 
     def rosters_at(self, origin: str, size: int) -> list[Roster]:
         """Return the versions by each of which lines on a tree of this size must be a quorum."""

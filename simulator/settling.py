@@ -84,7 +84,7 @@ class Settling:
     def _owed(self, machine: Machine, well: set[str]) -> list[str]:
         """Return the answers to this region's offers that its node has not acted upon."""
         owed: list[str] = []
-        for name, rows in sorted(self._projections.standing(machine.region).items()):
+        for name, rows in self._projections.standing(machine.region).items():
             own = self._newest_row(rows, machine.region)
             if own is None or own["at"] != At.OFFERED:
                 continue
@@ -97,12 +97,11 @@ class Settling:
                 and (answer["n"], answer.get("from")) == (own["n"], machine.region)
             ):
                 owed.append(f"{machine.region} owes an answer to the {answer['at']} of {name}")
-        return owed
+        return sorted(owed)
 
     def _newest_row(self, rows: Mapping[str, Standing], region: str) -> Standing | None:
         """Return where a case stands with a region: in its log, or in the one before that."""
-        reference = self._watched.reference
-        origins = [it for it in reference.logs if reference.region_of(it) == region]
+        origins = self._watched.reference.logs_of(region)
         return next((rows[origin] for origin in reversed(origins) if origin in rows), None)
 
     def _near_of(self, machine: Machine) -> frozenset[str]:

@@ -42,6 +42,8 @@ from simulator.regions import Members, role_keys
 from simulator.world import BrokenError, World
 
 SERVICE_MS_MAX: Final = 3
+PACED_SERVICE_MS_MAX: Final = 7_500
+"""Of a machine that gathers acts: what it is asked is answered before whoever asks gives up."""
 RESTART_MS: Final = (50, 4_000)
 EVENTS_AT_ONCE_MAX: Final = 10_000
 
@@ -87,7 +89,7 @@ class Simulation:
         self.measures = Measures(world, members.places)
         self.is_healed = False
         self.pace_ms = pace_ms
-        self._service_ms_max = max(SERVICE_MS_MAX, pace_ms // 8)
+        self._service_ms_max = max(SERVICE_MS_MAX, min(pace_ms // 8, PACED_SERVICE_MS_MAX))
         self._random = world.stream("machines")
         self._faults = world.stream("disks")
         self.machines = {

@@ -88,16 +88,24 @@ class Round:
     told_fresh_s: int = 0
     is_unwritten: bool = False
     """Whether lines came that are not in the store yet: they wait for a commit due anyway."""
+    _had: dict[Role, Quorums] = field(default_factory=dict)
+    """By role, what was asked for when it was there."""
 
     def has(self, *roles: Role) -> bool:
         """Say whether there are lines of all quorums in each of these roles."""
+        return all(self._has(role) for role in roles)
+
+    def _has(self, role: Role) -> bool:
+        # No line is ever taken out of a round; what it was asked for may change.
+        if self._had.get(role) is self.asked:
+            return True
         origin = self.head.checkpoint.origin
+        lines = self.witness if role == "witness" else self.mirror
         for roster in self.asked.rosters:
             quorum = roster.quorum(origin)
-            for role in roles:
-                lines = self.witness if role == "witness" else self.mirror
-                if len(lines) < quorum or len(_counted(roster, origin, role, lines)) < quorum:
-                    return False
+            if len(lines) < quorum or len(_counted(roster, origin, role, lines)) < quorum:
+                return False
+        self._had[role] = self.asked
         return True
 
     def first_lines(self) -> tuple[GoodLine, ...]:
@@ -380,7 +388,6 @@ class Candidate:
     ) -> tuple[Write, ...]:
         writes: list[Write] = []
         size = made.head.checkpoint.size
-        # No line is ever taken out of a round.
         witnessed = had[0] or made.has("witness")
         mirrored = had[1] or made.has("mirror")
         finished = witnessed and mirrored

@@ -9,20 +9,11 @@ from typing import Final
 from ledger.checkpoint import TIME_S_MAX, Checkpoint
 from ledger.errors import LedgerError
 from ledger.note import Note
-from ledger.views import GoodLine, fresh_at
+from ledger.views import GoodLine
+from nodes.core import notes
 from nodes.core.copies import LogReader
 from nodes.core.heads import Heads
-from nodes.core.notes import (
-    Known,
-    LineKey,
-    SignedHead,
-    good_lines,
-    head_of,
-    line_key,
-    line_signatures,
-    lines_of,
-    open_head,
-)
+from nodes.core.notes import Known, OpenNote, SignedHead, good_lines, open_head
 from nodes.core.ready import PeerCalled, PeerReply, PutNote, Ready, Reply, Write
 from nodes.core.watch import Watch
 from nodes.core.witness import refusal
@@ -38,15 +29,17 @@ class FinishedNotes:
     one tree the latest line of each mirror.
     """
 
-    def __init__(self, heads: Heads, notes: Iterable[bytes], watch: Watch) -> None:
+    def __init__(self, heads: Heads, stored: Iterable[bytes], watch: Watch) -> None:
         self._heads = heads
         self._watch = watch
         self._known: dict[str, Known] = {}
+        self._held: dict[str, frozenset[GoodLine]] = {}
+        """The lines of those: most that come are among them."""
         self._unwritten: dict[str, int | None] = {}
         """Origins whose newest known note is not in the store yet, and by when it is to be."""
         self._witnessed: dict[str, tuple[int, tuple[GoodLine, ...]]] = {}
         """By origin, the witness lines on the tree of that size: bundles need both kinds."""
-        for data in notes:
+        for data in stored:
             head, note = open_head(data, heads.rosters, is_ours=True)
             checkpoint = head.checkpoint
             rosters = heads.rosters.of(checkpoint.origin)
@@ -91,21 +84,19 @@ class FinishedNotes:
             and not self._heads.is_off_branch(checkpoint, reader)
         ):
             return ()
-        rosters = self._heads.rosters
-        head = head_of(note, rosters.log_keys(checkpoint.origin))
-        writes = self._heads.compare(head, reader)
+        rosters, origin = self._heads.rosters, checkpoint.origin
+        opened = notes.open_note(data, rosters.of(origin), rosters.log_keys(origin))
+        writes = self._heads.compare(opened.head, reader)
         if writes:
             return writes
         latest_s = now_ms // 1000 + self._heads.constants.delta_s
-        counted = rosters.of(checkpoint.origin)
-        lines = good_lines(counted, checkpoint, note.signatures, "mirror", latest_s)
+        lines = opened.lines("mirror", latest_s)
         self._watch.note("mirror", checkpoint, lines)
         if old is not None and checkpoint.size < old.size:
-            witness = good_lines(counted, checkpoint, note.signatures, "witness", latest_s)
-            self._watch.note("witness", checkpoint, witness)
+            self._watch.note("witness", checkpoint, opened.lines("witness", latest_s))
             return ()
-        self.learn(head, lines)
-        self._learn_witness(head, note, latest_s)
+        self.learn(opened.head, lines)
+        self._learn_witness(opened, latest_s)
         return ()
 
     def _is_held(self, checkpoint: Checkpoint) -> bool:
@@ -117,9 +108,10 @@ class FinishedNotes:
             checkpoint.root,
         )
 
-    def _learn_witness(self, head: SignedHead, note: Note, latest_s: int) -> None:
+    def _learn_witness(self, opened: OpenNote, latest_s: int) -> None:
         """Take the witness lines too, of the note that is the best one now."""
-        origin, size, root = head.checkpoint.origin, head.checkpoint.size, head.checkpoint.root
+        checkpoint = opened.head.checkpoint
+        origin, size, root = checkpoint.origin, checkpoint.size, checkpoint.root
         known = self._known.get(origin)
         if known is None or (known.size, known.root) != (size, root):
             return
@@ -127,13 +119,13 @@ class FinishedNotes:
         had_size, had = self._witnessed.get(origin, (0, ()))
         if had_size == size and all(len(had) >= it.quorum(origin) for it in rosters):
             return
-        lines = good_lines(rosters, head.checkpoint, note.signatures, "witness", latest_s)
-        self._watch.note("witness", head.checkpoint, lines)
+        lines = opened.lines("witness", latest_s)
+        self._watch.note("witness", checkpoint, lines)
         if lines and (had_size != size or len(lines) > len(had)):
             self._witnessed[origin] = (size, lines)
             self._unwritten.setdefault(origin, None)
 
-    def hear_of(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
+    def hear_of(self, head: SignedHead, lines: Sequence[GoodLine]) -> None:
         """Take a note that another log shows, with lines that hold.
 
         Its own writer may have fallen silent, or tell nobody any more.
@@ -145,12 +137,12 @@ class FinishedNotes:
         if not self._heads.is_convicted(origin) or self._is_held(head.checkpoint):
             self._keep_better(head, lines)
 
-    def learn(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
+    def learn(self, head: SignedHead, lines: Sequence[GoodLine]) -> None:
         """Take lines that hold on a head that holds, and keep what is better than before."""
         if not self._heads.is_convicted(head.checkpoint.origin):
             self._keep_better(head, lines)
 
-    def _keep_better(self, head: SignedHead, lines: Iterable[GoodLine]) -> None:
+    def _keep_better(self, head: SignedHead, lines: Sequence[GoodLine]) -> None:
         origin, size = head.checkpoint.origin, head.checkpoint.size
         old = self._known.get(origin)
         if not self._merge(head, lines):
@@ -182,44 +174,31 @@ class FinishedNotes:
         del self._unwritten[origin]
         known = self._known[origin]
         rosters = self._heads.rosters.of(origin)
-        lines = line_signatures(rosters, origin, known.lines, "mirror")
         size, witness = self._witnessed.get(origin, (0, ()))
-        if size == known.size:
-            lines = (*line_signatures(rosters, origin, witness, "witness"), *lines)
-        note = known.note + b"".join(line.encode() for line in lines)
+        lines = (witness if size == known.size else (), known.lines)
+        note = notes.spelled(known.note, origin, rosters, *lines)
         return PutNote(origin, known.size, note, finished=True)
 
-    def _merge(self, head: SignedHead, lines: Iterable[GoodLine]) -> bool:
+    def _merge(self, head: SignedHead, lines: Sequence[GoodLine]) -> bool:
         """Put a head and its lines in place of what is known, if they are better."""
         checkpoint = head.checkpoint
-        old = self._known.get(checkpoint.origin)
-        latest: dict[LineKey, GoodLine] = {}
+        origin = checkpoint.origin
+        old = self._known.get(origin)
+        before: tuple[GoodLine, ...] = ()
         if old is not None:
             if checkpoint.size < old.size:
                 return False
             if checkpoint.size == old.size:
                 if checkpoint.root != old.root:
                     return False
-                latest = {line_key(line): line for line in old.lines}
-        for line in lines:
-            key = line_key(line)
-            if key not in latest or latest[key].time_s < line.time_s:
-                latest[key] = line
-        merged = tuple(latest[key] for key in sorted(latest))
-        fresh_at_s = self._fresh_at(checkpoint.origin, merged)
+                if head.note == old.note and self._held[origin].issuperset(lines):
+                    return False
+                before = old.lines
+        merged, fresh_at_s = notes.merged(
+            origin, self._heads.rosters.of(origin), before, tuple(lines)
+        )
         if fresh_at_s is None:
             return False
         new = Known(checkpoint.size, checkpoint.root, fresh_at_s, head.note, merged)
-        self._known[checkpoint.origin] = new
+        self._known[origin], self._held[origin] = new, frozenset(merged)
         return new != old
-
-    def _fresh_at(self, origin: str, lines: Sequence[GoodLine]) -> int | None:
-        """Return how fresh lines make a note by any version that may count; None: by none.
-
-        By which version they do count, the log itself says once it is judged that far.
-        """
-        found = [
-            fresh_at((it.time_s for it in lines_of(roster, origin, lines)), roster.quorum(origin))
-            for roster in self._heads.rosters.of(origin)
-        ]
-        return max((it for it in found if it is not None), default=None)

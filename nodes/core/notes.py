@@ -4,6 +4,7 @@ What holds on a note, and in whose name; nothing here remembers anything.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ledger.checkpoint import TIME_S_MAX, Checkpoint
@@ -21,7 +22,7 @@ from ledger.note import (
     sign_ed25519,
 )
 from ledger.roster import Role, Roster
-from ledger.views import GoodLine, collect_lines
+from ledger.views import GoodLine, collect_lines, fresh_at
 from nodes.core.ready import PutSecondNote, Write
 from nodes.core.rosters import Rosters
 from nodes.ports import PostQuantumSigner, Signer
@@ -80,6 +81,49 @@ def open_head(data: bytes, rosters: Rosters, *, is_ours: bool = False) -> tuple[
     origin = Checkpoint.decode(note.text).origin
     keys = rosters.chain.log_keys(origin) if is_ours else rosters.log_keys(origin)
     return head_of(note, keys), note
+
+
+@dataclass(slots=True)
+class OpenNote:
+    """A note whose log has signed it, and the lines on it, each checked when it is first asked for.
+
+    Args:
+        head: Of the note.
+        note: Itself.
+        rosters: The versions by one of which lines must count.
+    """
+
+    head: SignedHead
+    note: Note
+    rosters: tuple[Roster, ...]
+    _lines: dict[Role, tuple[GoodLine, ...]] = field(default_factory=dict)
+
+    def lines(self, role: Role, latest_s: int) -> tuple[GoodLine, ...]:
+        """Return the lines in a role that hold and are not dated later, one a key."""
+        checkpoint, signatures = self.head.checkpoint, self.note.signatures
+        found = self._lines.get(role)
+        if found is None:
+            found = good_lines(self.rosters, checkpoint, signatures, role, TIME_S_MAX)
+            self._lines[role] = found
+        if all(line.time_s <= latest_s for line in found):
+            return found
+        return good_lines(self.rosters, checkpoint, signatures, role, latest_s)
+
+
+def open_note(data: bytes, rosters: tuple[Roster, ...], keys: tuple[VerifierKey, ...]) -> OpenNote:
+    """Read a note and check its log's signatures; of no line of others anything is said yet.
+
+    Args:
+        data: The note.
+        rosters: The versions by one of which lines on it must count.
+        keys: That may sign notes of its log.
+
+    Raises:
+        MalformedError: It is no note, or no checkpoint.
+        UnverifiedError: The log did not sign it.
+    """
+    note = Note.decode(data)
+    return OpenNote(head_of(note, keys), note, rosters)
 
 
 def head_of(note: Note, keys: Sequence[VerifierKey]) -> SignedHead:
@@ -221,6 +265,45 @@ def line_signatures(
                 signatures.append(line_signature(named[0], item.line))
                 break
     return tuple(signatures)
+
+
+def merged(
+    origin: str,
+    rosters: tuple[Roster, ...],
+    before: tuple[GoodLine, ...],
+    new: tuple[GoodLine, ...],
+) -> tuple[tuple[GoodLine, ...], int | None]:
+    """Return the latest of each key's lines on one tree, in order, and how fresh they make it.
+
+    As fresh as by any version that may count; None: none of them has a quorum. By which one they
+    do count, the log itself says once it is judged that far.
+    """
+    latest = {line_key(line): line for line in before}
+    for line in new:
+        key = line_key(line)
+        if key not in latest or latest[key].time_s < line.time_s:
+            latest[key] = line
+    lines = tuple(latest[key] for key in sorted(latest))
+    found = [
+        fresh_at((it.time_s for it in lines_of(roster, origin, lines)), roster.quorum(origin))
+        for roster in rosters
+    ]
+    return lines, max((it for it in found if it is not None), default=None)
+
+
+def spelled(
+    note: bytes,
+    origin: str,
+    rosters: tuple[Roster, ...],
+    witness: tuple[GoodLine, ...],
+    mirror: tuple[GoodLine, ...],
+) -> bytes:
+    """Return a note that has the log's own line alone with lines of both roles."""
+    lines = (
+        *line_signatures(rosters, origin, witness, "witness"),
+        *line_signatures(rosters, origin, mirror, "mirror"),
+    )
+    return note + b"".join(line.encode() for line in lines)
 
 
 def second_note(head: SignedHead) -> tuple[Write, ...]:

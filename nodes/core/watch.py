@@ -26,6 +26,9 @@ from nodes.core.ready import Write
 QUEUED_MAX: Final = 4_096
 """Heads with lines that wait for the next look; more are passed over."""
 
+HEADS_COMPARED_MAX: Final = 2
+"""Of each role and log: views show the newest head, and the one before it."""
+
 _ROLES: Final[tuple[Role, ...]] = ("witness", "mirror")
 
 
@@ -82,11 +85,17 @@ class Watch:
         self._known_ours: dict[str, Checkpoint] = {}
         """By log, the head that was last found to be of the tree that we hold: all its witnesses
         and mirrors sign the same one."""
+        self._compared: dict[tuple[Role, str], dict[Checkpoint, set[GoodLine]]] = {}
+        """By role and log, the newest heads of the tree that we hold, and the lines on them that
+        were compared: each comes again in block records and in the views of many logs."""
         self._queue: list[tuple[Role, Checkpoint, tuple[GoodLine, ...]]] = []
 
     def note(self, role: Role, head: Checkpoint, lines: Iterable[GoodLine]) -> None:
         """Take lines that hold, to be looked at before the next entries are appended."""
-        taken = tuple(line for line in lines if line.region != self._heads.region)
+        taken = tuple(lines)
+        known = self._compared.get((role, head.origin), {}).get(head)
+        if known is not None and known.issuperset(taken):
+            return
         if taken and len(self._queue) < QUEUED_MAX:
             self._queue.append((role, head, taken))
 
@@ -107,10 +116,14 @@ class Watch:
             return ()
         queue, self._queue = self._queue, []
         writes: list[Write] = []
+        own = self._heads.region
         for role, head, lines in queue:
             is_ours: bool | None = None
             is_asked = False
+            compared = self._compared.get((role, head.origin), {}).get(head, set())
             for line in lines:
+                if line in compared or line.region == own:
+                    continue
                 past = self._past.get((role, line.line[:KEY_ID_BYTES], head.origin))
                 if past is not None and past.largest.head == head:
                     is_ours = past.largest.is_ours
@@ -120,7 +133,16 @@ class Watch:
                     past.largest = past.latest = _Seen(head, line, is_ours)
                     continue
                 writes += self._compare(role, past, _Seen(head, line, is_ours), reader)
+            if is_ours:
+                self._remember(role, head, lines)
         return tuple(writes)
+
+    def _remember(self, role: Role, head: Checkpoint, lines: Iterable[GoodLine]) -> None:
+        """Take note that lines on a head of our tree were compared, and forget older heads."""
+        of_log = self._compared.setdefault((role, head.origin), {})
+        of_log.setdefault(head, set()).update(lines)
+        if len(of_log) > HEADS_COMPARED_MAX:
+            del of_log[min(of_log, key=lambda it: it.size)]
 
     def _compare(
         self, role: Role, past: _Past | None, new: _Seen, reader: LogReader
