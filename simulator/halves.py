@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from nodes.core import extension
 from nodes.core.exchange import ADD_CHECKPOINT, ADD_ENTRIES
-from nodes.core.extension import EXTEND, decode_extended, decode_extension, encode_extended
+from nodes.core.extension import EXTEND, decode_extended, encode_extended
 from nodes.core.ready import PeerReply, PeerRequest
 
 Exchanged = tuple[PeerRequest, PeerReply]
@@ -18,7 +19,7 @@ def asked_halves(request: PeerRequest) -> tuple[PeerRequest, ...]:
     """
     if request.path != EXTEND:
         return (request,)
-    checkpoint, entries = decode_extension(request.body)
+    checkpoint, entries = extension.decode_extension(request.body)
     return (
         replace(request, path=ADD_CHECKPOINT, body=checkpoint),
         replace(request, path=ADD_ENTRIES, body=entries),

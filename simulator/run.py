@@ -16,6 +16,7 @@ from simulator.papers import Papers
 from simulator.places import places_of
 from simulator.plan import Plan
 from simulator.regions import make_members
+from simulator.sharing import sharing
 from simulator.signing import signing
 from simulator.simulation import Simulation
 from simulator.withholding import check_withheld
@@ -89,7 +90,7 @@ def _rare_collections() -> Iterator[None]:
 def run(plan: Plan, watch: Watch | None = None) -> Outcome:
     """Run one world from its seed, and say how it ended."""
     began = process_time()
-    with signing(plan.signer), _rare_collections():
+    with signing(plan.signer), sharing(plan.judging), _rare_collections():
         simulation = build(plan)
         world = simulation.world
         broken, settled_ms = "", 0

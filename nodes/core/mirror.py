@@ -9,7 +9,7 @@ Source: C2SP tlog-mirror; ``/peer/lines`` and ``/peer/newest`` are ours (formats
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import line_signature
@@ -29,6 +29,7 @@ from ledger.roster import Role
 from ledger.tiles import (
     TILE_WIDTH,
     EntryBundleID,
+    TileEdge,
     encode_entry_bundle,
     extend_tiles,
     parse_tile_path,
@@ -132,38 +133,12 @@ class Mirror:
     ) -> tuple[tuple[Write, ...], UnverifiedError | None]:
         """Store what is new in the packages, up to the first whose proof fails."""
         copy = self._heads.copy(upload.origin, reader)
-        start, entries, leaves = copy.size, list[bytes](), list[bytes]()
-        width = start % TILE_WIDTH
-        before = len(copy.frontier.peaks) - width.bit_count()
-        tile = Frontier(width, copy.frontier.peaks[before:])
-        failed: UnverifiedError | None = None
-        for package in upload.packages:
-            at = start + len(entries)
-            if package.end <= at:
-                continue  # All of it is stored, on the branch that we have checked.
-            assert package.rounded_start == at - tile.size
-            new = package.entries[at - package.start :]
-            added = [hash_leaf(entry) for entry in new]
-            grown = tile.extend(added)
-            try:
-                _check_package(package, grown.root(), row)
-            except UnverifiedError as error:
-                failed = error
-                break
-            entries += new
-            leaves += added
-            tile = Frontier.empty() if package.end % TILE_WIDTH == 0 else grown
-        if not entries:
-            return (), failed
-        update = extend_tiles(start, copy.edge, leaves)
-        if tile.size == width + len(leaves):  # What was hashed for the proof is the tree's edge.
-            peaks = (*copy.frontier.peaks[:before], *tile.peaks)
-            copy.frontier = Frontier(update.size, peaks)
-        else:
-            copy.frontier = copy.frontier.extend(leaves)
-        copy.size, copy.edge = update.size, update.edge
-        append = AppendEntries(upload.origin, start, tuple(entries), tuple(leaves), update.tiles)
-        return (append,), failed
+        pending = Checkpoint(upload.origin, row.witnessed_size, row.witnessed_root)
+        grown = grow(copy.size, copy.edge, copy.frontier, upload, pending)
+        if grown.append is None:
+            return (), grown.failed
+        copy.size, copy.edge, copy.frontier = grown.frontier.size, grown.edge, grown.frontier
+        return (grown.append,), grown.failed
 
     def _info(
         self,
@@ -325,13 +300,69 @@ class Mirror:
         return Note.decode(note).with_signatures(*signatures).encode()
 
 
-def _check_package(package: Package, root: bytes, row: PeerRow) -> None:
+class Grown(NamedTuple):
+    """What an upload comes to: the copy's right edge after it, and what is to be stored.
+
+    ``failed`` says why nothing was taken from some package on.
+    """
+
+    frontier: Frontier
+    edge: TileEdge
+    append: AppendEntries | None
+    failed: UnverifiedError | None
+
+
+def grow(
+    start: int, edge: TileEdge, frontier: Frontier, upload: Upload, pending: Checkpoint
+) -> Grown:
+    """Take what is new in the packages of an upload, up to the first whose proof fails.
+
+    Args:
+        start: How many entries are stored.
+        edge: Of those.
+        frontier: Of those.
+        upload: Begins at or below ``start``.
+        pending: The checkpoint to which each package must lead.
+    """
+    entries, leaves = list[bytes](), list[bytes]()
+    width = start % TILE_WIDTH
+    before = len(frontier.peaks) - width.bit_count()
+    tile = Frontier(width, frontier.peaks[before:])
+    failed: UnverifiedError | None = None
+    for package in upload.packages:
+        at = start + len(entries)
+        if package.end <= at:
+            continue  # All of it is stored, on the branch that we have checked.
+        assert package.rounded_start == at - tile.size
+        new = package.entries[at - package.start :]
+        added = [hash_leaf(entry) for entry in new]
+        grown = tile.extend(added)
+        try:
+            _check_package(package, grown.root(), pending)
+        except UnverifiedError as error:
+            failed = error
+            break
+        entries += new
+        leaves += added
+        tile = Frontier.empty() if package.end % TILE_WIDTH == 0 else grown
+    if not entries:
+        return Grown(frontier, edge, None, failed)
+    update = extend_tiles(start, edge, leaves)
+    if tile.size == width + len(leaves):  # What was hashed for the proof is the tree's edge.
+        longer = Frontier(update.size, (*frontier.peaks[:before], *tile.peaks))
+    else:
+        longer = frontier.extend(leaves)
+    append = AppendEntries(upload.origin, start, tuple(entries), tuple(leaves), update.tiles)
+    return Grown(longer, update.edge, append, failed)
+
+
+def _check_package(package: Package, root: bytes, pending: Checkpoint) -> None:
     """Check that leaves with this root are where the package says, in the pending tree."""
     check_subtree_consistency(
         package.rounded_start,
         package.end,
-        row.witnessed_size,
+        pending.size,
         root,
         package.proof,
-        row.witnessed_root,
+        pending.root,
     )

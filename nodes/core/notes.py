@@ -95,8 +95,8 @@ class OpenNote:
 
     head: SignedHead
     note: Note
-    rosters: tuple[Roster, ...]
-    _lines: dict[Role, tuple[GoodLine, ...]] = field(default_factory=dict)
+    rosters: tuple[Roster, ...] = field(repr=False)
+    _lines: dict[Role, tuple[GoodLine, ...]] = field(default_factory=dict, compare=False)
 
     def lines(self, role: Role, latest_s: int) -> tuple[GoodLine, ...]:
         """Return the lines in a role that hold and are not dated later, one a key."""

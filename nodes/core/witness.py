@@ -4,6 +4,7 @@ Source: C2SP tlog-witness; who may advance a row, and times, by protocol.md sect
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import (
@@ -16,7 +17,7 @@ from ledger.errors import (
     UnverifiedError,
 )
 from ledger.hashing import EMPTY_ROOT
-from ledger.note import Note
+from ledger.note import Note, VerifierKey
 from ledger.proofs import check_consistency
 from nodes.core.exchange import (
     SIZE_TYPE,
@@ -87,16 +88,9 @@ class Witness:
         origin = data.partition(b"\n")[0].decode(errors="replace")
         if origin not in heads.logs:  # (1)
             raise NotFoundError(f"we do not witness {origin[:80]!r}")
-        note = Note.decode(data)
-        try:
-            own, post_quantum = check_log(note, heads.rosters.log_keys(origin), origin)  # (2)
-        except UnverifiedError as error:
-            raise RefusedError(str(error), code=error.code) from error
-        old_size, proof = decode_old(header)  # (3)
-        checkpoint = _decode_checkpoint(note.text)
+        submitted = read_submitted(header, data, heads.rosters.log_keys(origin))  # (2, 3)
+        old_size, proof, checkpoint, signed, post_quantum = submitted
         size = 0 if checkpoint is None else checkpoint.size
-        if old_size > size:
-            raise MalformedError(f"the old size is {old_size}, the checkpoint's {size}")
         row = heads.row(origin) or PeerRow(
             origin=origin,
             witnessed_size=0,
@@ -110,7 +104,6 @@ class Witness:
             raise ConflictError(row.witnessed_size)
         if checkpoint is None:
             raise UnverifiedError("the empty tree has one root, and this is not it")
-        signed = Note(note.text, (own,)).encode()
         try:
             check_consistency(old_size, size, row.witnessed_root, checkpoint.root, proof)  # (5)
         except UnverifiedError as error:
@@ -162,6 +155,45 @@ class _ConvictedError(UnverifiedError):
     def __init__(self, message: str, writes: tuple[Write, ...]) -> None:
         super().__init__(message)
         self.writes = writes
+
+
+class Submitted(NamedTuple):
+    """A submission as it was read; ``checkpoint`` is None for a false root of the empty tree."""
+
+    old_size: int
+    proof: tuple[bytes, ...]
+    checkpoint: Checkpoint | None
+    signed: bytes
+    """The note with the log's Ed25519 line alone."""
+    post_quantum: bytes
+    """The log's ML-DSA-44 line; empty without one."""
+
+
+def read_submitted(header: bytes, data: bytes, keys: tuple[VerifierKey, ...]) -> Submitted:
+    """Read a submission, and check the log's signatures on its note.
+
+    Args:
+        header: Its lines before the note.
+        data: The note.
+        keys: That may sign notes of its log.
+
+    Raises:
+        MalformedError: Header or note is none, or the old size is beyond the checkpoint's.
+        RefusedError: A key of the log has not signed, or not this.
+    """
+    note = Note.decode(data)
+    origin = data.partition(b"\n")[0].decode(errors="replace")
+    try:
+        own, post_quantum = check_log(note, keys, origin)
+    except UnverifiedError as error:
+        raise RefusedError(str(error), code=error.code) from error
+    old_size, proof = decode_old(header)
+    checkpoint = _decode_checkpoint(note.text)
+    size = 0 if checkpoint is None else checkpoint.size
+    if old_size > size:
+        raise MalformedError(f"the old size is {old_size}, the checkpoint's {size}")
+    signed = Note(note.text, (own,)).encode()
+    return Submitted(old_size, proof, checkpoint, signed, post_quantum)
 
 
 def _decode_checkpoint(text: bytes) -> Checkpoint | None:
