@@ -3,7 +3,7 @@
 Nothing here sends or signs anything but what is stored already.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from ledger.errors import (
     MalformedError,
 )
-from ledger.kind import Kinds
+from ledger.kind import Kinds, ViewFact
 from ledger.note import VerifierKey
 from ledger.roster import Roster
 from ledger.roster_chain import RosterChain
@@ -20,8 +20,9 @@ from ledger.suites import CheckSM2, no_sm2
 from ledger.tiles import frontier_from_edge
 from nodes.core.batch import Means
 from nodes.core.candidate import ForeignWitness, Quorums
+from nodes.core.convictions import unplaced
 from nodes.core.copies import read_edge
-from nodes.core.duties import DUTIES, Duties
+from nodes.core.duties import DUTIES, Duties, unowed
 from nodes.core.follower import Follower
 from nodes.core.ground import Ground
 from nodes.core.limits import Limits, Settings
@@ -33,12 +34,14 @@ from nodes.core.ready import (
     AppendEntries,
     Asked,
     PutFacts,
+    PutMemory,
     Write,
 )
 from nodes.core.rosters import Rosters, own_keys, recalled
 from nodes.core.sequencer import HELD, Head, Sequencer
 from nodes.core.settlement import Settlement
 from nodes.core.sight import Sight
+from nodes.core.turning import ASTRAY, TURNED, Turning, astray_in
 from nodes.core.views import Shelf, counted
 from nodes.core.withheld import Withheld
 from nodes.ports import Clock, Fence, Officers, RoleKeys
@@ -142,7 +145,9 @@ class Loaded:
         self._rosters = rosters = Rosters(chain, in_force)
         self._own = rosters.home_of(settings.region)
         closed = rosters.newest.closed
-        self._is_to_close = bool(closed) and not closings.are_known(connection, self._ids, closed)
+        self._is_to_close = bool(astray_in(self._memory)) or (
+            bool(closed) and not closings.are_known(connection, self._ids, closed)
+        )
         self._origins = frozenset(chain.origins())
         # Beyond its cut a closed log is void.
         cut = {origin: min(sizes.get(origin, 0), it.size) for origin, it in closed.items()}
@@ -216,9 +221,36 @@ class Loaded:
         self._withheld = Withheld(
             rosters.newest.constants.staleness_s, chain.origins(), rosters.newest.closed
         )
+        self._turning = Turning(
+            rosters,
+            self._own,
+            self._network.heads.convictions,
+            self._network.heads.turned,
+            lambda origin, size: self._projection.ground.root(
+                origin, size, StoreReader(self._connection, self._ids)
+            ),
+        )
         self._wanted_fresh: dict[str, int] = {}
         self._published = self._load_published(connection)
         self._take_own(reader, now_ms)
+        self._judge_again()
+
+    def _judge_again(self) -> None:
+        """Find the logs of which less is judged than others have viewed: they come first."""
+        states = self._follower.states.values()
+        closed, owed = self._rosters.newest.closed, dict[str, int]()
+        for holder in states:
+            for origin, view in holder.views.items():
+                size = min(view.size, closed[origin].size) if origin in closed else view.size
+                if size > max(owed.get(origin, 0), self._judged_size(origin)):
+                    owed[origin] = size
+        self._follower.judge_again(owed)
+        self._withheld.viewed = {
+            (holder.origin, origin): holder.views[origin].size
+            for holder in states
+            for origin in owed
+            if origin in holder.views
+        }
 
     def _take_over(self, reader: StoreReader) -> None:
         """Keep within sight what was there before a version came.
@@ -242,13 +274,22 @@ class Loaded:
                 self._shelf.put(origin, whole)
 
     def _close_logs(self, connection: Connection, now_ms: int) -> None:
-        """Take over what a new version of the roster closes, before anything else is done.
+        """Take over what a new version closes, and what we have turned to, before anything else.
 
         A transaction of its own: half done it is begun again, and nothing is shown before its end.
         """
         connection.rollback()
+        closed = self._rosters.newest.closed
         with connection.begin():
-            closings.close(connection, self._ids, self._rosters.newest.closed)
+            for origin, size in astray_in(self._memory).items():
+                closings.lay_aside(connection, self._ids, closed, origin, size)
+                writes = (
+                    *unplaced(self._memory, origin, size),
+                    *unowed(self._memory.get(DUTIES, b""), origin, size),
+                    PutMemory(ASTRAY + origin, b""),
+                )
+                apply(connection, self._ids, writes)
+            closings.close(connection, self._ids, closed)
         self._load(connection, now_ms)
 
     def _load_published(self, connection: Connection) -> SignedHead | None:
@@ -317,11 +358,32 @@ class Loaded:
                 self._stored[write.origin] = write.start + len(write.entries)
             elif isinstance(write, PutFacts):
                 self._written += [(fact.origin, fact.object) for fact in write.facts]
+            elif isinstance(write, PutMemory) and write.name.startswith((ASTRAY, TURNED)):
+                self._has_changed = True
 
     def _state_of(self, origin: str) -> LogState | None:
         if origin == self._own and self._is_own_ready:
             return self._sequencer.state
         return self._follower.states.get(origin)
+
+    @property
+    def _states(self) -> Mapping[str, LogState]:
+        """How far each log is judged, by origin; our own as the sequencer has it."""
+        own = self._state_of(self._own)
+        return {**self._follower.states, **({} if own is None else {self._own: own})}
+
+    @property
+    def _is_judging_again(self) -> bool:
+        """Whether something that our own log has viewed must be judged again first."""
+        return self._follower.is_held(self._sequencer.state)
+
+    @property
+    def _views_in_sight(self) -> dict[str, ViewFact]:
+        """The views of our own log by which acts may be judged."""
+        views = self._sequencer.state.views
+        if not self._is_judging_again:
+            return dict(views)
+        return {origin: it for origin, it in views.items() if self._judged_size(origin) >= it.size}
 
     def _judged_size(self, origin: str) -> int:
         state = self._state_of(origin)

@@ -355,7 +355,9 @@ class Node(Standing):
             **self._follower.lacking(self._stored),
             **succession.lacking(self._rosters.newest.closed, self._stored),
         }
-        self._write(self._network.catch_up(lacking, reader))
+        shown, best = self._follower.shown(), self._network.known
+        offers = self._turning.offers(shown, self._states, self._stored, best) if shown else {}
+        self._write(self._network.catch_up(lacking, reader, offers))
 
     def _rely(self, reader: StoreReader) -> None:
         """Follow the logs that our own log relies on, or was asked to rely on, or the roster."""
@@ -392,6 +394,9 @@ class Node(Standing):
             if self._detail:
                 waiting = UnavailableError(f"not yet: {self._detail}", code="inheriting")
                 return tuple(Reply(event.request_id, waiting) for event in asked)
+        if self._is_judging_again:
+            again = UnavailableError("what acts rely on is judged again", code="judging-again")
+            return tuple(Reply(event.request_id, again) for event in asked)
         self._is_paced = not asked and 0 <= now_ms - self._sequenced_ms < settings.limits.pace_ms
         if self._is_paced:
             return ()
@@ -534,7 +539,7 @@ class Node(Standing):
             note=b"" if published is None else published.note,
             witnessed_size=network.witnessed_size,
             replicated_size=network.replicated_size,
-            views=MappingProxyType(dict(self._sequencer.state.views)),
+            views=MappingProxyType(self._views_in_sight),
             known=MappingProxyType(known),
             logs=MappingProxyType(logs),
             peers=MappingProxyType(network.health()),

@@ -34,7 +34,15 @@ class Standing(Loaded):
         }
         if self._published is not None:
             heads[self._own] = self._published.checkpoint
+        for origin, turn in self._network.heads.turned.items():
+            # What our mirror has signed for is laid aside, or will be before anything else.
+            if not self._is_to_close:
+                heads.pop(origin, None)
+                if self._stored.get(origin, 0) >= turn.checkpoint.size:
+                    heads[origin] = turn.checkpoint
         for origin, closing in self._rosters.newest.closed.items():
+            if self._is_to_close:
+                break  # a copy of another tree is there still
             # What was signed beyond the cut is void; what lacks below it is fetched like anything.
             heads.pop(origin, None)
             if self._stored.get(origin, 0) >= closing.size > 0:

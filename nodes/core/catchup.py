@@ -13,6 +13,10 @@ A writer may have shown us a larger note and withhold what it covers, or have di
 nobody gives under our row's head is pulled under the quorum's smaller one, which lies beneath it
 unless the writer has forked its log. The row stays, and our mirror key signs for the row's tree or
 for what it signed before, never for that.
+
+Of a log that we have turned away from (``nodes.core.turning``) the head that we turned to takes the
+place of the row, which stays where it is. Before that, a path of tiles shows whether the offered
+tree begins with all that stands here, and whether ours is another.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -32,6 +36,7 @@ from nodes.core.notes import Known, SignedHead
 from nodes.core.ready import AppendEntries, PeerRow, Write
 from nodes.core.recovery import Bundle, Need, Tile, fetch_path, fetch_tree, is_tile_of
 from nodes.core.submission import SendingLimits, backoff_ms
+from nodes.core.turning import Offer, astray
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,20 @@ class _Move:
     """The target is known to extend the row, which goes there before anything is stored."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """An offered tree begins with all that stands here, and we are at another one.
+
+    Args:
+        kept_size: How much of our copy is known to be of it; None: our copy as far as it goes.
+    """
+
+    kept_size: int | None
+
+
 _MOVE: Final = _Move()
-_Plan = Generator[Need | Bundle | Tile | _Move, Sequence[bytes], None]
+_Plan = Generator[Need | Bundle | Tile | _Move | _Compared, Sequence[bytes], None]
+_Path = Generator[Need, Sequence[bytes], bool]
 
 
 class _OffBranchError(Exception):
@@ -85,6 +102,8 @@ class _Job:
     """Whether the target is smaller than our row, whose own tree nobody has given."""
     refused: set[str] = field(default_factory=set)
     """Who has given nothing for the present need."""
+    offer: Offer | None = None
+    """What is only compared, and not copied yet; None for any other job."""
 
 
 @dataclass(slots=True)
@@ -111,6 +130,8 @@ class CatchUp:
         """By origin and region; kept while the log is lacking, so that a new job asks no sooner."""
         self._given_up: dict[str, Checkpoint] = {}
         """By origin, the last target that does not fit what we hold: not tried again."""
+        self._compared: dict[str, tuple[Offer, _Compared | None]] = {}
+        """By origin, the last offer that was compared, and what came out."""
         self._reader: LogReader | None = None
         """Of the transaction that a plan runs in."""
 
@@ -120,7 +141,11 @@ class CatchUp:
         return tuple(self._jobs)
 
     def want(
-        self, lacking: Mapping[str, SignedHead], known: Mapping[str, Known], reader: LogReader
+        self,
+        lacking: Mapping[str, SignedHead],
+        known: Mapping[str, Known],
+        offers: Mapping[str, Offer],
+        reader: LogReader,
     ) -> tuple[Write, ...]:
         """Pull these logs at least up to these heads, each of which a quorum of mirrors signed.
 
@@ -128,19 +153,23 @@ class CatchUp:
             lacking: All that is lacking now; what was and is not any more is dropped when the next
                 request for it fails, or all of it is here.
             known: Notes with a quorum of mirror lines; a larger one is aimed at instead.
+            offers: What may be turned to; compared before anything else is pulled of that log.
             reader: Of the store.
         """
-        self._lacking = lacking
-        if not lacking and not self._jobs:
+        self._lacking = {**lacking, **{origin: it.turn.head for origin, it in offers.items()}}
+        if not self._lacking and not self._jobs:
             if self._holders:
                 self._holders.clear()
             return ()
         writes: tuple[Write, ...] = ()
         if self._heads.halted:
             return ()
+        for offer in offers.values():
+            writes += self._weigh(offer, reader)
         for origin, head in lacking.items():
             is_here = self._heads.stored_size(origin) >= head.checkpoint.size
-            if is_here or origin == self._heads.own:
+            is_weighed = origin in self._jobs and self._jobs[origin].offer is not None
+            if is_here or is_weighed or origin == self._heads.own:
                 continue
             target = self._target(head, known.get(origin))
             job = self._jobs.get(origin)
@@ -160,6 +189,20 @@ class CatchUp:
             if self._given_up.get(origin) != target.checkpoint:
                 writes += self._begin(target, reader)
         return writes
+
+    def _weigh(self, offer: Offer, reader: LogReader) -> tuple[Write, ...]:
+        """Compare an offer, and turn to it once that is done and nothing else stands here since."""
+        head = offer.turn.head
+        origin = head.checkpoint.origin
+        compared, found = self._compared.get(origin, (None, None))
+        if compared == offer:
+            return () if found is None else offer.turn.writes(found.kept_size)
+        job = self._jobs.get(origin)
+        if job is not None and job.offer == offer:
+            return ()
+        row = self._heads.row(origin)
+        job = self._jobs[origin] = _Job(head, row, self._plan_offer(offer, row), offer=offer)
+        return self._go_on(job, None, reader)
 
     def next_pull(self, peer: str, now_ms: int) -> Pull | None:
         """Return what to ask of a region now; None: nothing."""
@@ -229,6 +272,9 @@ class CatchUp:
         if origin in self._heads.closed:
             return head
         head = self._vouched(head, known)
+        turn = self._heads.turned.get(origin)
+        if turn is not None:
+            return turn.head if turn.checkpoint.size > head.checkpoint.size else head
         row = self._heads.row(origin)
         if row is not None and row.pending and row.witnessed_size > head.checkpoint.size:
             head = SignedHead(
@@ -258,6 +304,8 @@ class CatchUp:
         if is_below or origin in self._heads.closed:
             # A closed log stands by the roster's own word; no row of ours adds anything to that.
             plan: _Plan = self._tree(target.checkpoint)
+        elif origin in self._heads.turned:
+            plan = self._plan_turned(target.checkpoint, self._heads.turned[origin].checkpoint)
         else:
             plan = self._plan(target.checkpoint, row)
         job = self._jobs[origin] = _Job(target, row, plan, is_below=is_below)
@@ -281,6 +329,48 @@ class CatchUp:
         if had < size:  # (2)
             yield _MOVE
         yield from self._tree(target)  # (3)
+
+    def _plan_turned(self, target: Checkpoint, turned: Checkpoint) -> _Plan:
+        """Say what to fetch of a log that we have turned away from: on what we turned to."""
+        if not (yield from self._begins(target, turned)):
+            raise _OffBranchError
+        yield from self._tree(target)
+
+    def _plan_offer(self, offer: Offer, row: PeerRow | None) -> _Plan:
+        """Say what to fetch to compare an offer with what is here.
+
+        1. It begins with all that stands here, and is of one tree with the best note.
+        2. Our copy or our row is of another tree: else there is nothing to turn to.
+        """
+        target = offer.turn.checkpoint
+        standing, known = offer.standing, offer.known
+        if standing is not None and not (yield from self._begins(target, standing)):  # (1)
+            return
+        if known is not None:
+            large, small = (known, target) if known.size > target.size else (target, known)
+            if not (yield from self._begins(large, small)):
+                return
+        is_off, is_astray = False, offer.is_off  # (2)
+        stored = self._heads.stored_size(target.origin)
+        if not is_astray and 0 < stored < target.size:
+            assert self._reader is not None
+            root = self._heads.root_of(target.origin, stored, self._reader)
+            ours = Checkpoint(target.origin, stored, root)
+            is_astray = not (yield from self._begins(target, ours))
+        if row is not None and 0 < row.witnessed_size <= target.size:
+            seen = Checkpoint(target.origin, row.witnessed_size, row.witnessed_root)
+            is_off = not (yield from self._begins(target, seen))
+        if is_astray:
+            yield _Compared(0 if standing is None else standing.size)
+        elif is_off:
+            yield _Compared(None)
+
+    def _begins(self, tree: Checkpoint, other: Checkpoint) -> _Path:
+        """Say what to fetch to know whether a tree begins with another one, no larger."""
+        if other.size == tree.size:
+            return other.root == tree.root
+        tiles = yield from fetch_path(tree.size, tree.root, other.size)
+        return root_at(other.size, _read(tiles)) == other.root
 
     def _tree(self, target: Checkpoint) -> _Plan:
         """Say what to fetch of a tree, as far as it is not stored."""
@@ -316,13 +406,21 @@ class CatchUp:
                         again = self._begin(self._target(job.target, None), reader)
                         return (*writes, *again)
                     writes.append(self._move(job.target))
+                elif isinstance(item, _Compared):
+                    assert job.offer is not None
+                    self._compared[origin] = (job.offer, item)
                 item = next(job.plan)
             job.need = item
         except StopIteration:
             del self._jobs[origin]
+            if job.offer is not None and self._compared.get(origin, (None,))[0] != job.offer:
+                self._compared[origin] = (job.offer, None)
         except _OffBranchError as error:
             self._give_up(job)
             writes += self._convict(job, error.tiles)
+            if origin in self._heads.closed:
+                # What is stored is of another tree than the cut, though not as long.
+                writes.append(astray(origin, 0))
         except LedgerError:
             self._give_up(job)  # our own copy cannot be read: nothing that others could mend
         finally:
@@ -332,6 +430,9 @@ class CatchUp:
     def _give_up(self, job: _Job) -> None:
         checkpoint = job.target.checkpoint
         del self._jobs[checkpoint.origin]
+        if job.offer is not None:
+            self._compared[checkpoint.origin] = (job.offer, None)
+            return
         self._given_up[checkpoint.origin] = checkpoint
 
     def _is_wanted(self, origin: str, level: int, index: int, root: bytes) -> bool:
@@ -395,6 +496,8 @@ class CatchUp:
         """Keep the bytes that show two histories, where they do."""
         row, new = job.row, job.target
         if row is None or not row.pending or new.checkpoint.origin in self._heads.closed:
+            return ()
+        if new.checkpoint.origin in self._heads.turned:
             return ()
         older = Checkpoint(row.origin, row.witnessed_size, row.witnessed_root)
         size, root = new.checkpoint.size, new.checkpoint.root

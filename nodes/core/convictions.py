@@ -99,6 +99,10 @@ class Convictions:
             keys is not None and origin in newest.origins and newest.log_key(origin).public in keys
         )
 
+    def has_forked(self, origin: str) -> bool:
+        """Say whether any key that a log ever had is convicted of two histories of it."""
+        return origin in self._logs
+
     @property
     def logs(self) -> frozenset[str]:
         """The logs of which ``is_log`` holds."""
@@ -134,3 +138,21 @@ class Convictions:
         if conviction.against == "log":
             self._logs.setdefault(conviction.origin, set()).add(conviction.public)
         return (PutMemory(CONVICTED + conviction.subject, convicted.encode()),)
+
+
+def unplaced(memory: Mapping[str, bytes], origin: str, size: int) -> tuple[PutMemory, ...]:
+    """Return what lets evidence be recorded anew whose place in a log is no more.
+
+    Args:
+        memory: Small values of the core's own, by name.
+        origin: Of a log that is judged again.
+        size: How many of its entries are what they were.
+    """
+    writes: list[PutMemory] = []
+    for name, value in memory.items():
+        if name.startswith(CONVICTED):
+            convicted = Convicted.decode(value)
+            place = convicted.place
+            if place is not None and place[0] == origin and place[1] >= size:
+                writes.append(PutMemory(name, replace(convicted, place=None).encode()))
+    return tuple(writes)

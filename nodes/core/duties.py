@@ -90,3 +90,16 @@ class Duties:
         self._stored = list(self._owed)
         rows = [[duty.kind, duty.subject, duty.origin, duty.index] for duty in self._owed]
         return (PutMemory(DUTIES, encoding.encode(rows)),)
+
+
+def unowed(stored: bytes, origin: str, size: int) -> tuple[PutMemory, ...]:
+    """Return what forgets the answers to be acted upon that no longer stand in their log.
+
+    Args:
+        stored: What is owed, as the store remembers it.
+        origin: Of a log that is judged again.
+        size: How many of its entries are what they were.
+    """
+    rows = encoding.decode(stored) if stored else []
+    kept = [row for row in rows if row[2] != origin or row[3] < size]
+    return () if len(kept) == len(rows) else (PutMemory(DUTIES, encoding.encode(kept)),)

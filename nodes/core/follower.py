@@ -14,6 +14,7 @@ from nodes.core.notes import SignedHead
 from nodes.core.projection import Projection
 from nodes.core.ready import Write
 from nodes.core.sight import INDEX_PAST_ALL
+from nodes.core.turning import Shown
 from nodes.core.waiting import Wait
 from nodes.ports import Reader
 
@@ -51,6 +52,8 @@ class Follower:
         """
         self._stored: Mapping[str, int] = {}
         self._bytes_left = 0
+        self._owed: dict[str, int] = {}
+        """Logs that are judged again, and how far others rely on them."""
 
     def judged_size(self, origin: str) -> int:
         """Return how far a log is judged."""
@@ -77,7 +80,7 @@ class Follower:
                 end = min(
                     stored[origin], state.size + min(left, self._limits.judged_chunk_entries_max)
                 )
-                if state.size >= end or self._must_wait(origin, now_s):
+                if state.size >= end or self.is_held(state) or self._must_wait(origin, now_s):
                     continue
                 start = state.size
                 found = self._chunk(state, end, now_s, reader)
@@ -100,6 +103,30 @@ class Follower:
                     lacking[viewed] = head
         return lacking
 
+    def shown(self) -> Sequence[Shown]:
+        """Return the heads that views record which wait for what they show."""
+        return [
+            Shown(wait.head, wait.lines)
+            for wait in self._waits.values()
+            if wait.head is not None and wait.lines
+        ]
+
+    def judge_again(self, owed: Mapping[str, int]) -> None:
+        """Judge these logs up to these sizes before anything that relies on them.
+
+        What was projected of them is gone, and views show them judged: what is judged by such a
+        view would find nothing, or half of it.
+        """
+        self._owed = dict(owed)
+
+    def is_held(self, state: LogState) -> bool:
+        """Say whether a log relies on another that is being judged again."""
+        if not self._owed:
+            return False
+        for origin in [it for it, size in self._owed.items() if self.judged_size(it) >= size]:
+            del self._owed[origin]
+        return state.origin not in self._owed and not self._owed.keys().isdisjoint(state.views)
+
     def disputed(self) -> Sequence[SignedHead]:
         """Return heads that views record and that are not on the tree that we hold."""
         return [
@@ -111,9 +138,15 @@ class Follower:
     def is_behind(self, stored: Mapping[str, int]) -> bool:
         """Say whether there is more to judge that nothing holds back."""
         return any(
-            size > self.judged_size(origin) and origin not in self._waits
+            size > self.judged_size(origin)
+            and origin not in self._waits
+            and not self._is_held(origin)
             for origin, size in stored.items()
         )
+
+    def _is_held(self, origin: str) -> bool:
+        state = self.states.get(origin)
+        return state is not None and self.is_held(state)
 
     def wake_at_ms(self) -> int | None:
         """Return when our clock allows a line that a log waits for; None if none does."""

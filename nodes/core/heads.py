@@ -33,6 +33,7 @@ from nodes.core.copies import Copy, LogReader, node_reader
 from nodes.core.notes import SignedHead
 from nodes.core.ready import AdvancePeer, IssueLine, PeerRow, PutMemory, PutSecondNote, Write
 from nodes.core.rosters import Rosters, own_keys
+from nodes.core.turning import TURNED, Turn, turns_in
 from nodes.ports import PostQuantumSigner, RoleKeys, Signer
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class Heads:
         self._why_resting, self._retired = _decode_rest(memory.get(RESTING, b""))
         self._load_keys(held)
         self.convictions = Convictions(rosters, memory)
+        self.turned: Mapping[str, Turn] = turns_in(memory)
+        """Logs of which we hold another branch than the one that our keys have signed."""
         self._frozen = {
             name.removeprefix(FROZEN): int.from_bytes(value)
             for name, value in memory.items()
@@ -203,10 +206,11 @@ class Heads:
         durable before the signature leaves.
 
         Raises:
-            RefusedError: ``frozen``.
+            RefusedError: ``frozen`` or ``turned``.
             UnavailableError: ``resting``, ``halted``, or our clock has stepped back.
         """
         self.check_may_sign()
+        self.check_not_turned(row.origin)
         self.check_not_frozen(row.origin)
         if role == "mirror":
             assert checkpoint.size == row.mirrored_size <= row.witnessed_size
@@ -280,6 +284,15 @@ class Heads:
         if not self._post_quantum:
             raise UnavailableError("the keys that the roster names are not here", code="lacks-keys")
 
+    def check_not_turned(self, origin: str) -> None:
+        """Check that what we hold of a log is of the tree that our keys have signed.
+
+        Raises:
+            RefusedError: ``turned``: a line on what we hold now would lie on a second branch.
+        """
+        if origin in self.turned:
+            raise RefusedError(f"we have signed another branch of {origin}", code="turned")
+
     def check_not_frozen(self, origin: str) -> None:
         """Check that we have not given our last word on a log.
 
@@ -313,8 +326,12 @@ class Heads:
         version = self.roster.version
         writes: list[Write] = [PutMemory(FROZEN + origin, version.to_bytes(8))]
         row = self._rows.get(origin)
+        turn = self.turned.get(origin)
         report = Frozen(origin, version, None, None)
-        if row is not None and row.pending:
+        if turn is not None:
+            # Of the tree that we hold we have signed nothing; on the other nothing can stand.
+            report = Frozen(origin, version, Held(turn.checkpoint, turn.head.note, None), None)
+        elif row is not None and row.pending:
             mirrored = self._held("mirror", row.mirrored, now_ms, writes) if row.mirrored else None
             witnessed = self._held("witness", row.pending, now_ms, writes)
             report = Frozen(origin, version, witnessed, mirrored)
@@ -422,7 +439,8 @@ class Heads:
         checkpoint = head.checkpoint
         origin = checkpoint.origin
         row = self._rows.get(origin)
-        if row is None or not row.pending or self.is_convicted(origin):
+        is_settled = origin in self.turned or self.is_convicted(origin)
+        if row is None or not row.pending or is_settled:
             return ()
         if checkpoint.size == row.witnessed_size:
             if checkpoint.root == row.witnessed_root:
@@ -472,6 +490,9 @@ class Heads:
             new = replace(_pinned_row(origin, pin), time_s=row.time_s, heard_ms=row.heard_ms)
             writes.append(AdvancePeer(row, new))
             self._rows[origin] = new
+        # What the old keys had signed binds the new ones to nothing.
+        writes += [PutMemory(TURNED + origin, b"") for origin in self.turned]
+        self.turned = {}
         return tuple(writes)
 
 

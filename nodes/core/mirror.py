@@ -78,7 +78,8 @@ class Mirror:
 
         In the order of the specification, with its statuses:
 
-        1. The header is whole (400), and the log one that we mirror (404).
+        1. The header is whole (400), and the log one that we mirror (404), whose branch we have not
+           left (403).
         2. It has had a pending checkpoint (422).
         3. The upload's end is that of the pending checkpoint, or the mirror's own size for a mere
            refresh; its start is not beyond our next entry, nor far below it (409).
@@ -99,6 +100,7 @@ class Mirror:
         origin = upload.origin
         if origin not in heads.logs:
             raise NotFoundError(f"we do not mirror {origin[:80]!r}")
+        heads.check_not_turned(origin)  # packages would be proven on the branch that is laid aside
         row = heads.row(origin)
         if row is None or not row.pending:  # (2)
             raise UnverifiedError("there is no pending checkpoint yet")
@@ -202,6 +204,7 @@ class Mirror:
         """Sign the pending checkpoint, stored whole, or the mirror's own of before."""
         heads = self._heads
         heads.check_not_convicted(row.origin)
+        heads.check_not_turned(row.origin)
         note = row.mirrored if size == row.mirrored_size and row.mirrored else row.pending
         checkpoint = Checkpoint.decode(Note.decode(note).text)
         assert checkpoint.size == size
@@ -273,7 +276,7 @@ class Mirror:
         if origin is None or (row is None and origin not in kept):
             raise NotFoundError("we do not mirror that log")
         if what == "checkpoint":
-            if row is None or not row.mirrored:
+            if row is None or not row.mirrored or origin in self._heads.turned:
                 raise NotFoundError("we mirror nothing of that log yet")
             return PeerReply(200, self._with_lines(row.mirrored, origin, row.mirrored_size))
         tile = parse_tile_path(what)

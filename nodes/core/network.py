@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
+from types import MappingProxyType
 from typing import Final
 
 from ledger.checkpoint import Checkpoint
@@ -57,6 +58,7 @@ from nodes.core.ready import (
 )
 from nodes.core.rosters import Rosters
 from nodes.core.submission import Outgoing, SendingLimits, Submission, backoff_ms
+from nodes.core.turning import Offer
 from nodes.core.watch import Watch
 from nodes.core.witness import Witness, refusal
 from nodes.ports import FenceMark, RoleKeys
@@ -367,17 +369,22 @@ class Network:
                 found[origin] = SignedHead(checkpoint, known.note)
         return found
 
-    def catch_up(self, lacking: Mapping[str, SignedHead], reader: LogReader) -> tuple[Write, ...]:
+    def catch_up(
+        self,
+        lacking: Mapping[str, SignedHead],
+        reader: LogReader,
+        offers: Mapping[str, Offer] = MappingProxyType({}),
+    ) -> tuple[Write, ...]:
         """Pull what is lacking of other logs, each at least up to a head that its mirrors signed.
 
         The newest such head is asked for too, so that one pull serves many views.
         """
         if not self.heads.halted:
-            for origin in lacking:
+            for origin in (*lacking, *offers):
                 self._reach_holders(origin)
                 if origin in self.heads.logs and origin not in self.finished.known:
                     self.freshen.want(origin, 1)
-        return self.catchup.want(lacking, self.finished.known, reader)
+        return self.catchup.want(lacking, self.finished.known, offers, reader)
 
     def convicted(
         self, origin: str, convictions: Iterable[tuple[Equivocation, Conviction, int]]
@@ -400,9 +407,15 @@ class Network:
     def pinned(self) -> Mapping[str, SignedHead]:
         """Return the pins that our copies do not reach yet, of logs whose row begins there.
 
-        So a joiner fetches all that it is to mirror, from whoever holds it.
+        So a joiner fetches all that it is to mirror, from whoever holds it. Beside them, what we
+        have turned to: nobody brings that.
         """
-        found: dict[str, SignedHead] = {}
+        found = {
+            origin: turn.head
+            for origin, turn in self.heads.turned.items()
+            if self.heads.stored_size(origin) < turn.checkpoint.size
+            and origin not in self.heads.closed
+        }
         for origin, pin in self._rosters.newest.pins.items():
             row = self.heads.row(origin)
             if (

@@ -114,24 +114,23 @@ class OwnWords:
                 self._take_unjudged_view(state, statement, view, effects)
                 return
             viewed = self._ground.state_of(view.origin)
+            checkpoint = Checkpoint(view.origin, view.size, view.root)
+            head, signed = SignedHead(checkpoint, view.note), (*view.lines, *view.before)
             if viewed is None or view.size > viewed.size:
-                checkpoint = Checkpoint(view.origin, view.size, view.root)
-                raise Wait(view.origin, view.size, head=SignedHead(checkpoint, view.note))
+                raise Wait(view.origin, view.size, head=head, lines=signed)
             if self._ground.root(view.origin, view.size, reader) != view.root:
                 # The viewed log has shown two histories, and the view is of the one that we do not
                 # hold. That is no fault of this log's writer, so it waits and is not accused.
-                checkpoint = Checkpoint(view.origin, view.size, view.root)
-                raise Wait(view.origin, INDEX_PAST_ALL, head=SignedHead(checkpoint, view.note))
+                raise Wait(view.origin, INDEX_PAST_ALL, head=head, lines=signed)
             try:
                 self._check_counting(viewed, view)
             except RefusedError:
                 self._take_void_view(state, statement, view, effects)
                 raise
-            checkpoint = Checkpoint(view.origin, view.size, view.root)
             roster = self._ground.rosters.at(view.roster)
             lines = good_lines(roster, view.origin, view.lines)
             effects.lines.append((checkpoint, lines))
-            effects.shown.append((SignedHead(checkpoint, view.note), lines))
+            effects.shown.append((head, lines))
             self.take_view(
                 state,
                 ViewFact(
@@ -163,7 +162,7 @@ class OwnWords:
             Wait: It holds a line dated beyond our clock, or names a version not known here.
             LedgerError: It is no view.
         """
-        wait_for_clock(_lines_of(statement.act.body), now_s + self._ground.delta_s)
+        wait_for_clock(_signedof(statement.act.body), now_s + self._ground.delta_s)
         view = self._decode_view(state, statement.act.body)
         if view.origin != statement.subject or view.origin == state.origin:
             raise MalformedError("a view is of the log that it is about", code="bad-field")
@@ -462,6 +461,6 @@ def _late(state: LogState, version: int) -> dict[str, object]:
     return {LATE: True} if version < state.version - 1 else {}
 
 
-def _lines_of(body: Any) -> Sequence[object]:  # noqa: ANN401 - a body not yet checked
+def _signedof(body: Any) -> Sequence[object]:  # noqa: ANN401 - a body not yet checked
     found = (body.get("lines"), body.get("before"))
     return [line for lines in found if isinstance(lines, list) for line in lines]

@@ -124,9 +124,10 @@ class RosterWords:
         if not (is_lacking or self._ground.is_near(state.origin) or self._ground.is_near(origin)):
             raise NotJudgedError((subject,))
         [entry] = reader.entries(state.origin, fact.index, fact.index + 1)
-        note: bytes = decode_statement(entry).act.body["note"]
+        body = decode_statement(entry).act.body
         wanted = size if is_lacking else INDEX_PAST_ALL
-        raise Wait(origin, wanted, head=SignedHead(checkpoint, note))
+        lines = (*body["lines"], *body.get("before", ()))
+        raise Wait(origin, wanted, head=SignedHead(checkpoint, body["note"]), lines=lines)
 
     def _find_bad_approval(
         self,

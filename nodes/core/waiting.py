@@ -18,6 +18,7 @@ class Wait(Exception):  # noqa: N818 - not a failure: the entry is judged later
         size: How much of it.
         until_s: When our clock allows a line in it; 0 when that is not the reason.
         head: What a quorum of that log's mirrors signed, and so holds; None where nobody need.
+        lines: By which they have signed it, as the view shows them.
     """
 
     def __init__(
@@ -26,12 +27,14 @@ class Wait(Exception):  # noqa: N818 - not a failure: the entry is judged later
         size: int = 0,
         until_s: int = 0,
         head: SignedHead | None = None,
+        lines: Sequence[bytes] = (),
     ) -> None:
         super().__init__(f"{origin} {size}" if origin else f"until {until_s}")
         self.origin = origin
         self.size = size
         self.until_s = until_s
         self.head = head
+        self.lines = tuple(lines)
 
 
 def wait_for_clock(lines: Sequence[object], latest_s: int) -> None:

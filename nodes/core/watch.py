@@ -198,7 +198,7 @@ class Watch:
         heads = self._heads
         if self._known_ours.get(head.origin) == head:
             return True
-        row = heads.row(head.origin)
+        row = None if head.origin in heads.turned else heads.row(head.origin)
         if row is not None and (row.witnessed_size, row.witnessed_root) == (head.size, head.root):
             return True
         held = self._own_size() if head.origin == heads.own else heads.stored_size(head.origin)

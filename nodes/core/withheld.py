@@ -61,6 +61,9 @@ class Withheld:
     staleness_s: int
     origins: Sequence[str]
     closed: Mapping[str, Closing]
+    viewed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By holder and log, of logs that are judged again: how much the holder's log had viewed then.
+    What was accepted below was noticed before, and may be settled."""
     _looked_at: dict[str, int] = field(default_factory=dict)
     """Logs to be looked at: what is due before this time is."""
     _inherited: set[str] = field(default_factory=set)
@@ -86,6 +89,7 @@ class Withheld:
             for origin, effects in judged
             for index, statement in effects.noticed
             for answer in answers_in(statement, origin, index, self.closed)
+            if answer.answer_index >= self.viewed.get((answer.holder, origin), 0)
         ]
         writes: list[Write] = [PutAnswers(tuple(answers))] if answers else []
         for answer in answers:

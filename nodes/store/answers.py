@@ -183,21 +183,23 @@ def cut_off(
     ids: LogIDs,
     closed: Mapping[str, Closing],
     origin: str,
+    size: int,
     *,
     again: bool,
 ) -> None:
-    """Take the closing of a log over: acceptances beyond its cut are void.
+    """Forget the acceptances in a log from some size on, which are void or were never there.
 
     Args:
         connection: Open; the facts of the log are there still.
         ids: Of logs.
         closed: By the newest roster.
-        origin: Of the closed log.
-        again: Whether it will be judged anew, up to the cut. What was awaited from it is awaited as
-            at first, whatever was found, or done, beyond the cut.
+        origin: Of the log.
+        size: From where on.
+        again: Whether it will be judged anew, up to there. What was awaited from it is awaited as
+            at first, whatever was found, or done, beyond.
     """
     log_id = ids.get(connection, origin)
-    beyond = (_answers.answer_log_id == log_id) & (_answers.answer_index >= closed[origin].size)
+    beyond = (_answers.answer_log_id == log_id) & (_answers.answer_index >= size)
     connection.execute(delete(schema.answers).where(beyond))
     if not again:
         return

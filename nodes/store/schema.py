@@ -272,6 +272,28 @@ Index(
 )  # fmt: skip
 Index("awaited_releases_due", answers.c.holder_id, answers.c.due_s)
 
+asides = Table(
+    "asides",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("kept_size", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Copies of which a part was laid aside: how large they were, their root, and where it begins."""
+
+aside_entries = Table(
+    "aside_entries",
+    metadata,
+    Column("log_id", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("index", BigInteger, primary_key=True),
+    Column("entry", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 closings = Table(
     "closings",
     metadata,
