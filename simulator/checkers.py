@@ -15,6 +15,7 @@ from simulator.machine import Machine
 from simulator.projections import Projections
 from simulator.reference import Reference
 from simulator.settling import Settling
+from simulator.turns import Turns
 from simulator.verdicts import Verdicts
 from simulator.watched import Watched
 from simulator.world import BrokenError, World
@@ -30,6 +31,7 @@ class Checkers(Watched):
     def __init__(self, world: World, chain: RosterChain, machines: Mapping[str, Machine]) -> None:
         super().__init__(world, Reference(chain), machines)
         self.lines = Lines(self)
+        self.turns = Turns(self, self.lines)
         self.projections = Projections(self)
         self.verdicts = Verdicts(self, self.projections)
         self.settling = Settling(self, self.projections, self.verdicts)
@@ -84,6 +86,7 @@ class Checkers(Watched):
     def _forget(self, machine: Machine) -> None:
         self.renumber(machine)
         self.projections.forget(machine.region)
+        self.turns.forget(machine.region)
         for origin in self.reference.logs:
             self.rows.pop((machine.region, origin), None)
 
@@ -193,6 +196,9 @@ class Checkers(Watched):
                 continue
             if origin not in self.reference.logs:
                 raise BrokenError(f"{machine.region} keeps {origin}, which no roster names")
+            if now[0] < before[0] and self.turns.is_turn(machine, origin):
+                self._turn(machine, origin, now[0])
+                before = (now[0], *before[1:])
             if any(new < old for new, old in zip(now, before, strict=True)):
                 raise BrokenError(f"{machine.region} went back on {origin}: {before} to {now}")
             if now[2] > now[1] or status.judged_size > status.stored_size:
@@ -200,6 +206,13 @@ class Checkers(Watched):
             if now[0] > before[0]:
                 self._check_added(machine, origin, before[0], now[0])
             self.rows[machine.region, origin] = now
+
+    def _turn(self, machine: Machine, origin: str, kept: int) -> None:
+        """Begin anew with a copy that was laid aside but for its beginning."""
+        self.world.count("a node turned to the branch of the quorum")
+        self._check_added(machine, origin, 0, kept)
+        self.turns.check(machine)
+        self.projections.judge_again(machine, origin)
 
     def _wake(self, machine: Machine) -> None:
         """Let rows begin at the pins again: new keys have signed nothing, as those of a joiner."""
@@ -295,8 +308,9 @@ class Checkers(Watched):
                 raise BrokenError(f"{origin} lost entry {index}, which it had accepted")
 
     def check_leaves(self) -> None:
-        """Check that every stored copy hashes to its writer's tree."""
+        """Check that every stored copy hashes to its writer's tree, and each turn was right."""
         for machine in self.sound():
+            self.turns.check(machine)
             closed = self.reference.newest.closed
             for origin, held in self.sizes(machine, "logs").items():
                 size = min(held, closed[origin].size) if origin in closed else held

@@ -62,6 +62,10 @@ class Lines:
         """Return the greatest size of a log that a quorum has signed."""
         return max(self._quorate[origin, role], default=0)
 
+    def is_quorate(self, head: Checkpoint, role: str) -> bool:
+        """Say whether a quorum has signed this very tree."""
+        return head.root in self._quorate[head.origin, role].get(head.size, ())
+
     def check_request(self, machine: Machine, request: PeerRequest) -> None:
         """Check that a note that travels is signed by its log, and finished where it says so."""
         for half in asked_halves(request):

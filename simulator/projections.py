@@ -96,6 +96,12 @@ class Projections:
             if found is not None:
                 rows[origin] = _decoded(found[0])
 
+    def judge_again(self, machine: Machine, origin: str) -> None:
+        """Begin anew with what a machine makes of one log."""
+        self._seen.pop((machine.region, origin), None)
+        for rows in self._standing[machine.region].values():
+            rows.pop(origin, None)
+
     def check_new(self, machine: Machine) -> None:
         """Compare what a machine has judged in its last step, and whom it sees holding cases."""
         assert machine.node is not None

@@ -85,6 +85,13 @@ class Watched:
         )
         return dict(rows.fetchall())
 
+    def memory(self, machine: Machine, prefix: str) -> dict[str, bytes]:
+        """Return the small values that a machine keeps, of those whose names begin so."""
+        rows = machine.disk.database.execute(
+            "SELECT name, value FROM memory WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)
+        )
+        return {name.removeprefix(prefix): value for name, value in rows if value}
+
     def renumber(self, machine: Machine) -> None:
         """Forget which numbers a machine's database gives to logs: it may be another one."""
         self._log_ids[machine.region].clear()
