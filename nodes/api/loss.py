@@ -34,8 +34,10 @@ from nodes.api.tokens import ACTING, ANY, Role, authorize
 from nodes.core.ready import Freeze, Salvage
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.succession import read_reports
+from nodes.core.turning import turns_in
 from nodes.store.entries import LogIDs, load_sizes
 from nodes.store.facts import newest
+from nodes.store.notes import load_memory
 from nodes.store.peers import load_row
 from nodes.store.pins import read_pins
 from nodes.store.reader import StoreReader
@@ -144,7 +146,9 @@ def _check_closing(service: Service, connection: Connection, head: Checkpoint) -
         )
     row = load_row(connection, origin)
     mirrored = None
-    if row is not None and row.mirrored:
+    # Of a log that we have turned away from, what we mirrored cannot have been replicated.
+    is_turned = origin in turns_in(load_memory(connection))
+    if row is not None and row.mirrored and not is_turned:
         mirrored = Checkpoint.decode(Note.decode(row.mirrored).text)
     check_closing(head, mirrored, held_branch(connection, ids, origin))
 

@@ -1,0 +1,107 @@
+"""Whole nodes, one of which was shown another history of a log than all the others."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from nodes.core.turning import astray_in, turns_in
+from nodes.store.copies import load_aside_entries, load_asides
+from nodes.store.engine import open_sqlite
+from nodes.store.entries import LogIDs, stored_size
+from nodes.store.notes import load_memory
+from nodes.store.peers import load_row
+from nodes.store.reader import StoreReader
+from tests.nodes.town import Town, furnish, lend
+
+A, B, C, D, LIAR = "500000", "510000", "520000", "530000", "540000"
+
+
+def forked(folder: Path) -> Town:
+    """A, B and C hold one history of the liar's log, which A relies on; D holds another."""
+    town = Town(A, B, C, D, LIAR, folder=folder)
+    town.start()
+    for region in (LIAR, A):
+        furnish(town, region)
+    town.settle()
+    town.rounds()
+    mark = town.houses[LIAR].fence.mark
+    with (
+        sqlite3.connect(folder / f"{LIAR}.sqlite") as now,
+        sqlite3.connect(folder / "kept") as kept,
+    ):
+        now.backup(kept)
+    town.cut = {D}
+    grant = lend(town, LIAR, A)
+    town.rounds()
+    town.kill(LIAR)
+    town.houses[LIAR].engine = open_sqlite(folder / "kept")
+    town.houses[LIAR].fence.mark = mark
+    town.cut = {A, B, C}
+    town.begin(LIAR)
+    town.settle()
+    town.tick(3, by=1)
+    for number in range(3):
+        town.act(LIAR, "party.enrol", f"{LIAR}/hall/other{number}", {"name": "大厅"})
+    town.settle()
+    town.kill(LIAR)
+    town.cut = set()
+    assert town.fact(D, town.origin(LIAR), f"{LIAR}/hall/other0") is not None
+    assert town.fact(A, town.origin(LIAR), grant) is not None
+    return town
+
+
+def memory(town: Town, region: str) -> dict[str, bytes]:
+    with town.houses[region].engine.connect() as connection:
+        return dict(load_memory(connection))
+
+
+def judged(town: Town, region: str, of: str) -> tuple[int, int]:
+    status = town.node(region).snapshot.logs[town.origin(of)]
+    return status.judged_size, status.stored_size
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_the_other_branch_is_turned_to_and_what_relies_on_it_is_judged(
+    tmp_path: Path,
+    dies: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    town = forked(tmp_path)
+    origin = town.origin(LIAR)
+    with town.houses[D].engine.connect() as connection:
+        row = load_row(connection, origin)
+        before = StoreReader(connection).entries(origin, 0, 1_000)
+    for _ in range(200):
+        town.clock.ms += 500
+        town.rounds(1)
+        if dies and astray_in(memory(town, D)):
+            # Between the commit that decides it and the one that lays the copy aside.
+            town.kill(D)
+            town.begin(D)
+            assert town.node(D).snapshot.state == "serving"
+            town.settle()
+        if turns_in(memory(town, D)) and judged(town, D, LIAR) == judged(town, B, LIAR):
+            break
+    assert judged(town, D, LIAR) == judged(town, B, LIAR)
+    town.tick(5, by=1)
+    for region in (A, B, C):
+        assert judged(town, D, region) == judged(town, B, region)
+    assert sorted(town.findings(D)) == sorted(town.findings(B))
+    for name in (f"{LIAR}/grant/g1", f"{LIAR}/hall/other0", f"{LIAR}/hall/h"):
+        assert town.fact(D, origin, name) == town.fact(B, origin, name)
+    with town.houses[D].engine.connect() as connection:
+        ids = LogIDs()
+        assert load_row(connection, origin) == row
+        [aside] = load_asides(connection, ids, origin)
+        rest = load_aside_entries(connection, ids, origin, 0, 0, 1_000)
+        held = StoreReader(connection).entries(origin, 0, 1_000)
+        assert aside.size == len(before)
+        assert [*held[: aside.kept_size], *rest] == list(before)
+        assert stored_size(connection, origin) == len(held)
+    # It serves what it holds now, and starts again with it.
+    town.kill(D)
+    town.begin(D)
+    town.settle()
+    assert town.node(D).snapshot.state == "serving"
+    assert judged(town, D, LIAR) == judged(town, B, LIAR)
+    town.act(D, "party.enrol", f"{D}/hall/h", {"name": "大厅"})

@@ -1,0 +1,424 @@
+"""Turning to the branch of a liar's log that a quorum of mirrors holds: when, and how far."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ledger.checkpoint import Checkpoint
+from ledger.cosignature import sign_line
+from ledger.encoding import decode
+from ledger.epochs import Epoch
+from ledger.errors import RefusedError
+from ledger.hashing import EMPTY_ROOT
+from ledger.kind import ViewFact
+from ledger.names import mirror_name, origin_for
+from ledger.proofs import prove_subtree_consistency
+from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Closing, Pin
+from ledger.views import Evidence
+from nodes.core.copies import node_reader
+from nodes.core.exchange import ADD_ENTRIES, MIRROR, Package, Upload, origin_hash
+from nodes.core.log_state import LogState
+from nodes.core.mirror import Mirror
+from nodes.core.notes import Known
+from nodes.core.ready import PeerCalled, PutMemory, Ready, Write
+from nodes.core.rosters import Rosters
+from nodes.core.turning import ASTRAY, TURNED, Offer, Shown, Turn, Turning, astray_in, turns_in
+from nodes.store.closings import lay_aside
+from nodes.store.entries import LogIDs
+from nodes.store.notes import load_memory
+from nodes.store.peers import load_row
+from nodes.store.reader import StoreReader
+from tests.nodes.late import LATE, LOG, fork, head_of, held, let_answers_pass, row_of, want
+from tests.nodes.neighbours import NETWORK, Log, LogReader, Neighbours, key, make_roster, rosters_of
+from tests.nodes.test_recovery import entries
+
+OWN, LIAR, C, D, E = "500000", "510000", "520000", "530000", "540000"
+HELD = Log(LIAR, entries(20))
+"""What we hold; the others hold another from entry 12 on."""
+OTHER = fork(18, 12)
+ORIGIN = origin_for(NETWORK, LIAR)
+
+
+def lines_on(checkpoint: Checkpoint, *regions: str, role: str = "mirror") -> tuple[bytes, ...]:
+    return tuple(
+        sign_line(
+            mirror_name(origin_for(NETWORK, region)), key(region, role), checkpoint, 1_800_000_000
+        ).encode()
+        for region in regions
+    )
+
+
+def shown(log: Log, size: int, *regions: str, **more: str) -> Shown:
+    return Shown(head_of(log, size), lines_on(log.checkpoint(size), *regions, **more))
+
+
+def state(**changed: Any) -> LogState:
+    fields = {"size": 20, "evidence": Evidence(3), "epochs": (Epoch(1, 0, None),), **changed}
+    return LogState(ORIGIN, **fields)
+
+
+def view_of(log: Log, size: int) -> LogState:
+    found = LogState(origin_for(NETWORK, C), 50, Evidence(3), (Epoch(1, 0, None),))
+    root = log.checkpoint(size).root
+    found.views[ORIGIN] = ViewFact(7, bytes(32), ORIGIN, size, root, 1_800_000_000)
+    return found
+
+
+def offers(
+    *found: Shown,
+    rosters: Rosters | None = None,
+    own: str = OWN,
+    is_forked: bool = True,
+    turned: Mapping[str, Turn] | None = None,
+    states: Iterable[LogState] = (),
+    known: Log | None = None,
+    known_size: int = 0,
+) -> Mapping[str, Offer]:
+    best = {} if known is None else {ORIGIN: known_of(known, known_size)}
+    turning = Turning(
+        rosters_of(make_roster()) if rosters is None else rosters,
+        origin_for(NETWORK, own),
+        SimpleNamespace(has_forked=lambda _origin: is_forked),  # type: ignore[arg-type]
+        {} if turned is None else turned,
+        lambda _origin, size: HELD.checkpoint(size).root,
+    )
+    judged = {it.origin: it for it in (state(), *states)}
+    return turning.offers(found, judged, {ORIGIN: 20}, best)
+
+
+def known_of(log: Log, size: int) -> Known:
+    return Known(size, log.checkpoint(size).root, 1_800_000_000, log.note(size), ())
+
+
+GOOD = shown(OTHER, 16, OWN, C, D)
+
+
+def test_a_head_of_another_branch_with_a_quorum_of_a_convicted_log_is_offered() -> None:
+    [offer] = offers(GOOD).values()
+    assert offer == Offer(Turn(GOOD.head, GOOD.lines), None, None, is_off=True)
+    assert offers() == {}
+
+
+@pytest.mark.parametrize(
+    "none",
+    [
+        pytest.param({"is_forked": False}, id="the log has shown one history as far as is known"),
+        pytest.param({"own": LIAR}, id="it is our own log"),
+        pytest.param({"turned": {ORIGIN: Turn(GOOD.head, GOOD.lines)}}, id="we turned before"),
+        pytest.param({"states": [view_of(HELD, 16)]}, id="ours is viewed as far"),
+        pytest.param({"states": [state(evidence=Evidence(3, 17))]}, id="ours has its own proof"),
+        pytest.param({"known": HELD, "known_size": 18}, id="ours has a note with a quorum"),
+    ],
+)
+def test_nothing_is_offered_where(none: dict[str, Any]) -> None:
+    assert offers(GOOD, **none) == {}
+
+
+def test_a_log_that_has_ended_or_left_is_not_turned_to() -> None:
+    left = rosters_of(make_roster((OWN, C, D, E)))
+    assert offers(GOOD, rosters=left) == {}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        shown(OTHER, 16, OWN, C),
+        shown(OTHER, 16, OWN, C, C),
+        shown(OTHER, 16, OWN, C, LIAR),
+        shown(OTHER, 16, OWN, C, D, role="witness"),
+        Shown(GOOD.head, lines_on(OTHER.checkpoint(15), OWN, C, D)),
+        shown(HELD, 16, OWN, C, D),
+    ],
+    ids=["too few", "one twice", "its writer", "witness keys", "another tree", "our own branch"],
+)
+def test_no_head_without_a_quorum_of_mirrors_on_that_very_tree_is_offered(bad: Shown) -> None:
+    assert offers(bad) == {}
+    assert list(offers(bad, GOOD)) == [ORIGIN]  # and it keeps nobody from a better one
+
+
+def test_what_stands_here_is_the_largest_tree_of_ours_that_a_quorum_holds() -> None:
+    def standing(**known: Any) -> int:
+        [offer] = offers(GOOD, **known).values()
+        assert offer.standing is not None
+        assert offer.standing == HELD.checkpoint(offer.standing.size)
+        return offer.standing.size
+
+    assert standing(states=[view_of(HELD, 9)]) == 9
+    assert standing(states=[state(evidence=Evidence(3, 11)), view_of(HELD, 9)]) == 11
+    assert standing(known=HELD, known_size=12, states=[view_of(HELD, 9)]) == 12
+    first, second = make_roster(), versions().newest
+    pins = {origin: Pin(0, EMPTY_ROOT) for origin in first.origins}
+    pinned = replace(second, pins={**pins, ORIGIN: Pin(5, HELD.checkpoint(5).root)})
+    chain = RosterChain((b"", b""), (first, pinned))
+    assert standing(rosters=Rosters(chain)) == 5
+
+
+def test_a_note_that_our_copy_does_not_go_through_is_compared_as_well() -> None:
+    [offer] = offers(GOOD, known=OTHER, known_size=18).values()
+    assert offer.known == OTHER.checkpoint(18)
+    longer = Log(LIAR, [*OTHER.entries, *entries(9, "more")])
+    [offer] = offers(GOOD, known=longer, known_size=25).values()
+    assert offer.known == longer.checkpoint(25)
+    assert offer.standing is None
+
+
+def test_a_head_beyond_our_copy_is_offered_and_may_yet_be_of_our_tree() -> None:
+    longer = Log(LIAR, [*HELD.entries, *entries(9, "more")])
+    [offer] = offers(shown(longer, 25, OWN, C, D)).values()
+    assert not offer.is_off
+
+
+def versions() -> Rosters:
+    """Under version 2 all mirrors have other keys."""
+    first = make_roster()
+    members = {
+        region: replace(member, keys=replace(member.keys, mirror=key(region, "other").public))
+        for region, member in first.members.items()
+    }
+    second = replace(first, version=2, previous=first.sha256, members=members)
+    return Rosters(RosterChain((b"", b""), (first, second)))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "by_old", "by_new"),
+    [
+        ((), True, False),
+        ((Epoch(2, 5, 7),), False, True),
+        # The proof lies above what stands, so it may be of our branch alone.
+        ((Epoch(2, 5, 12),), False, False),
+        ((Epoch(2, 5, None),), False, False),
+        ((Epoch(2, 9, 12),), True, False),
+    ],
+)
+def test_lines_count_by_what_is_in_force_where_the_branches_are_one(
+    epochs: tuple[Epoch, ...],
+    by_old: bool,  # noqa: FBT001 - a parameter of the test
+    by_new: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    judged = [state(epochs=(Epoch(1, 0, None), *epochs)), view_of(HELD, 9)]
+    old, new = GOOD, shown(OTHER, 16, OWN, C, D, role="other")
+    both = Shown(GOOD.head, (*old.lines, *new.lines))
+    found = [bool(offers(it, rosters=versions(), states=judged)) for it in (old, new, both)]
+    assert found == [by_old, by_new, True]
+
+
+# ---- what is pulled to compare, and what is decided ---------------------------------------------
+
+LARGE, LARGE_FORK = entries(300), fork(310, 270)
+
+
+def serve(world: Neighbours, log: Log) -> None:
+    """Let every other node serve this log in place of whatever it holds."""
+    for region, host in world.hosts.items():
+        if region != LATE:
+            mirror = host.network.mirror
+
+            def read(event: PeerCalled, _reader: object, mirror: Mirror = mirror) -> Ready:
+                return Mirror.read(mirror, event, LogReader(log))
+
+            mirror.read = read  # type: ignore[method-assign]
+
+
+def two_branches() -> Neighbours:
+    """The late node holds one branch, and knows of the other, which everybody else serves."""
+    world = Neighbours()
+    world.append(LOG, *LARGE)
+    let_answers_pass(world)
+    serve(world, LARGE_FORK)
+    want(world, head_of(LARGE_FORK))
+    assert world.hosts[LATE].network.heads.convictions.has_forked(LARGE_FORK.origin)
+    return world
+
+
+def offered(size: int, standing: int = 260, **changed: Any) -> Offer:
+    checkpoint = LARGE_FORK.checkpoint(size)
+    turn = Turn(head_of(LARGE_FORK, size), lines_on(checkpoint, OWN, C, D))
+    below = Log(LOG, LARGE).checkpoint(standing) if standing else None
+    return replace(Offer(turn, below, None, is_off=size <= 300), **changed)
+
+
+def weigh(world: Neighbours, offer: Offer, steps: int = 4) -> list[Write]:
+    """Let the late node compare an offer, and return what it decides at last."""
+    host = world.hosts[LATE]
+    writes: list[Write] = []
+
+    def also(_connection: object, reader: StoreReader) -> Ready:
+        found = host.network.catch_up({}, reader, {LARGE_FORK.origin: offer})
+        writes[:] = found
+        return Ready(writes=found)
+
+    for _ in range(steps):
+        world.deliver(LATE, host.step((), world.now_ms, also=also).requests)
+    return writes
+
+
+@pytest.mark.parametrize("size", [290, 310])
+@pytest.mark.parametrize("standing", [0, 1, 256, 270])
+def test_a_branch_that_begins_with_all_that_stands_is_turned_to(size: int, standing: int) -> None:
+    world = two_branches()
+    offer = offered(size, standing)
+    writes = weigh(world, offer)
+    memory = {it.name: it.value for it in writes if isinstance(it, PutMemory)}
+    assert turns_in(memory) == {LARGE_FORK.origin: offer.turn}
+    assert astray_in(memory) == {LARGE_FORK.origin: standing}
+    assert len(writes) == len(memory) == 2
+
+
+@pytest.mark.parametrize("size", [290, 310])
+def test_a_branch_that_lacks_something_that_stands_is_not_turned_to(size: int) -> None:
+    assert weigh(two_branches(), offered(size, 271)) == []
+    assert weigh(two_branches(), offered(size, 290)) == []
+
+
+@pytest.mark.parametrize("known", [Log(LOG, LARGE).checkpoint(295), fork(320, 285).checkpoint()])
+def test_where_two_branches_have_a_quorum_people_decide(known: Checkpoint) -> None:
+    world = two_branches()
+    if known.size > 310:
+        serve(world, fork(320, 285))
+    assert weigh(world, offered(310, known=known)) == []
+
+
+def test_a_larger_note_of_the_offered_tree_does_no_harm() -> None:
+    smaller = offered(290, known=LARGE_FORK.checkpoint(310))
+    assert len(weigh(two_branches(), smaller)) == 2
+    larger = offered(310, known=LARGE_FORK.checkpoint(305))
+    assert len(weigh(two_branches(), larger)) == 2
+
+
+def test_an_offer_that_is_of_our_own_tree_changes_nothing() -> None:
+    world = Neighbours()
+    world.append(LOG, *LARGE_FORK.entries[:300])
+    let_answers_pass(world)
+    serve(world, LARGE_FORK)
+    assert weigh(world, offered(310, 0, is_off=False)) == []
+
+
+def test_a_copy_that_is_of_the_offered_tree_stays_though_our_word_was_on_another() -> None:
+    """Its writer has shown us a note of which nobody has given us an entry."""
+    world = Neighbours()
+    world.isolate(LATE)
+    world.append(LOG, *LARGE_FORK.entries)
+    world.run(3_000)
+    call = PeerCalled(1, "/c2sp/add-checkpoint", b"old 0\n\n" + Log(LOG, LARGE).note(), LOG)
+    world.hosts[LATE].step([call], world.now_ms)
+    let_answers_pass(world)
+    writes = weigh(world, offered(310, 0, is_off=False))
+    assert [it.name for it in writes if isinstance(it, PutMemory)] == [TURNED + LARGE_FORK.origin]
+
+
+def test_nothing_is_decided_by_what_was_compared_before_something_else_stood_here() -> None:
+    world = two_branches()
+    assert len(weigh(world, offered(310))) == 2
+    assert weigh(world, offered(310, 290)) == []
+    assert weigh(world, offered(310, 290), steps=1) == []
+
+
+def test_a_copy_of_a_closed_log_that_is_of_another_tree_than_the_cut_is_laid_aside() -> None:
+    """It is shorter than the cut, so that only what is pulled tells."""
+    world = Neighbours()
+    world.append(LOG, *LARGE)
+    let_answers_pass(world)
+    serve(world, LARGE_FORK)
+    host = world.hosts[LATE]
+    origin, cut = LARGE_FORK.origin, LARGE_FORK.checkpoint(310)
+    host.network.heads.closed = {origin: Closing(cut.size, cut.root, None)}
+    want(world, head_of(LARGE_FORK))
+    with host.engine.begin() as connection:
+        assert astray_in(load_memory(connection)) == {origin: 0}
+
+
+# ---- after the turn -----------------------------------------------------------------------------
+
+
+def turned(standing: int = 260) -> Neighbours:
+    """The late node has turned, laid its copy aside but for what stands, and started again."""
+    world = two_branches()
+    weigh(world, offered(310, standing))
+    host = world.hosts[LATE]
+    with host.engine.begin() as connection:
+        memory = load_memory(connection)
+        for origin, size in astray_in(memory).items():
+            lay_aside(connection, LogIDs(), {}, origin, size)
+    host.load()
+    return world
+
+
+def test_what_was_turned_to_is_pulled_and_our_word_on_the_other_stays() -> None:
+    world = turned()
+    host = world.hosts[LATE]
+    assert held(host, LARGE_FORK.origin) == LARGE[:260]
+    before = row_of(host, LARGE_FORK.origin)
+    [target] = host.network.pinned().values()
+    want(world, target)
+    assert held(host, LARGE_FORK.origin) == LARGE_FORK.entries
+    assert host.network.pinned() == {}
+    assert row_of(host, LARGE_FORK.origin) == before
+    assert before is not None
+    assert (before.witnessed_size, before.mirrored_size) == (300, 300)
+    host.load()
+    with host.engine.begin() as connection:
+        assert load_row(connection, LARGE_FORK.origin) == before
+
+
+def test_a_smaller_head_is_pulled_with_what_was_turned_to_and_a_larger_one_must_begin_with_it() -> (
+    None
+):
+    world = turned()
+    want(world, head_of(LARGE_FORK, 280))
+    assert held(world.hosts[LATE], LARGE_FORK.origin) == LARGE_FORK.entries
+    world = turned()
+    other = fork(330, 288)
+    serve(world, other)
+    want(world, head_of(other))
+    assert held(world.hosts[LATE], LARGE_FORK.origin) == LARGE[:260]
+    longer = Log(LOG, [*LARGE_FORK.entries, *entries(50, "more")])
+    serve(world, longer)
+    want(world, head_of(longer))
+    assert held(world.hosts[LATE], LARGE_FORK.origin) == longer.entries
+
+
+def test_nothing_is_signed_any_more_and_no_package_of_the_other_branch_is_taken() -> None:
+    world = turned(256)  # a package that begins a tile proves itself beside whatever we hold
+    host = world.hosts[LATE]
+    heads, origin = host.network.heads, LARGE_FORK.origin
+    row = heads.row(origin)
+    assert row is not None
+    with pytest.raises(RefusedError) as refused:
+        heads.sign("mirror", row, Log(LOG, LARGE).checkpoint(300), world.now_ms)
+    assert refused.value.code == "turned"
+    log = Log(LOG, LARGE)
+    proof = prove_subtree_consistency(256, 300, 300, node_reader(LogReader(log), origin))
+    package = Package(256, tuple(LARGE[256:300]), tuple(proof))
+    upload = Upload(origin=origin, start=256, end=300, packages=(package,)).encode()
+    ready = host.step([PeerCalled(1, ADD_ENTRIES, upload, LOG)], world.now_ms)
+    [reply] = ready.replies
+    assert reply.value.status == 403  # type: ignore[union-attr]
+    assert held(host, origin) == LARGE[:256]
+    path = f"{MIRROR}{origin_hash(origin)}/checkpoint"
+    [reply] = host.step([PeerCalled(2, path, b"", LOG)], world.now_ms).replies
+    assert reply.value.status == 404  # type: ignore[union-attr]
+
+
+def test_a_freeze_after_the_turn_reports_what_is_held_and_that_none_of_it_is_signed() -> None:
+    world = turned()
+    report, _ = world.hosts[LATE].network.heads.freeze(LARGE_FORK.origin, world.now_ms)
+    assert report.mirrored is None
+    assert report.witnessed is not None
+    assert report.witnessed.checkpoint == LARGE_FORK.checkpoint()
+    assert report.witnessed.line is None
+
+
+def test_what_is_stored_of_a_turn_is_read_again() -> None:
+    turn = Turn(GOOD.head, GOOD.lines)
+    memory = {it.name: it.value for it in turn.writes(7)}
+    assert turns_in(memory) == {ORIGIN: turn}
+    assert astray_in(memory) == {ORIGIN: 7}
+    assert decode(memory[ASTRAY + ORIGIN]) == 7
+    gone = dict.fromkeys(memory, b"")
+    assert not turns_in(gone)
+    assert not astray_in(gone)
+    assert not astray_in({it.name: it.value for it in turn.writes(None)})
