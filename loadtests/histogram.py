@@ -7,7 +7,7 @@ of them has the quantiles of all values, which no average of quantiles would hav
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 _BITS: Final = 7
 _HALF: Final = 1 << _BITS
@@ -63,14 +63,22 @@ class Histogram:
                 return min(highest_of(bucket), self.highest_us) / 1e3
         raise AssertionError("the counts add up to the total")
 
-    def summary(self) -> dict[str, float | int | None]:
-        """Return count, p50, p95, p99 and the highest value, in milliseconds."""
+    def summary(self) -> dict[str, Any]:
+        """Return count, p50, p95, p99 and the highest value, in milliseconds, and what they are of.
+
+        ``counts_us`` has how many values there were, by the highest that their bucket holds, in
+        microseconds: whoever adds them up from the least finds each quantile again.
+        """
+        most = self.highest_us
         return {
             "count": self.count,
             "p50_ms": self.quantile_ms(0.5),
             "p95_ms": self.quantile_ms(0.95),
             "p99_ms": self.quantile_ms(0.99),
             "max_ms": self.highest_us / 1e3 if self.counts else None,
+            "counts_us": {
+                str(min(highest_of(it), most)): self.counts[it] for it in sorted(self.counts)
+            },
         }
 
     def to_map(self) -> dict[str, object]:

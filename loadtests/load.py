@@ -5,14 +5,13 @@ writes ``report.html`` and ``report.json``. README.md says how to run the large 
 """
 
 import argparse
-import json
-import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,21 +20,26 @@ from rich.console import Console
 
 from loadtests import report
 from loadtests.arguments import PORT_MAX, above_zero, whole, wholes
-from loadtests.counts import Counts
+from loadtests.driving import Driven, drive, ways
 from loadtests.happenings import Happenings
-from loadtests.machine import Meter, describe, paced_floor, raw_floors
+from loadtests.machine import describe, paced_floor, raw_floors
 from loadtests.network import CODES, Network
-from loadtests.order import SHAPES, Order
+from loadtests.order import SHAPES, SHORTEST, Order
 from loadtests.programme import CLOSED_CLIENTS
 from loadtests.scene import Scene, set_scene
-from loadtests.stage import StageError
+from loadtests.stage import StageError, check_free
 
 BASE_PORT: Final = 19_400
 PORTS_A_REGION: Final = 3
-"""For callers, for peers, and of a link that can be cut."""
-LOOK_S: Final = 0.1
-SILENT_S_MAX: Final = 120.0
-LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
+"""For callers, for peers, and of a link that can be cut; one more is for the load's processes."""
+MASTER_PORT: Final = 5_557
+"""Where locust's master listens for workers elsewhere, who know it by that."""
+STAGE_S_MIN: Final = 2.0
+"""Of a stage; in its first second nothing is measured."""
+NOT_HELD: Final = 1
+NOT_TO_ITS_END: Final = 2
+INTERRUPTED: Final = 130
+"""As a shell has it."""
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -65,52 +69,26 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     given = parser.parse_args(words)
     if given.base_port + PORTS_A_REGION * given.regions > PORT_MAX:
         parser.error(f"--base-port {given.base_port} leaves too few ports for the regions")
+    least_s = STAGE_S_MIN / SHORTEST[given.shape]
+    if given.seconds < least_s:
+        parser.error(f"--seconds of {given.shape} are {least_s:g} or more: a stage needs some")
     if given.shape == "cut" and given.regions == 1:
         parser.error("--shape cut needs two regions or more: one has no links")
     return given
-
-
-class Told:
-    """The events that the load processes write, as they come."""
-
-    def __init__(self, path: Path, process: subprocess.Popen[bytes]) -> None:
-        self._path = path
-        self._process = process
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Give each event until the programme is over.
-
-        Raises:
-            StageError: The load ended, or fell silent, before it was through.
-        """
-        heard_s = time.monotonic()
-        with self._path.open() as file:
-            part = ""
-            while True:
-                part += file.readline()
-                if part.endswith("\n"):
-                    event = json.loads(part)
-                    part, heard_s = "", time.monotonic()
-                    yield event
-                    if event["event"] == "over":
-                        return
-                    continue
-                if self._process.poll() is not None:
-                    raise StageError(f"the load ended with status {self._process.returncode}")
-                if time.monotonic() - heard_s > SILENT_S_MAX:
-                    raise StageError(f"the load has said nothing for {SILENT_S_MAX:.0f} s")
-                time.sleep(LOOK_S)
 
 
 def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Run one load test and return what there is to report.
 
     Raises:
-        StageError: The network or the load does not do what it should.
-        OSError: The report cannot be written.
+        StageError: Nothing was measured.
+        OSError: A port is taken, or something cannot be written.
+        KeyboardInterrupt: We were interrupted, and nothing was measured or is wanted.
     """
     given.output.mkdir(parents=True, exist_ok=True)
     began, began_s = time.strftime("%Y-%m-%d %H:%M:%S %z"), time.monotonic()
+    port = given.base_port + PORTS_A_REGION * given.regions
+    check_free([MASTER_PORT] if given.workers_elsewhere else [port] * (given.processes > 1))
     with tempfile.TemporaryDirectory(prefix="shouxin-load-") as folder:
         network = Network(
             Path(folder) / "network",
@@ -119,42 +97,35 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
             can_cut=given.shape == "cut",
         )
         machine = describe()
-        with console.status("founding the network and setting the scene"), network:
-            scene = set_scene(network)
+        with ExitStack() as stack:
+            with console.status("founding the network and setting the scene"):
+                stack.enter_context(network)
+                scene = set_scene(network)
             console.print(f"{given.regions} regions, {len(scene.lent)} grants: the scene is set")
             floors = raw_floors(network.port(CODES[0]), given.clients)
             console.print(
                 f"floors: one verification {floors['verification_us']:.0f} us, one commit "
                 f"{floors['commit_ms']:.2f} ms"
             )
-            events = Path(folder) / "events"
-            events.touch()
-            order = Order(
-                shape=given.shape,
-                seconds=given.seconds,
-                rate=given.rate,
-                clients=given.clients,
-                scene=Path(folder) / "scene.json",
-                events=events,
-            )
-            scene.write(order.scene)
-            order.write(Path(folder) / "order.json")
-            if given.workers_elsewhere:
-                folder_of_workers = give_to_workers(given.output / "workers", order, scene)
-                console.print(
-                    f"waiting for {given.workers_elsewhere} workers, each with a copy of "
-                    f"{folder_of_workers} (loadtests/README.md)"
-                )
+            order = _ordered(given, Path(folder), scene, console)
             before = _sizes(network, scene)
             happenings = Happenings(network, scene)
-            stages, saturation = _load(given, network, happenings, Path(folder), console)
-            for stage in stages:
-                plan = stage["stage"]
-                if plan["loop"] == "open":
-                    stage["floor"] = paced_floor(network.port(CODES[0]), plan["rate"])
-                else:
-                    stage["floor"] = floors["http_closed"].get(str(plan["clients"]))
+            driven = drive(
+                order,
+                network,
+                happenings,
+                ways=ways(given.processes, given.workers_elsewhere, port),
+                is_awaited=given.workers_elsewhere > 0,
+                log=given.output / "locust.log",
+                console=console,
+            )
+            if not driven.stages:
+                raise StageError(driven.cut_short or "the load was over before it began")
+            _add_floors(driven, network, floors["http_closed"])
             disk = _disk(network, scene, before)
+            kept = _logs_of_ended_nodes(network, given.output)
+            when = dict.fromkeys(kept, "a stage that was not finished") | driven.ended
+            ended = [f"{who} ended in {stage}{kept.get(who, '')}" for who, stage in when.items()]
     return {
         "about": "a load test of real Shouxin nodes on one machine",
         "began": began,
@@ -165,11 +136,63 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
         "shape": given.shape,
         "processes": given.processes,
         "floors": floors,
-        "saturation": saturation,
-        "stages": stages,
+        "saturation": driven.saturation and driven.saturation["rate"],
+        "search": driven.saturation,
+        "stages": driven.stages,
         "disk": disk,
         "happened": happenings.told,
+        "cut_short": driven.cut_short,
+        "ended": ended,
     }
+
+
+def _ordered(given: argparse.Namespace, folder: Path, scene: Scene, console: Console) -> Order:
+    """Write down what is to be done, for all who do it."""
+    events = folder / "events"
+    events.touch()
+    order = Order(
+        shape=given.shape,
+        seconds=given.seconds,
+        rate=given.rate,
+        clients=given.clients,
+        scene=folder / "scene.json",
+        events=events,
+    )
+    scene.write(order.scene)
+    order.write(order.file)
+    if given.workers_elsewhere:
+        folder_of_workers = give_to_workers(given.output / "workers", order, scene)
+        console.print(
+            f"waiting for {given.workers_elsewhere} workers, each with a copy of "
+            f"{folder_of_workers} (loadtests/README.md)"
+        )
+    return order
+
+
+def _add_floors(
+    driven: Driven, network: Network, closed: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Put beside each stage what an empty handler takes: as many clients, or the same rate."""
+    living = [it for it, process in network.processes.items() if process.poll() is None]
+    for stage in driven.stages:
+        plan = stage["stage"]
+        stage["floor"] = None
+        if plan["loop"] == "closed":
+            stage["floor"] = closed.get(str(plan["clients"]))
+        elif living:
+            with suppress(OSError):
+                stage["floor"] = paced_floor(network.port(living[0]), plan["rate"])
+
+
+def _logs_of_ended_nodes(network: Network, folder: Path) -> dict[str, str]:
+    """Keep what nodes said that have ended by themselves, and tell how and where."""
+    told = {}
+    for region, process in network.processes.items():
+        if process.poll() is not None:
+            kept = folder / f"node-{region}.log"
+            shutil.copy(network.log_of(region), kept)
+            told[f"node {region}"] = f", status {process.returncode}; its log is {kept.name}"
+    return told
 
 
 def give_to_workers(folder: Path, order: Order, scene: Scene) -> Path:
@@ -181,93 +204,21 @@ def give_to_workers(folder: Path, order: Order, scene: Scene) -> Path:
     shutil.copy(scene.roster, folder / "genesis.roster")
     replace(scene, roster=Path("genesis.roster")).write(folder / "scene.json")
     beside = replace(order, scene=Path("scene.json"), events=Path("events"))
-    beside.write(folder / "order.json")
+    beside.write(folder / order.file.name)
     return folder
 
 
-def _load(
-    given: argparse.Namespace,
-    network: Network,
-    happenings: Happenings,
-    folder: Path,
-    console: Console,
-) -> tuple[list[dict[str, Any]], float | None]:
-    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
-    command += ["--only-summary", "--loglevel", "WARNING", "--stop-timeout", "5"]
-    if given.workers_elsewhere:
-        command += ["--master", "--expect-workers", str(given.workers_elsewhere)]
-    elif given.processes > 1:
-        command += ["--processes", str(given.processes)]
-    meter = Meter()
-    for region, node in network.processes.items():
-        meter.watch(f"node {region}", node.pid)
-    stages: list[dict[str, Any]] = []
-    with (given.output / "locust.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "SHOUXIN_LOAD_ORDER": str(folder / "order.json")},
-        )
-        meter.watch("load, locust", process.pid)
-        try:
-            name = ""
-            with console.status("locust starts") as line:
-                for event in Told(folder / "events", process):
-                    match event["event"]:
-                        case "process":
-                            if event["pid"] != process.pid:
-                                meter.watch(f"load {event['index']}", event["pid"])
-                            meter.watch(f"auditor {event['index']}", event["auditor"])
-                        case "begin":
-                            meter.begin()
-                            happenings.do(event["stage"]["happening"])
-                            name = event["stage"]["name"]
-                            line.update(f"{name}: begins")
-                        case "tick":
-                            line.update(
-                                f"{name}: {event['turns_a_second']:.0f} turns a second, "
-                                f"{event['failed']} failed"
-                            )
-                        case "end":
-                            stages.append(_stage(event, meter.end()))
-                            console.print(report.one_line(stages[-1]))
-                        case "over":
-                            process.wait(30)
-                            return stages, event["saturation"]
-                        case _:
-                            raise AssertionError(f"no such event: {event}")
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(30)
-    raise StageError("the load ended before it was through")
-
-
-def _stage(event: Mapping[str, Any], used: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    counts = Counts()
-    counts.merge(event["counts"])
-    acts = counts.sums["acts in all"]
-    nodes_s = sum(it["cpu_s"] for name, it in used.items() if name.startswith("node"))
-    seconds = event["stage"]["seconds"] - event["stage"]["warm_s"]
-    return {
-        "stage": event["stage"],
-        "measured": event["measured"],
-        "acts_a_second": counts.sums["acts"] / seconds,
-        "acts": {name: it.summary() for name, it in sorted(counts.acts.items())},
-        "levels": {name: it.summary() for name, it in counts.levels.items()},
-        "errors": dict(counts.errors.most_common()),
-        "sums": dict(counts.sums),
-        "processes": used,
-        "cpu_ms_an_act": nodes_s * 1e3 / acts if acts else None,
-    }
-
-
 def _sizes(network: Network, scene: Scene) -> dict[str, tuple[int, int]]:
-    """Return, by region, entries that its node stores of all logs, and bytes of its database."""
+    """Return, by region, entries that its node stores of all logs, and bytes of its database.
+
+    A node that does not answer has none.
+    """
     sizes = {}
     for region in scene.offices:
-        status = network.call(region, "GET", "/v1/status")
+        try:
+            status = network.call(region, "GET", "/v1/status")
+        except (OSError, StageError):
+            continue
         others = [
             log.get("stored_size", 0)
             for origin, log in status["logs"].items()
@@ -291,14 +242,25 @@ def _disk(
 
 
 def main() -> int:
-    """Run what the command line says; the status is 1 where a proof or a receipt did not hold."""
+    """Run what the command line says.
+
+    The status is 1 where a proof or a receipt did not hold, 2 where it was not gone through to its
+    end by all who were to be there.
+    """
     given = arguments()
     console = Console(stderr=True)
+    # Whoever ends us otherwise than at a terminal wants no more either, and no folder left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         found = run(given, console)
     except (StageError, OSError) as error:
         console.print(f"{error}", style="red")
-        return 2
+        return NOT_TO_ITS_END
+    except KeyboardInterrupt:
+        console.print("interrupted; there is no report", style="red")
+        return INTERRUPTED
+    for one in filter(None, (found["cut_short"], *found["ended"])):
+        console.print(f"not to its end: {one}", style="red")
     page = report.write(found, given.output)
     console.print(f"report: {page}")
     bad = sum(
@@ -306,7 +268,9 @@ def main() -> int:
         for stage in found["stages"]
         for name in ("bad receipts", "bad proofs")
     )
-    return 1 if bad else 0
+    if bad:
+        return NOT_HELD
+    return NOT_TO_ITS_END if found["cut_short"] or found["ended"] else 0
 
 
 if __name__ == "__main__":

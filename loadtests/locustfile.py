@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,17 +20,21 @@ from locust.runners import MasterRunner
 
 from loadtests.counts import Counts, measure
 from loadtests.order import Order
-from loadtests.programme import Measured, Stage
+from loadtests.programme import Measured, Saturation, Stage
 from loadtests.scene import Scene
 from loadtests.worker import AHEAD_S, Worker
 
 ORDER: Final = Order.read(Path(os.environ["SHOUXIN_LOAD_ORDER"]))
 IDLE_S: Final = 0.02
+LOOK_S: Final = 0.25
 ANY_STATUS: Final = frozenset(range(100, 600))
 SIGN_S: Final = 1.5
 DRAIN_S_MAX: Final = 10.0
 PROVE_S_MAX: Final = 8.0
 SPAWNS_A_SECOND: Final = 256.0
+INTERRUPTED: Final = "it was interrupted"
+LOCAL: Final = "local"
+"""How locust names the only process there is."""
 
 _worker: Worker | None = None
 
@@ -85,17 +89,33 @@ class Shape(LoadTestShape):
         self._number = 0
         self._users = 0
         self._is_running = False
-        self._parts: list[Mapping[str, Any]] = []
+        self._is_enough = False
+        self._parent = os.getppid()
+        self._asked: set[str] = set()
+        self._parts: dict[str, Mapping[str, Any]] = {}
 
     def tick(self) -> tuple[int, float] | None:
         """Say how many users there are to be now; None ends the test."""
         assert self.runner is not None
-        if self._is_running:
+        if os.getppid() != self._parent:
+            return None  # whoever had us do this has gone, and the nodes with them
+        if self._is_running and self._stage is not None:
             total = self.runner.stats.total
-            _tell("tick", turns_a_second=total.current_rps, failed=total.num_failures)
-        if self._is_running and len(self._parts) >= self._processes():
+            _tell(
+                "tick",
+                stage=self._stage.name,
+                turns_a_second=total.current_rps,
+                failed=total.num_failures,
+            )
+        if not self._is_enough and ORDER.enough.exists():
+            self._is_enough = True
+            self.runner.send_message("enough")
+        if self._is_running and not self._missing():
             self._is_running = False
             self._next(self._finish())
+        if self._is_enough and not self._is_running and self._stage is not None:
+            self._stage = None
+            _tell("over", saturation=None, cut_short=INTERRUPTED)
         if self._stage is None:
             return None
         users = self._stage.clients
@@ -104,34 +124,50 @@ class Shape(LoadTestShape):
         self._users = users
         return users, SPAWNS_A_SECOND
 
-    def taken(self, part: Mapping[str, Any]) -> None:
+    def taken(self, process: str, part: Mapping[str, Any]) -> None:
         """Take what one process counted."""
         if part["number"] == self._number:
-            self._parts.append(part)
+            self._parts[process] = part
 
-    def _processes(self) -> int:
+    def _processes(self) -> set[str]:
+        """Return the processes that make the load now."""
         assert self.runner is not None
-        return self.runner.worker_count if isinstance(self.runner, MasterRunner) else 1
+        if not isinstance(self.runner, MasterRunner):
+            return {LOCAL}
+        clients = self.runner.clients
+        return {it.id for it in (*clients.ready, *clients.spawning, *clients.running)}
+
+    def _missing(self) -> set[str]:
+        """Return those that were asked, have not answered, and still can."""
+        return (self._asked & self._processes()) - set(self._parts)
 
     def _begin(self) -> None:
         assert self.runner is not None
         assert self._stage is not None
         self._number += 1
-        self._parts = []
+        self._asked, self._parts = self._processes(), {}
         self._is_running = True
         _tell("begin", number=self._number, stage=asdict(self._stage))
         order = {
             "number": self._number,
             "stage": asdict(self._stage),
-            "processes": self._processes(),
+            "processes": len(self._asked),
         }
         self.runner.send_message("stage", order)
 
-    def _finish(self) -> Measured:
+    def _finish(self) -> Measured | None:
+        """Tell what the stage came to; nothing of one that was ended before it had begun."""
         assert self._stage is not None
         counts = Counts()
-        for part in self._parts:
+        for part in self._parts.values():
             counts.merge(part["counts"])
+        if lost := len(self._asked) - len(self._parts):
+            counts.errors["load: a process ended, and its part is missing"] = lost
+        if self._is_enough:
+            seconds = max((it["seconds"] for it in self._parts.values()), default=0.0)
+            if seconds <= self._stage.warm_s:
+                return None
+            self._stage = replace(self._stage, seconds=seconds)
         measured = measure(self._stage, counts)
         _tell(
             "end",
@@ -142,12 +178,16 @@ class Shape(LoadTestShape):
         )
         return measured
 
-    def _next(self, measured: Measured) -> None:
+    def _next(self, measured: Measured | None) -> None:
+        if measured is None:
+            return
         try:
             self._stage = self._programme.send(measured)
         except StopIteration as stop:
             self._stage = None
-            _tell("over", saturation=stop.value)
+            found: Saturation | None = stop.value
+            cut_short = INTERRUPTED if self._is_enough else ""
+            _tell("over", saturation=found and asdict(found), cut_short=cut_short)
 
 
 def _tell(event: str, **fields: object) -> None:
@@ -163,11 +203,12 @@ def _set_up(environment: Environment, **_: object) -> None:
     def part(environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401 - locust's message
         shape = environment.shape_class
         assert isinstance(shape, Shape)
-        shape.taken(msg.data)
+        shape.taken(msg.node_id, msg.data)
 
     if not isinstance(runner, MasterRunner):
         hand = Hand(environment)
         runner.register_message("stage", hand.take, concurrent=True)
+        runner.register_message("enough", hand.enough)
     # A local runner is both: it gives itself the orders.
     if environment.shape_class is not None:
         runner.register_message("part", part)
@@ -184,48 +225,66 @@ class Hand:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._auditor: Any = None
+        self._is_enough = False
 
     def take(self, environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401 - locust's message
         """Go through one stage."""
         gevent.spawn(self._run, environment.runner, msg.data)
+
+    def enough(self, **_: object) -> None:
+        """End the stage that is under way now."""
+        self._is_enough = True
 
     def _run(self, runner: Any, order: Mapping[str, Any]) -> None:  # noqa: ANN401 - locust's runner
         worker = self._worker(runner.worker_index)
         stage, number = Stage(**order["stage"]), order["number"]
         worker.prepare(stage, number, order["processes"])
         worker.begin(stage)
-        end_s = time.monotonic() + stage.seconds
-        while (left_s := end_s - time.monotonic()) > 0:
-            gevent.sleep(min(left_s, SIGN_S))
-            if left_s > SIGN_S:
+        begin_s = signed_s = time.monotonic()
+        while (left_s := begin_s + stage.seconds - time.monotonic()) > 0 and not self._is_enough:
+            gevent.sleep(min(left_s, LOOK_S))
+            if time.monotonic() - signed_s >= SIGN_S:
+                signed_s = time.monotonic()
                 worker.sign_ahead(min(left_s, AHEAD_S))
-        worker.end()
+        seconds = worker.end()
         _wait(lambda: worker.under_way == 0, DRAIN_S_MAX)
         worker.counts.sums["unanswered"] += worker.under_way
         _wait(lambda: worker.followed == 0, PROVE_S_MAX)
         worker.counts.sums["not proven in time"] += worker.followed
-        runner.send_message("part", {"number": number, "counts": worker.counts.to_map()})
+        counted = {"number": number, "seconds": seconds, "counts": worker.counts.to_map()}
+        runner.send_message("part", counted)
 
     def _worker(self, index: int) -> Worker:
+        """Return our worker, with an auditor that lives."""
         global _worker  # noqa: PLW0603 - users are made by locust, which passes them nothing
+        scene = Scene.read(ORDER.scene) if _worker is None else _worker.scene
         if _worker is None:
-            scene = Scene.read(ORDER.scene)
+            _worker = Worker(scene, index=index, follow=self._follow)
+        if self._auditor is None:
             command = [sys.executable, "-m", "loadtests.auditor", str(scene.roster)]
             self._auditor = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
             )
-            _worker = Worker(scene, index=index, follow=self._follow)
-            gevent.spawn(self._listen, _worker)
+            gevent.spawn(self._listen, self._auditor, _worker)
             _tell("process", index=index, pid=os.getpid(), auditor=self._auditor.pid)
         return _worker
 
-    def _follow(self, stage: int, region: str, index: int, leaf: bytes, meant_s: float) -> None:
+    def _follow(self, stage: int, region: str, index: int, leaf: bytes, meant_s: float) -> bool:
+        if self._auditor is None:
+            return False
         line = json.dumps([stage, region, index, leaf.hex(), meant_s])
-        self._auditor.stdin.write(line + "\n")
+        try:
+            self._auditor.stdin.write(line + "\n")
+        except OSError:
+            return False  # it has just ended, which its output says as well
+        return True
 
-    def _listen(self, worker: Worker) -> None:
-        for line in self._auditor.stdout:
+    def _listen(self, auditor: Any, worker: Worker) -> None:  # noqa: ANN401 - gevent's process
+        for line in auditor.stdout:
             worker.heard(*json.loads(line))
+        self._auditor = None
+        auditor.wait()
+        worker.deserted()
 
 
 def _wait(done: Any, seconds: float) -> None:  # noqa: ANN401 - a question

@@ -5,8 +5,9 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psutil
 
@@ -42,43 +43,81 @@ ELSEWHERE: Final = "elsewhere"
 
 
 class Meter:
-    """CPU and memory of named processes between two readings, and what all the others took."""
+    """CPU and memory of named processes between two readings, and what all the others took.
+
+    Of a process that ends between them is told what was seen of it last.
+    """
 
     def __init__(self) -> None:
         self._processes: dict[str, psutil.Process] = {}
+        self._seen: dict[str, _Reading] = {}
         self._before: dict[str, float] = {}
         self._before_s = 0.0
         self._busy_before_s = 0.0
 
     def watch(self, name: str, pid: int) -> None:
-        """Meter a process from now on."""
-        self._processes[name] = psutil.Process(pid)
+        """Meter a process from now on; one of the same name is forgotten."""
+        self._before.pop(name, None)
+        with suppress(psutil.NoSuchProcess):
+            self._processes[name] = psutil.Process(pid)
+            self._seen[name] = _Reading(0.0, 0)
 
     def begin(self) -> None:
         """Take the first reading."""
         self._before_s, self._busy_before_s = time.monotonic(), _busy_s()
-        self._before = {name: _cpu_s(it) for name, it in self._processes.items()}
+        self.look()
+        self._before = {name: self._seen[name].cpu_s for name in self._processes}
 
-    def end(self) -> dict[str, dict[str, float]]:
-        """Return, by process, CPU seconds since ``begin``, cores kept busy, and memory now."""
-        seconds = max(time.monotonic() - self._before_s, 1e-3)
-        used = {}
+    def look(self) -> Sequence[str]:
+        """Take a reading in between, and return which processes have ended."""
+        ended = []
         for name, process in self._processes.items():
-            spent_s = _cpu_s(process) - self._before.get(name, 0.0)
+            found = _read(process)
+            if found is None:
+                ended.append(name)
+            else:
+                self._seen[name] = found
+        return ended
+
+    def end(self) -> tuple[dict[str, dict[str, float]], Sequence[str]]:
+        """Return, by process, CPU seconds since ``begin``, cores kept busy, and memory now.
+
+        And which of them have ended; nothing is told of those from now on.
+        """
+        seconds = max(time.monotonic() - self._before_s, 1e-3)
+        ended = self.look()
+        used = {}
+        for name in self._processes:
+            spent_s = self._seen[name].cpu_s - self._before.get(name, 0.0)
             used[name] = {
                 "cpu_s": spent_s,
                 "cores": spent_s / seconds,
-                "memory_bytes": float(process.memory_info().rss),
+                "memory_bytes": float(self._seen[name].memory_bytes),
             }
+        for name in ended:
+            del self._processes[name]
         ours_s = sum(it["cpu_s"] for it in used.values())
         others_s = max(0.0, _busy_s() - self._busy_before_s - ours_s)
         used[ELSEWHERE] = {"cpu_s": others_s, "cores": others_s / seconds, "memory_bytes": 0.0}
-        return used
+        return used, ended
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    used = process.cpu_times()
-    return float(used.user + used.system)
+class _Reading(NamedTuple):
+    """What a process has used so far, and holds."""
+
+    cpu_s: float
+    memory_bytes: int
+
+
+def _read(process: psutil.Process) -> _Reading | None:
+    """Return what a process has used; None where it has ended."""
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        used = process.cpu_times()
+        return _Reading(float(used.user + used.system), int(process.memory_info().rss))
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _busy_s() -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
@@ -76,6 +76,10 @@ class Network(Stage):
         finally:
             if self.links is not None:
                 self.links.close()
+
+    def _ports(self) -> Iterable[int]:
+        of_a_region = 3 if self.can_cut else 2
+        return range(self.base_port, self.base_port + of_a_region * len(self.regions))
 
     def _found(self) -> None:
         now_s = int(time.time())  # noqa: TID251 - the load comes from outside, on the world's own clock

@@ -8,8 +8,17 @@ from typing import Any, Final, Self
 from loadtests import programme
 from loadtests.programme import Programme
 
-SHAPES: Final = ("saturation", "steady", "holiday", "soak", "cut", "flood")
 SOAK_STAGES: Final = 10
+SHORTEST: Final = {
+    "saturation": programme.PROBE_SHARE,
+    "steady": 1.0,
+    "holiday": 1 / 2,
+    "soak": 1 / SOAK_STAGES,
+    "cut": 1 / 3,
+    "flood": 1 / 3,
+}
+"""The share of an order's seconds that the shortest stage of a shape lasts."""
+SHAPES: Final = tuple(SHORTEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,16 @@ class Order:
             raise ValueError(f"a shape is one of {', '.join(SHAPES)}, not {self.shape!r}")
         if self.seconds <= 0 or self.rate <= 0:
             raise ValueError("seconds and rate are greater than 0")
+
+    @property
+    def file(self) -> Path:
+        """Where it stands for all who carry it out."""
+        return self.events.with_name("order.json")
+
+    @property
+    def enough(self) -> Path:
+        """The file whose being there says that the stage under way is the last, and ends now."""
+        return self.events.with_name("enough")
 
     def programme(self) -> Programme:
         """Return the stages."""

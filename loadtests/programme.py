@@ -10,8 +10,8 @@ from typing import Final, Literal
 from loadtests.schedule import Curve
 
 Loop = Literal["closed", "open"]
-Programme = Generator["Stage", "Measured", "float | None"]
-"""Returns the saturation point in turns a second; None where none was looked for."""
+Programme = Generator["Stage", "Measured", "Saturation | None"]
+"""Returns the saturation point; None where none was looked for."""
 
 CLOSED_CLIENTS: Final = (1, 16, 64, 256)
 OPEN_SHARES: Final = (0.25, 0.5, 0.8, 0.95)
@@ -22,6 +22,8 @@ P99_MS_MAX: Final = 1_000.0
 FAILED_MAX: Final = 0.01
 CLOSE_ENOUGH: Final = 1.08
 PROBES_MAX: Final = 6
+PROBE_SHARE: Final = 0.75
+"""How long a probe is, against the other stages."""
 VERIFY_ALL_BELOW: Final = 16
 """Up to so many clients every receipt is verified, above it one of ``ONE_OF``."""
 ONE_OF: Final = 8
@@ -70,7 +72,22 @@ class Measured:
         )
 
 
-def search(start: float, seconds: float) -> Generator[Stage, Measured, float]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saturation:
+    """What the search came to, in turns a second.
+
+    Args:
+        rate: The highest that was kept up with; where none was, the next lower one to be tried.
+        is_kept_up: Whether it was.
+        too_much: The lowest that was not kept up with; None where all were.
+    """
+
+    rate: float
+    is_kept_up: bool
+    too_much: float | None
+
+
+def search(start: float, seconds: float) -> Generator[Stage, Measured, Saturation]:
     """Find the highest rate that is kept up with: from ``start`` up or down, then in between.
 
     Kept up with is a rate of which 97 % are answered in the stage itself, 99 % within a second from
@@ -99,7 +116,7 @@ def search(start: float, seconds: float) -> Generator[Stage, Measured, float]:
             rate = (good + bad) / 2
     # Where nothing was kept up with, the next lower rate is the best guess, and the stages after
     # this one show what it is worth.
-    return good or rate
+    return Saturation(rate=good or rate, is_kept_up=good > 0, too_much=bad)
 
 
 def saturation(
@@ -119,13 +136,13 @@ def saturation(
             verify_one_of=1 if clients <= VERIFY_ALL_BELOW else ONE_OF,
         )
         best = max(best, measured.answered)
-    found = yield from search(max(1.0, best * 0.8), seconds * 0.75)
+    found = yield from search(max(1.0, best * 0.8), seconds * PROBE_SHARE)
     for share in shares:
         yield Stage(
             name=f"open, {share:.0%} of saturation",
             loop="open",
             clients=POOL,
-            rate=found * share,
+            rate=found.rate * share,
             seconds=seconds,
             verify_one_of=1 if share <= 0.5 else ONE_OF,
         )

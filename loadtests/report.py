@@ -19,7 +19,7 @@ QUANTILES: Final = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
 _STYLE: Final = (
     "body{font:15px/1.5 sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:.6em 0;font-variant-numeric:tabular-nums}"
-    "td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #e4e6ea;vertical-align:top}"
+    "td,th{padding:.15em .45em;text-align:right;border-bottom:1px solid #e4e6ea;vertical-align:top}"
     "td:first-child,th:first-child,table.facts td{text-align:left}"
     "div.wide{overflow-x:auto}div.wide td,div.wide th{white-space:nowrap}"
     "table.facts td{white-space:normal!important}"
@@ -67,6 +67,18 @@ def write(found: Mapping[str, Any], folder: Path) -> Path:
     return page
 
 
+def _saturation(found: Mapping[str, Any]) -> str:
+    """Tell what the search came to, and whether it was kept up with."""
+    rate, search = found["saturation"], found.get("search") or {}
+    if rate is None:
+        return "-"
+    told = f"{rate:.1f} turns a second"
+    if not search.get("is_kept_up", True):
+        return f"none of the rates tried was kept up with; {told} is the next lower one"
+    too_much = search.get("too_much")
+    return told + (f"; {too_much:.1f} were too much" if too_much else "; nothing more was tried")
+
+
 def _disk(disk: Mapping[str, float]) -> str:
     """Tell what an entry takes, and of how many that is the mean; of few it is mostly the logs."""
     count = disk["entries_stored"]
@@ -79,7 +91,6 @@ def _disk(disk: Mapping[str, float]) -> str:
 def html(found: Mapping[str, Any]) -> str:
     """Return the page."""
     machine, floors, network = found["machine"], found["floors"], found["network"]
-    saturation = found["saturation"]
     plots = plots_of(found["stages"])
     facts = [
         ("Machine", f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"),
@@ -90,7 +101,7 @@ def html(found: Mapping[str, Any]) -> str:
         ("Storage and links", f"{network['database']}, {network['links']}"),
         ("Command", found["command"]),
         ("Began, and took", f"{found['began']}, {found['took_s']:.0f} s"),
-        ("Saturation, as found", "-" if saturation is None else f"{saturation:.1f} turns a second"),
+        ("Saturation, as found", _saturation(found)),
         ("Disk, an entry and replica", _disk(found["disk"])),
         ("Floor: one raw verification, V", f"{floors['verification_us']:.0f} µs"),
         ("Floor: one row inserted, 100 a transaction", f"{floors['insertion_us']:.0f} µs"),
@@ -137,23 +148,30 @@ def _in_short(found: Mapping[str, Any]) -> str:
 
     best = max(stages, key=lambda it: float(it["acts_a_second"]), default=None)
     words = []
-    if found["saturation"] is not None:
+    if found["saturation"] is not None and (found.get("search") or {}).get("is_kept_up", True):
         words.append(f"Kept up with {found['saturation']:.0f} turns a second.")
+    elif found["saturation"] is not None:
+        words.append("None of the rates that were tried was kept up with.")
     if best is not None:
         words.append(
             f"Most acts a second in a stage: {best['acts_a_second']:.0f} ({best['stage']['name']})."
         )
+    proven = sum(it["levels"].get("proven", {}).get("count", 0) for it in stages)
     words.append(
-        f"{total('verified receipts')} receipts and {total('followed')} proofs were checked; "
-        f"{total('failed', 'unanswered')} of {total('turns')} turns failed."
+        f"{total('verified receipts')} receipts and {proven + total('bad proofs')} proofs were "
+        f"checked; {total('failed', 'unanswered')} of {total('turns')} turns failed."
     )
+    if late := total("not proven in time"):
+        words.append(f"{late} of {total('followed')} acts that were followed were not proven.")
     bad = total("bad receipts", "bad proofs")
     verdict = (
         f'<p class="bad">{bad} receipts or proofs did not hold.</p>'
         if bad
         else '<p class="good">Every receipt and proof that was checked held.</p>'
     )
-    return f"<p>{escape(' '.join(words))}</p>{verdict}"
+    stopped = [one for one in (found.get("cut_short"), *found.get("ended", ())) if one]
+    warnings = [f'<p class="bad">Not to its end: {escape(one)}.</p>' for one in stopped]
+    return f"{''.join(warnings)}<p>{escape(' '.join(words))}</p>{verdict}"
 
 
 def _elsewhere(stages: Sequence[Mapping[str, Any]]) -> str:

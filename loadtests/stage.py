@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +42,7 @@ class Stage:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        self._check_ports()
+        check_free(self._ports())
         self._found()
         try:
             for region in self.regions:
@@ -70,21 +70,9 @@ class Stage:
         for process in self.processes.values():
             _end(process)
 
-    def _check_ports(self) -> None:
-        """Find out before anything is founded whether the nodes can listen.
-
-        Raises:
-            StageError: Another process has one of the ports.
-        """
-        for port in range(self.base_port, self.base_port + 2 * len(self.regions)):
-            with socket.socket() as tried:
-                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    tried.bind(("127.0.0.1", port))
-                except OSError as error:
-                    raise StageError(
-                        f"port {port} is taken: another base port is needed"
-                    ) from error
+    def _ports(self) -> Iterable[int]:
+        """Return all that somebody will listen on."""
+        return range(self.base_port, self.base_port + 2 * len(self.regions))
 
     def port(self, region: str) -> int:
         """Return the public port of a region's node."""
@@ -109,6 +97,8 @@ class Stage:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                # Whoever interrupts us at a terminal leaves it to us when nodes end.
+                process_group=0,
             )
 
     def stop(self, region: str) -> None:
@@ -237,6 +227,21 @@ class Stage:
         done = subprocess.run([*_command(), *arguments], capture_output=True, check=False)
         if done.returncode != 0:
             raise StageError(f"shouxin {' '.join(arguments)}: {done.stderr.decode()[:800]}")
+
+
+def check_free(ports: Iterable[int]) -> None:
+    """Find out before anything is founded whether it can be listened on ports of the loopback.
+
+    Raises:
+        StageError: Another process has one of them.
+    """
+    for port in ports:
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise StageError(f"port {port} is taken by another process") from error
 
 
 def process_cpu_s(pid: int) -> float:

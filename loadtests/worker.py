@@ -46,8 +46,9 @@ GUESS: Final = 60.0
 GUESS_MAX: Final = 500.0
 """Turns a second that a closed loop is expected to make: a client, and all of them."""
 
-Follow = Callable[[int, str, int, bytes, float], None]
-"""Have an act followed: stage, region, index, leaf, and when it was meant to start."""
+Follow = Callable[[int, str, int, bytes, float], bool]
+"""Have an act followed: stage, region, index, leaf, and when it was meant to start; say whether
+anybody does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class Worker:
         now_s: Callable[[], float] = time.monotonic,
         unix_s: Callable[[], float] = time.time,  # noqa: TID251 - the load comes from outside
     ) -> None:
-        self._scene = scene
+        self.scene = scene
         self._index = index
         self._follow = follow
         self._now_s = now_s
@@ -120,7 +121,7 @@ class Worker:
         self.counts = Counts()
         self._number, self.followed = number, 0
         unix_s = int(self._unix_s())
-        self._cases = Cases(self._scene, f"{unix_s}-{self._index}-{number}", unix_s)
+        self._cases = Cases(self.scene, f"{unix_s}-{self._index}-{number}", unix_s)
         # What waits for another region still waits; at the counter the day begins anew.
         for queue in (self._fresh, self._ready, self._held):
             kept = [case for case in queue if not case.steps[0].entry]
@@ -158,17 +159,28 @@ class Worker:
         measured = [it for it in self._starts if it >= stage.warm_s]
         self.counts.sums["offered"] = len(measured)
 
-    def end(self) -> None:
-        """Hand out no more turns."""
+    def end(self) -> float:
+        """Hand out no more turns, and return how many seconds the stage lasted.
+
+        One that is ended early is one that was meant to be as short.
+        """
+        stage, now_s = self._stage, self._now_s()
         self._stage = None
+        if stage is None:
+            return 0.0
+        if now_s < self._end_s:
+            self._end_s = now_s
+            lasted_s = now_s - self._begin_s
+            measured = [it for it in self._starts if stage.warm_s <= it < lasted_s]
+            self.counts.sums["offered"] = len(measured)
+        return self._end_s - self._begin_s
 
     def _cite_anew(self) -> None:
-        offices = self._scene.offices
+        offices = self.scene.offices
         lent = [
-            replace(it, citations=cite(offices[it.owner], offices[it.to]))
-            for it in self._scene.lent
+            replace(it, citations=cite(offices[it.owner], offices[it.to])) for it in self.scene.lent
         ]
-        self._scene = Scene(self._scene.roster, offices, lent)
+        self.scene = Scene(self.scene.roster, offices, lent)
         self._cited_s = self._now_s()
 
     # ---- turns ----------------------------------------------------------------------------------
@@ -216,7 +228,7 @@ class Worker:
 
     def _step(self, case: Case) -> Request:
         step = case.steps[0]
-        office = self._scene.offices[step.region]
+        office = self.scene.offices[step.region]
         at_owner = step.token and step.token == office.tokens["decider"]
         role = "authority" if at_owner else "window"
         if step.entry:
@@ -241,8 +253,8 @@ class Worker:
         )
 
     def _check(self) -> Request:
-        lent = self._random.choice(self._scene.lent)
-        owner, to = self._scene.offices[lent.owner], self._scene.offices[lent.to]
+        lent = self._random.choice(self.scene.lent)
+        owner, to = self.scene.offices[lent.owner], self.scene.offices[lent.to]
         return Request(
             name="platform: check",
             method="GET",
@@ -252,7 +264,7 @@ class Worker:
 
     def _trace(self) -> Request:
         case = self._random.choice(self._closed)
-        office = self._scene.offices[case.name[:6]]
+        office = self.scene.offices[case.name[:6]]
         return Request(
             name="auditor: trace of a case",
             method="GET",
@@ -264,8 +276,8 @@ class Worker:
         """Ten cases that were opened elsewhere and come at once; they go no further here."""
         batch: list[bytes] = []
         others: list[Case] = []
-        region = self._random.choice(list(self._scene.offices))
-        at = self._scene.offices[region]
+        region = self._random.choice(list(self.scene.offices))
+        at = self.scene.offices[region]
         while self._fresh:
             case = self._fresh.pop()  # the newest: all of a batch is dated lately
             if case.steps[0].region == region:
@@ -386,16 +398,21 @@ class Worker:
             sums["bad receipts"] += 1
             return
         sums["verified receipts"] += 1
-        if is_followed:
+        if is_followed and self._follow(self._number, step.region, checked.index, leaf, meant_s):
             sums["followed"] += 1
             self.followed += 1
-            self._follow(self._number, step.region, checked.index, leaf, meant_s)
 
     def _batch_results(self, request: Request, body: bytes) -> None:
         for result in decode(body)["results"]:
             if result[0] != 0:
                 self.counts.errors[f"{request.name}: {result[1]}"] += 1
                 self.counts.sums["failed"] += 1
+
+    def deserted(self) -> None:
+        """Take note that the auditor has ended: what it had not done with will not be proven."""
+        self.counts.errors["auditor: ended"] += 1
+        self.counts.sums["not proven in time"] += self.followed
+        self.followed = 0
 
     def heard(self, number: int, level: str, seconds: float) -> None:
         """Take what the auditor says of an act."""

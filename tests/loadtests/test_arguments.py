@@ -19,6 +19,8 @@ from loadtests import bench, load
         ("--base-port 65530 --regions 5", "too few ports"),
         ("--shape cut --regions 1", "one has no links"),
         ("--shape storm", "invalid choice"),
+        ("--shape soak --seconds 19", "--seconds of soak are 20 or more"),
+        ("--shape saturation --seconds 2.6", "of saturation are 2.66667 or more"),
     ],
 )
 def test_a_load_that_cannot_be_made_is_refused_by_name(

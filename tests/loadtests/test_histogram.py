@@ -37,6 +37,19 @@ def test_the_sum_of_two_histograms_has_the_quantiles_of_all_values(
     assert left.summary()["max_ms"] == ordered[-1] / 1e3
 
 
+@given(values=values)
+def test_each_quantile_of_a_summary_is_found_again_in_its_counts(values: list[int]) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value / 1e6)
+    summary = histogram.summary()
+    in_order = [int(us) for us, count in summary["counts_us"].items() for _ in range(count)]
+    assert in_order == sorted(in_order)
+    assert len(in_order) == summary["count"]
+    for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99), ("max_ms", 1.0)):
+        assert in_order[math.ceil(share * len(in_order)) - 1] / 1e3 == summary[name]
+
+
 def test_an_empty_histogram_has_no_quantile_and_a_negative_time_counts_as_none() -> None:
     histogram = Histogram()
     assert histogram.summary() == {
@@ -45,6 +58,7 @@ def test_an_empty_histogram_has_no_quantile_and_a_negative_time_counts_as_none()
         "p95_ms": None,
         "p99_ms": None,
         "max_ms": None,
+        "counts_us": {},
     }
     histogram.add(-1.0)
     assert histogram.quantile_ms(1.0) == 0

@@ -7,8 +7,18 @@ import pytest
 
 from loadtests.counts import Counts, measure
 from loadtests.histogram import Histogram
-from loadtests.order import SHAPES, Order
-from loadtests.programme import Measured, Programme, Stage, cut, flood, holiday, saturation, search
+from loadtests.order import SHAPES, SHORTEST, Order
+from loadtests.programme import (
+    Measured,
+    Programme,
+    Saturation,
+    Stage,
+    cut,
+    flood,
+    holiday,
+    saturation,
+    search,
+)
 
 
 def server(capacity: float) -> Callable[[Stage], Measured]:
@@ -29,7 +39,7 @@ def server(capacity: float) -> Callable[[Stage], Measured]:
 
 def go(
     programme: Programme, answer: Callable[[Stage], Measured]
-) -> tuple[list[Stage], float | None]:
+) -> tuple[list[Stage], Saturation | None]:
     stages = [next(programme)]
     try:
         while True:
@@ -45,7 +55,9 @@ def test_the_search_finds_the_capacity_of_a_server_from_either_side(
 ) -> None:
     stages, found = go(search(capacity * start, 5), server(capacity))
     assert found is not None
-    assert 0.8 * capacity <= found <= 1.03 * capacity
+    assert found.is_kept_up
+    assert 0.8 * capacity <= found.rate <= 1.03 * capacity
+    assert found.too_much is None or found.rate < found.too_much
     assert len(stages) <= 6
 
 
@@ -55,7 +67,8 @@ def test_a_server_that_never_keeps_up_is_guessed_below_all_that_was_tried() -> N
 
     stages, found = go(search(100, 5), broken)
     assert found is not None
-    assert found < min(stage.rate for stage in stages)
+    assert not found.is_kept_up
+    assert found.rate < min(stage.rate for stage in stages) == found.too_much
 
 
 @pytest.mark.parametrize(
@@ -73,9 +86,10 @@ def test_too_slow_too_late_or_too_many_failures_is_not_keeping_up(measured: Meas
 
 def test_saturation_goes_through_the_loops_and_shares_that_the_report_promises() -> None:
     stages, found = go(saturation(8), server(200))
-    assert found == pytest.approx(200, rel=0.1)
+    assert found is not None
+    assert found.rate == pytest.approx(200, rel=0.1)
     assert [it.clients for it in stages if it.loop == "closed"] == [1, 16, 64, 256]
-    rates = [it.rate / found for it in stages if it.name.startswith("open")]
+    rates = [it.rate / found.rate for it in stages if it.name.startswith("open")]
     assert rates == pytest.approx([0.25, 0.5, 0.8, 0.95])
     assert [it.verify_one_of for it in stages if it.loop == "closed"] == [1, 1, 8, 8]
 
@@ -120,3 +134,12 @@ def test_what_processes_counted_adds_up() -> None:
     measured = measure(stage, whole)
     assert (measured.offered, measured.answered, measured.failed) == (10, 9, 0.04)
     assert measured.p99_ms == pytest.approx(990, rel=0.01)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_shortest_stage_of_a_shape_lasts_what_is_said_of_it(shape: str) -> None:
+    order = Order(
+        shape=shape, seconds=60, rate=9, clients=(1,), scene=Path("scene"), events=Path("events")
+    )
+    stages, _ = go(order.programme(), server(200))
+    assert min(it.seconds for it in stages) == pytest.approx(60 * SHORTEST[shape])

@@ -108,6 +108,38 @@ def test_the_page_begins_with_what_it_came_to_and_hides_nothing_bad() -> None:
     assert 'class="good"' not in beginning
 
 
+def test_the_page_tells_which_proofs_were_checked_and_which_never_came() -> None:
+    found = canned()
+    found["stages"][0]["sums"] |= {"followed": 300, "not proven in time": 4, "bad proofs": 0}
+    beginning = html(found).split("<svg")[0]
+    assert "300 proofs were checked" in beginning  # a hundred of each stage were proven
+    assert "4 of 300 acts that were followed were not proven." in beginning
+
+
+def test_a_run_that_did_not_come_to_its_end_begins_with_that() -> None:
+    found = canned() | {"cut_short": "it was interrupted", "ended": ["auditor 0 ended in part 2"]}
+    beginning = html(found).split("<svg")[0]
+    assert "Not to its end: it was interrupted." in beginning
+    assert "Not to its end: auditor 0 ended in part 2." in beginning
+    assert "Not to its end" not in html(canned())
+
+
+@pytest.mark.parametrize(
+    ("search", "short", "told"),
+    [
+        ({"is_kept_up": True, "too_much": 92.0}, "Kept up with 85", "second; 92.0 were too much"),
+        ({"is_kept_up": True, "too_much": None}, "Kept up with 85", "nothing more was tried"),
+        ({"is_kept_up": False, "too_much": 99.0}, "None of the rates", "kept up with; 85.2 turns"),
+    ],
+)
+def test_a_saturation_that_was_only_guessed_is_not_told_as_one_that_was_found(
+    search: dict[str, Any], short: str, told: str
+) -> None:
+    page = html(canned() | {"search": search})
+    assert short in page.split("<svg")[0]
+    assert told in page
+
+
 def test_a_machine_that_was_busy_is_said_to_have_been() -> None:
     found = canned()
     assert "was busy before" not in html(found)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from loadtests import stage
+from loadtests.network import Network
 from loadtests.stage import Stage, StageError, process_cpu_s
+from nodes.cli.demo.free_ports import free_ports
 
 
 class Folders(Stage):
@@ -22,8 +24,9 @@ class Folders(Stage):
             (self.folder / region).mkdir(parents=True)
             (self.folder / region / "operator.token").write_text("t")
 
-    def _check_ports(self) -> None:
+    def _ports(self) -> tuple[int, ...]:
         """Nobody listens."""
+        return ()
 
 
 def test_where_one_node_does_not_start_none_is_left_running(
@@ -61,6 +64,19 @@ def test_a_taken_port_is_told_before_anything_is_founded(tmp_path: Path) -> None
             Stage(tmp_path / "network", ("510000",), port),
         ):
             pytest.fail("somebody else answers there")
+    assert not (tmp_path / "network").exists()
+
+
+def test_where_links_can_be_cut_the_ports_of_the_relays_are_looked_at_as_well(
+    tmp_path: Path,
+) -> None:
+    base_port = free_ports(6)[0]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", base_port + 5))
+        taken.listen()
+        network = Network(tmp_path / "network", ("510000", "500000"), base_port, can_cut=True)
+        with pytest.raises(StageError, match=f"port {base_port + 5} is taken"), network:
+            pytest.fail("nothing could be carried between them")
     assert not (tmp_path / "network").exists()
 
 

@@ -48,15 +48,20 @@ class Bench:
     def __init__(self, stage: Stage) -> None:
         self.now_s = 100.0
         self.followed: list[tuple[int, str, int, bytes, float]] = []
+        self.is_followed = True
         self.worker = Worker(
             scene(),
             index=0,
-            follow=lambda *what: self.followed.append(what),
+            follow=self.follow,
             now_s=lambda: self.now_s,
             unix_s=lambda: NOW_S + self.now_s,
         )
         self.worker.prepare(stage, 1, 1)
         self.worker.begin(stage)
+
+    def follow(self, stage: int, region: str, index: int, leaf: bytes, meant_s: float) -> bool:
+        self.followed.append((stage, region, index, leaf, meant_s))
+        return self.is_followed
 
     def draw(self, name: str) -> Request:
         """Return the next turn of this name; all others are answered well."""
@@ -213,6 +218,45 @@ def test_what_the_auditor_refuses_is_an_error_and_what_it_proves_a_level() -> No
     assert bench.worker.followed == followed - 2
     assert bench.worker.counts.levels["proven"].count == 1
     assert bench.worker.counts.sums["bad proofs"] == 1
+
+
+def test_what_nobody_follows_counts_as_checked_and_as_nothing_more() -> None:
+    bench = Bench(CLOSED)
+    bench.is_followed = False
+    bench.good(bench.draw(OPEN_OWN))
+    assert bench.followed
+    assert bench.worker.followed == bench.worker.counts.sums["followed"] == 0
+    assert bench.worker.counts.sums["verified receipts"] > 0
+
+
+def test_what_an_auditor_had_not_done_with_when_it_ended_is_not_proven_and_is_told() -> None:
+    bench = Bench(CLOSED)
+    bench.good(bench.draw(OPEN_OWN))
+    bench.worker.heard(1, "proven", 0.2)
+    left = bench.worker.followed
+    bench.worker.deserted()
+    assert bench.worker.followed == 0
+    assert bench.worker.counts.errors == {"auditor: ended": 1}
+    assert bench.worker.counts.sums["not proven in time"] == left
+
+
+def test_a_stage_that_is_ended_early_is_one_that_was_meant_to_be_as_short() -> None:
+    stage = Stage(name="s", loop="open", clients=8, rate=50, seconds=8.0)
+    whole, early = Bench(stage), Bench(stage)
+    offered = whole.worker.counts.sums["offered"]
+    for bench, seconds in ((whole, 8.0), (early, 3.0)):
+        meant_s = [bench.worker.ticket() for _ in range(100)]
+        late = [bench.worker.choose(), bench.worker.choose()]
+        bench.now_s += seconds
+        assert bench.worker.end() == pytest.approx(seconds)
+        assert bench.worker.ticket() is None
+        for request, at_s in zip(late, (101.5, 103.5), strict=True):
+            bench.worker.answered(request, at_s, 500, b"")
+        assert meant_s[0] is not None
+    assert whole.worker.counts.sums["offered"] == offered > 300
+    assert 60 < early.worker.counts.sums["offered"] < 140
+    assert whole.worker.counts.sums["turns"] == 2
+    assert early.worker.counts.sums["turns"] == 1
 
 
 def test_a_batch_has_ten_signed_cases_of_one_region_and_each_refusal_counts() -> None:
