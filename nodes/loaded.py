@@ -251,6 +251,9 @@ class Loaded:
             for origin in owed
             if origin in holder.views
         }
+        if not (owed or closed or self._network.heads.turned):
+            # Nothing is judged a second time, so no answer beyond is stored.
+            self._withheld.judged = {it: self._judged_size(it) for it in self._origins}
 
     def _take_over(self, reader: StoreReader) -> None:
         """Keep within sight what was there before a version came.

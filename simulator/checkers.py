@@ -26,13 +26,16 @@ class Checkers(Watched):
 
     Args:
         machines: By region; looked at, never touched.
+        sample: As that of ``Projections``.
     """
 
-    def __init__(self, world: World, chain: RosterChain, machines: Mapping[str, Machine]) -> None:
+    def __init__(
+        self, world: World, chain: RosterChain, machines: Mapping[str, Machine], sample: int = 1
+    ) -> None:
         super().__init__(world, Reference(chain), machines)
         self.lines = Lines(self)
         self.turns = Turns(self, self.lines)
-        self.projections = Projections(self)
+        self.projections = Projections(self, sample)
         self.verdicts = Verdicts(self, self.projections)
         self.settling = Settling(self, self.projections, self.verdicts)
         self._accepted: dict[tuple[str, int], bytes] = {}

@@ -20,9 +20,10 @@ def asked_halves(request: PeerRequest) -> tuple[PeerRequest, ...]:
     if request.path != EXTEND:
         return (request,)
     checkpoint, entries = extension.decode_extension(request.body)
+    number, to, timeout_ms = request.request_id, request.to, request.timeout_ms
     return (
-        replace(request, path=ADD_CHECKPOINT, body=checkpoint),
-        replace(request, path=ADD_ENTRIES, body=entries),
+        PeerRequest(number, to, ADD_CHECKPOINT, checkpoint, timeout_ms),
+        PeerRequest(number, to, ADD_ENTRIES, entries, timeout_ms),
     )
 
 

@@ -27,6 +27,7 @@ from simulator.reference import Log, Signed
 from simulator.watched import Watched
 from simulator.world import BrokenError
 
+HEADS_KEPT_MAX: Final = 256
 CLOCKS_APART_S_MAX: Final = 60
 """No clock of a world is further off than this, so no line's date is."""
 
@@ -42,9 +43,10 @@ class Lines:
         """By log and role: each head, and by which keys it is signed."""
         self._quorate: dict[tuple[str, str], dict[int, set[bytes]]] = defaultdict(dict)
         """By log and role: the heads that a quorum has signed."""
-        self._told: tuple[int, bytes] = (0, b"")
-        """When a finished note was sent last, and which; checked."""
-
+        self._told: dict[str, tuple[int, bytes]] = {}
+        """By path, when a note was sent last, and which; checked."""
+        self._heads: dict[tuple[str, bytes], Sequence[Checkpoint]] = {}
+        """What lines in answers to a request may be about, by its path and body: many get one."""
         self._forgotten: set[bytes] = set()
         """Keys of regions that no longer know what they signed with them."""
 
@@ -72,16 +74,18 @@ class Lines:
             self._check_note(machine, half)
 
     def _check_note(self, machine: Machine, request: PeerRequest) -> None:
+        if request.path not in {ADD_CHECKPOINT, FINISHED}:
+            return
+        # It goes to all in one moment, and each time it is the same question.
+        told = (self._watched.world.now_ms, request.body)
+        if self._told.get(request.path) == told:
+            return
+        self._told[request.path] = told
         what = f"{request.path} by {machine.region}"
         if request.path == ADD_CHECKPOINT:
             _, note = split_add_checkpoint(request.body)
             self._watched.reference.check_note(note, what)
-        elif request.path == FINISHED:
-            # It goes to all in one moment, and each time it is the same question.
-            told = (self._watched.world.now_ms, request.body)
-            if told == self._told:
-                return
-            self._told = told
+        else:
             checkpoint = self._watched.reference.check_note(request.body, what)
             keys: dict[str, set[bytes]] = {"witness": set(), "mirror": set()}
             for signature in Note.decode(request.body).signatures:
@@ -117,6 +121,18 @@ class Lines:
 
     def _asked_heads(self, request: PeerRequest) -> Sequence[Checkpoint]:
         """Return the checkpoints that the lines in an answer may be about."""
+        asked = (request.path, request.body)
+        known = self._heads.get(asked)
+        if known is None:
+            known = self._read_heads(request)
+            # A log with two histories may yet come to the size in question in the other.
+            if len(known) == 1 and not self._watched.reference.branches:
+                if len(self._heads) >= HEADS_KEPT_MAX:
+                    self._heads.clear()
+                self._heads[asked] = known
+        return known
+
+    def _read_heads(self, request: PeerRequest) -> Sequence[Checkpoint]:
         if request.path == ADD_ENTRIES:
             upload = Upload.decode(request.body)
             histories = self._watched.reference.histories(upload.origin)

@@ -185,6 +185,12 @@ class Plan:
         """When the working phase is over."""
         return self.start_ms + int(self.minutes * 60_000)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nodes share what they judge, all of them all of it, and nothing goes wrong."""
+        goes_wrong = self.hostile or self.script or self.stages
+        return self.judging == "shared" and not (goes_wrong or self.committee)
+
     def command(self) -> str:
         """Return the one command that runs this again."""
         words = ["python -m simulator run", self.scenario, f"--seed {self.seed}"]

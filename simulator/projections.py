@@ -52,10 +52,17 @@ class Projections:
 
     Invariant: ``_seen`` says up to where each machine's rows of each log were compared with those
     of the machines that had judged as much before it.
+
+    Args:
+        watched: The machines.
+        sample: Of what entries left behind elsewhere already, one part in so many is read again
+            when a machine has judged them too; all of it is compared at the end.
     """
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: Watched, sample: int = 1) -> None:
         self._watched = watched
+        self._sample = sample
+        self._known = 0
         self._seen: dict[tuple[str, str], int] = {}
         self._has_unjudged: set[tuple[str, str]] = set()
         """Regions, and logs of which one entry or more was not judged there."""
@@ -63,6 +70,8 @@ class Projections:
         """By log, how much all had judged at the last two looks."""
         self._growing: dict[str, list[int]] = defaultdict(list)
         """By log: a hash, of this process, of what each of its entries left behind for good."""
+        self._moved: dict[str, dict[int, list[tuple[str, Standing]]]] = defaultdict(dict)
+        """By log and entry: the cases that it moved, and whereto."""
         self._standing: dict[str, dict[str, dict[str, Standing]]] = defaultdict(dict)
 
     def seen_size(self, region: str, origin: str) -> int:
@@ -85,6 +94,8 @@ class Projections:
         if self._seen.get((region, origin), 0) > cut:
             self._seen[region, origin] = cut
         del self._growing[origin][cut:]
+        moved = self._moved[origin]
+        self._moved[origin] = {at: cases for at, cases in moved.items() if at < cut}
         for name, rows in self._standing[region].items():
             if rows.pop(origin, None) is None:
                 continue
@@ -130,6 +141,12 @@ class Projections:
         self._seen[region, origin] = size
         known = self._growing[origin]
         has_branches = origin in self._watched.reference.branches
+        if self._is_known(origin, start, size):
+            moved = self._moved[origin]
+            for name, standing in (it for at in range(start, size) for it in moved.get(at, ())):
+                self._standing[region].setdefault(name, {})[origin] = standing
+                touched[name] = None
+            return
         for at, rows in self._grown(machine, origin, start, size, touched):
             if is_unjudged(rows):
                 self._has_unjudged.add((region, origin))
@@ -149,6 +166,15 @@ class Projections:
             elif at == len(known):
                 known.append(digest)
 
+    def _is_known(self, origin: str, start: int, end: int) -> bool:
+        """Say whether entries need not be read, since others have and this is not of the sample."""
+        if self._sample == 1 or end > len(self._growing[origin]):
+            return False
+        if NOBODY_JUDGED in self._growing[origin][start:end]:
+            return False
+        self._known += 1
+        return self._known % self._sample != 0
+
     def _grown(
         self,
         machine: Machine,
@@ -160,6 +186,7 @@ class Projections:
         """Yield each index with its rows, and take note of the cases that are touched by them."""
         log_id = self._watched.log_id(machine, origin)
         database = machine.disk.database
+        first_seen = len(self._growing[origin])
         facts = database.execute(
             'SELECT "index", object, leaf, state FROM facts '
             'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
@@ -182,8 +209,11 @@ class Projections:
             if is_unjudged((row,)):
                 standing.get(name, {}).pop(origin, None)
             else:
-                standing.setdefault(name, {})[origin] = _decoded(row[3])
+                state = _decoded(row[3])
+                standing.setdefault(name, {})[origin] = state
                 touched[name] = None
+                if row[0] >= first_seen:
+                    self._moved[origin].setdefault(row[0], []).append((name, state))
 
     def _check_holder(self, machine: Machine, name: str) -> None:
         """Check that a node sees at most one holder of a case."""

@@ -65,6 +65,8 @@ class Simulation:
         latency_ms: Of links, where they are known.
         pace_ms: How long acts are gathered before a node gets them; 0: not at all.
         judging: Whether each node judges all by itself (``simulator.judging``).
+        sample: Of what nodes have made of entries as others have before them, one part in so many
+            is read again at once (``simulator.projections``).
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Simulation:
         pace_ms: int = 0,
         *,
         judging: str = "each",
+        sample: int = 1,
     ) -> None:
         self.world = world
         if judging not in MODES:
@@ -103,7 +106,7 @@ class Simulation:
         }
         self.twins: dict[str, Machine] = {}
         """Second nodes of regions that show two histories."""
-        self.checkers = Checkers(world, members.chain, self.machines)
+        self.checkers = Checkers(world, members.chain, self.machines, sample)
         self.governance = Governance(self)
         self.accepted_by: list[Callable[[str, str, Registered], None]] = []
         """Are told of each act that a region has accepted, with its subject."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from authz.custody import OPEN_OFFER
-from ledger.kind import Severity
+from ledger.kind import Severity, ViewFact
 from ledger.lineage import before, heir_of, is_one_log
 from ledger.roster_fields import Closing
 from ledger.statement import Statement, UnverifiedStatement
@@ -64,8 +64,14 @@ class Withheld:
     viewed: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By holder and log, of logs that are judged again: how much the holder's log had viewed then.
     What was accepted below was noticed before, and may be settled."""
+    judged: Mapping[str, int] = field(default_factory=dict)
+    """By origin, how far each log was judged at the start; of a log that is not named nobody knows.
+    """
     _looked_at: dict[str, int] = field(default_factory=dict)
     """Logs to be looked at: what is due before this time is."""
+    _unviewed: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By holder's log and log of the answers: past the last answer that may not be viewed so far;
+    0: every one is."""
     _inherited: set[str] = field(default_factory=set)
     """Logs that have begun, and hold all that is known of the closed ones before them."""
 
@@ -93,6 +99,8 @@ class Withheld:
         ]
         writes: list[Write] = [PutAnswers(tuple(answers))] if answers else []
         for answer in answers:
+            if answer.view_index is None:
+                self._await_view(answer)
             self._inherited.discard(heir_of(self.closed, answer.holder) or "")
         for origin, effects in judged:
             # A log's first entry dates what the closed one before it left open.
@@ -101,11 +109,29 @@ class Withheld:
             if old is not None and origin not in self._inherited:
                 self._inherited.add(origin)
                 writes.append(InheritAnswers(old, origin))
+                self._unviewed, self.judged = {}, {}
             writes += [
-                ViewAnswers(origin, view.origin, view.size, view.index) for view in effects.views
+                ViewAnswers(origin, view.origin, view.size, view.index)
+                for view in effects.views
+                if self._may_cover(origin, view)
             ]
             writes += [self._date(row) for row in effects.evidence if row.origin == origin]
         return tuple(writes)
+
+    def _await_view(self, answer: AnswerRow) -> None:
+        awaited = (answer.holder, answer.answer_origin)
+        self._unviewed[awaited] = max(self._end(*awaited), answer.answer_index + 1)
+
+    def _end(self, holder: str, answered: str) -> int:
+        known = self._unviewed.get((holder, answered))
+        return self.judged.get(answered, INDEX_PAST_ALL) if known is None else known
+
+    def _may_cover(self, holder: str, view: ViewFact) -> bool:
+        """Say whether a view may be the first to cover an answer: most cover none."""
+        end = self._end(holder, view.origin)
+        if end <= view.size:
+            self._unviewed[holder, view.origin] = 0
+        return end > 0
 
     def _date(self, row: PutEvidence) -> DateAnswers:
         self._looked_at[row.origin] = max(self._looked_at.get(row.origin, 0), row.seen_by_s)

@@ -17,7 +17,7 @@ from ledger.tiles import extend_tiles
 from nodes.core.effects import Effects
 from nodes.core.kinds import KINDS
 from nodes.core.limits import Limits, Settings
-from nodes.core.ready import FindingRow, PutEvidence, PutFacts
+from nodes.core.ready import FindingRow, PutEvidence, PutFacts, ViewAnswers
 from nodes.core.withheld import Withheld
 from nodes.store import closings, entries, notes, schema
 from nodes.store.apply import apply
@@ -235,8 +235,8 @@ def test_the_finding_is_one_of_the_prefixes_whatever_comes_together(
     with engine.begin() as connection:
         ids = LogIDs()
         reader = StoreReader(connection, ids)
-        withheld = Withheld(S, (HOLDER, RECEIVER), {})
-        left = list(story.steps)
+        withheld = Withheld(S, (HOLDER, RECEIVER), {}, judged={HOLDER: 0, RECEIVER: 0})
+        left, judged = list(story.steps), {HOLDER: 0, RECEIVER: 0}
         while left:
             count = pieces.pop() if pieces else len(left)
             batch, left = left[:count], left[count:]
@@ -245,8 +245,10 @@ def test_the_finding_is_one_of_the_prefixes_whatever_comes_together(
             apply(connection, ids, withheld.note(batch))
             while withheld.is_behind:
                 apply(connection, ids, withheld.settle(reader))
+            for origin, _ in batch:
+                judged[origin] += 1
             if restarts:
-                withheld = Withheld(S, (HOLDER, RECEIVER), {})
+                withheld = Withheld(S, (HOLDER, RECEIVER), {}, judged=dict(judged))
         found = load_findings(connection, ids)
         assert {it.index for it in found} == story.expected
         late = {it.evidence[-1] for it in found}
@@ -496,3 +498,29 @@ def test_what_a_paced_node_owes_goes_along_with_the_next_act_or_when_its_time_is
     assert town.fact(B, town.origin(B), f"{B}/case/2").state["at"] == "offered"
     town.tick(30)
     assert town.fact(B, town.origin(B), f"{B}/case/2").state["at"] == "away"
+
+
+@pytest.mark.parametrize(
+    ("judged", "answered", "sizes", "looked"),
+    [
+        ({RECEIVER: 0}, None, [3, 4], [False, False]),
+        ({RECEIVER: 0}, 4, [4, 5, 6], [True, True, False]),
+        ({RECEIVER: 5}, None, [4, 5, 6], [True, True, False]),
+        ({RECEIVER: 5}, 7, [6, 8, 9], [True, True, False]),
+        ({}, None, [4, 5], [True, True]),
+    ],
+    ids=["nothing", "one", "from before", "both", "nobody knows"],
+)
+def test_a_view_looks_for_answers_only_where_one_may_wait_for_it(
+    judged: dict[str, int], answered: int | None, sizes: list[int], looked: list[bool]
+) -> None:
+    withheld = Withheld(S, (HOLDER, RECEIVER), {}, judged=judged)
+    if answered is not None:
+        answer = Effects(noticed=[accepted(answered, 0, "510000/case/0")])
+        withheld.note([(RECEIVER, answer)])
+    found = []
+    for index, size in enumerate(sizes):
+        view = ViewFact(index, bytes(32), RECEIVER, size, bytes(32), 1_800_000_000)
+        written = withheld.note([(HOLDER, Effects(views=[view]))])
+        found.append(any(isinstance(it, ViewAnswers) for it in written))
+    assert found == looked
