@@ -236,9 +236,18 @@ def root_at(size: int, read: Reader) -> bytes:
     Raises:
         MalformedError: The size is negative.
     """
+    return root_from_peaks(peaks_at(size, read))
+
+
+def peaks_at(size: int, read: Reader) -> tuple[bytes, ...]:
+    """Return the roots of the perfect subtrees that the tree had at ``size``, largest first.
+
+    Raises:
+        MalformedError: The size is negative.
+    """
     if size < 0:
         raise MalformedError(f"a tree has no negative size {size}")
-    return root_from_peaks(read(_nodes(0, size)) if size else ())
+    return tuple(read(_nodes(0, size))) if size else ()
 
 
 def _proof_ranges(start: int, end: int, size: int) -> list[Range]:

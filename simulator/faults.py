@@ -328,7 +328,8 @@ def _lie(how: str, faults: Faults, it: Happening) -> None:
     faults.world.inject(it.do)
     faults.simulation.checkers.liars.add(it.region)
     if how in {"equivocates", "rolls back"}:
-        fork(faults.simulation, machine, rolls_back=how == "rolls back")
+        rolls_back = how == "rolls back"
+        fork(faults.simulation, machine, rolls_back=rolls_back, apart=int(it.value))
     machine.liar = Liar(faults.simulation, machine, how)
     if how in TABLES:
         faults.simulation.rebuild(machine, TABLES[how](it.region))

@@ -101,11 +101,18 @@ def _bent(kind: Kind, acting: Acting) -> Judgement:
         return Judgement((Change(acting.statement.subject, state),))
 
 
-def fork(simulation: "Simulation", machine: Machine, *, rolls_back: bool) -> None:
+def fork(simulation: "Simulation", machine: Machine, *, rolls_back: bool, apart: int = 0) -> None:
     """Give a region a second history: beside the first, or in its place a little later.
 
     A region that shows two histories runs two nodes with the same keys, each of which shows its own
     to a quorum of the others. One that rolls back starts again from a backup with its fence.
+
+    Args:
+        simulation: Of the world.
+        machine: Of the region.
+        rolls_back: Which of the two.
+        apart: So many of the others are shown the second history, and the rest the first; 0: each
+            is shown to a quorum.
     """
     backup, mark = machine.disk.backup(), machine.disk.mark
     if rolls_back:
@@ -123,7 +130,10 @@ def fork(simulation: "Simulation", machine: Machine, *, rolls_back: bool) -> Non
     # Each history is shown to as many as make a quorum, so that some are shown both.
     others = simulation.roster.witnesses_of(machine.origin)
     quorum = simulation.roster.quorum(machine.origin)
-    twin = simulation.twin_of(machine, frozenset(others[:quorum]), frozenset(others[-quorum:]))
+    first, second = (
+        (others[:-apart], others[-apart:]) if apart else (others[:quorum], others[-quorum:])
+    )
+    twin = simulation.twin_of(machine, frozenset(first), frozenset(second))
     twin.disk.restore(backup)
     twin.disk.mark = mark
     size = 0 if mark is None else mark.size

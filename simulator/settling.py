@@ -41,8 +41,6 @@ class Settling:
                     f"{machine.region} has {seen.size} entries, {seen.witnessed_size} witnessed, "
                     f"{seen.replicated_size} replicated"
                 )
-            if self._verdicts.waits_for_liar(machine, machines):
-                continue
             near = self._near_of(machine)
             for origin in sorted(well & near):
                 size = len(self._watched.reference.logs[origin].entries)

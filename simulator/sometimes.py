@@ -34,7 +34,9 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "an old request was sent again": "a liar sent an old request again",
     "told another size": "a liar told another size than it has",
     "requests of a flood": "a liar flooded the others",
-    "waited for the bytes of a log that lies": "a node could not judge what cites a liar's log",
+    "a node turned to the branch of the quorum": (
+        "a node held another history of a liar's log than a quorum, and turned to theirs"
+    ),
 }
 
 

@@ -1,7 +1,6 @@
 """Verdicts: uses of lent rights are judged by what they rest on, and forbidden acts are found."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 from ledger.lineage import heir_of
 from simulator.machine import Machine
@@ -97,11 +96,7 @@ class Verdicts:
         found = {machine.region: self.count_equivocations(machine) for machine in machines}
         if any(found.values()):
             self._watched.world.count("two histories were found out")
-            missing = [
-                machine.region
-                for machine in machines
-                if not found[machine.region] and not self.waits_for_liar(machine, machines)
-            ]
+            missing = [region for region, count in found.items() if not count]
             if missing:
                 raise BrokenError(f"{missing} know nothing of two histories that others found")
 
@@ -111,23 +106,6 @@ class Verdicts:
         query = "SELECT count(*) FROM findings WHERE code = 'equivocation'"
         [count] = machine.disk.database.execute(query).fetchone()
         return int(count)
-
-    def waits_for_liar(self, machine: Machine, machines: Sequence[Machine]) -> bool:
-        """Say whether a machine lacks what others hold of a liar's log, or holds another history.
-
-        What cites those bytes it cannot judge until the roster has settled the matter.
-        """
-        if not self._watched.liars:
-            return False
-        for origin in self._watched.reference.logs:
-            if self._watched.is_honest(origin):
-                continue
-            stored = {it.region: self._watched.stored_size(it.region, origin) for it in machines}
-            histories = {self._watched.history.get((it.region, origin), 0) for it in machines}
-            if stored[machine.region] < max(stored.values()) or len(histories) > 1:
-                self._watched.world.count("waited for the bytes of a log that lies")
-                return True
-        return False
 
     def count_uses(self) -> None:
         """Count how the uses of foreign facts ended, each once, as its own region sees it."""

@@ -7,6 +7,7 @@ from aiohttp import HttpVersion11, web
 from nodes.api import (
     acts,
     answers,
+    asides,
     c2sp,
     cases,
     check,
@@ -41,6 +42,7 @@ PUBLIC: Final = (
     followed,
     gaps,
     loss,
+    asides,
     milestones,
     openapi,
     papers,

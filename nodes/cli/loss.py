@@ -2,14 +2,18 @@
 
 import argparse
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from ledger.closing import close_log
 from ledger.encoding import decode, encode
 from ledger.errors import UnverifiedError
+from ledger.hashing import hash_leaf
 from ledger.member import decode_member
 from ledger.roster_chain import RosterChain
 from ledger.roster_fields import Pin
+from ledger.tiles import TILE_WIDTH
+from ledger.tree import Frontier
 from nodes.adapters.clock import SystemClock
 from nodes.adapters.network import HEIR_FILE, found_heir
 from nodes.adapters.roster_files import read_versions
@@ -166,6 +170,56 @@ def cut(given: argparse.Namespace) -> int:
     else:
         _tell(found)
     return 0 if found["decided"] else NOT_YET
+
+
+def asides(given: argparse.Namespace) -> int:
+    """Show what our node has laid aside of a log, and write it to a file."""
+
+    async def question(client: Client) -> tuple[dict[str, Any], list[list[bytes]]]:
+        found = await client.asides(given.origin)
+        if given.output is None:
+            return found, []
+        return found, [await _laid_aside(client, given.origin, it) for it in found["copies"]]
+
+    found, entries = ask(given, question)
+    if given.output is not None:
+        copies = [_checked(it, of) for it, of in zip(found["copies"], entries, strict=True)]
+        write_durably(given.output, encode({"log": given.origin, "copies": copies}), 0o644)
+    if given.json:
+        print_json(found)
+        return 0
+    if found["turned"] is not None:
+        print(f"this node has turned to the tree of {found['turned']['size']} entries")
+    for it in found["copies"]:
+        print(f"laid aside: entries {it['kept_size']} to {it['size']}, root {it['root']}")
+    if not found["copies"]:
+        print("nothing is laid aside")
+    return 0
+
+
+async def _laid_aside(client: Client, origin: str, copy: dict[str, Any]) -> list[bytes]:
+    entries: list[bytes] = []
+    while (first := copy["kept_size"] + len(entries)) < copy["size"]:
+        count = min(TILE_WIDTH, copy["size"] - first)
+        entries += await client.aside_entries(origin, copy["number"], first, count)
+    return entries
+
+
+def _checked(copy: dict[str, Any], entries: Sequence[bytes]) -> dict[str, Any]:
+    """Return a copy as the file has it; its entries lead from its beginning to its root."""
+    peaks = [bytes.fromhex(it) for it in copy["peaks"]]
+    root, kept_size = bytes.fromhex(copy["root"]), copy["kept_size"]
+    grown = Frontier(kept_size, tuple(peaks)).extend([hash_leaf(it) for it in entries])
+    if (grown.size, grown.root()) != (copy["size"], root):
+        raise UnverifiedError("the entries laid aside do not lead to their root", code="altered")
+    return {
+        "size": grown.size,
+        "root": root,
+        "kept_size": kept_size,
+        "peaks": peaks,
+        "entries": list(entries),
+        "notes": [bytes.fromhex(it) for it in copy["notes"]],
+    }
 
 
 def _tell(found: dict[str, Any]) -> None:

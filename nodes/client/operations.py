@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ledger import encoding
+from ledger.tiles import decode_entry_bundle
 from nodes.client.wire import CBOR, Wire
 
 
@@ -54,6 +55,15 @@ class Operations(Wire):
     async def cut(self, origin: str) -> dict[str, Any]:
         """Return where a log would be closed by what is reported of it, or why not yet."""
         return await self._json("GET", f"/v1/loss/cut?origin={quote(origin, safe='')}")
+
+    async def asides(self, origin: str) -> dict[str, Any]:
+        """Return which copies of a log the node has laid aside, and what it has turned to."""
+        return await self._json("GET", f"/v1/loss/asides?origin={quote(origin, safe='')}")
+
+    async def aside_entries(self, origin: str, number: int, first: int, count: int) -> list[bytes]:
+        """Return entries that were laid aside of a copy, from ``first`` on; no more than 256."""
+        where = f"/v1/loss/asides/{number}/entries?origin={quote(origin, safe='')}&first={first}"
+        return list(decode_entry_bundle(await self._bytes("GET", where), count))
 
     async def check_closings(self, roster: bytes) -> dict[str, Any]:
         """Return what a roster version closes, if the node's region may sign it.

@@ -62,7 +62,7 @@ class Witness:
 
         In the order of the specification, with its statuses:
 
-        1. The log is one that we witness (404).
+        1. The log is one that we witness (404), whose branch we have not left (403).
         2. It signed the note, with every key of its own that stands there (403).
         3. The request is well-formed, and its old size not beyond the checkpoint (400).
         4. The old size is that of our row (409, with our size).
@@ -88,6 +88,7 @@ class Witness:
         origin = data.partition(b"\n")[0].decode(errors="replace")
         if origin not in heads.logs:  # (1)
             raise NotFoundError(f"we do not witness {origin[:80]!r}")
+        heads.check_not_turned(origin)
         submitted = read_submitted(header, data, heads.rosters.log_keys(origin))  # (2, 3)
         old_size, proof, checkpoint, signed, post_quantum = submitted
         size = 0 if checkpoint is None else checkpoint.size

@@ -10,12 +10,14 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, delete, func, insert, literal, select, update
 
+from ledger.encoding import decode, encode
 from ledger.errors import LedgerError
 from ledger.hashing import HASH_BYTES
-from ledger.proofs import root_at
+from ledger.proofs import peaks_at, root_at
 from ledger.tiles import TILE_LEVELS, TILE_WIDTH, read_nodes
 from nodes.store import schema
 from nodes.store.entries import LogIDs, load_tiles, stored_size, tile_key
+from nodes.store.peers import load_row
 
 _PROJECTED: Final[tuple[Table, ...]] = (
     schema.facts,
@@ -41,12 +43,17 @@ class Aside:
 
     Args:
         root: Of all its entries; empty where its tiles could not be read any more.
+        peaks: Of the first ``kept_size`` entries: from them and the entries laid aside, the root is
+            made again. None where they could not be read.
+        notes: The log's notes that this node's keys have signed, and held to.
     """
 
     number: int
     size: int
     root: bytes
     kept_size: int
+    peaks: tuple[bytes, ...]
+    notes: tuple[bytes, ...]
 
 
 def unproject(connection: Connection, log_id: int) -> None:
@@ -64,9 +71,20 @@ def lay_aside(connection: Connection, ids: LogIDs, origin: str, kept_size: int) 
     number = connection.execute(
         select(func.count()).select_from(schema.asides).where(of_log)
     ).scalar_one()
-    root = _root(connection, ids, origin, size)
-    row = {"number": number, "size": size, "root": root, "kept_size": kept_size}
-    connection.execute(insert(schema.asides).values(log_id=log_id, **row))
+    root, peaks = _hashes(connection, ids, origin, size, kept_size)
+    row = load_row(connection, origin)
+    held = [] if row is None else dict.fromkeys(it for it in (row.mirrored, row.pending) if it)
+    connection.execute(
+        insert(schema.asides).values(
+            log_id=log_id,
+            number=number,
+            size=size,
+            root=root,
+            kept_size=kept_size,
+            peaks=encode(list(peaks)),
+            notes=encode(list(held)),
+        )
+    )
     base, entries = log_id << schema.ENTRY_BITS, schema.entries
     rest = (entries.c.key >= base + kept_size) & (entries.c.key < base + size)
     connection.execute(
@@ -88,16 +106,21 @@ def load_asides(connection: Connection, ids: LogIDs, origin: str) -> list[Aside]
     """Return the copies of a log that were laid aside, the oldest first."""
     log_id = ids.find(connection, origin)
     rows = connection.execute(
-        select(
-            schema.asides.c.number,
-            schema.asides.c.size,
-            schema.asides.c.root,
-            schema.asides.c.kept_size,
-        )
+        select(schema.asides)
         .where(schema.asides.c.log_id == log_id)
         .order_by(schema.asides.c.number)
     )
-    return [Aside(*row) for row in rows]
+    return [
+        Aside(
+            row.number,
+            row.size,
+            row.root,
+            row.kept_size,
+            tuple(decode(row.peaks)),
+            tuple(decode(row.notes)),
+        )
+        for row in rows
+    ]
 
 
 def load_aside_entries(  # noqa: PLR0917 - a connection, and a range
@@ -117,12 +140,15 @@ def load_aside_entries(  # noqa: PLR0917 - a connection, and a range
     return list(rows.scalars())
 
 
-def _root(connection: Connection, ids: LogIDs, origin: str, size: int) -> bytes:
+def _hashes(
+    connection: Connection, ids: LogIDs, origin: str, size: int, kept_size: int
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the root of a copy, and the peaks of its beginning."""
     read = read_nodes(lambda wanted: load_tiles(connection, ids, origin, wanted))
     try:
-        return root_at(size, read)
+        return root_at(size, read), peaks_at(kept_size, read)
     except LedgerError:
-        return b""  # altered; its entries are kept all the same
+        return b"", ()  # altered; its entries are kept all the same
 
 
 def _cut_tiles(connection: Connection, ids: LogIDs, origin: str, size: int, kept_size: int) -> None:

@@ -280,9 +280,12 @@ asides = Table(
     Column("size", BigInteger, nullable=False),
     Column("root", LargeBinary, nullable=False),
     Column("kept_size", BigInteger, nullable=False),
+    Column("peaks", LargeBinary, nullable=False),
+    Column("notes", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Copies of which a part was laid aside: how large they were, their root, and where it begins."""
+"""Copies of which a part was laid aside: how large they were, their root, and where it begins; the
+hashes of what stayed, and the notes that this node's keys have signed."""
 
 aside_entries = Table(
     "aside_entries",

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from ledger.hashing import hash_leaf
 from ledger.proofs import root_at
 from ledger.tiles import extend_tiles, read_nodes
+from ledger.tree import Frontier
 from nodes.core.duties import DUTIES, Duties, Duty, unowed
 from nodes.core.ready import DateAnswers, PutAnswers
 from nodes.core.withheld import Withheld
@@ -39,7 +40,11 @@ def test_what_is_laid_aside_is_kept_whole_and_the_log_goes_on_from_the_rest(
         with engine.begin() as connection:
             closings.lay_aside(connection, ids, {}, log, kept)
             [aside] = copies.load_asides(connection, ids, log)
-            assert aside == copies.Aside(0, 300, rfc9162.root(ENTRIES), kept)
+            assert (
+                aside.peaks
+                == Frontier.empty().extend([hash_leaf(it) for it in ENTRIES[:kept]]).peaks
+            )
+            assert aside == copies.Aside(0, 300, rfc9162.root(ENTRIES), kept, aside.peaks, ())
             assert copies.load_aside_entries(connection, ids, log, 0, 0, 999) == ENTRIES[kept:]
             assert copies.load_aside_entries(connection, ids, log, 0, 0, kept) == []
             last = copies.load_aside_entries(connection, ids, log, 0, 299, 300)

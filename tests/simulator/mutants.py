@@ -37,12 +37,14 @@ from nodes.core import (
     recovery,
     sequencer,
     settlement,
+    turning,
     withheld,
     witness,
 )
 from nodes.core.kinds import KINDS
 from nodes.core.ready import AdvancePeer, Asked
 from nodes.core.submission import Submission
+from nodes.store import copies
 from simulator.machine import Machine
 from simulator.plan import Happening
 from simulator.run import Outcome, Plan, run
@@ -318,6 +320,21 @@ def _unjudged_counts(patch: Patch) -> None:
     patch.setattr(acts, "unknown", lambda before: {} if before is None else dict(before.state))
 
 
+def _turns_to_whatever_it_hears(patch: Patch) -> None:
+    """Turn to the other history as soon as there is one, whoever has signed it."""
+    compare = heads.Heads.compare
+
+    def turns(self: heads.Heads, head: Any, reader: Any) -> Any:
+        writes = compare(self, head, reader)
+        return (*writes, *turning.Turn(head, ()).writes(0)) if writes else ()
+
+    patch.setattr(heads.Heads, "compare", turns)
+
+
+def _keeps_what_it_had_judged(patch: Patch) -> None:
+    patch.setattr(copies, "unproject", lambda _connection, _log_id: None)
+
+
 def _release_never_late(patch: Patch) -> None:
     patch.setattr(withheld.Withheld, "_is_open", staticmethod(lambda *_given: False))
 
@@ -394,6 +411,15 @@ KEPT = {
     "acts_per_minute": 20,
     "receipts": 0.0,
     "bundle_every_s": 0.0,
+}
+
+FORKED = {
+    "regions": 5,
+    "hostile": False,
+    "script": (
+        # One of the others alone is shown the second history.
+        Happening(at_s=5, do="region equivocates", region="540000", value=1),
+    ),
 }
 
 CLOSED = {
@@ -613,6 +639,19 @@ MUTANTS = (
         plant=_unjudged_counts,
         words=("differ between",),
         plan=COMMITTEES,
+    ),
+    Mutant(
+        name="a node turns to a branch that no quorum holds",
+        plant=_turns_to_whatever_it_hears,
+        words=("which no quorum of mirrors has signed",),
+        plan=FORKED,
+    ),
+    Mutant(
+        name="a node that turns keeps what it had judged",
+        plant=_keeps_what_it_had_judged,
+        words=("is ahead of itself", "differ between"),
+        plan=FORKED,
+        costly=True,
     ),
 )  # fmt: skip
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 import pytest
 
 from authz.custody import At
+from ledger.checkpoint import Checkpoint
+from ledger.encoding import encode
 from ledger.note import Note
 from ledger.statement import decode_statement
 from nodes.core.exchange import ADD_CHECKPOINT, ADD_ENTRIES, FINISHED
@@ -331,7 +333,57 @@ def withheld_by_nobody(sound: Sound, _patch: Patch) -> None:
     check_withheld(sound.checkers)
 
 
+# ---- turns --------------------------------------------------------------------------------------
+
+
+def turn(sound: Sound, size: int) -> Checkpoint:
+    """Let one's disk say that its node has turned to a head of the other's log."""
+    origin = sound.other.origin
+    head = sound.checkers.reference.logs[origin].checkpoint(size)
+    value = encode([head.size, head.root, b"", []])
+    sound.one.disk.database.execute(
+        "INSERT INTO memory (name, value) VALUES (?, ?)", (f"turned/{origin}", value)
+    )
+    return head
+
+
+def unsigned_size(sound: Sound) -> int:
+    """A size of the other's log that no candidate had."""
+    log, lines = sound.checkers.reference.logs[sound.other.origin], sound.checkers.lines
+    sizes = range(1, len(log.entries))
+    return next(it for it in sizes if not lines.is_quorate(log.checkpoint(it), "mirror"))
+
+
+def turned_in_an_honest_log(sound: Sound, _patch: Patch) -> None:
+    turn(sound, 5)
+    sound.checkers.check_leaves()
+
+
+def turned_without_a_quorum(sound: Sound, patch: Patch) -> None:
+    patch.setattr(sound.checkers, "liars", {OTHER})
+    turn(sound, unsigned_size(sound))
+    sound.checkers.check_leaves()
+
+
+def turned_twice(sound: Sound, patch: Patch) -> None:
+    patch.setattr(sound.checkers, "liars", {OTHER})
+    turned = turn(sound, sound.checkers.lines.quorate_size(sound.other.origin, "mirror"))
+    before = replace(turned, size=3)
+    patch.setattr(sound.checkers.turns, "_known", {(ONE, sound.other.origin): before})
+    sound.checkers.check_leaves()
+
+
+def went_back_and_turned_in_an_honest_log(sound: Sound, patch: Patch) -> None:
+    turn(sound, 5)
+    status(sound, patch, stored_size=3, judged_size=3)
+    sound.checkers.committed(sound.one)
+
+
 SPOILT: dict[str, Spoil] = {
+    "has turned to 5 entries of .*, whose writer is honest": turned_in_an_honest_log,
+    "turned to 5 entries of .*, whose writer is honest": went_back_and_turned_in_an_honest_log,
+    "which no quorum of mirrors has signed": turned_without_a_quorum,
+    "and to 3 before": turned_twice,
     "has rewritten its log": rewritten,
     "another history of": another_root,
     "never had 10000 entries": beyond_the_end,

@@ -99,6 +99,20 @@ def add_loss(commands: Commands) -> None:
         "show where the log would be closed, and why; status 5 while that cannot be said",
     )
     cut.add_argument("origin", metavar="LOG", help="its origin, as in shouxin status")
+    asides = command(
+        parts,
+        "asides",
+        "loss:asides",
+        "show what was laid aside of a log whose other branch stands, and write it to a file",
+    )
+    asides.add_argument("origin", metavar="LOG", help="its origin, as in shouxin status")
+    asides.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        metavar="FILE",
+        help="where all of it is written, checked: hashes, entries and the notes signed for them",
+    )
     prepare = command(
         parts, "prepare", "loss:prepare", "make a folder with fresh keys for the region's new node"
     )
@@ -153,6 +167,6 @@ def add_loss(commands: Commands) -> None:
         "--certificate", type=Path, metavar="PEM", help="of the region's new node, for the others"
     )
     add_json(revive)
-    for made in (freeze, cut, prepare, close, check):
+    for made in (freeze, cut, asides, prepare, close, check):
         add_json(made)
         add_caller(made)
