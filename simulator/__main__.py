@@ -23,8 +23,9 @@ def _arguments() -> argparse.Namespace:
     one = commands.add_parser("run", help="run a scenario and report on it")
     one.add_argument("scenario", nargs="?", default="small-world")
     one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--lasts", help="of the working phase, such as 10m, 2h or 1d")
-    one.add_argument("--minutes", type=float, help="the same, as a number of minutes")
+    lasts = one.add_mutually_exclusive_group()
+    lasts.add_argument("--lasts", help="of the working phase, such as 10m, 2h or 1d")
+    lasts.add_argument("--minutes", help="the same, as a number of minutes")
     one.add_argument("--what-if", action="append", default=[], metavar="KEY=VALUE")
     one.add_argument("--report", type=Path, metavar="DIR", help="write report.html and report.json")
     commands.add_parser("list", help="list the scenarios")
@@ -58,8 +59,10 @@ def _run(given: argparse.Namespace) -> int:
     if given.lasts:
         words.append(f"minutes={duration_s(given.lasts) / 60:g}")
     if given.minutes is not None:
-        words.append(f"minutes={given.minutes:g}")
+        words.append(f"minutes={given.minutes}")
     plan = scenario.plan.what_if(*words)
+    if given.report is not None:
+        given.report.mkdir(parents=True, exist_ok=True)  # now, and not after a long run
     outcome = _watched(scenario, lambda watch: run(plan, watch))
     sys.stdout.write(tell(outcome, scenario) + "\n")
     if given.report is not None:
@@ -105,13 +108,11 @@ def _list() -> int:
 
 
 def _plan(given: argparse.Namespace) -> int:
-    if given.cases <= 0 or given.regions < 1:
-        raise ValueError("there is at least one region, and some cases")
     services = capacity.Services.read(given.bench)
     found = capacity.plan(services, cases=given.cases, regions=given.regions)
     checked: list[dict[str, Any]] = []
     if given.check is not None:
-        checked = capacity.check(services, json.loads(given.check.read_text(encoding="utf-8")))
+        checked = capacity.check(services, capacity.read_load(given.check))
     said = capacity.assumptions(services)
     if given.json:
         answer = {"need": found, "assumptions": said, "checked": checked}
@@ -139,7 +140,8 @@ def main() -> int:
             case _:
                 return report.compare(given.one, given.other, given.report)
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
+        code = getattr(error, "code", "bad-value" if isinstance(error, ValueError) else "files")
+        sys.stderr.write(f"{code}: {error}\n")
         return 2
 
 

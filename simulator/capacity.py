@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, day_factor
+from simulator.asked import AskedError
 from simulator.workload import RATED
 
 YEAR: Final = 2026
@@ -34,6 +35,8 @@ RECORD_BYTES: Final = 400
 """A block or view record without its lines."""
 REQUEST_BYTES: Final = 700
 """Headers, framing and transport security of one request and its answer."""
+CASES_MAX: Final = 1e12
+REGIONS_MAX: Final = 10_000
 BUSY_MAX: Final = 0.5
 """How busy a core is planned to be in the busiest hour: what is left bears peaks within it."""
 
@@ -78,15 +81,20 @@ class Services:
         """Read what ``make bench`` wrote.
 
         Raises:
-            ValueError: There is no such file, or a figure is not in it.
+            AskedError: There is no such file, or a figure is not in it.
         """
         if not path.exists():
-            raise ValueError(f"there is no {path}: run make bench first")
-        found = {row["name"]: float(row["value"]) for row in json.loads(path.read_text())}
+            raise AskedError("bad-bench", f"there is no {path}: run make bench first")
+        try:
+            found = {row["name"]: float(row["value"]) for row in json.loads(path.read_text())}
+        except (ValueError, TypeError, KeyError) as error:
+            raise AskedError("bad-bench", f"{path} is not what make bench writes") from error
 
         def figure(name: str) -> float:
             if name not in found:
-                raise ValueError(f"{path} has no figure {name!r}: run make bench again")
+                raise AskedError(
+                    "bad-bench", f"{path} has no figure {name!r}: run make bench again"
+                )
             return found[name]
 
         v_us = figure("floor: V, one raw verification")
@@ -184,7 +192,17 @@ def plain_days(year: int = YEAR) -> float:
 
 
 def plan(services: Services, *, cases: float, regions: int) -> dict[str, Any]:
-    """Return what each region needs for so many cases a year in all regions together."""
+    """Return what each region needs for so many cases a year in all regions together.
+
+    Raises:
+        AskedError: There are not so many cases or regions.
+    """
+    if not 0 < cases <= CASES_MAX or not 1 <= regions <= REGIONS_MAX:
+        raise AskedError(
+            "bad-plan",
+            f"cases are a number up to {CASES_MAX:g}, and regions 1 to {REGIONS_MAX}; "
+            f"not {cases:g} and {regions}",
+        )
     day = cases / regions / plain_days()
     entries_a_case = ACTS_A_CASE + RELEASES_A_CASE
 
@@ -212,11 +230,28 @@ def plan(services: Services, *, cases: float, regions: int) -> dict[str, Any]:
     }
 
 
+def read_load(path: Path) -> Mapping[str, Any]:
+    """Read a load test's report.
+
+    Raises:
+        AskedError: It is none.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AskedError("bad-report", f"no report can be read there: {error}") from error
+    if not isinstance(report, dict) or not {"stages", "network", "floors", "machine"} <= set(
+        report
+    ):
+        raise AskedError("bad-report", f"not a report of make load: {path}")
+    return report
+
+
 def check(services: Services, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Hold the model against each open stage of a load test, least load first.
 
     Raises:
-        ValueError: The report has no open stage with acts.
+        AskedError: The report has no open stage with acts.
     """
     points = [
         stage
@@ -226,7 +261,9 @@ def check(services: Services, report: Mapping[str, Any]) -> list[dict[str, Any]]
         and not stage["stage"]["name"].startswith("probe")
     ]
     if not points:
-        raise ValueError("the report has no open stage with acts to hold the model against")
+        raise AskedError(
+            "bad-report", "the report has no open stage with acts to hold the model against"
+        )
     points.sort(key=lambda it: float(it["stage"]["rate"]))
     return [_hold(services, report, point) for point in points]
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from random import Random  # noqa: TID251 - a stream of the world
 from typing import Final
 
+from simulator.asked import AskedError
 from simulator.disk import Fault
 from simulator.governance import Wish
 from simulator.liars import LIES, TABLES, Liar, fork
@@ -63,7 +64,7 @@ class Faults:
         ]  # fmt: skip
         for happening in (*kept, *plan.script, *_joining(plan)):
             if happening.do not in KINDS:
-                raise ValueError(f"no such kind of fault: {happening.do}")
+                raise AskedError("bad-plan", f"no such kind of fault: {happening.do}")
             self.world.after(int(happening.at_s * 1_000), partial(self._do, happening))
 
     def _do(self, happening: Happening) -> None:

@@ -49,6 +49,7 @@ class Measures:
             (word, region): deque() for word in WORDS[1:] for region in self._regions
         }
         self._last: dict[str, tuple[int, int]] = {}
+        self._looks = 0
         self._accepted: Counter[str] = Counter()
 
     def begin(self, minutes: float, refresh_s: int) -> None:
@@ -118,6 +119,7 @@ class Measures:
             closed = () if seen.rosters is None else seen.rosters.newest.closed
             fresh = [it.fresh_at_s for origin, it in seen.known.items() if origin not in closed]
             self._add("staleness", region, max((now_s - it for it in fresh), default=0))
+        self._looks += 1
 
     def _late(self, region: str) -> int:
         """Return how many acts wait for longer than they should to be replicated."""
@@ -129,7 +131,10 @@ class Measures:
         of_name = self.series.get(name)
         if of_name is None:
             of_name = self.series[name] = {it: [] for it in self._regions}
-        of_name[region].append(value)
+        line = of_name[region]
+        # A region that came later had nothing to measure until then.
+        line += [float("nan")] * (self._looks - len(line))
+        line.append(value)
 
     # ---- the whole ------------------------------------------------------------------------------
 

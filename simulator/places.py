@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from simulator.asked import AskedError
+
 _EARTH_KM: Final = 6_371.0
 
 
@@ -199,11 +201,11 @@ def places_of(name: str, count: int = 0) -> tuple[Place, ...]:
     """Return the first ``count`` places of a map; all of them where it is 0.
 
     Raises:
-        ValueError: There is no such map, or it has fewer places.
+        AskedError: There is no such map, or it has fewer places.
     """
     if name not in MAPS:
-        raise ValueError(f"no such map: {name}; there are {', '.join(MAPS)}")
+        raise AskedError("bad-plan", f"no such map: {name}; there are {', '.join(MAPS)}")
     places = MAPS[name]()
     if not 0 <= count <= len(places):
-        raise ValueError(f"the map {name} has {len(places)} places, not {count}")
+        raise AskedError("bad-plan", f"the map {name} has {len(places)} places, not {count}")
     return places[:count] if count else places

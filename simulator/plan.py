@@ -8,8 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
+from difflib import get_close_matches
 from typing import Any, Final
 
+from simulator.asked import AskedError
+from simulator.limits import BAD_PLAN, check_number, check_stages
 from simulator.world import START_MS
 
 BEIJING: Final = timezone(timedelta(hours=8))
@@ -21,11 +24,11 @@ def duration_s(text: str) -> float:
     """Read a length of time: a number and one of ``s``, ``m``, ``h``, ``d``.
 
     Raises:
-        ValueError: It is none.
+        AskedError: It is none.
     """
     found = _is_duration(text)
     if found is None:
-        raise ValueError(f"a length of time is such as 90s, 10m, 2h or 1d, not {text!r}")
+        raise AskedError(BAD_PLAN, f"a length of time is such as 90s, 10m, 2h or 1d, not {text!r}")
     return float(found[1]) * _UNITS_S[found[2]]
 
 
@@ -82,7 +85,7 @@ class Expectation:
 
     def __post_init__(self) -> None:
         if self.at_least is None and self.at_most is None:
-            raise ValueError(f"nothing is expected of {self.that!r}")
+            raise AskedError(BAD_PLAN, f"nothing is expected of {self.that!r}")
 
     def holds(self, value: float) -> bool:
         """Say whether a value is as expected."""
@@ -177,8 +180,7 @@ class Plan:
         """When it begins, as Unix time."""
         if not self.begins:
             return START_MS
-        at = datetime.strptime(self.begins, "%Y-%m-%d %H:%M").replace(tzinfo=BEIJING)
-        return int(at.timestamp()) * 1_000
+        return int(_begin(self.begins).timestamp()) * 1_000
 
     @property
     def end_ms(self) -> int:
@@ -206,14 +208,19 @@ class Plan:
         """Return the plan with fields overridden, each word being ``key=value``.
 
         Raises:
-            ValueError: There is no such field, or the value is none for it.
+            AskedError: There is no such field, or the value is none for it.
         """
         changes: dict[str, Any] = {}
         for word in words:
             key, equals, text = word.partition("=")
             if not equals or key in _NOT_OVERRIDDEN or key not in _FIELDS:
-                known = ", ".join(sorted(_FIELDS - _NOT_OVERRIDDEN))
-                raise ValueError(f"--what-if takes key=value, and keys are {known}; not {word!r}")
+                known = sorted(_FIELDS - _NOT_OVERRIDDEN)
+                near = get_close_matches(key, known, 1)
+                hint = f" (is it {near[0]}?)" if near else ""
+                raise AskedError(
+                    BAD_PLAN,
+                    f"--what-if takes key=value, not {word!r}{hint}; keys are {', '.join(known)}",
+                )
             changes[key] = _parse(key, text)
         return replace(self, **changes, base=self.base or self)
 
@@ -233,15 +240,45 @@ def _spell(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+_FORMS: Final[Mapping[str, str]] = {
+    "only": "numbers with commas between them, or none",
+    "stages": "such as 0:2,1.5:4, minutes and members, or none",
+    "begins": "such as 2026-09-21 08:30, in Beijing",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+}
+
+
 def _parse(key: str, text: str) -> Any:  # noqa: ANN401 - the field says of which type
-    if key == "only":
-        return tuple(int(word) for word in text.split(",")) if text != "none" else ()
-    if key == "stages":
-        pairs = (word.split(":") for word in text.split(",") if word != "none")
-        return tuple((float(minutes), int(count)) for minutes, count in pairs)
     kind = type(getattr(Plan(), key))
-    if kind is bool:
-        if text not in {"True", "False", "true", "false"}:
-            raise ValueError(f"{key} is true or false, not {text!r}")
-        return text.lower() == "true"
-    return kind(text)
+    try:
+        value = _value(key, kind, text)
+    except (ValueError, KeyError) as error:
+        form = _FORMS.get(key) or _FORMS[kind.__name__]
+        raise AskedError(BAD_PLAN, f"{key} is {form}, not {text!r}") from error
+    if isinstance(value, int | float):
+        check_number(key, value)
+    elif key == "stages":
+        check_stages(value)
+    return value
+
+
+def _value(key: str, kind: type, text: str) -> Any:  # noqa: ANN401 - see above
+    match key:
+        case "only":
+            return tuple(int(word) for word in text.split(",")) if text != "none" else ()
+        case "stages":
+            pairs = (word.split(":") for word in text.split(",") if word != "none")
+            return tuple((float(minutes), int(count)) for minutes, count in pairs)
+        case "begins":
+            _begin(text)
+            return text
+        case _ if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        case _:
+            return kind(text)
+
+
+def _begin(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=BEIJING)

@@ -4,7 +4,7 @@ Every plot stands alone in a page: no script, no font, no address.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -20,18 +20,43 @@ COLOURS: Final = (
     *("#2f6db5", "#d9773a", "#3d9a62", "#a64d9c", "#8a7433", "#c23b4b", "#3aa0a8", "#5a5f6b"),
     *("#87b02f", "#7a55c7"),
 )
+GREY: Final = "#c5c9d0"
 LINES_MAX: Final = 10
 """More regions than this share one grey, but for the highest of them."""
+
+TICKS_MAX: Final = 5
+POINTS_MAX: Final = 60
+"""Of a line that is drawn as means."""
+NUMBER_WIDTH: Final = 14
+IN_VAIN: Final = 0.05
+"""The share of requests without an answer from which on a line of the map is red."""
 
 Point = float | None
 
 
-def _nice(top: float) -> float:
-    """Return a round number not below ``top``."""
-    if top <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(top))
-    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= top * 0.999)
+def coarser(line: Sequence[Point], times: int) -> list[Point]:
+    """Return the means of so many points each; None where there was none to be had."""
+    parts = [line[at : at + times] for at in range(0, len(line), times)]
+    known = [[value for value in part if value is not None] for part in parts]
+    return [sum(part) / len(part) if part else None for part in known]
+
+
+def times_coarser(lines: Iterable[Sequence[Point]]) -> int:
+    """Return of how many points the means are to be drawn, so that a line can be followed."""
+    return math.ceil(max((len(line) for line in lines), default=1) / POINTS_MAX) or 1
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """Return round numbers from 0 to one not below the greatest value, whole ones of whole ones."""
+    most = max(values, default=0.0)
+    if most <= 0:
+        return [0.0, 1.0]
+    power = 10.0 ** math.floor(math.log10(most / TICKS_MAX))
+    steps = (step * power for step in (1, 2, 5, 10))
+    step = next(it for it in steps if it * TICKS_MAX >= most * (1 - 1e-9))
+    if all(float(value).is_integer() for value in values):
+        step = max(1.0, step)
+    return [step * at for at in range(math.ceil(most / step - 1e-9) + 1)]
 
 
 def _number(value: float) -> str:
@@ -40,15 +65,15 @@ def _number(value: float) -> str:
     return f"{value:g}"
 
 
-def _frame(top: float, unit: str, hours: float) -> list[str]:
-    """Draw the axes: ``top`` is the greatest value, time runs from 0 to ``hours``."""
+def _frame(ticks: Sequence[float], unit: str, hours: float) -> list[str]:
+    """Draw the axes: one upwards with its ticks, and time from 0 to ``hours``."""
     parts = []
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
+    for tick in ticks:
+        y = HEIGHT - BOTTOM - tick / ticks[-1] * (HEIGHT - BOTTOM - TOP)
         parts.append(
             f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#e4e6ea"/>'
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{_number(round(top * share, 3))}</text>"
+            f"{_number(round(tick, 3))}</text>"
         )
     if hours:
         for share in (0, 0.25, 0.5, 0.75, 1):
@@ -65,15 +90,21 @@ def _frame(top: float, unit: str, hours: float) -> list[str]:
 
 
 def _marks(marks: Sequence[tuple[float, str]], length_s: float) -> list[str]:
-    """Draw an upright for each thing that was done to the network."""
-    parts = []
-    for at_s, words in marks:
+    """Draw an upright for each thing that was done to the network, with its number.
+
+    A number that would stand on the one before it is left out.
+    """
+    parts, written = [], -math.inf
+    for number, (at_s, words) in enumerate(marks, 1):
         if at_s <= length_s:
             x = LEFT + at_s / length_s * (WIDTH - LEFT - RIGHT)
             parts.append(
                 f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#9aa0aa" '
                 f'stroke-dasharray="2 3"><title>{escape(words)}</title></path>'
             )
+            if x - written >= NUMBER_WIDTH:
+                written = x
+                parts.append(f'<text x="{x + 2:.1f}" y="{TOP + 8}" fill="#666">{number}</text>')
     return parts
 
 
@@ -91,6 +122,8 @@ def over_time(
     lines: Mapping[str, Sequence[Point]],
     bucket_ms: int,
     marks: Sequence[tuple[float, str]] = (),
+    *,
+    least_top: float = 0.0,
 ) -> str:
     """Draw one line a region over the simulated time; say so where there was nothing to draw.
 
@@ -100,18 +133,21 @@ def over_time(
         lines: By region, a point a bucket.
         bucket_ms: How wide a bucket is.
         marks: When something was done to the network, in seconds, and what.
+        least_top: How far up the axis goes at least, so that two plots can have the same.
     """
     if not any(value for line in lines.values() for value in line):
         return f'<p class="muted">{escape(unit)}: none</p>'
     count = max((len(line) for line in lines.values()), default=0)
     values = [value for line in lines.values() for value in line if value is not None]
-    top = _nice(max(values, default=0))
+    ticks = _ticks([*values, least_top])
+    top = ticks[-1]
     hours = max(1, count - 1) * bucket_ms / 3_600_000
-    parts = _frame(top, unit, hours) + _marks(marks, hours * 3_600)
+    parts = _frame(ticks, unit, hours) + _marks(marks, hours * 3_600)
     highest = sorted(lines, key=lambda name: -max((v or 0 for v in lines[name]), default=0))
     named = highest[:LINES_MAX]
     colours = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(sorted(named))}
-    for name, line in lines.items():
+    # The grey ones first, so that they lie under those that have a name.
+    for name, line in sorted(lines.items(), key=lambda it: it[0] in colours):
         d, is_down = [], True
         for at, value in enumerate(line):
             if value is None:
@@ -121,9 +157,10 @@ def over_time(
             y = HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - TOP)
             d.append(f"{'M' if is_down else 'L'}{x:.1f} {y:.1f}")
             is_down = False
-        colour = colours.get(name, "#c5c9d0")
+        colour = colours.get(name, GREY)
         parts.append(f'<path d="{"".join(d)}" fill="none" stroke="{colour}" stroke-width="1.4"/>')
-    return _svg(parts, title) + _legend(colours)
+    others = {"all others": GREY} if len(lines) > len(colours) else {}
+    return _svg(parts, title) + _legend(colours | others)
 
 
 def _legend(colours: Mapping[str, str]) -> str:
@@ -198,18 +235,23 @@ def waits(places: Sequence[Place], rows: Sequence[Mapping[str, float | str]]) ->
         share = float(row["ms"]) / most
         bend_x = (x1 + x2) / 2 + (y2 - y1) * 0.12
         bend_y = (y1 + y2) / 2 - (x2 - x1) * 0.12
-        colour = "#c23b4b" if float(row["in_vain"]) else "#2f6db5"
-        mean = float(row["ms"]) / max(1.0, float(row["answers"]) + float(row["in_vain"]))
+        asked = max(1.0, float(row["answers"]) + float(row["in_vain"]))
+        colour = "#c23b4b" if float(row["in_vain"]) >= IN_VAIN * asked else "#2f6db5"
+        mean = float(row["ms"]) / asked
         parts.append(
             f'<path d="M{x1:.1f} {y1:.1f}Q{bend_x:.1f} {bend_y:.1f} {x2:.1f} {y2:.1f}" '
             f'fill="none" stroke="{colour}" stroke-opacity="{0.15 + 0.6 * share:.2f}" '
             f'stroke-width="{0.5 + 7 * share:.1f}"><title>{escape(one.name)} waited for '
-            f"{escape(other.name)}: {mean:.0f} ms a request, {row['in_vain']} in vain"
-            "</title></path>"
+            f"{escape(other.name)}: {mean:.0f} ms a request, {row['in_vain']} of {asked:.0f} in "
+            "vain</title></path>"
         )
     for place in places:
         x, y = at(place)
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#333"/>')
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#333">'
+            f"<title>{escape(place.code)} {escape(place.name)} {escape(place.name_en)}</title>"
+            "</circle>"
+        )
         if len(places) <= 40:
             parts.append(f'<text x="{x + 6:.1f}" y="{y - 5:.1f}">{escape(place.name)}</text>')
     return _svg(parts, "who waited for whom", height)

@@ -2,12 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from simulator import plots
+from simulator.asked import AskedError
 from simulator.places import places_of
 from simulator.run import Outcome, Watch
 from simulator.scenario import Scenario
@@ -17,6 +19,9 @@ Work = Callable[[Watch | None], Outcome]
 """A run that tells a watcher how far it is."""
 
 FORMAT: Final = "shouxin/simulation/v1"
+THROUGHPUT: Final = "acts a second"
+BOTH_NAMES_MAX: Final = 7
+"""Up to so many regions a plot names them in both languages."""
 _STYLE: Final = """
 body{font:15px/1.5 sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
@@ -29,7 +34,7 @@ height:.8em;margin-right:.3em}.bad{color:#b3202c;font-weight:600}.good{color:#23
 @media(max-width:50rem){.two{display:block}}
 """
 _SERIES: Final = (
-    ("acts a second", "Throughput 办理量", "acts a second, by region"),
+    (THROUGHPUT, "Throughput 办理量", "acts a second, by region"),
     ("backlog", "Backlog 积压", "entries not replicated yet, or not judged yet, by region"),
     (
         "deadlines missed",
@@ -126,12 +131,18 @@ def _head(made: Mapping[str, Any]) -> str:
         ),
     ]
     if made["script"]:
-        items = "".join(f"<li>{escape(one)}</li>" for one in made["script"])
+        items = "".join(f"<li>{escape(_with_names(one, made))}</li>" for one in made["script"])
         words.append(
-            f'<h2>What happens 情节</h2><ul>{items}</ul><p class="muted">Dotted uprights in the '
-            "plots stand where these begin.</p>"
+            f'<h2>What happens 情节</h2><ol>{items}</ol><p class="muted">Dotted uprights in the '
+            "plots stand where these begin, with their numbers.</p>"
         )
     return "".join(words)
+
+
+def _with_names(words: str, made: Mapping[str, Any]) -> str:
+    """Return words in which each region's code is followed by its name."""
+    names = {place.code: place.name for place in places_of(made["places"], made["count"])}
+    return " ".join(f"{word} {names[word]}" if word in names else word for word in words.split())
 
 
 def _verdict(made: Mapping[str, Any]) -> str:
@@ -141,6 +152,11 @@ def _verdict(made: Mapping[str, Any]) -> str:
     else:
         lines.append(
             f'<p class="good">All promises held; settled {made["settled_s"]:.0f} s after healing.'
+        )
+    if "--what-if" in made["command"] and made["expected"]:
+        lines.append(
+            '<p class="muted">What is expected is the scenario\'s; this run was changed by '
+            "<code>--what-if</code>, see above.</p>"
         )
     unmet = {one.split(", and it is ")[0] for one in made["unmet"]}
     lines += [f'<p class="bad">Not as expected: {escape(one)}</p>' for one in made["unmet"]]
@@ -152,19 +168,60 @@ def _verdict(made: Mapping[str, Any]) -> str:
     return "<h2>Verdict 结论</h2>" + "".join(lines)
 
 
-def _plots(made: Mapping[str, Any]) -> str:
-    measures = made["measures"]
-    bucket_ms = measures["bucket_ms"]
-    names = {place.code: place for place in places_of(made["places"], made["count"])}
-
-    def named(by_region: Mapping[str, Any]) -> dict[str, Any]:
-        return {names[code].name if code in names else code: it for code, it in by_region.items()}
-
-    parts = []
+def _line_plots(
+    made: Mapping[str, Any], least_tops: Mapping[str, float]
+) -> Iterator[tuple[str, str]]:
+    """Give the plots over time, each with its title."""
+    marks = [(at_s, _with_names(words, made)) for at_s, words in made.get("marks", ())]
     for name, title, unit in _SERIES:
-        lines = named(measures["series"].get(name, {}))
-        plot = plots.over_time(title, unit, lines, bucket_ms, made.get("marks", ()))
-        parts.append(f'<h2>{title}</h2><div class="plot">{plot}</div>')
+        lines, bucket_ms = _lines(made, name)
+        if name == THROUGHPUT:
+            # People come in ones and twos, and what is gathered comes at once: a comb, else.
+            unit += f", means over {bucket_ms / 1_000:g} s"  # noqa: PLW2901 - it is said here alone
+        plot = plots.over_time(
+            title, unit, lines, bucket_ms, marks, least_top=least_tops.get(name, 0.0)
+        )
+        yield title, plot
+
+
+def _lines(made: Mapping[str, Any], name: str) -> tuple[dict[str, list[plots.Point]], int]:
+    """Return the lines of a plot by region, and how far apart their points are."""
+    measures = made["measures"]
+    lines: dict[str, list[plots.Point]] = _named(made, measures["series"].get(name, {}))
+    bucket_ms: int = measures["bucket_ms"]
+    if name != THROUGHPUT:
+        return lines, bucket_ms
+    times = plots.times_coarser(lines.values())
+    return {region: plots.coarser(line, times) for region, line in lines.items()}, bucket_ms * times
+
+
+def _tops(*reports: Mapping[str, Any]) -> dict[str, float]:
+    """Return the greatest value of each plot over time, in all of these reports."""
+    tops = {}
+    for name, _, _ in _SERIES:
+        lines = [line for made in reports for line in _lines(made, name)[0].values()]
+        tops[name] = max((value or 0.0 for line in lines for value in line), default=0.0)
+    return tops
+
+
+def _named(made: Mapping[str, Any], by_region: Mapping[str, Any]) -> dict[str, Any]:
+    """Return it by the names of regions, in both languages where there is room."""
+    names = {place.code: place for place in places_of(made["places"], made["count"])}
+    is_short = len(names) > BOTH_NAMES_MAX
+    told = {
+        code: place.name if is_short else f"{place.name} {place.name_en}"
+        for code, place in names.items()
+    }
+    return {told.get(code, code): it for code, it in by_region.items()}
+
+
+def _plots(made: Mapping[str, Any], least_tops: Mapping[str, float] = MappingProxyType({})) -> str:
+    measures = made["measures"]
+    names = {place.code: place for place in places_of(made["places"], made["count"])}
+    parts = [
+        f'<h2>{title}</h2><div class="plot">{plot}</div>'
+        for title, plot in _line_plots(made, least_tops)
+    ]
     lags = {
         region: {
             word: measures["lags_ms"][word].get(region, {}).get("p95", 0)
@@ -173,16 +230,26 @@ def _plots(made: Mapping[str, Any]) -> str:
         }
         for region in names
     }
-    unit = "milliseconds, 95th percentile, logarithmic"
-    plot = plots.bars("lag", unit, named(lags))
+    unit = "milliseconds, 95th percentile, logarithmic: until accepted, and from then on"
+    plot = plots.bars("lag", unit, _named(made, lags))
     parts.append(f'<h2>Lag by region 时延</h2><div class="plot">{plot}</div>')
     places = list(names.values())
     parts.append(
         "<h2>Who waited for whom 谁等谁</h2><p class='muted'>As broad as the time that one node's "
-        "requests waited for another; red where some had no answer.</p>"
+        f"requests waited for another{_broadest(made)}; red where one of twenty or more had no "
+        "answer. Seen from the one who waits, its line bends to the left.</p>"
         + plots.waits(places, measures["waits"])
     )
     return "".join(parts)
+
+
+def _broadest(made: Mapping[str, Any]) -> str:
+    """Say how long the broadest line of the map is."""
+    row = max(made["measures"]["waits"], key=lambda it: float(it["ms"]), default=None)
+    if row is None:
+        return ""
+    pair = _with_names(f"{row['from']} for {row['to']}", made)
+    return f" (the broadest: {escape(pair)}, {row['ms'] / 1_000:.0f} s in all)"
 
 
 def _tables(made: Mapping[str, Any]) -> str:
@@ -232,15 +299,15 @@ def read(path: Path) -> dict[str, Any]:
     """Read a report's JSON, from its folder or its file.
 
     Raises:
-        ValueError: It is no report.
+        AskedError: It is no report.
     """
     file = path / "report.json" if path.is_dir() else path
     try:
         made: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"no report can be read there: {error}") from error
+        raise AskedError("bad-report", f"no report can be read there: {error}") from error
     if not isinstance(made, dict) or made.get("format") != FORMAT:
-        raise ValueError(f"not a report of a simulation: {file}")
+        raise AskedError("bad-report", f"not a report of a simulation: {file}")
     return made
 
 
@@ -272,9 +339,10 @@ def _side_by_side(
         f'<td class="n">{_change(first, second)}</td></tr>'
         for name, first, second in rows
     )
+    tops = _tops(one, other)
     halves = "".join(
         f"<div><h2>{escape(it['title'])} · {escape(it['title_zh'])}</h2>"
-        f"{_head(it)}{_verdict(it)}{_plots(it)}</div>"
+        f"{_head(it)}{_verdict(it)}{_plots(it, tops)}</div>"
         for it in (one, other)
     )
     return (

@@ -17,6 +17,7 @@ from nacl.exceptions import BadSignatureError  # noqa: TID251 - what libsodium's
 
 from ledger import keys, statement
 from nodes.core.exchange import Upload
+from simulator.asked import AskedError
 
 MODES: Final = ("real", "shared", "fast")
 REMEMBERED_MAX: Final = 65_536
@@ -47,10 +48,10 @@ def signing(mode: str) -> Iterator[None]:
     """Let signatures be made and checked in this way inside the block.
 
     Raises:
-        ValueError: There is no such way.
+        AskedError: There is no such way.
     """
     if mode not in MODES:
-        raise ValueError(f"signatures are one of {', '.join(MODES)}, not {mode}")
+        raise AskedError("bad-plan", f"signatures are one of {', '.join(MODES)}, not {mode}")
     sign, check = keys._sign, keys._open  # noqa: SLF001 - the edge at which a world is exchanged
     read = statement._read  # noqa: SLF001 - see above
     upload = Upload.__dict__["decode"]

@@ -30,6 +30,7 @@ from nodes.core.ready import (
     Tick,
 )
 from nodes.core.sequencer import Sequencer
+from simulator.asked import AskedError
 from simulator.checkers import Checkers
 from simulator.clock import SimulatedClock
 from simulator.disk import Disk, Fault, SimulatedCrashError
@@ -82,7 +83,7 @@ class Simulation:
     ) -> None:
         self.world = world
         if judging not in MODES:
-            raise ValueError(f"judging is one of {', '.join(MODES)}, not {judging}")
+            raise AskedError("bad-plan", f"judging is one of {', '.join(MODES)}, not {judging}")
         book = Book(world)
         shares = judging == "shared"
         self._follower = partial(SharedFollower, book=book) if shares else Follower

@@ -12,6 +12,7 @@ from typing import Final
 
 from ledger import keys
 from ledger.keys import SigningKey
+from simulator.asked import AskedError
 from simulator.places import places_of
 from simulator.plan import Plan
 from simulator.run import run
@@ -88,16 +89,18 @@ def measure(plan: Plan, warm_minutes: float) -> Speed:
     """Run a plan for so many minutes more than it says, and measure what comes after those.
 
     Raises:
-        ValueError: Nothing was recorded in that time, or a promise was broken.
+        AskedError: Nothing was recorded in that time, or a promise was broken.
     """
     minutes = plan.minutes + warm_minutes
     watch = _Watch(warm_minutes / minutes)
     outcome = run(replace(plan, minutes=minutes), watch)
     if outcome.broken:
-        raise ValueError(f"a promise was broken: {outcome.broken}")
+        raise AskedError("not-measured", f"a promise was broken: {outcome.broken}")
     first, last = watch.began, watch.ended
     if first is None or last[2] == first[2]:
-        raise ValueError("nothing was recorded after the set-up: let it last longer")
+        raise AskedError(
+            "not-measured", "nothing was recorded after the set-up: let it last longer"
+        )
     return Speed(
         acts=last[2] - first[2],
         replicas=plan.committee + 1

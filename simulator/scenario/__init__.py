@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
+from simulator.asked import AskedError
 from simulator.plan import Expectation, Happening, Plan, duration_s
 
 
@@ -25,7 +26,7 @@ def read(name: str, table: Mapping[str, Any]) -> Scenario:
     """Read a scenario from what its file says.
 
     Raises:
-        ValueError: A value is not as it must be.
+        AskedError: A value is not as it must be.
         TypeError: There is a field that nothing is known of.
     """
     given = dict(table.get("plan", {}))
@@ -59,12 +60,14 @@ def load(name: str) -> Scenario:
     """Return a scenario by its name.
 
     Raises:
-        ValueError: There is none, or its file is not as it must be.
+        AskedError: There is none, or its file is not as it must be.
     """
     if name not in names():
-        raise ValueError(f"no such scenario: {name}; there are {', '.join(names())}")
+        raise AskedError(
+            "bad-scenario", f"no such scenario: {name}; there are {', '.join(names())}"
+        )
     text = files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
     try:
         return read(name, tomllib.loads(text))
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{name}.toml: {error}") from error
+        raise AskedError("bad-scenario", f"{name}.toml: {error}") from error

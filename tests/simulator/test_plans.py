@@ -2,17 +2,22 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from simulator import report
+from simulator import plots, report
 from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, DAY_OFF, MONDAY, Arrivals, day_factor
+from simulator.asked import AskedError
 from simulator.clock import SimulatedClock
 from simulator.faults import KINDS
+from simulator.limits import LIMITS
+from simulator.measures import Measures
 from simulator.network import Network, Weather, distances_ms
 from simulator.places import MAPS, places_of
 from simulator.plan import Expectation, Happening, Plan, duration_s
@@ -59,6 +64,43 @@ def test_the_command_of_a_plan_leads_back_to_it() -> None:
 def test_what_if_refuses_what_is_no_field_of_a_plan(word: str) -> None:
     with pytest.raises(ValueError, match=word.split("=", maxsplit=1)[0]):
         Plan().what_if(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("regoins=4", "is it regions"),
+        ("regions=four", "regions is a whole number, not 'four'"),
+        ("regions=1", "two or more"),
+        ("minutes=nan", "minutes is a number from 0.01"),
+        ("minutes=-1", "minutes is a number from 0.01"),
+        ("acts_per_minute=0", "acts_per_minute is a number from 1"),
+        ("items=999", "items is a number from 1 to 167"),
+        ("careless=7", "careless is a number from 0 to 1"),
+        ("staleness_s=1", "staleness_s is a number from 180"),
+        ("begins=tomorrow", "begins is such as 2026-09-21 08:30"),
+        ("only=x", "only is numbers with commas"),
+        ("stages=1", "stages is such as 0:2"),
+        ("stages=3:4", "stages begin at 0 and grow"),
+        ("stages=0:4,1:3", "stages begin at 0 and grow"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_name_before_anything_is_run(
+    word: str, told: str
+) -> None:
+    with pytest.raises(AskedError, match=told) as refused:
+        Plan().what_if(word)
+    assert refused.value.code == "bad-plan"
+
+
+def test_every_number_of_a_plan_has_its_limits_and_every_scenario_keeps_them() -> None:
+    numbers = {
+        it.name for it in fields(Plan) if isinstance(it.default, int | float) and it.name != "seed"
+    }
+    assert {it for it in numbers if not isinstance(getattr(Plan(), it), bool)} == set(LIMITS)
+    for name in names():
+        for field, (least, most) in LIMITS.items():
+            assert least <= getattr(load(name).plan, field) <= most
 
 
 def test_a_length_of_time_is_a_number_and_a_unit() -> None:
@@ -170,7 +212,7 @@ def test_a_report_is_a_page_of_its_own_with_the_figures_beside_it(
     text = page.read_text()
     assert text.count("<svg") == 5
     assert "acts not replicated R after they were accepted, by region: none" in text
-    assert "<title>at 3.0 s link cut 500000 and 510000 for 4.0 s</title>" in text
+    assert "<title>at 3.0 s link cut 500000 重庆 and 510000 四川 for 4.0 s</title>" in text
     assert "http://" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
     assert "https://" not in text
     opened: list[str] = []
@@ -223,6 +265,47 @@ def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
         report.read(tmp_path)
     with pytest.raises(ValueError, match="no report"):
         report.read(tmp_path / "nowhere")
+
+
+def test_a_region_that_comes_later_has_nothing_until_then_and_its_points_at_their_times() -> None:
+    measures = Measures(World(1, 0), ("500000", "510000"))
+    machine = cast("Any", SimpleNamespace(node=None))
+    findings = {"500000": 1, "510000": 2}
+    measures.look({"500000": machine}, findings)
+    measures.look({"500000": machine, "510000": machine}, findings)
+    found = measures.to_map()["series"]["findings"]
+    assert found == {"500000": [1, 1], "510000": [None, 2]}
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0.0], [0, 1]),
+        ([1, 2], [0, 1, 2]),
+        ([0.3, 0.5], [0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+        ([22], [0, 5, 10, 15, 20, 25]),
+        ([1_001], [0, 500, 1_000, 1_500]),
+    ],
+)
+def test_an_axis_has_few_round_numbers_and_whole_ones_for_what_is_counted(
+    values: list[float], ticks: list[float]
+) -> None:
+    assert plots._ticks(values) == pytest.approx(ticks)
+
+
+def test_means_leave_out_what_is_not_there() -> None:
+    assert plots.coarser([1, 3, None, 5, None, None, 7], 2) == [2, 5, None, 7]
+
+
+def test_two_pages_beside_each_other_have_the_same_axes(outcome: Outcome) -> None:
+    made = report.to_map(outcome, load("small-world"))
+    other = json.loads(json.dumps(made))
+    line = next(iter(other["measures"]["series"]["backlog"].values()))
+    line[-1] = 70_000
+    page = report._side_by_side(made, other, [])
+    assert page.count(">80k</text>") == 2
+    # The script names codes as logs do, and the page says whose they are.
+    assert "link cut 500000 重庆 and 510000 四川 for" in page
 
 
 def test_every_act_accepted_has_its_lags(outcome: Outcome) -> None:
