@@ -283,15 +283,16 @@ class Loaded:
         """
         connection.rollback()
         closed = self._rosters.newest.closed
+        kept = astray_in(self._memory)
         with connection.begin():
-            for origin, size in astray_in(self._memory).items():
+            for origin, size in kept.items():
                 closings.lay_aside(connection, self._ids, closed, origin, size)
-                writes = (
-                    *unplaced(self._memory, origin, size),
-                    *unowed(self._memory.get(DUTIES, b""), origin, size),
-                    PutMemory(ASTRAY + origin, b""),
-                )
-                apply(connection, self._ids, writes)
+            writes = (
+                *unplaced(self._memory, kept),
+                *unowed(self._memory.get(DUTIES, b""), kept),
+                *(PutMemory(ASTRAY + origin, b"") for origin in kept),
+            )
+            apply(connection, self._ids, writes)
             closings.close(connection, self._ids, closed)
         self._load(connection, now_ms)
 

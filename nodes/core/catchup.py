@@ -15,8 +15,9 @@ unless the writer has forked its log. The row stays, and our mirror key signs fo
 for what it signed before, never for that.
 
 Of a log that we have turned away from (``nodes.core.turning``) the head that we turned to takes the
-place of the row, which stays where it is. Before that, a path of tiles shows whether the offered
-tree begins with all that stands here, and whether ours is another.
+place of the row, which stays where it is. Before that, a path of tiles shows how far the offered
+tree is ours, and whether it begins with all that stands here. The same shows of a log that was
+closed on another tree than ours how much of our copy may stay.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -34,7 +35,7 @@ from nodes.core.exchange import MIRROR, origin_hash
 from nodes.core.heads import Heads
 from nodes.core.notes import Known, SignedHead
 from nodes.core.ready import AppendEntries, PeerRow, Write
-from nodes.core.recovery import Bundle, Need, Tile, fetch_path, fetch_tree, is_tile_of
+from nodes.core.recovery import Bundle, Need, Tile, fetch_path, fetch_shared, fetch_tree, is_tile_of
 from nodes.core.submission import SendingLimits, backoff_ms
 from nodes.core.turning import Offer, astray
 
@@ -58,10 +59,10 @@ class _Compared:
     """An offered tree begins with all that stands here, and we are at another one.
 
     Args:
-        kept_size: How much of our copy is known to be of it; None: our copy as far as it goes.
+        shared_size: How many entries it begins with that our copy begins with as well.
     """
 
-    kept_size: int | None
+    shared_size: int
 
 
 _MOVE: Final = _Move()
@@ -75,11 +76,15 @@ class _OffBranchError(Exception):
     Args:
         tiles: Of the target's tree, as far as they are needed to compare the two; empty where what
             is stored tells.
+        shared_size: How much of our copy is of the target's tree, as far as is known.
     """
 
-    def __init__(self, tiles: Mapping[tuple[int, int], bytes] | None = None) -> None:
+    def __init__(
+        self, tiles: Mapping[tuple[int, int], bytes] | None = None, shared_size: int = 0
+    ) -> None:
         super().__init__("another branch")
         self.tiles = {} if tiles is None else tiles
+        self.shared_size = shared_size
 
 
 @dataclass(slots=True)
@@ -130,8 +135,9 @@ class CatchUp:
         """By origin and region; kept while the log is lacking, so that a new job asks no sooner."""
         self._given_up: dict[str, Checkpoint] = {}
         """By origin, the last target that does not fit what we hold: not tried again."""
-        self._compared: dict[str, tuple[Offer, _Compared | None]] = {}
-        """By origin, the last offer that was compared, and what came out."""
+        self._compared: dict[str, tuple[Offer, int, _Compared | None]] = {}
+        """By origin, the last offer that was compared, how many entries were stored, and what came
+        out."""
         self._reader: LogReader | None = None
         """Of the transaction that a plan runs in."""
 
@@ -191,15 +197,25 @@ class CatchUp:
         return writes
 
     def _weigh(self, offer: Offer, reader: LogReader) -> tuple[Write, ...]:
-        """Compare an offer, and turn to it once that is done and nothing else stands here since."""
+        """Compare an offer, and turn to it once that is done and nothing else stands here since.
+
+        Our copy may have grown meanwhile: its writer brings entries whenever it likes. What was of
+        the offered tree still is, and what has come since may be of the other one.
+        """
         head = offer.turn.head
         origin = head.checkpoint.origin
-        compared, found = self._compared.get(origin, (None, None))
-        if compared == offer:
-            return () if found is None else offer.turn.writes(found.kept_size)
+        stored = self._heads.stored_size(origin)
         job = self._jobs.get(origin)
+        compared, had, found = self._compared.get(origin, (None, 0, None))
+        if compared == offer and found is not None:
+            shared = found.shared_size
+            is_astray = shared < min(stored, head.checkpoint.size)
+            return offer.turn.writes(shared if is_astray else None)
+        if compared == offer and (had == stored or job is not None):
+            return ()
         if job is not None and job.offer == offer:
             return ()
+        self._compared.pop(origin, None)
         row = self._heads.row(origin)
         job = self._jobs[origin] = _Job(head, row, self._plan_offer(offer, row), offer=offer)
         return self._go_on(job, None, reader)
@@ -301,9 +317,10 @@ class CatchUp:
     ) -> tuple[Write, ...]:
         origin = target.checkpoint.origin
         row = self._heads.row(origin)
-        if is_below or origin in self._heads.closed:
-            # A closed log stands by the roster's own word; no row of ours adds anything to that.
-            plan: _Plan = self._tree(target.checkpoint)
+        if origin in self._heads.closed:
+            plan: _Plan = self._plan_closed(target.checkpoint)
+        elif is_below:
+            plan = self._tree(target.checkpoint)
         elif origin in self._heads.turned:
             plan = self._plan_turned(target.checkpoint, self._heads.turned[origin].checkpoint)
         else:
@@ -330,6 +347,16 @@ class CatchUp:
             yield _MOVE
         yield from self._tree(target)  # (3)
 
+    def _plan_closed(self, target: Checkpoint) -> _Plan:
+        """Say what to fetch of a closed log, unless our copy is of another tree than its cut.
+
+        It stands by the roster's own word; no row of ours adds anything to that.
+        """
+        shared = yield from self._shared(target)
+        if shared < min(self._heads.stored_size(target.origin), target.size):
+            raise _OffBranchError(shared_size=shared)
+        yield from self._tree(target)
+
     def _plan_turned(self, target: Checkpoint, turned: Checkpoint) -> _Plan:
         """Say what to fetch of a log that we have turned away from: on what we turned to."""
         if not (yield from self._begins(target, turned)):
@@ -342,28 +369,30 @@ class CatchUp:
         1. It begins with all that stands here, and is of one tree with the best note.
         2. Our copy or our row is of another tree: else there is nothing to turn to.
         """
-        target = offer.turn.checkpoint
-        standing, known = offer.standing, offer.known
-        if standing is not None and not (yield from self._begins(target, standing)):  # (1)
+        target, standing, known = offer.turn.checkpoint, offer.standing, offer.known
+        shared = yield from self._shared(target)
+        if standing is not None and shared < standing.size:  # (1)
             return
         if known is not None:
             large, small = (known, target) if known.size > target.size else (target, known)
             if not (yield from self._begins(large, small)):
                 return
-        is_off, is_astray = False, offer.is_off  # (2)
-        stored = self._heads.stored_size(target.origin)
-        if not is_astray and 0 < stored < target.size:
-            assert self._reader is not None
-            root = self._heads.root_of(target.origin, stored, self._reader)
-            ours = Checkpoint(target.origin, stored, root)
-            is_astray = not (yield from self._begins(target, ours))
-        if row is not None and 0 < row.witnessed_size <= target.size:
+        is_off = shared < min(self._heads.stored_size(target.origin), target.size)  # (2)
+        if not is_off and row is not None and 0 < row.witnessed_size <= target.size:
             seen = Checkpoint(target.origin, row.witnessed_size, row.witnessed_root)
             is_off = not (yield from self._begins(target, seen))
-        if is_astray:
-            yield _Compared(0 if standing is None else standing.size)
-        elif is_off:
-            yield _Compared(None)
+        if is_off:
+            yield _Compared(shared)
+
+    def _shared(self, tree: Checkpoint) -> Generator[Need, Sequence[bytes], int]:
+        """Say what to fetch to know how many entries a tree begins with as our copy does."""
+
+        def ours(level: int, index: int) -> bytes:
+            assert self._reader is not None
+            found = self._reader.tiles(tree.origin, [(level, index)])
+            return found.get((level, index), b"")
+
+        return (yield from fetch_shared(tree.size, tree.root, ours))
 
     def _begins(self, tree: Checkpoint, other: Checkpoint) -> _Path:
         """Say what to fetch to know whether a tree begins with another one, no larger."""
@@ -407,20 +436,19 @@ class CatchUp:
                         return (*writes, *again)
                     writes.append(self._move(job.target))
                 elif isinstance(item, _Compared):
-                    assert job.offer is not None
-                    self._compared[origin] = (job.offer, item)
+                    self._has_compared(job, item)
                 item = next(job.plan)
             job.need = item
         except StopIteration:
             del self._jobs[origin]
-            if job.offer is not None and self._compared.get(origin, (None,))[0] != job.offer:
-                self._compared[origin] = (job.offer, None)
+            if job.offer is not None and origin not in self._compared:
+                self._has_compared(job, None)
         except _OffBranchError as error:
             self._give_up(job)
             writes += self._convict(job, error.tiles)
             if origin in self._heads.closed:
                 # What is stored is of another tree than the cut, though not as long.
-                writes.append(astray(origin, 0))
+                writes.append(astray(origin, error.shared_size))
         except LedgerError:
             self._give_up(job)  # our own copy cannot be read: nothing that others could mend
         finally:
@@ -431,9 +459,15 @@ class CatchUp:
         checkpoint = job.target.checkpoint
         del self._jobs[checkpoint.origin]
         if job.offer is not None:
-            self._compared[checkpoint.origin] = (job.offer, None)
+            self._has_compared(job, None)
             return
         self._given_up[checkpoint.origin] = checkpoint
+
+    def _has_compared(self, job: _Job, found: _Compared | None) -> None:
+        """Keep what came out of comparing an offer with our copy as it is now."""
+        assert job.offer is not None
+        origin = job.target.checkpoint.origin
+        self._compared[origin] = (job.offer, self._heads.stored_size(origin), found)
 
     def _is_wanted(self, origin: str, level: int, index: int, root: bytes) -> bool:
         """Say whether anything of a full tile is not stored yet."""

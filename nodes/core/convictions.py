@@ -140,19 +140,18 @@ class Convictions:
         return (PutMemory(CONVICTED + conviction.subject, convicted.encode()),)
 
 
-def unplaced(memory: Mapping[str, bytes], origin: str, size: int) -> tuple[PutMemory, ...]:
+def unplaced(memory: Mapping[str, bytes], kept: Mapping[str, int]) -> tuple[PutMemory, ...]:
     """Return what lets evidence be recorded anew whose place in a log is no more.
 
     Args:
         memory: Small values of the core's own, by name.
-        origin: Of a log that is judged again.
-        size: How many of its entries are what they were.
+        kept: By origin of the logs that are judged again: how many entries are what they were.
     """
     writes: list[PutMemory] = []
     for name, value in memory.items():
         if name.startswith(CONVICTED):
             convicted = Convicted.decode(value)
             place = convicted.place
-            if place is not None and place[0] == origin and place[1] >= size:
+            if place is not None and place[0] in kept and place[1] >= kept[place[0]]:
                 writes.append(PutMemory(name, replace(convicted, place=None).encode()))
     return tuple(writes)

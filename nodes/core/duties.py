@@ -92,14 +92,13 @@ class Duties:
         return (PutMemory(DUTIES, encoding.encode(rows)),)
 
 
-def unowed(stored: bytes, origin: str, size: int) -> tuple[PutMemory, ...]:
+def unowed(stored: bytes, kept: Mapping[str, int]) -> tuple[PutMemory, ...]:
     """Return what forgets the answers to be acted upon that no longer stand in their log.
 
     Args:
         stored: What is owed, as the store remembers it.
-        origin: Of a log that is judged again.
-        size: How many of its entries are what they were.
+        kept: By origin of the logs that are judged again: how many entries are what they were.
     """
     rows = encoding.decode(stored) if stored else []
-    kept = [row for row in rows if row[2] != origin or row[3] < size]
-    return () if len(kept) == len(rows) else (PutMemory(DUTIES, encoding.encode(kept)),)
+    left = [row for row in rows if row[2] not in kept or row[3] < kept[row[2]]]
+    return () if len(left) == len(rows) else (PutMemory(DUTIES, encoding.encode(left)),)

@@ -7,6 +7,7 @@ remembers or has signed. Which numbers commits get, and what is projected, is th
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final, Literal
 
 from ledger.checkpoint import Checkpoint
@@ -285,19 +286,57 @@ def fetch_path(
 
     They are the tiles at the right edge that the tree had then, and those at its edge now.
     """
-    levels = -(-size.bit_length() // TILE_LEVELS)
-    widths = [partial_width(level, size) for level in range(levels)]
-    places = [(level, size >> (TILE_LEVELS * (level + 1))) for level in range(levels)]
-    paths = tuple(tile_path(*places[level], width) for level, width in enumerate(widths) if width)
-    found = iter((yield Need(paths, _edge_check(size, root, widths))))
-    tiles = {place: next(found) for place, width in zip(places, widths, strict=True) if width}
+    tiles = yield from _fetch_edge(size, root)
     # From the top, so that what is above a tile says what it must be.
-    for level in range(levels - 1, -1, -1):
+    for level in range(_levels(size) - 1, -1, -1):
         index = position >> (TILE_LEVELS * (level + 1))
         if (level, index) in tiles or not partial_width(level, position):
             continue
         yield from _fetch_tile(level, index, tiles)
     return tiles
+
+
+def fetch_shared(
+    size: int, root: bytes, ours: Callable[[int, int], bytes]
+) -> Generator[Need, Sequence[bytes], int]:
+    """Say what to fetch of a log to know how many entries it begins with that we hold as well.
+
+    Args:
+        size: Of its tree.
+        root: Of it.
+        ours: Returns the tile at (level, index) of what we hold; empty where there is none.
+    """
+    tiles = yield from _fetch_edge(size, root)
+    index = 0
+    # From the top: below the first hash that differs, or that one of the two lacks, they part.
+    for level in range(_levels(size) - 1, -1, -1):
+        if index != size >> (TILE_LEVELS * (level + 1)):
+            yield from _fetch_tile(level, index, tiles)
+        both = zip(
+            split_hashes(tiles.get((level, index), b"")),
+            split_hashes(ours(level, index)),
+            strict=False,
+        )
+        equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
+        # A tile of ours that is not what lies below it must not lead past the log's own edge.
+        index = index * TILE_WIDTH + min(equal, TILE_WIDTH - 1)
+    return index
+
+
+def _levels(size: int) -> int:
+    """Return how many levels of tiles a log has."""
+    return -(-size.bit_length() // TILE_LEVELS)
+
+
+def _fetch_edge(
+    size: int, root: bytes
+) -> Generator[Need, Sequence[bytes], dict[tuple[int, int], bytes]]:
+    """Fetch the tiles at the right edge of a tree, as far as they are not whole."""
+    widths = [partial_width(level, size) for level in range(_levels(size))]
+    places = [(level, size >> (TILE_LEVELS * (level + 1))) for level in range(len(widths))]
+    paths = tuple(tile_path(*places[level], width) for level, width in enumerate(widths) if width)
+    found = iter((yield Need(paths, _edge_check(size, root, widths))))
+    return {place: next(found) for place, width in zip(places, widths, strict=True) if width}
 
 
 def _fetch_tile(

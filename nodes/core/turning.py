@@ -113,13 +113,11 @@ class Offer:
             begin with it is never turned to.
         known: Another head known here with a quorum, which our copy does not go through; of one
             tree with the offer it must be.
-        is_off: Whether our copy reaches as far and is of another tree.
     """
 
     turn: Turn
     standing: Checkpoint | None
     known: Checkpoint | None
-    is_off: bool
 
 
 class Turning:
@@ -177,8 +175,7 @@ class Turning:
             if origin in found or not self._may_turn(origin):  # (1)
                 continue
             size = stored.get(origin, 0)
-            is_off = head.size <= size and self._root(origin, head.size) != head.root
-            if head.size <= size and not is_off:  # (2)
+            if head.size <= size and self._root(origin, head.size) == head.root:  # (2)
                 continue
             standing = self.standing(origin, states, size, known.get(origin))
             at = 0 if standing is None else standing.size
@@ -186,7 +183,7 @@ class Turning:
             if not lines or at >= head.size:  # (3), (4)
                 continue
             beyond = self._beyond(origin, size, known.get(origin))
-            found[origin] = Offer(Turn(it.head, lines), standing, beyond, is_off)
+            found[origin] = Offer(Turn(it.head, lines), standing, beyond)
         return found
 
     def _may_turn(self, origin: str) -> bool:

@@ -16,7 +16,7 @@ from nodes.core.ready import (
     Ready,
     Reply,
 )
-from nodes.core.recovery import check_all, fetch_path
+from nodes.core.recovery import check_all, fetch_path, fetch_shared
 from nodes.store.reader import StoreReader
 from tests.nodes.late import (
     LATE,
@@ -315,6 +315,30 @@ def test_the_tiles_on_a_path_lead_to_the_root_of_before() -> None:
                 tiles: Mapping[tuple[int, int], bytes] = end.value
             root = root_at(position, read_nodes(lambda _wanted, tiles=tiles: tiles))
             assert root == log.checkpoint(position).root
+
+
+@pytest.mark.parametrize("size", [1, 256, 257, 768, 1_300])
+def test_where_two_trees_part_is_found_by_their_tiles(size: int) -> None:
+    theirs = Log(LOG, entries(size))
+    at = {0, 1, 255, 256, 257, 600, 767, 768, size - 1, size}
+    for shared in sorted(it for it in at if it <= size):
+        same = theirs.entries[:shared]
+        for more in (0, 1, 300):
+            tiles = Log(LOG, [*same, *entries(more, "other")]).tiles() if shared + more else {}
+            plan = fetch_shared(
+                size,
+                theirs.checkpoint().root,
+                lambda level, index, tiles=tiles: tiles.get((level, index), b""),  # type: ignore[misc]
+            )
+            asked, need, found = 0, next(plan), None
+            while found is None:
+                asked += 1
+                try:
+                    need = plan.send(need.check(files(theirs, need)))
+                except StopIteration as end:
+                    found = end.value
+            assert found == shared
+            assert asked <= 2  # a path of it, and no more
 
 
 def test_a_node_serves_the_tiles_and_entries_of_its_own_log_to_whoever_lacks_them() -> None:

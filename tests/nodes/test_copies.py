@@ -118,11 +118,14 @@ def test_duties_that_answer_what_was_never_there_are_forgotten() -> None:
     made = Duties(OTHER, b"", 9)
     made._owed = list(duties)
     [stored] = made.writes()
-    [left] = unowed(stored.value, FIRST, 10)
+    [left] = unowed(stored.value, {FIRST: 10})
     assert left.name == DUTIES
     assert Duties(OTHER, left.value, 9).owed == (duties[0], duties[2])
-    assert unowed(left.value, FIRST, 10) == ()
-    assert unowed(b"", FIRST, 0) == ()
+    assert unowed(left.value, {FIRST: 10}) == ()
+    assert unowed(b"", {FIRST: 0}) == ()
+    # Of two logs that are laid aside at once neither brings back what the other has lost.
+    [both] = unowed(stored.value, {FIRST: 10, OTHER: 30})
+    assert Duties(OTHER, both.value, 9).owed == (duties[0],)
 
 
 def test_what_others_have_viewed_is_judged_again_before_anything_that_relies_on_it() -> None:

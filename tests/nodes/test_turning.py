@@ -15,12 +15,20 @@ from ledger.errors import RefusedError
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
 from ledger.names import mirror_name, origin_for
-from ledger.proofs import prove_subtree_consistency
+from ledger.proofs import prove_consistency, prove_subtree_consistency
 from ledger.roster_chain import RosterChain
 from ledger.roster_fields import Closing, Pin
 from ledger.views import Evidence
 from nodes.core.copies import node_reader
-from nodes.core.exchange import ADD_ENTRIES, MIRROR, Package, Upload, origin_hash
+from nodes.core.exchange import (
+    ADD_CHECKPOINT,
+    ADD_ENTRIES,
+    MIRROR,
+    Package,
+    Upload,
+    encode_add_checkpoint,
+    origin_hash,
+)
 from nodes.core.log_state import LogState
 from nodes.core.mirror import Mirror
 from nodes.core.notes import Known
@@ -99,7 +107,7 @@ GOOD = shown(OTHER, 16, OWN, C, D)
 
 def test_a_head_of_another_branch_with_a_quorum_of_a_convicted_log_is_offered() -> None:
     [offer] = offers(GOOD).values()
-    assert offer == Offer(Turn(GOOD.head, GOOD.lines), None, None, is_off=True)
+    assert offer == Offer(Turn(GOOD.head, GOOD.lines), None, None)
     assert offers() == {}
 
 
@@ -169,7 +177,7 @@ def test_a_note_that_our_copy_does_not_go_through_is_compared_as_well() -> None:
 def test_a_head_beyond_our_copy_is_offered_and_may_yet_be_of_our_tree() -> None:
     longer = Log(LIAR, [*HELD.entries, *entries(9, "more")])
     [offer] = offers(shown(longer, 25, OWN, C, D)).values()
-    assert not offer.is_off
+    assert offer.turn.checkpoint == longer.checkpoint(25)
 
 
 def versions() -> Rosters:
@@ -238,7 +246,7 @@ def offered(size: int, standing: int = 260, **changed: Any) -> Offer:
     checkpoint = LARGE_FORK.checkpoint(size)
     turn = Turn(head_of(LARGE_FORK, size), lines_on(checkpoint, OWN, C, D))
     below = Log(LOG, LARGE).checkpoint(standing) if standing else None
-    return replace(Offer(turn, below, None, is_off=size <= 300), **changed)
+    return replace(Offer(turn, below, None), **changed)
 
 
 def weigh(world: Neighbours, offer: Offer, steps: int = 4) -> list[Write]:
@@ -264,7 +272,8 @@ def test_a_branch_that_begins_with_all_that_stands_is_turned_to(size: int, stand
     writes = weigh(world, offer)
     memory = {it.name: it.value for it in writes if isinstance(it, PutMemory)}
     assert turns_in(memory) == {LARGE_FORK.origin: offer.turn}
-    assert astray_in(memory) == {LARGE_FORK.origin: standing}
+    # All that the two trees share stays: our mirror has said that it holds it.
+    assert astray_in(memory) == {LARGE_FORK.origin: 270}
     assert len(writes) == len(memory) == 2
 
 
@@ -294,7 +303,7 @@ def test_an_offer_that_is_of_our_own_tree_changes_nothing() -> None:
     world.append(LOG, *LARGE_FORK.entries[:300])
     let_answers_pass(world)
     serve(world, LARGE_FORK)
-    assert weigh(world, offered(310, 0, is_off=False)) == []
+    assert weigh(world, offered(310, 0)) == []
 
 
 def test_a_copy_that_is_of_the_offered_tree_stays_though_our_word_was_on_another() -> None:
@@ -306,7 +315,7 @@ def test_a_copy_that_is_of_the_offered_tree_stays_though_our_word_was_on_another
     call = PeerCalled(1, "/c2sp/add-checkpoint", b"old 0\n\n" + Log(LOG, LARGE).note(), LOG)
     world.hosts[LATE].step([call], world.now_ms)
     let_answers_pass(world)
-    writes = weigh(world, offered(310, 0, is_off=False))
+    writes = weigh(world, offered(310, 0))
     assert [it.name for it in writes if isinstance(it, PutMemory)] == [TURNED + LARGE_FORK.origin]
 
 
@@ -315,6 +324,65 @@ def test_nothing_is_decided_by_what_was_compared_before_something_else_stood_her
     assert len(weigh(world, offered(310))) == 2
     assert weigh(world, offered(310, 290)) == []
     assert weigh(world, offered(310, 290), steps=1) == []
+
+
+def bring(world: Neighbours, log: Log, start: int, end: int) -> None:
+    """Let the log's writer bring the late node entries up to what it has shown."""
+    host, origin = world.hosts[LATE], log.origin
+    row = host.network.heads.row(origin)
+    assert row is not None
+    proof = prove_subtree_consistency(
+        start - start % 256, end, row.witnessed_size, node_reader(LogReader(log), origin)
+    )
+    package = Package(start, tuple(log.entries[start:end]), tuple(proof))
+    upload = Upload(
+        origin=origin, start=start, end=row.witnessed_size, packages=(package,)
+    ).encode()
+    host.step([PeerCalled(1, ADD_ENTRIES, upload, LOG)], world.now_ms)
+    assert held(host, origin)[start:end] == log.entries[start:end]
+
+
+def shown_a_note(theirs: Log, have: int) -> Neighbours:
+    """The late node has the beginning that all have, and a note of the liar's other branch."""
+    world = Neighbours()
+    world.append(LOG, *theirs.entries[:have])
+    world.run(3_000)
+    world.isolate(LATE)
+    world.append(LOG, *theirs.entries[have:])
+    world.run(3_000)
+    other, host = Log(LOG, LARGE), world.hosts[LATE]
+    proof = prove_consistency(have, 300, node_reader(LogReader(other), other.origin))
+    body = encode_add_checkpoint(have, proof, other.note())
+    host.step([PeerCalled(1, ADD_CHECKPOINT, body, LOG)], world.now_ms)
+    row = host.network.heads.row(other.origin)
+    assert row is not None
+    assert row.witnessed_size == 300
+    let_answers_pass(world)
+    assert len(held(host, other.origin)) == have
+    return world
+
+
+def test_entries_that_come_while_the_trees_are_compared_do_not_stay() -> None:
+    """Else a node would have turned, and yet hold what nothing can be pulled beside."""
+    world = shown_a_note(LARGE_FORK, 256)
+    offer = offered(310, 200)
+    assert weigh(world, offer, 1) == []  # asked, and answered
+    bring(world, Log(LOG, LARGE), 256, 300)
+    memory = {it.name: it.value for it in weigh(world, offer, 1) if isinstance(it, PutMemory)}
+    assert turns_in(memory) == {LARGE_FORK.origin: offer.turn}
+    assert astray_in(memory) == {LARGE_FORK.origin: 256}
+
+
+def test_a_copy_that_grows_on_another_tree_is_compared_again() -> None:
+    theirs = fork(310, 230)
+    world = shown_a_note(theirs, 200)
+    head = head_of(theirs, 290)
+    offer = Offer(Turn(head, lines_on(head.checkpoint, OWN, C, D)), None, None)
+    # Our word is on more than is offered, and our copy on less: neither is known to differ.
+    assert weigh(world, offer) == []
+    bring(world, Log(LOG, LARGE), 200, 256)
+    memory = {it.name: it.value for it in weigh(world, offer) if isinstance(it, PutMemory)}
+    assert astray_in(memory) == {LARGE_FORK.origin: 230}
 
 
 def test_a_copy_of_a_closed_log_that_is_of_another_tree_than_the_cut_is_laid_aside() -> None:
@@ -328,21 +396,21 @@ def test_a_copy_of_a_closed_log_that_is_of_another_tree_than_the_cut_is_laid_asi
     host.network.heads.closed = {origin: Closing(cut.size, cut.root, None)}
     want(world, head_of(LARGE_FORK))
     with host.engine.begin() as connection:
-        assert astray_in(load_memory(connection)) == {origin: 0}
+        assert astray_in(load_memory(connection)) == {origin: 270}
 
 
 # ---- after the turn -----------------------------------------------------------------------------
 
 
-def turned(standing: int = 260) -> Neighbours:
-    """The late node has turned, laid its copy aside but for what stands, and started again."""
+def turned(kept: int | None = None) -> Neighbours:
+    """The late node has turned, laid its copy aside but for what is shared, and started again."""
     world = two_branches()
-    weigh(world, offered(310, standing))
+    weigh(world, offered(310))
     host = world.hosts[LATE]
     with host.engine.begin() as connection:
         memory = load_memory(connection)
         for origin, size in astray_in(memory).items():
-            lay_aside(connection, LogIDs(), {}, origin, size)
+            lay_aside(connection, LogIDs(), {}, origin, size if kept is None else kept)
     host.load()
     return world
 
@@ -350,7 +418,7 @@ def turned(standing: int = 260) -> Neighbours:
 def test_what_was_turned_to_is_pulled_and_our_word_on_the_other_stays() -> None:
     world = turned()
     host = world.hosts[LATE]
-    assert held(host, LARGE_FORK.origin) == LARGE[:260]
+    assert held(host, LARGE_FORK.origin) == LARGE[:270]
     before = row_of(host, LARGE_FORK.origin)
     [target] = host.network.pinned().values()
     want(world, target)
@@ -374,7 +442,7 @@ def test_a_smaller_head_is_pulled_with_what_was_turned_to_and_a_larger_one_must_
     other = fork(330, 288)
     serve(world, other)
     want(world, head_of(other))
-    assert held(world.hosts[LATE], LARGE_FORK.origin) == LARGE[:260]
+    assert held(world.hosts[LATE], LARGE_FORK.origin) == LARGE[:270]
     longer = Log(LOG, [*LARGE_FORK.entries, *entries(50, "more")])
     serve(world, longer)
     want(world, head_of(longer))
