@@ -5,6 +5,9 @@ committed is rolled back, as a real disk would do it.
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from enum import StrEnum
 from functools import cache
 from typing import Final
@@ -38,6 +41,29 @@ class Fault(StrEnum):
     COMMIT_BUSY = "commit failed: locked"
     COMMIT_FULL = "commit failed: disk full"
     COMMIT_UNKNOWN = "commit done but reported as failed"
+    STATEMENT_FAILED = "statement failed: deadlock"
+    SESSION_LOST_DONE = "session lost in a commit, which is done"
+    SESSION_LOST_UNDONE = "session lost in a commit, which is not done"
+
+
+OF_SERVERS: Final = frozenset(
+    {Fault.STATEMENT_FAILED, Fault.SESSION_LOST_DONE, Fault.SESSION_LOST_UNDONE}
+)
+"""What happens to a database behind a server only."""
+COMMIT_LOST: Final = frozenset({Fault.SESSION_LOST_DONE, Fault.SESSION_LOST_UNDONE})
+"""After which a node finds out in its next step whether it happened."""
+
+
+class ServerError(sqlite3.OperationalError):
+    """What the driver of a server says; without a state it is not the server that speaks."""
+
+    sqlstate: str | None = None
+
+
+class DeadlockError(ServerError):
+    """The server has undone a transaction in favour of another."""
+
+    sqlstate = "40P01"
 
 
 class Disk:
@@ -54,6 +80,11 @@ class Disk:
         """The fault that came true and that nobody has looked at yet."""
         self.is_full = False
         """Whether no commit succeeds until somebody makes room."""
+        self.is_away = False
+        """Whether its server cannot be reached by the node."""
+        self.is_in_use = False
+        """Whether it is the node that reads and writes now, and not somebody who looks on."""
+        self._statements_left = 0
         self.lose_database()
 
     def lose_database(self) -> None:
@@ -64,6 +95,7 @@ class Disk:
         assert isinstance(database, sqlite3.Connection)
         self.database = database
         borrowed.close()
+        event.listen(self.engine, "begin", self._on_begin)
         event.listen(self.engine, "commit", self._on_commit)
         # Copied in and not deserialized: of a file in memory each page is written twice.
         source = sqlite3.connect(":memory:")
@@ -71,9 +103,28 @@ class Disk:
         source.backup(database)
         source.close()
 
-    def arm(self, fault: Fault | None) -> None:
-        """Let ``fault`` happen from now on until it is disarmed, at its first chance."""
+    def arm(self, fault: Fault | None, statements: int = 0) -> None:
+        """Let ``fault`` happen from now on until it is disarmed, at its first chance.
+
+        Args:
+            fault: What happens; None: nothing.
+            statements: How many pass before the one that fails, where it is a statement.
+        """
         self.armed, self.struck = fault, None
+        self._statements_left = statements
+        # There are very many: they are looked at only where one may fail.
+        name, hear = "before_cursor_execute", self._on_statement
+        if fault is Fault.STATEMENT_FAILED and not event.contains(self.engine, name, hear):
+            event.listen(self.engine, name, hear)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Let the node read and write."""
+        self.is_in_use = True
+        try:
+            yield
+        finally:
+            self.is_in_use = False
 
     def settle(self) -> None:
         """Do what the disk does after its process died: forget what was not committed."""
@@ -115,7 +166,20 @@ class Disk:
         self.database.commit()
         return True
 
-    def _on_commit(self, _connection: Connection) -> None:
+    def _on_begin(self, _connection: Connection) -> None:
+        if self.is_away and self.is_in_use:
+            raise OperationalError("BEGIN", None, ServerError("the server cannot be reached"))
+
+    def _on_statement(self, *_given: object) -> None:
+        if self.armed is not Fault.STATEMENT_FAILED or not self.is_in_use:
+            return
+        if self._statements_left:
+            self._statements_left -= 1
+            return
+        self._strike()
+        raise OperationalError("a statement", None, DeadlockError("deadlock detected"))
+
+    def _on_commit(self, connection: Connection) -> None:
         if self.is_full:
             self.struck = Fault.COMMIT_FULL
             self.database.rollback()
@@ -135,6 +199,16 @@ class Disk:
                 self._strike()
                 self.database.commit()
                 raise _failed("disk I/O error", sqlite3.SQLITE_IOERR)
+            case Fault.SESSION_LOST_DONE | Fault.SESSION_LOST_UNDONE as how:
+                self._strike()
+                if how is Fault.SESSION_LOST_DONE:
+                    self.database.commit()
+                else:
+                    self.database.rollback()
+                # What a failed commit means, a node asks by the kind of database.
+                connection.dialect = copy(connection.dialect)
+                connection.dialect.name = "postgresql"
+                raise OperationalError("COMMIT", None, ServerError("the session is lost"))
             case _:
                 pass
 

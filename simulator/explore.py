@@ -12,38 +12,16 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from random import Random  # noqa: TID251 - a plan is drawn from its seed
 from time import monotonic  # when to stop; nothing in a world depends on it
 from typing import Final
 
-from simulator.plan import Plan
+from simulator.drawing import random_plan
 from simulator.run import run
-from simulator.scenario import load
 from simulator.shrinking import shrink, story
 from simulator.sometimes import SOMETIMES
 
 SHRINKING_SHARE: Final = 0.25
 """Of the time, kept for shrinking once a world has failed."""
-
-
-def random_plan(seed: int) -> Plan:
-    """Return the small hostile world of a seed."""
-    random = Random(f"{seed}/plan")
-    regions = random.choice((4, 5, 5, 5, 6))
-    # Only a network that bears one faulty region is given one, before and after it grows.
-    damage = regions >= 5 and random.random() < 0.5
-    grows = random.random() < 0.25 and (regions > 5 or not damage)
-    return load("small-world").plan.what_if(
-        f"seed={seed}",
-        f"regions={regions}",
-        f"minutes={random.choice((0.2, 0.3, 0.4)):g}",
-        f"acts_per_minute={random.choice((40, 60, 90))}",
-        f"careless={random.choice((0.0, 0.1)):g}",
-        f"clocks_beyond={random.random() < 0.1}",
-        f"damage={damage}",
-        f"stages={f'0:{regions - 1},0.1:{regions}' if grows else 'none'}",
-        f"changes={regions >= 5 and random.random() < 0.4}",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,27 +1,19 @@
-"""What is done to a network: every kind of fault by its name, and some of them drawn from a seed.
+"""What is done to a network: every kind of fault by its name."""
 
-All that is drawn is drawn before the world begins, so that leaving one fault out leaves the others
-as they were: that is how a failing world is made smaller.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
-from random import Random  # noqa: TID251 - a stream of the world
 from typing import Final
 
 from simulator.asked import AskedError
-from simulator.disk import Fault
+from simulator.disk import OF_SERVERS, Fault
 from simulator.governance import Wish
 from simulator.liars import LIES, TABLES, Liar, fork
 from simulator.machine import Machine
 from simulator.network import CALM, HURRICANE, STORM, Link
-from simulator.places import places_of
-from simulator.plan import Happening, Plan
+from simulator.plan import Happening
 from simulator.simulation import Simulation
 
-PAUSE_S: Final = (0.5, 8.0)
 DOWN_TOGETHER_MAX: Final = 2
 STALE_S: Final = (190.0, 240.0)
 """Longer than the staleness of a small world, so that views go stale."""
@@ -50,19 +42,15 @@ class Kind:
 
 
 class Faults:
-    """Does what a plan says, at the time it says.
+    """Does what happens, at the time at which it happens.
 
     At most ``DOWN_TOGETHER_MAX`` machines are down at once by what is drawn.
     """
 
-    def __init__(self, simulation: Simulation, plan: Plan) -> None:
+    def __init__(self, simulation: Simulation, happenings: Iterable[Happening]) -> None:
         self.simulation = simulation
         self.world = simulation.world
-        drawn = draw(plan, list(simulation.machines)) if plan.hostile else ()
-        kept = [
-            one for at, one in enumerate(drawn) if plan.only is None or at in plan.only
-        ]  # fmt: skip
-        for happening in (*kept, *plan.script, *_joining(plan)):
+        for happening in happenings:
             if happening.do not in KINDS:
                 raise AskedError("bad-plan", f"no such kind of fault: {happening.do}")
             self.world.after(int(happening.at_s * 1_000), partial(self._do, happening))
@@ -192,7 +180,7 @@ def _arm(fault: Fault, faults: Faults, it: Happening) -> None:
     machine = faults.machine(it)
     if faults.may_go_down(machine):
         faults.world.inject(f"armed {fault.value}")
-        machine.disk.arm(fault)
+        machine.disk.arm(fault, int(it.value))
 
 
 def _fill_disk(faults: Faults, it: Happening) -> None:
@@ -200,6 +188,14 @@ def _fill_disk(faults: Faults, it: Happening) -> None:
     faults.world.inject(it.do)
     machine.disk.is_full = True
     faults.later(it, lambda: setattr(machine.disk, "is_full", False))
+
+
+def _lose_server(faults: Faults, it: Happening) -> None:
+    """Let the server of a region's database be away; whoever asks it meanwhile is told so."""
+    machine = faults.machine(it)
+    faults.world.inject(it.do)
+    machine.disk.is_away = True
+    faults.later(it, lambda: setattr(machine.disk, "is_away", False))
 
 
 def _kill(faults: Faults, it: Happening) -> None:
@@ -367,8 +363,13 @@ KINDS: Final[dict[str, Kind]] = {
     "links slow": Kind(do=_slow_links, for_s=(2, 20), often=1, values=(200, 900, 4_000)),
     "links narrow": Kind(do=_narrow_links, for_s=(2, 20), often=1, values=(8, 64, 256)),
     **{
-        fault.value: Kind(do=partial(_arm, fault), often=1) for fault in Fault
+        fault.value: Kind(do=partial(_arm, fault), often=int(fault not in OF_SERVERS))
+        for fault in Fault
     },
+    Fault.STATEMENT_FAILED.value: Kind(
+        do=partial(_arm, Fault.STATEMENT_FAILED), values=(0, 2, 5, 10, 20, 40)
+    ),
+    "database away for a while": Kind(do=_lose_server, for_s=(0.5, 10)),
     "disk full for a while": Kind(do=_fill_disk, for_s=(0.5, 6), often=1),
     "process killed": Kind(do=_kill, often=1),
     "process down": Kind(do=_stop, for_s=(2, 20), often=1),
@@ -398,80 +399,6 @@ KINDS: Final[dict[str, Kind]] = {
 }  # fmt: skip
 """Every kind of fault, by the name under which it is counted."""
 
-LASTING: Final = tuple(name for name, kind in KINDS.items() if kind.lasting)
-
-
-def _joining(plan: Plan) -> Iterator[Happening]:
-    """Yield who joins at each stage of a plan; those of the first are founders."""
-    codes = [place.code for place in places_of(plan.places, plan.regions)]
-    for (_, before), (minutes, count) in pairwise(plan.stages):
-        joining = " ".join(codes[before:count])
-        yield Happening(at_s=minutes * 60, do="region joins", region=joining)
-
-
-# ---- drawing ------------------------------------------------------------------------------------
-
-
-def draw(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
-    """Return what the seed holds for a world, in the order of time."""
-    random = Random(f"{plan.seed}/faults")
-    names = [name for name, kind in KINDS.items() for _ in range(kind.often)]
-    drawn: list[Happening] = []
-    at_s = random.uniform(*PAUSE_S)
-    while at_s < plan.minutes * 60:
-        drawn.append(_drawn(random, at_s, random.choice(names), regions))
-        at_s += random.uniform(*PAUSE_S)
-    if random.random() < 0.4:
-        at_s = random.uniform(0, plan.minutes * 60)
-        drawn.append(_drawn(random, at_s, "region cut off until stale", regions))
-    if plan.clocks_beyond:
-        at_s = random.uniform(0, plan.minutes * 60)
-        drawn.append(_drawn(random, at_s, "clock stepped beyond tolerance", regions))
-    if plan.damage:  # one region only: more than f would be too many
-        at_s = random.uniform(0.3, 0.7) * plan.minutes * 60
-        drawn.append(_drawn(random, at_s, random.choice(_DRAWN_DAMAGE), regions))
-    if plan.changes:
-        drawn += _drawn_changes(plan, regions)
-    return tuple(sorted(drawn, key=lambda one: one.at_s))
-
-
-def _drawn_changes(plan: Plan, regions: Sequence[str]) -> list[Happening]:
-    """Return how the roster changes; also a loss, where nothing else is damaged for good."""
-    random = Random(f"{plan.seed}/roster")
-    at_s = random.uniform(0.2, 0.5) * plan.minutes * 60
-    names = ["keys rotated", "keys rotated", "constants changed"]
-    if not plan.damage:
-        names += ["region leaves", "lost log closed"]
-    name = random.choice(names)
-    drawn = [_drawn(random, at_s, name, regions)]
-    if name == "keys rotated":
-        drawn[0] = replace(drawn[0], value=1.0)  # the governance key as well
-    if name == "lost log closed":
-        lost = drawn[0].region
-        drawn.insert(0, Happening(at_s=at_s - 2, do="region burnt down", region=lost))
-        if random.random() < 0.5:  # a version that some have signed when that happens
-            begun_s = max(0.2, at_s - 4)
-            drawn.insert(0, Happening(at_s=begun_s, do="constants changed", value=40.0))
-    for _ in range(random.choice((0, 0, 1, 2))):
-        drawn.insert(0, _drawn(random, max(0.1, at_s - 4.5), "keeper of keys away", regions))
-    return drawn
-
-
-_DRAWN_DAMAGE: Final = tuple(name for name in LASTING if name != "region burnt down")
-
-
-def _drawn(random: Random, at_s: float, name: str, regions: Sequence[str]) -> Happening:
-    kind = KINDS[name]
-    chosen = [*random.sample(regions, kind.asks), "", ""]
-    return Happening(
-        at_s=round(at_s, 3),
-        do=name,
-        region=chosen[0],
-        other=chosen[1],
-        for_s=round(random.uniform(*kind.for_s), 3),
-        value=float(random.choice(list(kind.values))),
-    )
-
 
 def heal(simulation: Simulation) -> None:
     """Mend everything that can be mended: links, weather, clocks, disks, processes."""
@@ -479,7 +406,7 @@ def heal(simulation: Simulation) -> None:
     simulation.network.weather = CALM
     for machine in simulation.machines.values():
         machine.disk.arm(None)
-        machine.disk.is_full = False
+        machine.disk.is_full = machine.disk.is_away = False
         machine.slow = 1
         machine.clock.drift(0)
         machine.clock.offset_ms = 0

@@ -123,7 +123,11 @@ class Plan:
         hostile: Whether links are bad and faults are drawn from the seed.
         clocks_beyond: Whether one of those may set a clock off by more than the tolerance.
         damage: Whether one of those may lose a database, restore a backup or turn a region hostile.
+        faulty: To how many regions that may happen.
+        together: Share of the drawn faults that another one joins, at once and in the same region.
+        servers: Whether databases fail as those behind a server do.
         changes: Whether the roster changes, by what the seed draws.
+        more_changes: How often it changes after that.
         only: Which of the drawn faults happen, by their number; None: all.
         pace_ms: How long a node gathers acts before it sequences them.
         signer: How costly signatures are (``simulator.signing``).
@@ -158,7 +162,11 @@ class Plan:
     hostile: bool = True
     clocks_beyond: bool = False
     damage: bool = False
+    faulty: int = 1
+    together: float = 0.0
+    servers: bool = False
     changes: bool = False
+    more_changes: int = 0
     only: tuple[int, ...] | None = None
     pace_ms: int = 0
     signer: str = "shared"

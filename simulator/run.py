@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ledger.roster_fields import Constants
 from simulator.checkers import Checkers
+from simulator.drawing import happenings
 from simulator.faults import Faults, heal
 from simulator.network import CALM, STORM, distances_ms
 from simulator.papers import Papers
@@ -161,7 +162,7 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     simulation.start_all()
     workload = Workload(simulation, plan)
     papers = Papers(simulation, plan)
-    Faults(simulation, plan)
+    Faults(simulation, happenings(plan, list(simulation.machines)))
     _every(simulation, plan, watch)
     world.run_until(plan.end_ms, look)
     workload.stop()

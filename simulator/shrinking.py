@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from simulator.faults import draw
+from simulator.drawing import bears_damage, kept
 from simulator.plan import Happening, Plan
 from simulator.run import Outcome, build, run
 
 TRIES_MAX: Final = 60
 """Worlds that shrinking may run."""
+
+_PLAIN: Final = Plan()
 
 Run = Callable[[Plan], Outcome]
 
@@ -33,24 +35,26 @@ class Shrunk:
     ended: str
 
 
-def kept(plan: Plan) -> dict[int, Happening]:
-    """Return the drawn faults of a plan that happen, by their number."""
-    drawn = draw(plan, list(build(plan).machines)) if plan.hostile else ()
-    return {
-        at: one for at, one in enumerate(drawn) if plan.only is None or at in plan.only
-    }  # fmt: skip
+def faults_of(plan: Plan) -> dict[int, Happening]:
+    """Return the drawn faults of a world, by their number."""
+    return kept(plan, list(build(plan).machines))
 
 
-def _smaller(plan: Plan) -> Iterator[Plan]:
+def smaller_than(plan: Plan) -> Iterator[Plan]:
     """Yield plans that are smaller in one thing, the greatest steps first."""
-    numbers = sorted(kept(plan))
+    numbers = sorted(faults_of(plan))
     # Numbers stand for the same faults only while length and regions stay as they are.
     if plan.only is None:
         for share in (0.5, 0.75):
             yield replace(plan, minutes=round(plan.minutes * share, 3))
-        if plan.regions > 4:
-            yield replace(plan, regions=plan.regions - 1)
+        fewer = replace(plan, regions=plan.regions - 1)
+        if fewer.regions >= 4 and not plan.stages and bears_damage(fewer):
+            yield fewer
+        for field in ("together", "servers", "more_changes"):
+            yield replace(plan, **{field: getattr(_PLAIN, field)})
         yield replace(plan, careless=0.0) if plan.careless else replace(plan, revoked=0.0)
+    for field in ("begins", "judging", "signer", "pace_ms", "at_once", "receipts"):
+        yield replace(plan, **{field: getattr(_PLAIN, field)})
     half = len(numbers) // 2
     if half:
         yield replace(plan, only=tuple(numbers[:half]))
@@ -83,7 +87,7 @@ def shrink(
     is_smaller = True
     while is_smaller:
         is_smaller = False
-        for smaller in _smaller(best.plan):
+        for smaller in smaller_than(best.plan):
             if smaller == best.plan:
                 continue
             if tries >= tries_max:
@@ -104,7 +108,7 @@ def story(shrunk: Shrunk) -> str:
     lines = [
         f"shrunk in {shrunk.tries} worlds: {shrunk.ended}",
         f"{plan.regions} regions, {plan.minutes:g} minutes, {plan.acts_per_minute} acts a minute.",
-        *(f"  {number:3}: {one.words()}" for number, one in kept(plan).items()),
+        *(f"  {number:3}: {one.words()}" for number, one in faults_of(plan).items()),
         f"Then: {outcome.broken or 'all promises held'}",
         f"replay: {plan.command()}",
     ]

@@ -33,7 +33,7 @@ from nodes.core.sequencer import Sequencer
 from simulator.asked import AskedError
 from simulator.checkers import Checkers
 from simulator.clock import SimulatedClock
-from simulator.disk import Disk, Fault, SimulatedCrashError
+from simulator.disk import COMMIT_LOST, OF_SERVERS, Disk, Fault, SimulatedCrashError
 from simulator.governance import Governance
 from simulator.judging import MODES, Book, SharedFollower, SharedSequencer
 from simulator.machine import Answer, Machine
@@ -46,6 +46,8 @@ SERVICE_MS_MAX: Final = 3
 PACED_SERVICE_MS_MAX: Final = 7_500
 """Of a machine that gathers acts: what it is asked is answered before whoever asks gives up."""
 RESTART_MS: Final = (50, 4_000)
+CERTAIN: Final = frozenset({Fault.COMMIT_BUSY, Fault.COMMIT_FULL, *OF_SERVERS})
+"""After which a node goes on: nothing was done, or the database will tell."""
 EVENTS_AT_ONCE_MAX: Final = 10_000
 
 
@@ -137,9 +139,10 @@ class Simulation:
         settings = nodes.Settings(region=machine.region, limits=Limits(pace_ms=self.pace_ms))
         try:
             chain = machine.chain or self.members.chain
-            machine.node = nodes.build(settings, chain, ports, machine.kinds)
+            with machine.disk.in_use():
+                machine.node = nodes.build(settings, chain, ports, machine.kinds)
         except OperationalError:
-            self.world.count("could not start: disk full")
+            self.world.count("could not start: no database, or a full one")
             self.world.after(RESTART_MS[1], partial(self.start_again, machine))
             return
         self.world.trace("start", machine.region, machine.life)
@@ -291,12 +294,13 @@ class Simulation:
         self._check_progress()
         now_ms = machine.clock.now_ms()
         try:
-            outbox = step(node, now_ms)
+            with machine.disk.in_use():
+                outbox = step(node, now_ms)
         except SimulatedCrashError:
             self.crash(machine, "crashed in a step")
             return
         except FatalError as error:
-            if machine.disk.struck in {Fault.COMMIT_BUSY, Fault.COMMIT_FULL}:
+            if machine.disk.struck in CERTAIN:
                 raise BrokenError(
                     f"{machine.region} stopped where it could go on: {error}"
                 ) from error
@@ -310,8 +314,8 @@ class Simulation:
             raise BrokenError(
                 f"the node of {machine.region} failed: {traceback.format_exc()}"
             ) from error
-        if machine.disk.struck is not None:
-            machine.disk.struck = None
+        struck, machine.disk.struck = machine.disk.struck, None
+        if struck is not None:
             self.world.count("went on after a failed commit")
         self.world.trace(
             "step",
@@ -329,8 +333,10 @@ class Simulation:
             keep = 0
             if fault is Fault.CRASH_WHILE_SENDING:
                 keep = self._faults.randrange(len(sent))
-        self.checkers.committed(machine)
-        self.measures.stepped(machine)
+        # A node that does not know whether it has committed finds out in its next step.
+        if struck not in COMMIT_LOST:
+            self.checkers.committed(machine)
+            self.measures.stepped(machine)
         for item in sent[:keep]:
             if isinstance(item, Reply):
                 self._answer(machine, item)

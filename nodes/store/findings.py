@@ -27,6 +27,13 @@ _SEEN: Final = Prepared(
     .limit(1),
     ("log", "index"),
 )
+_SETTLED: Final = Prepared(
+    select(_evidence.high)
+    .where(_evidence.log_id == bindparam("log"))
+    .order_by(_evidence.low.desc())
+    .limit(1),
+    ("log",),
+)
 _OF_ENTRY: Final = Prepared(
     select(schema.findings)
     .where(schema.findings.c.log_id == bindparam("log"))
@@ -191,6 +198,12 @@ def seen_by(connection: Connection, ids: LogIDs, origin: str, index: int) -> tup
     log_id = ids.find(connection, origin)
     row = _SEEN.run(connection, (log_id or 0, index)).fetchone()
     return None if row is None or row[0] <= index else (row[1], row[2])
+
+
+def settled_size(connection: Connection, ids: LogIDs, origin: str) -> int:
+    """Return how many entries of a log its own block records show to be replicated."""
+    row = _SETTLED.run(connection, (ids.find(connection, origin) or 0,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _finding(connection: Connection, ids: LogIDs, row: Sequence[Any]) -> FindingRow:

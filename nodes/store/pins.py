@@ -1,17 +1,22 @@
 """What the next version of the roster could pin: of each log a tree known to be replicated."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy import Connection
 
 from ledger.checkpoint import Checkpoint
+from ledger.kind import Fact
 from ledger.note import Note
+from ledger.proofs import root_at
 from ledger.roster import Roster
 from ledger.roster_fields import Pin
+from ledger.tiles import read_nodes
 from nodes.core.sight import INDEX_PAST_ALL
-from nodes.store.entries import LogIDs
+from nodes.store.entries import LogIDs, load_tiles
 from nodes.store.facts import newest
+from nodes.store.findings import settled_size
 from nodes.store.notes import load_newest_note
 
 
@@ -33,7 +38,8 @@ def read_pins(
     """Return a pin for each log of a roster of which a replicated tree is known.
 
     What a committee has signed is pinned where our own log has recorded it: others can read that
-    in our log, and need no copy of the other one.
+    in our log, and need no copy of the other one. Our own newest note it records a block later
+    than we know it, and in a quiet log that block is long in coming.
 
     Args:
         connection: Open.
@@ -46,12 +52,14 @@ def read_pins(
     pins: dict[str, Pin] = {}
     for member, view in zip(roster.members.values(), views, strict=True):
         origin = member.origin
-        least = roster.pins.get(origin)
-        viewed = None
-        if view is not None and view.origin == own != origin and member.witnesses is not None:
-            viewed = Pin(view.state["size"], view.state["root"])
-        if viewed is not None and (least is None or viewed.size >= least.size):
-            pins[origin] = viewed
+        shown = None
+        if member.witnesses is not None:
+            shown = _recorded(connection, ids, own) if origin == own else _viewed(view, own)
+            least = roster.pins.get(origin)
+            if least is not None and (shown is None or shown.size < least.size):
+                shown = least
+        if shown is not None:
+            pins[origin] = shown
         elif origin in known:
             pins[origin] = Pin(known[origin].size, known[origin].root)
         else:
@@ -60,3 +68,19 @@ def read_pins(
                 head = Checkpoint.decode(Note.decode(found[1]).text)
                 pins[origin] = Pin(head.size, head.root)
     return pins
+
+
+def _viewed(view: Fact | None, own: str) -> Pin | None:
+    """Return what the newest view in our log shows of another one."""
+    if view is None or view.origin != own:
+        return None
+    return Pin(view.state["size"], view.state["root"])
+
+
+def _recorded(connection: Connection, ids: LogIDs, own: str) -> Pin | None:
+    """Return the largest tree of our own log that its block records show replicated."""
+    size = settled_size(connection, ids, own)
+    if not size:
+        return None
+    read = read_nodes(partial(load_tiles, connection, ids, own))
+    return Pin(size, root_at(size, read))

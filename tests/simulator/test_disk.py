@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from nodes.ports import FenceMark
+from nodes.store.engine import LostCommitError, check_undone, trouble
 from simulator.disk import Disk, Fault, SimulatedCrashError
 
 
@@ -58,6 +59,54 @@ def test_a_commit_of_unknown_outcome_may_have_happened() -> None:
         write(disk, "there all the same")
     disk.settle()
     assert words(disk) == ["there all the same"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "there"),
+    [(Fault.SESSION_LOST_DONE, ["in the end"]), (Fault.SESSION_LOST_UNDONE, [])],
+)
+def test_a_session_lost_in_a_commit_leaves_it_to_the_database_to_tell(
+    fault: Fault, there: list[str]
+) -> None:
+    disk = made()
+    with disk.engine.connect() as connection:
+        transaction = connection.begin()
+        connection.execute(text("INSERT INTO words VALUES ('in the end')"))
+        disk.arm(fault)
+        with pytest.raises(OperationalError) as lost:
+            transaction.commit()
+        with pytest.raises(LostCommitError):
+            check_undone(connection, lost.value)
+    assert words(disk) == there
+    write(disk, "kept")
+    assert words(disk) == [*there, "kept"]
+
+
+def test_a_statement_fails_once_and_only_where_the_node_says_it() -> None:
+    disk = made()
+    disk.arm(Fault.STATEMENT_FAILED, 1)
+    write(disk, "by another")
+    with disk.in_use():
+        write(disk, "the first of the node's")
+        with pytest.raises(OperationalError) as failed:
+            write(disk, "lost")
+        write(disk, "the third")
+    assert trouble(failed.value) == ("busy", "the database is in use, 40P01")
+    assert disk.struck is Fault.STATEMENT_FAILED
+    assert words(disk) == ["by another", "the first of the node's", "the third"]
+
+
+def test_a_server_that_is_away_answers_no_node_and_is_back() -> None:
+    disk = made()
+    disk.is_away = True
+    with disk.in_use(), pytest.raises(OperationalError) as away:
+        write(disk, "lost")
+    assert trouble(away.value) == ("busy", "the database cannot be reached")
+    write(disk, "seen by whoever looks on")
+    disk.is_away = False
+    with disk.in_use():
+        write(disk, "kept")
+    assert words(disk) == ["kept", "seen by whoever looks on"]
 
 
 def test_a_crash_before_the_fence_leaves_the_old_mark() -> None:

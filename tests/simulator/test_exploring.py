@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import replace
@@ -14,11 +15,13 @@ import pytest
 
 from simulator import __main__ as command
 from simulator import explore
-from simulator.explore import Allowance, Found, interesting, random_plan
-from simulator.faults import draw
-from simulator.plan import Plan
+from simulator.drawing import DAMAGE, FOLLOWING, LASTING, bears_damage, draw, random_plan
+from simulator.explore import Allowance, Found, interesting
+from simulator.faults import KINDS
+from simulator.places import places_of
+from simulator.plan import Happening, Plan
 from simulator.run import Outcome, build
-from simulator.shrinking import kept, shrink, story
+from simulator.shrinking import faults_of, shrink, smaller_than, story
 
 WORLD_S = 10.0
 """How long a pretended world takes."""
@@ -70,7 +73,7 @@ def test_leaving_a_fault_out_leaves_the_others_as_they_were() -> None:
     plan = Plan(seed=5, minutes=1.0, damage=True)
     drawn = draw(plan, list(build(plan).machines))
     assert len(drawn) > 4
-    some = kept(replace(plan, only=(1, 3)))
+    some = faults_of(replace(plan, only=(1, 3)))
     assert some == {1: drawn[1], 3: drawn[3]}
 
 
@@ -79,15 +82,15 @@ def test_a_failing_world_is_shrunk_to_the_one_fault_that_breaks_it() -> None:
     guilty = draw(plan, list(build(plan).machines))[2]
 
     def pretended(tried: Plan) -> Outcome:
-        is_broken = guilty.do in {one.do for one in kept(tried).values()}
+        is_broken = guilty.do in {one.do for one in faults_of(tried).values()}
         return ended(tried, "it breaks" if is_broken else "")
 
     shrunk = shrink(plan, pretended, tries_max=300)
     smallest = shrunk.outcome
     assert smallest.broken
     assert shrunk.ended == "nothing smaller fails"
-    assert {one.do for one in kept(smallest.plan).values()} == {guilty.do}
-    assert len(kept(smallest.plan)) == 1
+    assert {one.do for one in faults_of(smallest.plan).values()} == {guilty.do}
+    assert len(faults_of(smallest.plan)) == 1
     assert "--what-if only=" in smallest.plan.command()
 
 
@@ -144,6 +147,54 @@ def test_a_failure_leaves_the_end_of_the_time_to_shrinking() -> None:
 def test_plans_of_an_exploration_are_the_same_for_the_same_seed() -> None:
     assert [random_plan(seed) for seed in range(8)] == [random_plan(seed) for seed in range(8)]
     assert len({random_plan(seed).what_if("seed=0") for seed in range(30)}) > 5
+
+
+def drawn_of(plan: Plan) -> list[Happening]:
+    regions = [place.code for place in places_of(plan.places, plan.regions)]
+    return list(draw(plan, regions))
+
+
+def test_no_world_is_given_more_faulty_regions_than_it_bears() -> None:
+    for seed in range(300):
+        plan = random_plan(seed)
+        struck = [it.region for it in drawn_of(plan) if it.do in LASTING]
+        assert bears_damage(plan), plan.command()
+        assert len(struck) <= (plan.faulty if plan.damage else 1)
+        assert len(set(struck)) == len(struck)
+    for seed in range(24):
+        assert all(bears_damage(smaller) for smaller in smaller_than(random_plan(seed)))
+    assert not bears_damage(Plan(regions=4, damage=True))
+    assert not bears_damage(Plan(regions=7, damage=True, faulty=2))
+    assert not bears_damage(Plan(regions=5, damage=True, stages=((0.0, 4), (0.1, 5))))
+
+
+def test_every_kind_of_fault_lie_and_change_is_drawn_in_some_world() -> None:
+    """But those of which the name says that a script has them."""
+    plans = [random_plan(seed) for seed in range(600)]
+    kinds = Counter(one.do for plan in plans for one in drawn_of(plan))
+    joins = sum(bool(plan.stages) for plan in plans)
+    assert KINDS.keys() - kinds.keys() == {"region joins"}
+    assert min(joins, *kinds.values()) >= 3
+    ways = ["committee", "faulty", "servers", "together", "more_changes", "pace_ms", "begins"]
+    for way in (*ways, "judging", "signer", "at_once", "receipts", "bundle_every_s"):
+        assert sum(getattr(plan, way) != getattr(Plan(), way) for plan in plans) >= 10, way
+    together = Plan(seed=1, minutes=1.0, together=1.0)
+    assert len(drawn_of(together)) > 1.5 * len(drawn_of(replace(together, together=0.0)))
+
+
+def test_a_log_that_does_not_follow_is_closed_before_anything_else_is_changed() -> None:
+    later = 0
+    for seed in range(600):
+        plan = random_plan(seed)
+        drawn = drawn_of(plan)
+        stuck = [it for it in drawn if it.do in set(DAMAGE) - FOLLOWING]
+        changes = [it for it in drawn if it.do in {"keys rotated", "constants changed"}]
+        closed = [it.at_s for it in drawn if it.do == "lost log closed"]
+        if plan.more_changes and stuck and len(changes) > 1:
+            later += 1
+            assert closed
+            assert max(closed[: len(stuck)]) < max(it.at_s for it in changes)
+    assert later
 
 
 def test_a_corpus_keeps_what_reaches_something_new_and_what_failed() -> None:

@@ -1,0 +1,249 @@
+"""What a seed holds: a small hostile world, and what goes wrong in it.
+
+All that is drawn is drawn before the world begins, and each part from a stream of its own: leaving
+one fault out leaves the others as they were, which is how a failing world is made smaller.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from random import Random  # noqa: TID251 - a plan and its faults are drawn from a seed
+from typing import Final
+
+from ledger.policy import byzantine_max
+from simulator.disk import OF_SERVERS
+from simulator.faults import KINDS
+from simulator.places import places_of
+from simulator.plan import Happening, Plan
+from simulator.scenario import load
+
+PAUSE_S: Final = (0.5, 8.0)
+AT_ONCE_S: Final = (0.0, 0.3)
+"""How long after a fault the one that joins it comes."""
+AFTER_S: Final = (0.5, 8.0)
+"""How long after a change of the roster people want the next one."""
+OFTEN: Final = tuple(name for name, kind in KINDS.items() for _ in range(kind.often))
+OF_SERVERS_ALL: Final = (*sorted(it.value for it in OF_SERVERS), "database away for a while")
+LASTING: Final = tuple(name for name, kind in KINDS.items() if kind.lasting)
+"""Of these a region burns down only together with the closing of its log."""
+DAMAGE: Final = tuple(name for name in LASTING if name != "region burnt down")
+
+FOLLOWING: Final = frozenset(
+    {
+        *("backup restored", "bit flipped on a disk", "database lost"),
+        *("region cosigns anything", "region floods", "region keeps cases"),
+        "region records forbidden acts",
+    }
+)
+"""Damage after which a region's log still comes under the next version of the roster."""
+
+
+# ---- worlds -------------------------------------------------------------------------------------
+
+
+def random_plan(seed: int) -> Plan:
+    """Return the small hostile world of a seed."""
+    random = Random(f"{seed}/plan")
+    regions = random.choice((4, 5, 5, 5, 6))
+    # Only a network that bears one faulty region is given one, before and after it grows.
+    damage = regions >= 5 and random.random() < 0.5
+    grows = random.random() < 0.25 and (regions > 5 or not damage)
+    plan = load("small-world").plan.what_if(
+        f"seed={seed}",
+        f"regions={regions}",
+        f"minutes={random.choice((0.2, 0.3, 0.4)):g}",
+        f"acts_per_minute={random.choice((40, 60, 90))}",
+        f"careless={random.choice((0.0, 0.1)):g}",
+        f"clocks_beyond={random.random() < 0.1}",
+        f"damage={damage}",
+        f"stages={f'0:{regions - 1},0.1:{regions}' if grows else 'none'}",
+        f"changes={regions >= 5 and random.random() < 0.4}",
+    )
+    return plan.what_if(*_other_network(seed), *_other_ways(seed, plan))
+
+
+def _other_network(seed: int) -> list[str]:
+    """Return what makes a network another one than five neighbours who all witness each other."""
+    random = Random(f"{seed}/network")
+    of = random.random()
+    if of < 0.1:  # each witnessed by four, of whom one may be faulty
+        places = random.choice(("southwest", "prefectures"))
+        return [f"places={places}", "regions=7", "committee=4", "stages=none", "damage=True"]
+    if of < 0.18:  # the smallest that bears two faulty regions
+        return ["places=nation", "regions=8", "stages=none", "damage=True", "faulty=2"]
+    return []
+
+
+def _other_ways(seed: int, plan: Plan) -> list[str]:
+    """Return what is done otherwise than in most worlds."""
+    random = Random(f"{seed}/ways")
+    ways = {
+        "begins=2026-12-31 23:59": 0.08,
+        "judging=shared": 0.08,
+        "signer=real": 0.05,
+        "pace_ms=2000": 0.1,
+        "at_once=True": 0.15,
+        "receipts=0.5": 0.1,
+        "bundle_every_s=2": 0.1,
+        "together=0.5": 0.25,
+        "servers=True": 0.25,
+    }
+    chosen = [word for word, share in ways.items() if random.random() < share]
+    if plan.changes:
+        chosen.append(f"more_changes={random.choice((0, 0, 1, 1, 2))}")
+    return chosen
+
+
+def bears_damage(plan: Plan) -> bool:
+    """Say whether each log has witnesses enough for as many faulty regions as are drawn."""
+    founders = plan.stages[0][1] if plan.stages else plan.regions
+    witnesses = plan.committee or founders - 1
+    return not plan.damage or (
+        plan.committee < founders and byzantine_max(witnesses) >= plan.faulty
+    )
+
+
+# ---- what goes wrong ----------------------------------------------------------------------------
+
+
+def happenings(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
+    """Return all that is done to a network: what is drawn and kept, the script, and who joins."""
+    return (*kept(plan, regions).values(), *plan.script, *_joining(plan))
+
+
+def kept(plan: Plan, regions: Sequence[str]) -> dict[int, Happening]:
+    """Return the drawn faults of a plan that happen, by their number."""
+    drawn = draw(plan, regions) if plan.hostile else ()
+    return {
+        at: one for at, one in enumerate(drawn) if plan.only is None or at in plan.only
+    }  # fmt: skip
+
+
+def _joining(plan: Plan) -> Iterator[Happening]:
+    """Yield who joins at each stage of a plan; those of the first are founders."""
+    codes = [place.code for place in places_of(plan.places, plan.regions)]
+    for (_, before), (minutes, count) in pairwise(plan.stages):
+        joining = " ".join(codes[before:count])
+        yield Happening(at_s=minutes * 60, do="region joins", region=joining)
+
+
+def draw(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
+    """Return what the seed holds for a world, in the order of time."""
+    random = Random(f"{plan.seed}/faults")
+    drawn = list(_one_after_the_other(random, plan, OFTEN, regions))
+    drawn += _joined(plan, drawn, regions)
+    if plan.servers:
+        random_of_servers = Random(f"{plan.seed}/servers")
+        drawn += _one_after_the_other(random_of_servers, plan, OF_SERVERS_ALL, regions)
+    if random.random() < 0.4:
+        at_s = random.uniform(0, plan.minutes * 60)
+        drawn.append(_drawn(random, at_s, "region cut off until stale", regions))
+    if plan.clocks_beyond:
+        at_s = random.uniform(0, plan.minutes * 60)
+        drawn.append(_drawn(random, at_s, "clock stepped beyond tolerance", regions))
+    struck = list(_damages(random, plan, regions)) if plan.damage else []
+    drawn += struck
+    if plan.changes:
+        drawn += _changes(plan, regions, struck)
+    return tuple(sorted(drawn, key=lambda one: one.at_s))
+
+
+def _one_after_the_other(
+    random: Random, plan: Plan, names: Sequence[str], regions: Sequence[str]
+) -> Iterator[Happening]:
+    at_s = random.uniform(*PAUSE_S)
+    while at_s < plan.minutes * 60:
+        yield _drawn(random, at_s, random.choice(names), regions)
+        at_s += random.uniform(*PAUSE_S)
+
+
+def _joined(plan: Plan, drawn: Sequence[Happening], regions: Sequence[str]) -> list[Happening]:
+    """Return what comes at the same moment as something else, and in the same region."""
+    random = Random(f"{plan.seed}/together")
+    found: list[Happening] = []
+    for first in drawn:
+        if random.random() >= plan.together:
+            continue
+        at_s = first.at_s + random.uniform(*AT_ONCE_S)
+        second = _drawn(random, at_s, random.choice(OFTEN), regions)
+        if first.region and second.region and first.region != second.other:
+            second = replace(second, region=first.region)
+        found.append(second)
+    return found
+
+
+def _damages(random: Random, plan: Plan, regions: Sequence[str]) -> Iterator[Happening]:
+    """Yield what is not healed: in one region, or in as many as the network bears."""
+    left = list(regions)
+    for number in range(plan.faulty):
+        if number:
+            random = Random(f"{plan.seed}/damage/{number}")
+        at_s = random.uniform(0.3, 0.7) * plan.minutes * 60
+        one = _drawn(random, at_s, random.choice(DAMAGE), left)
+        left.remove(one.region)
+        yield one
+
+
+# ---- how the roster changes ---------------------------------------------------------------------
+
+
+def _changes(
+    plan: Plan, regions: Sequence[str], struck: Sequence[Happening]
+) -> Iterator[Happening]:
+    """Yield how the roster changes; also a loss, where nothing else is damaged for good."""
+    random = Random(f"{plan.seed}/roster")
+    at_s = random.uniform(0.2, 0.5) * plan.minutes * 60
+    names = ["keys rotated", "keys rotated", "constants changed"]
+    if not plan.damage:
+        names += ["region leaves", "lost log closed"]
+    first = _drawn(random, at_s, random.choice(names), regions)
+    if first.do == "keys rotated":
+        first = replace(first, value=1.0)  # the governance key as well
+    if first.do == "lost log closed":
+        if random.random() < 0.5:  # a version that some have signed when that happens
+            yield Happening(at_s=max(0.2, at_s - 4), do="constants changed", value=40.0)
+        yield Happening(at_s=at_s - 2, do="region burnt down", region=first.region)
+    for _ in range(random.choice((0, 0, 1, 2))):
+        yield _drawn(random, max(0.1, at_s - 4.5), "keeper of keys away", regions)
+    yield first
+    yield from _later_changes(plan, regions, struck, first)
+
+
+def _later_changes(
+    plan: Plan, regions: Sequence[str], struck: Sequence[Happening], first: Happening
+) -> Iterator[Happening]:
+    """Yield the changes after the first: also whoever does harm is shut out, or one comes back."""
+    random = Random(f"{plan.seed}/roster/later")
+    at_s, last = max((first.at_s, *(one.at_s for one in struck))), first
+    harmful = list(struck)
+    for _ in range(plan.more_changes):
+        at_s += random.uniform(*AFTER_S)
+        names = ["keys rotated", "constants changed"]
+        if last.do == "region leaves":
+            names += ["region returns"] * 3
+        # No version comes after one that a log does not follow, but the one that closes that log.
+        if any(one.do not in FOLLOWING for one in harmful):
+            names = []
+        if harmful:
+            names += ["lost log closed"] * 2
+        last = _drawn(random, at_s, random.choice(names), regions)
+        if last.do == "lost log closed":
+            last = replace(last, region=harmful.pop().region)
+        elif last.do == "region returns":
+            last = replace(last, region=first.region)
+        elif first.do == "region leaves" and last.region == first.region:
+            last = replace(last, do="constants changed", region="", value=40.0)
+        yield last
+
+
+def _drawn(random: Random, at_s: float, name: str, regions: Sequence[str]) -> Happening:
+    kind = KINDS[name]
+    chosen = [*random.sample(regions, kind.asks), "", ""]
+    return Happening(
+        at_s=round(at_s, 3),
+        do=name,
+        region=chosen[0],
+        other=chosen[1],
+        for_s=round(random.uniform(*kind.for_s), 3),
+        value=float(random.choice(list(kind.values))),
+    )
