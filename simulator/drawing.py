@@ -36,6 +36,11 @@ FOLLOWING: Final = frozenset(
     }
 )
 """Damage after which a region's log still comes under the next version of the roster."""
+FORKING: Final = frozenset(
+    {"backup restored with its fence", "region equivocates", "region rolls back"}
+)
+"""Damage by which a log has two histories. Where neither is mirrored by a quorum, no member signs
+a version that closes it (docs/simulator.md, the limits), so nobody is made to want one."""
 
 
 # ---- worlds -------------------------------------------------------------------------------------
@@ -199,6 +204,8 @@ def _changes(
         names += ["region leaves", "lost log closed"]
     first = _drawn(random, at_s, random.choice(names), regions)
     lagging = [one.region for one in struck if one.do not in FOLLOWING]
+    if plan.stages and lagging and struck[0].do in FORKING:
+        return
     if plan.stages and lagging:  # it may be that not even the version of the joiners came there
         yield Happening(at_s=max(at_s, struck[0].at_s + 1), do="lost log closed", region=lagging[0])
         return
@@ -221,6 +228,8 @@ def _later_changes(
     random = Random(f"{plan.seed}/roster/later")
     at_s, last = max((first.at_s, *(one.at_s for one in struck))), first
     harmful = list(struck)
+    if any(one.do in FORKING for one in harmful):
+        return
     for _ in range(plan.more_changes):
         at_s += random.uniform(*AFTER_S)
         names = ["keys rotated", "constants changed"]

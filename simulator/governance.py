@@ -332,10 +332,22 @@ class Governance:
             [region] = wish.regions
             origin = newest.origin_of(region)
             holders = [it for it in map(self._well, newest.members) if it is not None]
-            # Where committees witness, few hold the freezes of them all.
-            holds_most = max(holders, key=partial(self._holdings, newest, origin))
             heir = wish.do != "region leaves"
-            return self._closed(newest, holds_most, region, pins, has_heir=heir)
+            # Where committees witness, few hold the freezes of them all; and of a log with two
+            # histories some hold the one that does not stand.
+            holders.sort(key=partial(self._holdings, newest, origin), reverse=True)
+            undecided: LedgerError | None = None
+            for holder in holders:
+                try:
+                    closed = self._closed(newest, holder, region, pins, has_heir=heir)
+                except LedgerError as error:
+                    undecided = undecided or error
+                else:
+                    if closed is not None:
+                        return closed
+            if undecided is not None:
+                raise undecided
+            return None
         new = newest.following(pins=pins)
         if wish.do == "constants changed":
             constants = replace(newest.constants, refresh_s=int(wish.value))
