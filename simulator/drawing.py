@@ -72,11 +72,25 @@ def _other_network(seed: int) -> list[str]:
     """Return what makes a network another one than five neighbours who all witness each other."""
     random = Random(f"{seed}/network")
     of = random.random()
-    if of < 0.1:  # each witnessed by four, of whom one may be faulty
+    if of < 0.08:  # each witnessed by four, of whom one may be faulty
         places = random.choice(("southwest", "prefectures"))
-        return [f"places={places}", "regions=7", "committee=4", "stages=none", "damage=True"]
-    if of < 0.18:  # the smallest that bears two faulty regions
-        return ["places=nation", "regions=8", "stages=none", "damage=True", "faulty=2"]
+        return [
+            f"places={places}",
+            "regions=7",
+            "committee=4",
+            "stages=none",
+            "damage=True",
+            "acts_per_minute=40",
+        ]
+    if of < 0.13:  # the smallest that bears two faulty regions
+        return [
+            "places=nation",
+            "regions=8",
+            "stages=none",
+            "damage=True",
+            "faulty=2",
+            "acts_per_minute=40",
+        ]
     return []
 
 
@@ -91,8 +105,8 @@ def _other_ways(seed: int, plan: Plan) -> list[str]:
         "at_once=True": 0.15,
         "receipts=0.5": 0.1,
         "bundle_every_s=2": 0.1,
-        "together=0.5": 0.25,
-        "servers=True": 0.25,
+        "together=0.5": 0.2,
+        "servers=True": 0.2,
     }
     chosen = [word for word, share in ways.items() if random.random() < share]
     if plan.changes and plan.faulty == 1:  # a version closes one log, and two may lag behind
