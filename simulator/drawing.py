@@ -195,7 +195,7 @@ def _joined(plan: Plan, drawn: Sequence[Happening], regions: Sequence[str]) -> l
 def _damages(random: Random, plan: Plan, regions: Sequence[str]) -> Iterator[Happening]:
     """Yield what is not healed: in one region, or in as many as the network bears."""
     left = list(regions)
-    for number in range(plan.faulty):
+    for number in range(min(plan.faulty, len(left))):
         if number:
             random = Random(f"{plan.seed}/damage/{number}")
         at_s = random.uniform(0.3, 0.7) * plan.minutes * 60

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from simulator.drawing import bears_damage, kept
+from simulator.limits import LIMITS
 from simulator.plan import Happening, Plan
 from simulator.run import Outcome, build, run
 
@@ -46,7 +47,9 @@ def smaller_than(plan: Plan) -> Iterator[Plan]:
     # Numbers stand for the same faults only while length and regions stay as they are.
     if plan.only is None:
         for share in (0.5, 0.75):
-            yield replace(plan, minutes=round(plan.minutes * share, 3))
+            shorter = round(plan.minutes * share, 3)
+            if shorter >= LIMITS["minutes"][0]:
+                yield replace(plan, minutes=shorter)
         fewer = replace(plan, regions=plan.regions - 1)
         if fewer.regions >= 4 and not plan.stages and bears_damage(fewer):
             yield fewer
