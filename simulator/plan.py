@@ -134,7 +134,8 @@ class Plan:
         judging: Whether ``each`` node judges all by itself, or they share answers
             (``simulator.judging``).
         refresh_s: And the two after it: the roster's constants.
-        settle_s: How long after healing everything must have settled.
+        settle_s: How long after healing everything must have settled, unless what acts are
+            gathered for asks for longer.
         check_every: Events between two of the costly comparisons of all nodes.
         receipts: Share of acts whose receipt is kept and verified.
         bundle_every_s: How often somebody asks for a bundle; 0: nobody does.
@@ -200,6 +201,15 @@ class Plan:
         """Whether nodes share what they judge, all of them all of it, and nothing goes wrong."""
         goes_wrong = self.hostile or self.script or self.stages
         return self.judging == "shared" and not (goes_wrong or self.committee)
+
+    @property
+    def deadline_s(self) -> int:
+        """How long after healing everything must have settled.
+
+        The last acts wait to be gathered, and so do the releases and views that follow from them; a
+        log is closed once it has been quiet for R, and that goes along with what is gathered next.
+        """
+        return max(self.settle_s, 2 * self.refresh_s + 3 * self.pace_ms // 1_000)
 
     def command(self) -> str:
         """Return the one command that runs this again."""

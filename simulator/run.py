@@ -27,8 +27,6 @@ from simulator.world import BrokenError, World
 __all__ = ["Outcome", "Plan", "run"]
 
 SETTLE_LOOK_MS: Final = 1_000
-COMPARED: Final = 8
-"""In a plain world, one step in so many is read back at once; all is compared at the end."""
 
 Watch = Callable[[float, Mapping[str, int]], None]
 """Is told the share of the run that is done, and what has happened so far."""
@@ -76,7 +74,7 @@ def build(plan: Plan) -> Simulation:
         distances_ms(places),
         plan.pace_ms,
         judging=plan.judging,
-        sample=COMPARED if plan.is_plain else 1,
+        is_plain=plan.is_plain,
     )
 
 
@@ -169,7 +167,7 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     heal(simulation)
     simulation.is_healed = True
     left = _unfinished(simulation, papers)
-    deadline_ms = plan.end_ms + plan.settle_s * 1_000
+    deadline_ms = plan.end_ms + plan.deadline_s * 1_000
     while left and world.now_ms < deadline_ms:
         world.run_until(world.now_ms + SETTLE_LOOK_MS, look)
         left = _unfinished(simulation, papers)
@@ -177,7 +175,7 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     checkers.verdicts.count_uses()
     checkers.verdicts.count_findings()
     if left:
-        raise BrokenError(f"not settled {plan.settle_s} s after healing: {'; '.join(left)}")
+        raise BrokenError(f"not settled {plan.deadline_s} s after healing: {'; '.join(left)}")
     return world.now_ms - plan.end_ms
 
 

@@ -5,7 +5,7 @@ This does what the driver and the peer client do in service, and nothing that th
 
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -43,12 +43,28 @@ from simulator.regions import Members, role_keys
 from simulator.world import BrokenError, World
 
 SERVICE_MS_MAX: Final = 3
+COMPARED: Final = 8
+"""In a plain world, one step in so many is read back at once; all is compared at the end."""
+GATHERED_MS: Final = 20_000
+"""What comes in so long is judged in one step by the limits of a node in service."""
 PACED_SERVICE_MS_MAX: Final = 7_500
 """Of a machine that gathers acts: what it is asked is answered before whoever asks gives up."""
 RESTART_MS: Final = (50, 4_000)
 CERTAIN: Final = frozenset({Fault.COMMIT_BUSY, Fault.COMMIT_FULL, *OF_SERVERS})
 """After which a node goes on: nothing was done, or the database will tell."""
 EVENTS_AT_ONCE_MAX: Final = 10_000
+
+
+def _limits(pace_ms: int) -> Limits:
+    """Return the limits of a node that gathers acts: it judges what the others gather in one go."""
+    plain = Limits(pace_ms=pace_ms)
+    times = 1 + pace_ms // GATHERED_MS
+    return replace(
+        plain,
+        judged_entries_max=plain.judged_entries_max * times,
+        judged_bytes_max=plain.judged_bytes_max * times,
+        judged_chunk_entries_max=plain.judged_chunk_entries_max * times,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +84,8 @@ class Simulation:
         latency_ms: Of links, where they are known.
         pace_ms: How long acts are gathered before a node gets them; 0: not at all.
         judging: Whether each node judges all by itself (``simulator.judging``).
-        sample: Of what nodes have made of entries as others have before them, one part in so many
-            is read again at once (``simulator.projections``).
+        is_plain: Whether nothing goes wrong in this world, so that no step is undone, and a sample
+            of what nodes have made of entries as others did before is read again at once.
     """
 
     def __init__(
@@ -81,7 +97,7 @@ class Simulation:
         pace_ms: int = 0,
         *,
         judging: str = "each",
-        sample: int = 1,
+        is_plain: bool = False,
     ) -> None:
         self.world = world
         if judging not in MODES:
@@ -102,14 +118,14 @@ class Simulation:
             region: Machine(
                 region,
                 members.roster.origin_of(region),
-                Disk(),
+                Disk(undoes=not is_plain),
                 SimulatedClock(world, self._random.randint(-2_000, 2_000)),
             )
             for region in members.roster.members
         }
         self.twins: dict[str, Machine] = {}
         """Second nodes of regions that show two histories."""
-        self.checkers = Checkers(world, members.chain, self.machines, sample)
+        self.checkers = Checkers(world, members.chain, self.machines, COMPARED if is_plain else 1)
         self.governance = Governance(self)
         self.accepted_by: list[Callable[[str, str, Registered], None]] = []
         """Are told of each act that a region has accepted, with its subject."""
@@ -136,7 +152,7 @@ class Simulation:
             sequencer=self._sequencer,
             more_keys=lambda: tuple(map(role_keys, self.members.rings[machine.region][1:])),
         )
-        settings = nodes.Settings(region=machine.region, limits=Limits(pace_ms=self.pace_ms))
+        settings = nodes.Settings(region=machine.region, limits=_limits(self.pace_ms))
         try:
             chain = machine.chain or self.members.chain
             with machine.disk.in_use():

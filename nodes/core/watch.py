@@ -49,16 +49,24 @@ class _Past:
     latest: _Seen
     stray: _Seen | None = None
 
-    def is_continued_by(self, head: Checkpoint, line: GoodLine) -> bool:
-        """Say whether a later line on a larger tree of ours contradicts nothing: as nearly all."""
+    def is_about(self, head: Checkpoint) -> bool:
+        """Say whether the line on the largest tree is on this one."""
+        seen = self.largest.head
+        return seen.size == head.size and seen.root == head.root
+
+    def goes_on(self, head: Checkpoint, line: GoodLine) -> bool:
+        """Take a later line on a larger tree of ours, which contradicts nothing: as nearly all."""
         last = self.largest
-        return (
-            last is self.latest
-            and self.stray is None
-            and last.is_ours is True
-            and last.head.size < head.size
-            and last.line.time_s < line.time_s
-        )
+        if (
+            last is not self.latest
+            or self.stray is not None
+            or last.is_ours is not True
+            or last.head.size >= head.size
+            or last.line.time_s >= line.time_s
+        ):
+            return False
+        last.head, last.line = head, line
+        return True
 
     def all(self) -> Iterator[_Seen]:
         """Give each line once."""
@@ -125,12 +133,11 @@ class Watch:
                 if line in compared or line.region == own:
                     continue
                 past = self._past.get((role, line.line[:KEY_ID_BYTES], head.origin))
-                if past is not None and past.largest.head == head:
+                if past is not None and past.is_about(head):
                     is_ours = past.largest.is_ours
                 elif not is_asked:
                     is_ours, is_asked = self._is_ours(head, reader), True
-                if past is not None and is_ours and past.is_continued_by(head, line):
-                    past.largest = past.latest = _Seen(head, line, is_ours)
+                if past is not None and is_ours and past.goes_on(head, line):
                     continue
                 writes += self._compare(role, past, _Seen(head, line, is_ours), reader)
             if is_ours:

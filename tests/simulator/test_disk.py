@@ -7,6 +7,7 @@ from sqlalchemy.exc import OperationalError
 from nodes.ports import FenceMark
 from nodes.store.engine import LostCommitError, check_undone, trouble
 from simulator.disk import Disk, Fault, SimulatedCrashError
+from simulator.world import BrokenError
 
 
 def made() -> Disk:
@@ -121,3 +122,18 @@ def test_a_crash_before_the_fence_leaves_the_old_mark() -> None:
 
 def test_no_handler_of_exceptions_survives_a_simulated_crash() -> None:
     assert not issubclass(SimulatedCrashError, Exception)
+
+
+def test_where_nothing_goes_wrong_nothing_is_undone_unseen() -> None:
+    disk = Disk(undoes=False)
+    with disk.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE words (word TEXT)"))
+    write(disk, "kept")
+    with disk.engine.connect() as connection:
+        assert connection.execute(text("SELECT word FROM words")).all() == [("kept",)]
+    connection = disk.engine.connect()
+    connection.execute(text("INSERT INTO words VALUES ('given up')"))
+    with pytest.raises(BrokenError, match="was undone"):
+        disk.settle()
+    with pytest.raises(BrokenError, match="was undone"):
+        connection.rollback()

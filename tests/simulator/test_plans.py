@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from nodes.core.submission import SendingLimits
 from simulator import plots, report
 from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, DAY_OFF, MONDAY, Arrivals, day_factor
 from simulator.asked import AskedError
@@ -21,7 +22,7 @@ from simulator.measures import Measures
 from simulator.network import Network, Weather, distances_ms
 from simulator.places import MAPS, places_of
 from simulator.plan import Expectation, Happening, Plan, duration_s
-from simulator.run import Outcome, run
+from simulator.run import Outcome, build, run
 from simulator.scenario import load, names
 from simulator.world import World
 
@@ -312,3 +313,15 @@ def test_every_act_accepted_has_its_lags(outcome: Outcome) -> None:
     figures = outcome.figures
     assert figures["acts accepted"] >= figures["acts witnessed"] >= figures["acts replicated"] > 0
     assert figures["accepted ms p50"] <= figures["witnessed ms p50"] <= figures["replicated ms max"]
+
+
+def test_a_world_that_gathers_acts_for_long_has_longer_to_settle() -> None:
+    assert Plan(settle_s=90).deadline_s == 90
+    assert Plan(pace_ms=60_000, refresh_s=300).deadline_s == 780
+    assert Plan(pace_ms=240_000, refresh_s=300).deadline_s == 1_320
+
+
+def test_who_gathers_acts_answers_before_whoever_asks_gives_up() -> None:
+    for pace_ms in (0, 60_000, 240_000, 3_600_000):
+        simulation = build(Plan(pace_ms=pace_ms, hostile=False))
+        assert simulation._service_ms_max < SendingLimits().timeout_ms
