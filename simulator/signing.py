@@ -21,7 +21,7 @@ from simulator.asked import AskedError
 
 MODES: Final = ("real", "shared", "fast")
 REMEMBERED_MAX: Final = 65_536
-READ_MAX: Final = 4_096
+READ_MAX: Final = 16_384
 """Entries that are kept as read: nobody changes what a statement says, so all nodes may share it.
 """
 UPLOADS_MAX: Final = 64
