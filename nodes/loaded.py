@@ -216,7 +216,9 @@ class Loaded:
         self._shelf = Shelf()
         self._viewed = 0
         self._take_over(reader)
-        self._settlement = Settlement(self._own, rosters.newest.closed)
+        self._settlement = Settlement(
+            self._own, rosters.newest.closed, lambda origin: origin in self._follower.owed
+        )
         self._has_not_followed = True
         self._withheld = Withheld(
             rosters.newest.constants.staleness_s, chain.origins(), rosters.newest.closed
@@ -245,6 +247,7 @@ class Loaded:
                 if size > max(owed.get(origin, 0), self._judged_size(origin)):
                     owed[origin] = size
         self._follower.judge_again(owed)
+        self._withheld.is_waiting = bool(owed)
         self._withheld.viewed = {
             (holder.origin, origin): holder.views[origin].size
             for holder in states

@@ -337,6 +337,10 @@ class Node(Standing):
             judged.append((found.origin, found.effects))
         if judged:
             self._settle(judged, reader)
+        if self._withheld.is_waiting and not self._follower.owed:
+            # All is judged again that others have viewed: now it can be said how that stands.
+            self._withheld.is_waiting = False
+            self._write(self._settlement.start(reader))
         for head in self._follower.disputed():
             self._write(self._network.heads.compare(head, reader))
         for origin, known in self._network.known.items():

@@ -144,13 +144,24 @@ def _check_closing(service: Service, connection: Connection, head: Checkpoint) -
             f"{len(reports)} of the {quorum} witnesses needed have frozen {origin}",
             code="too-few-frozen",
         )
+    check_closing(head, must_stay(connection, origin), held_branch(connection, ids, origin))
+
+
+def must_stay(connection: Connection, origin: str) -> Checkpoint | None:
+    """Return what a member lets nobody cut off: what it has mirrored; None for nothing.
+
+    Of a log that it has turned away from, what it mirrored cannot have been replicated, and what it
+    has turned to is.
+    """
+    turn = turns_in(load_memory(connection)).get(origin)
+    if turn is not None:
+        return turn.checkpoint
     row = load_row(connection, origin)
-    mirrored = None
-    # Of a log that we have turned away from, what we mirrored cannot have been replicated.
-    is_turned = origin in turns_in(load_memory(connection))
-    if row is not None and row.mirrored and not is_turned:
-        mirrored = Checkpoint.decode(Note.decode(row.mirrored).text)
-    check_closing(head, mirrored, held_branch(connection, ids, origin))
+    return None if row is None or not row.mirrored else _head_of(row.mirrored)
+
+
+def _head_of(note: bytes) -> Checkpoint:
+    return Checkpoint.decode(Note.decode(note).text)
 
 
 def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any]:
@@ -213,7 +224,8 @@ def report_fields(report: Frozen) -> dict[str, Any]:
 
 def _proven(service: Service, connection: Connection, ids: LogIDs, origin: str) -> list[Checkpoint]:
     """Return heads of a log for which a quorum of mirrors has signed, as this node knows them."""
-    heads: dict[int, Checkpoint] = {}
+    turn = turns_in(load_memory(connection)).get(origin)
+    heads = {} if turn is None else {turn.checkpoint.size: turn.checkpoint}
     known = service.node.snapshot.known.get(origin)
     if known is not None:
         heads[known.size] = Checkpoint(origin, known.size, known.root)

@@ -119,13 +119,17 @@ class Follower:
         """
         self._owed = dict(owed)
 
-    def is_held(self, state: LogState) -> bool:
-        """Say whether a log relies on another that is being judged again."""
-        if not self._owed:
-            return False
+    @property
+    def owed(self) -> Mapping[str, int]:
+        """Logs that are judged again and are not there yet, and how far others rely on them."""
         for origin in [it for it, size in self._owed.items() if self.judged_size(it) >= size]:
             del self._owed[origin]
-        return state.origin not in self._owed and not self._owed.keys().isdisjoint(state.views)
+        return self._owed
+
+    def is_held(self, state: LogState) -> bool:
+        """Say whether a log relies on another that is being judged again."""
+        owed = self.owed
+        return bool(owed) and state.origin not in owed and not owed.keys().isdisjoint(state.views)
 
     def disputed(self) -> Sequence[SignedHead]:
         """Return heads that views record and that are not on the tree that we hold."""

@@ -179,7 +179,8 @@ class Freshen:
         found: list[bytes] = []
         if known is not None:
             found.append(known.note)
-        if row is not None and row.mirrored:
+        # Of a log that we have turned away from, what we mirror is not what others hold.
+        if row is not None and row.mirrored and origin not in self._heads.turned:
             found.append(row.mirrored)
         for note in found:
             checkpoint = Checkpoint.decode(Note.decode(note).text)

@@ -345,8 +345,13 @@ class Network:
         Its writer is asked to tell us of it, and its witnesses for a note to begin with.
         """
         newest = self._rosters.newest
-        # Who witnessed it by the version before is brought nothing more of it.
-        is_brought = origin in newest.origins and self.heads.region in newest.witnesses_of(origin)
+        # Who witnessed it by the version before is brought nothing more of it, and who has turned
+        # takes nothing.
+        is_brought = (
+            origin in newest.origins
+            and self.heads.region in newest.witnesses_of(origin)
+            and origin not in self.heads.turned
+        )
         if is_brought or origin == self.heads.own or origin in self.heads.closed:
             return
         region = self._rosters.region_of_origin(origin)

@@ -6,7 +6,7 @@ at when is only a matter of work. Reads what the projections have written in the
 Source: protocol.md section 4.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -73,10 +73,13 @@ class Settlement:
     Args:
         own: The log whose open uses its node appends views for.
         closed: By the roster: which logs go on in which.
+        is_owed: Says whether a log is judged again, and not yet as far as others have viewed it:
+            nobody can say by its rows then how what relied on it stands. ``start`` once none is.
     """
 
     own: str
     closed: Mapping[str, Closing] = field(default_factory=dict)
+    is_owed: Callable[[str], bool] = lambda _origin: False
     _using: dict[str, _Using] = field(default_factory=dict)
     _awaited: set[str] | None = None
     """Logs whose ends are not seen yet while a use waits for that; None: not known, look at all."""
@@ -267,6 +270,8 @@ class Settlement:
         if later is None:  # (4)
             if use.status == OPEN and latest.get(use.origin, 0) > seen_by_s + UNPROVEN_AFTER_S:
                 return _Standing(UNPROVEN, (_unproven(use),), seen_by_s=seen_by_s)
+            return _Standing(use.status, seen_by_s=seen_by_s)
+        if any(map(self.is_owed, self._heirs(use.fact_origin))):
             return _Standing(use.status, seen_by_s=seen_by_s)
         return self._by_view(use, seen_by_s, later, reader)  # (3)
 

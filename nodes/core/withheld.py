@@ -67,6 +67,8 @@ class Withheld:
     judged: Mapping[str, int] = field(default_factory=dict)
     """By origin, how far each log was judged at the start; of a log that is not named nobody knows.
     """
+    is_waiting: bool = False
+    """Whether a log is judged again, so that nobody can say yet what it has accepted."""
     _looked_at: dict[str, int] = field(default_factory=dict)
     """Logs to be looked at: what is due before this time is."""
     _unviewed: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class Withheld:
     @property
     def is_behind(self) -> bool:
         """Whether more is to be looked at than one step may."""
-        return bool(self._looked_at)
+        return bool(self._looked_at) and not self.is_waiting
 
     def note(self, judged: Sequence[tuple[str, Effects]]) -> tuple[Write, ...]:
         """Return what newly judged entries say of answers, when they were viewed, and by when seen.

@@ -87,6 +87,7 @@ def test_the_other_branch_is_turned_to_and_what_relies_on_it_is_judged(
     for region in (A, B, C):
         assert judged(town, D, region) == judged(town, B, region)
     assert sorted(town.findings(D)) == sorted(town.findings(B))
+    assert not town.node(D)._withheld.is_waiting
     for name in (f"{LIAR}/grant/g1", f"{LIAR}/hall/other0", f"{LIAR}/hall/h"):
         assert town.fact(D, origin, name) == town.fact(B, origin, name)
     with town.houses[D].engine.connect() as connection:

@@ -12,6 +12,7 @@ from ledger.cosignature import sign_line
 from ledger.encoding import decode
 from ledger.epochs import Epoch
 from ledger.errors import RefusedError
+from ledger.frozen import decode_frozen
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
 from ledger.names import mirror_name, origin_for
@@ -19,6 +20,7 @@ from ledger.proofs import prove_consistency, prove_subtree_consistency
 from ledger.roster_chain import RosterChain
 from ledger.roster_fields import Closing, Pin
 from ledger.views import Evidence
+from nodes.api.loss import must_stay
 from nodes.core.copies import node_reader
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
@@ -478,6 +480,43 @@ def test_a_freeze_after_the_turn_reports_what_is_held_and_that_none_of_it_is_sig
     assert report.witnessed is not None
     assert report.witnessed.checkpoint == LARGE_FORK.checkpoint()
     assert report.witnessed.line is None
+
+
+def test_a_freeze_after_the_turn_names_no_note_that_the_version_in_force_cannot_read() -> None:
+    """The log has another key since: whoever reads the report would refuse all of it."""
+    world = turned()
+    heads, origin = world.hosts[LATE].network.heads, LARGE_FORK.origin
+    first = heads.roster
+    member = first.members[LIAR]
+    anew = replace(member, keys=replace(member.keys, log=key(LIAR, "new").public))
+    heads.rosters = rosters_of(replace(first, members={**first.members, LIAR: anew}))
+    report, _ = heads.freeze(origin, world.now_ms)
+    assert decode_frozen(report.to_body(), LATE, heads.roster) == report
+    assert (report.witnessed, report.mirrored) == (None, None)
+
+
+def test_what_was_turned_to_is_what_nobody_may_cut_off() -> None:
+    world = turned()
+    with world.hosts[LATE].engine.begin() as connection:
+        assert must_stay(connection, LARGE_FORK.origin) == LARGE_FORK.checkpoint(310)
+    with world.hosts[C].engine.begin() as connection:
+        assert must_stay(connection, LARGE_FORK.origin) == Log(LOG, LARGE).checkpoint(300)
+        assert must_stay(connection, world.hosts[C].origin) is None
+
+
+def test_who_has_turned_goes_on_with_a_log_that_nobody_brings_and_asks_by_what_it_holds() -> None:
+    """It has another key since, say, and our own log relies on it."""
+    world = turned()
+    network, origin = world.hosts[LATE].network, LARGE_FORK.origin
+    longer = Log(LOG, [*LARGE_FORK.entries, *entries(50, "more")])
+    network.finished._known[origin] = known_of(longer, 360)
+    assert network.followed() == {}
+    network.follow(origin)
+    assert network.followed() == {origin: head_of(longer)}
+    network.finished._known[origin] = known_of(LARGE_FORK, 290)
+    network.want_fresh(origin, 1_800_000_001)
+    network.freshen.poll(world.now_ms, LogReader())
+    assert network.freshen._wants[origin].head == head_of(LARGE_FORK, 290)
 
 
 def test_what_is_stored_of_a_turn_is_read_again() -> None:

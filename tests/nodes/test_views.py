@@ -388,6 +388,22 @@ def test_an_undated_end_keeps_the_use_open_and_names_the_grantor_until_it_is_dat
     ]
 
 
+def test_what_relies_on_a_log_that_is_judged_again_stands_as_it_did_until_that_is_done() -> None:
+    """Its end is not written again yet: the use would be confirmed for good."""
+    reader = world(seen_by_s=T + 700)
+    reader.view(13, 6, T + 800)
+    owed = {GRANTOR}
+    settlement = Settlement(USING, {}, owed.__contains__)
+    assert settlement.start(reader) == ()  # type: ignore[arg-type]
+    step = Effects(evidence=[PutEvidence(GRANTOR, 0, 4, T, 4)])
+    assert settlement.step([(GRANTOR, step)], reader) == ()  # type: ignore[arg-type]
+    assert reader.uses[0].status == "open"
+    reader.row(5, live=False, seen_by_s=T + 650)
+    owed.clear()
+    reader.apply(settlement.start(reader))  # type: ignore[arg-type]
+    assert reader.uses[0].status == "unauthorised"
+
+
 def test_a_use_that_nothing_settles_is_unproven_after_a_day_and_a_view_still_settles_it() -> None:
     reader = world(seen_by_s=T + 700)
     settlement = Settlement(USING)
