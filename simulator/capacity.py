@@ -39,6 +39,8 @@ CASES_MAX: Final = 1e12
 REGIONS_MAX: Final = 10_000
 BUSY_MAX: Final = 0.5
 """How busy a core is planned to be in the busiest hour: what is left bears peaks within it."""
+NODE_CORES: Final = 1.0
+"""What a node can keep busy: it is one process, whose Python runs in one thread at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +226,8 @@ def plan(services: Services, *, cases: float, regions: int) -> dict[str, Any]:
         "acts_a_second_at_the_peak": peak_hour / 3_600 * entries_a_case,
         "cores_busy_at_the_peak": peak.cpu,
         "cores_busy_with_acts_at_the_peak": peak.work,
-        "cores": max(1, math.ceil(peak.cpu / BUSY_MAX)),
+        "cores": max(1, math.ceil(min(peak.cpu, NODE_CORES) / BUSY_MAX)),
+        "cases_a_year_at_most": cases * NODE_CORES * BUSY_MAX / peak.work,
         "storage_bytes_a_year": stored,
         "bandwidth_bits_at_the_peak": peak.sent_bits,
     }
@@ -285,7 +288,8 @@ def _hold(
     left = float(report["machine"]["cores"]) - sum(
         it["cores"] for name, it in used.items() if not name.startswith("node ")
     )
-    each = needed.within(left / regions / pace)
+    there = left / regions / pace
+    each = needed.within(there)
     reckoned_ms = each * pace * regions * 1e3 / acts
     measured_ms = float(point["cpu_ms_an_act"])
     return {
@@ -297,6 +301,7 @@ def _hold(
         "reckoned_cpu_ms_an_act": reckoned_ms,
         "measured_cpu_ms_an_act": measured_ms,
         "error": reckoned_ms / measured_ms - 1,
+        "is_all_that_was_left": needed.work < there < needed.cpu,
     }
 
 
@@ -334,7 +339,27 @@ def assumptions(services: Services) -> Sequence[str]:
             "share rounds, and are replicated later"
         ),
         f"cores are planned to be {BUSY_MAX:.0%} busy in the busiest hour",
+        (
+            f"a node is one process and keeps about {NODE_CORES:g} core busy, however many there "
+            "are; another may sign, commit and answer beside it"
+        ),
     )
+
+
+def _regions(found: Mapping[str, Any]) -> str:
+    return "one region" if found["regions"] == 1 else f"{found['regions']} regions"
+
+
+def _too_much(found: Mapping[str, Any]) -> list[str]:
+    """Say so where a node could not do it, however many cores it had."""
+    most = found["cases_a_year_at_most"]
+    if found["cases_a_year"] <= most:
+        return []
+    why = "a node is one process, and what cannot wait keeps more than half a core busy"
+    return [
+        f"  TOO MUCH   {_regions(found)} bear {most:,.0f} cases a year: {why}",
+        "             (where logs have committees, each node follows fewer of them)",
+    ]
 
 
 def tell(
@@ -342,7 +367,7 @@ def tell(
 ) -> str:
     """Return the answer in words."""
     lines = [
-        f"{found['cases_a_year']:,.0f} cases a year in {found['regions']} regions; each needs",
+        f"{found['cases_a_year']:,.0f} cases a year in {_regions(found)}; each needs",
         (
             f"  cores      {found['cores']} ({found['cores_busy_at_the_peak']:.2f} busy at "
             f"{found['acts_a_second_at_the_peak']:.1f} acts a second of its own, "
@@ -350,6 +375,7 @@ def tell(
         ),
         f"  storage    {found['storage_bytes_a_year'] / 1e9:,.1f} GB a year",
         f"  bandwidth  {found['bandwidth_bits_at_the_peak'] / 1e6:,.2f} Mbit/s sent at the peak",
+        *_too_much(found),
         "It rests on this:",
         *(f"  - {sentence}" for sentence in said),
     ]
@@ -362,7 +388,12 @@ def tell(
         f"{one['least_cpu_ms_an_act']:.1f} ms, unhurried {one['unhurried_cpu_ms_an_act']:.1f} ms, "
         f"with {one['cores_left']:.2f} cores left for the nodes "
         f"{one['reckoned_cpu_ms_an_act']:.1f} ms; measured {one['measured_cpu_ms_an_act']:.1f} ms: "
-        f"{one['error']:+.0%}"
+        f"{one['error']:+.0%}" + (", which says little" if one["is_all_that_was_left"] else "")
         for one in checked
     ]
+    if any(one["is_all_that_was_left"] for one in checked):
+        lines.append(
+            "Where it says little, the nodes used all that was left to them, as rounds do: that "
+            "they did is all that is shown. Hold it against a load at which cores are free."
+        )
     return "\n".join(lines)

@@ -93,7 +93,7 @@ _GUANGDONG: Final = """
 """
 _SHANWEI_FIRST: Final = (
     ("441500", "440100", "440300", "441900", "441300"),  # 广深莞惠 in the second stage
-    ("440500", "445100", "445200", "441400", "441600"),  # five more cities in the third
+    ("442000", "440400", "441200", "440700", "440600"),  # 中珠肇江佛 in the third
 )
 _GUIZHOU: Final = """
 520000 贵州省 Guizhou 26.6 106.7 40

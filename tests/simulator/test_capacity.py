@@ -72,6 +72,18 @@ def test_twice_the_cases_need_at_most_twice_of_all() -> None:
     assert one["storage_bytes_a_year"] > 5e6 * 11 * 600 * 1.5
 
 
+def test_more_than_one_process_can_do_is_told_and_no_number_of_cores_is_said_to_bear_it() -> None:
+    few, many = (plan(SERVICES, cases=cases, regions=5) for cases in (5e6, 1e9))
+    assert few["cases_a_year_at_most"] == pytest.approx(many["cases_a_year_at_most"])
+    assert 5e6 < few["cases_a_year_at_most"] < 1e9
+    assert many["cores"] == 2
+    at_most = plan(SERVICES, cases=few["cases_a_year_at_most"], regions=5)
+    assert at_most["cores_busy_with_acts_at_the_peak"] == pytest.approx(0.5)
+    said = assumptions(SERVICES)
+    assert "TOO MUCH" in tell(many, [], said)
+    assert "TOO MUCH" not in tell(few, [], said)
+
+
 def report(cpu_ms: float | None, *, elsewhere: float = 0.0) -> dict[str, Any]:
     def stage(name: str, rate: float) -> dict[str, Any]:
         return {
@@ -106,6 +118,7 @@ def test_the_model_is_held_against_every_open_stage_in_the_time_of_its_own_run()
     assert many["error"] == pytest.approx(-0.5)
     words = tell(plan(SERVICES, cases=5e6, regions=5), [few, many], assumptions(SERVICES))
     assert "-50%" in words
+    assert "says little" not in words
     assert "50% busy" in words
     with pytest.raises(ValueError, match="no open stage"):
         check(SERVICES, report(None))
@@ -117,7 +130,11 @@ def test_rounds_take_what_acts_leave_them_and_acts_do_not_give_way() -> None:
     assert needed.within(2 * needed.cpu) == needed.cpu
     assert needed.within(between) == between
     assert needed.within(needed.work / 2) == needed.work
-    _, many = check(SERVICES, report(10.0, elsewhere=15.5))
+    few, many = check(SERVICES, report(10.0, elsewhere=15.5))
+    assert many["is_all_that_was_left"]
+    words = tell(plan(SERVICES, cases=5e6, regions=1), [few, many], assumptions(SERVICES))
+    assert "which says little" in words
+    assert "one region; each needs" in words
     assert many["cores_left"] == pytest.approx(0.3)
     assert many["reckoned_cpu_ms_an_act"] == pytest.approx(
         max(0.3, 1.5 * 5 * needed.work) * 1e3 / 40

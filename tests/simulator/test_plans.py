@@ -5,6 +5,7 @@ import math
 from dataclasses import fields, replace
 from datetime import date
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -118,6 +119,17 @@ def test_an_expectation_has_bounds() -> None:
 
 
 # ---- places and times ---------------------------------------------------------------------------
+
+
+def test_shanwei_grows_by_the_cities_that_its_document_names_for_each_stage() -> None:
+    scenario = load("shanwei-phases").plan
+    names_of = [place.name for place in places_of(scenario.places)]
+    counts = [0, *(count for _, count in scenario.stages)]
+    stages = [set(names_of[one:other]) for one, other in pairwise(counts)]
+    assert stages[0] == {"汕尾"}
+    assert stages[1] == {"广州", "深圳", "东莞", "惠州"}
+    assert stages[2] == {"中山", "珠海", "肇庆", "江门", "佛山"}
+    assert len(stages[3]) == 11
 
 
 def test_maps_have_as_many_places_as_the_country() -> None:
