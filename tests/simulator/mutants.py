@@ -33,6 +33,7 @@ from nodes.core import (
     duties,
     heads,
     mirror,
+    network,
     own_entries,
     recovery,
     sequencer,
@@ -42,6 +43,7 @@ from nodes.core import (
     witness,
 )
 from nodes.core.kinds import KINDS
+from nodes.core.notes import SignedHead
 from nodes.core.ready import AdvancePeer, Asked
 from nodes.core.submission import Submission
 from nodes.store import copies
@@ -321,14 +323,23 @@ def _unjudged_counts(patch: Patch) -> None:
 
 
 def _turns_to_whatever_it_hears(patch: Patch) -> None:
-    """Turn to the other history as soon as there is one, whoever has signed it."""
-    compare = heads.Heads.compare
+    """Turn to the other history as soon as there is evidence of one, whoever has signed it."""
+    convicted = network.Network.convicted
 
-    def turns(self: heads.Heads, head: Any, reader: Any) -> Any:
-        writes = compare(self, head, reader)
-        return (*writes, *turning.Turn(head, ()).writes(0)) if writes else ()
+    def turns(self: network.Network, origin: str, found: Any) -> Any:
+        found = list(found)
+        writes = convicted(self, origin, found)
+        for evidence, conviction, _ in found:
+            row = self.heads.row(conviction.origin)
+            if conviction.against != "log" or row is None or conviction.origin in self.heads.turned:
+                continue
+            ours = {(row.witnessed_size, row.witnessed_root)}
+            others = [it for it in evidence.said if (it.head.size, it.head.root) not in ours]
+            head = SignedHead(others[-1].head, others[-1].signed)
+            writes = (*writes, *turning.Turn(head, ()).writes(0))
+        return writes
 
-    patch.setattr(heads.Heads, "compare", turns)
+    patch.setattr(network.Network, "convicted", turns)
 
 
 def _keeps_what_it_had_judged(patch: Patch) -> None:

@@ -8,6 +8,8 @@ from ledger.note import Note, sign_ed25519
 from ledger.tree import Frontier
 from nodes.core.exchange import ADD_CHECKPOINT, FINISHED, encode_add_checkpoint
 from nodes.core.ready import PeerCalled
+from simulator.plan import Happening, Plan
+from simulator.run import run
 from tests.simulator.test_losses import LOST as LIAR
 from tests.simulator.test_losses import Story
 
@@ -125,3 +127,23 @@ def test_a_lying_witness_is_convicted_everywhere_and_nothing_stops() -> None:
     for region in story.simulation.machines:
         assert story.convicted(region) == {("witness", LIAR)}
     story.simulation.checkers.projections.compare()
+
+
+def test_who_alone_was_shown_another_history_turns_to_that_of_the_others_and_all_settle() -> None:
+    """One region of five holds the other history; the others' logs view what the quorum holds."""
+    forked = Happening(at_s=3, do="region equivocates", region="540000", value=1)
+    outcome = run(
+        Plan(
+            seed=3,
+            regions=5,
+            minutes=0.12,
+            acts_per_minute=90,
+            hostile=False,
+            receipts=0,
+            bundle_every_s=0,
+            script=(forked,),
+        )
+    )
+    assert not outcome.broken, f"{outcome.broken}\nreplay: {outcome.plan.command()}"
+    assert outcome.counts["a node turned to the branch of the quorum"] == 1
+    assert outcome.counts["two histories were found out"] > 0
