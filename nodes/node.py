@@ -481,7 +481,8 @@ class Node(Standing):
     def _wake_at_ms(self, network_ms: int | None, now_ms: int) -> int | None:
         stored = {origin: size for origin, size in self._stored.items() if origin != self._own}
         due = [network_ms, self._follower.wake_at_ms()]
-        if self._state == "serving" and self._own not in self._rosters.newest.closed:
+        is_writing = self._own not in self._rosters.newest.closed and not self._is_judging_again
+        if self._state == "serving" and is_writing:
             again_ms = now_ms + CLOSING_MS
             if self._is_paced:
                 again_ms = self._sequenced_ms + self._settings.limits.pace_ms

@@ -77,6 +77,10 @@ _CALLERS: Final[Mapping[str, tuple[str, str]]] = {
         "节点正忙，未做任何更改，请稍后重试。",
         "The node is busy and has changed nothing. Try again soon.",
     ),
+    "judging-again": (
+        "本节点正在重新核对所依据的日志，未做任何更改，请稍后重试。",
+        "The node judges again what acts rely on, and has changed nothing. Try again soon.",
+    ),
     "disk": (
         "节点暂时无法写入，未做任何更改，请告知运维人员。",
         "The node cannot write and has changed nothing. Tell its operator.",

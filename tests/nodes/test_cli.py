@@ -321,6 +321,7 @@ def test_a_refusal_is_told_in_the_clerk_s_language(
     [
         ("expired-token", "令牌已过期", "The token has expired"),
         ("vault-only", "shouxin vault", "shouxin vault"),
+        ("judging-again", "未做任何更改", "Try again soon"),
         ("no-grant", "窗口", "The window has no grant"),
     ],
 )
