@@ -1,28 +1,56 @@
 """Whole nodes, one of which was shown another history of a log than all the others."""
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ledger.errors import UnavailableError
+from nodes.core.ready import Event
 from nodes.core.turning import astray_in, turns_in
+from nodes.node import Limits, Outbox, Settings
 from nodes.store.copies import load_aside_entries, load_asides
 from nodes.store.engine import open_sqlite
 from nodes.store.entries import LogIDs, stored_size
 from nodes.store.notes import load_memory
 from nodes.store.peers import load_row
 from nodes.store.reader import StoreReader
+from tests.nodes import town as stage
 from tests.nodes.town import Town, furnish, lend
 
 A, B, C, D, LIAR = "500000", "510000", "520000", "530000", "540000"
 
 
+class DecidedError(Exception):
+    """D has decided to turn, and has done nothing about it yet."""
+
+
+class Watched(Town):
+    """A town that stands still at that moment."""
+
+    def step(self, region: str, *events: Event) -> Outbox:
+        outbox = super().step(region, *events)
+        if region == D and astray_in(memory(self, D)):
+            raise DecidedError
+        return outbox
+
+
+def decide(town: Town) -> None:
+    """Let D see what the others rely on, and end its process as soon as it has decided."""
+    with pytest.raises(DecidedError):
+        town.tick(100, by=0.5)
+    town.kill(D)
+
+
 def forked(folder: Path) -> Town:
     """A, B and C hold one history of the liar's log, which A relies on; D holds another."""
-    town = Town(A, B, C, D, LIAR, folder=folder)
+    town = Watched(A, B, C, D, LIAR, folder=folder)
     town.start()
-    for region in (LIAR, A):
+    for region in (LIAR, A, D):
         furnish(town, region)
+    town.rounds()
+    lend(town, LIAR, D, "g0")
     town.settle()
     town.rounds()
     mark = town.houses[LIAR].fence.mark
@@ -61,27 +89,21 @@ def judged(town: Town, region: str, of: str) -> tuple[int, int]:
     return status.judged_size, status.stored_size
 
 
-@pytest.mark.parametrize("dies", [False, True])
-def test_the_other_branch_is_turned_to_and_what_relies_on_it_is_judged(
-    tmp_path: Path,
-    dies: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
+def test_the_other_branch_is_turned_to_and_what_relies_on_it_is_judged(tmp_path: Path) -> None:
     town = forked(tmp_path)
     origin = town.origin(LIAR)
     with town.houses[D].engine.connect() as connection:
         row = load_row(connection, origin)
         before = StoreReader(connection).entries(origin, 0, 1_000)
-    for _ in range(200):
+    decide(town)
+    town.begin(D)
+    assert town.node(D).snapshot.state == "serving"
+    town.settle()
+    assert turns_in(memory(town, D))
+    assert not astray_in(memory(town, D))
+    for _ in range(50):
         town.clock.ms += 500
         town.rounds(1)
-        if dies and astray_in(memory(town, D)):
-            # Between the commit that decides it and the one that lays the copy aside.
-            town.kill(D)
-            town.begin(D)
-            assert town.node(D).snapshot.state == "serving"
-            town.settle()
-        if turns_in(memory(town, D)) and judged(town, D, LIAR) == judged(town, B, LIAR):
-            break
     assert judged(town, D, LIAR) == judged(town, B, LIAR)
     town.tick(5, by=1)
     for region in (A, B, C):
@@ -105,4 +127,32 @@ def test_the_other_branch_is_turned_to_and_what_relies_on_it_is_judged(
     town.settle()
     assert town.node(D).snapshot.state == "serving"
     assert judged(town, D, LIAR) == judged(town, B, LIAR)
-    town.act(D, "party.enrol", f"{D}/hall/h", {"name": "大厅"})
+    town.act(D, "party.enrol", f"{D}/hall/more", {"name": "大厅"})
+
+
+def test_no_act_is_taken_before_what_it_may_rely_on_is_judged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of what a view shows would be a grant without its end."""
+    town = forked(tmp_path)
+    decide(town)
+    slow = Limits(judged_entries_max=3, judged_chunk_entries_max=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "Settings", partial(Settings, limits=slow))
+        node = town.begin(D)
+    node._asking_until_ms = None  # its witnesses' word on its own log has come
+    origin = town.origin(LIAR)
+    viewed = node._sequencer.state.views[origin].size
+    assert viewed > 9
+    subject, body = f"{D}/hall/now", {"name": "大厅"}
+    for _ in range(2):
+        with pytest.raises(UnavailableError) as refused:
+            town.act(D, "party.enrol", subject, body)
+        assert refused.value.code == "judging-again"
+        assert judged(town, D, LIAR)[0] < viewed
+        assert origin not in town.node(D).snapshot.views
+    for _ in range(viewed):
+        town.step(D)
+    assert judged(town, D, LIAR)[0] >= viewed
+    assert town.node(D).snapshot.views[origin].size == viewed
+    town.act(D, "party.enrol", subject, body)

@@ -266,8 +266,7 @@ def weigh(world: Neighbours, offer: Offer, steps: int = 4) -> list[Write]:
     return writes
 
 
-@pytest.mark.parametrize("size", [290, 310])
-@pytest.mark.parametrize("standing", [0, 1, 256, 270])
+@pytest.mark.parametrize(("size", "standing"), [(290, 270), (310, 0), (310, 256)])
 def test_a_branch_that_begins_with_all_that_stands_is_turned_to(size: int, standing: int) -> None:
     world = two_branches()
     offer = offered(size, standing)
