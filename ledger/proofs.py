@@ -202,8 +202,18 @@ def check_subtree_consistency(  # noqa: PLR0917 - the order is that of the other
     subtree_root: bytes,
     proof: Sequence[bytes],
     root: bytes,
+    before: Sequence[bytes] | None = None,
 ) -> None:
     """Check that leaves with this root are at ``[start, end)`` in the tree with this root.
+
+    Args:
+        start: Of the subtree.
+        end: Of it.
+        size: Of the tree.
+        subtree_root: Over the leaves.
+        proof: Of the subtree.
+        root: Of the tree.
+        before: The perfect subtrees that must stand before it, largest first; None: whatever does.
 
     Raises:
         UnverifiedError: With code ``bad-proof``; it proves nothing.
@@ -213,8 +223,11 @@ def check_subtree_consistency(  # noqa: PLR0917 - the order is that of the other
     width = end - start
     is_node = end == size or not width & (width - 1)
     hashes = [subtree_root, *proof] if is_node else proof
-    if _subtree_roots(start, end, size, hashes) != (subtree_root, root):
+    left: list[bytes] = []
+    if _subtree_roots(start, end, size, hashes, left) != (subtree_root, root):
         raise _bad_proof(f"the proof for [{start}, {end}) of {size} leads to other roots")
+    if before is not None and left[::-1] != list(before):
+        raise _bad_proof(f"[{start}, {end}) of {size} stands beside other leaves")
 
 
 def is_subtree(start: int, end: int) -> bool:
@@ -306,9 +319,11 @@ def _read_ranges(ranges: Sequence[Range], read: Reader) -> list[bytes]:
 
 
 def _subtree_roots(
-    start: int, end: int, size: int, hashes: Sequence[bytes]
+    start: int, end: int, size: int, hashes: Sequence[bytes], left: list[bytes] | None = None
 ) -> tuple[bytes, bytes] | None:
     """Return the roots of the subtree and of the tree; None if these cannot be their hashes.
+
+    To ``left`` it adds what stands before the subtree, from there to the left.
 
     Source: draft-ietf-plants-merkle-tree-certs section 4.4.3, which is RFC 9162 section 2.1.4.2
     with a subtree that may start anywhere; its step numbers stand at the lines.
@@ -329,6 +344,8 @@ def _subtree_roots(
         if at & 1 or at == last:  # (6.2)
             if first < at:
                 subtree = hash_children(sibling, subtree)
+            elif left is not None:
+                left.append(sibling)
             tree = hash_children(sibling, tree)
             while not at & 1 and at:
                 first, at, last = first >> 1, at >> 1, last >> 1

@@ -6,7 +6,7 @@ far as their proofs lead to the pending checkpoint; the mirror key signs only wh
 Source: C2SP tlog-mirror; ``/peer/lines`` and ``/peer/newest`` are ours (formats, section 8).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -341,7 +341,11 @@ def grow(
         added = [hash_leaf(entry) for entry in new]
         grown = tile.extend(added)
         try:
-            _check_package(package, grown.root(), pending)
+            # The first stands beside what is stored, which may have been pulled on another branch
+            # than the pending one; the others stand beside the first.
+            _check_package(
+                package, grown.root(), pending, None if entries else frontier.peaks[:before]
+            )
         except UnverifiedError as error:
             failed = error
             break
@@ -359,7 +363,9 @@ def grow(
     return Grown(longer, update.edge, append, failed)
 
 
-def _check_package(package: Package, root: bytes, pending: Checkpoint) -> None:
+def _check_package(
+    package: Package, root: bytes, pending: Checkpoint, before: Sequence[bytes] | None
+) -> None:
     """Check that leaves with this root are where the package says, in the pending tree."""
     check_subtree_consistency(
         package.rounded_start,
@@ -368,4 +374,5 @@ def _check_package(package: Package, root: bytes, pending: Checkpoint) -> None:
         root,
         package.proof,
         pending.root,
+        before,
     )

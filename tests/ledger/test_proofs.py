@@ -16,6 +16,7 @@ from ledger.proofs import (
     check_subtree_consistency,
     consistency_roots,
     is_subtree,
+    peaks_at,
     prove_consistency,
     prove_inclusion,
     prove_roots,
@@ -104,6 +105,11 @@ def test_all_subtree_proofs_of_small_trees_are_those_of_the_model_and_hold() -> 
                 proof = prove_subtree_consistency(start, end, size, reader(entries))
                 assert proof == rfc9162.subtree(start, end, entries)
                 check_subtree_consistency(start, end, size, alone, proof, root)
+                before = peaks_at(start, reader(entries))
+                check_subtree_consistency(start, end, size, alone, proof, root, before)
+                for other in {(), before[1:], (*before, alone), before[::-1]} - {before}:
+                    with pytest.raises(UnverifiedError):
+                        check_subtree_consistency(start, end, size, alone, proof, root, other)
 
 
 def test_subtrees_are_ranges_that_start_at_a_multiple_of_their_width_rounded_up() -> None:

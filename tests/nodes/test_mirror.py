@@ -27,7 +27,7 @@ from nodes.core.exchange import (
     origin_hash,
 )
 from nodes.core.notes import open_head
-from nodes.core.ready import PeerCalled, PeerReply
+from nodes.core.ready import AppendEntries, PeerCalled, PeerReply, Ready
 from nodes.core.submission import SendingLimits, packages
 from nodes.store.peers import load_lines
 from nodes.store.reader import StoreReader
@@ -123,6 +123,23 @@ def test_a_log_grows_by_pieces_of_any_size_over_restarts(host: Host, log: Log) -
         held = size
         host.load()
     assert stored(host, log) == log.entries
+
+
+@pytest.mark.parametrize("have", [255, 256, 257, 512])
+def test_entries_are_stored_only_beside_those_of_their_own_branch(
+    host: Host, log: Log, have: int
+) -> None:
+    """What its mirrors gave us of a liar's log is on another branch than its note that we have."""
+    checkpoint(host, log, 700)
+    other = [*log.entries[:200], *entries(have, "forked")[200:]]
+    leaves = tuple(hash_leaf(entry) for entry in other)
+    write = AppendEntries(
+        log.origin, 0, tuple(other), leaves, extend_tiles(0, (), list(leaves)).tiles
+    )
+    host.step((), START_MS, also=lambda _connection, _reader: Ready(writes=(write,)))
+    host.load()
+    assert send(host, upload(log, have, 700)).status == 422
+    assert stored(host, log) == other
 
 
 def test_404_for_an_unknown_log_and_400_for_a_header_that_is_cut(host: Host, log: Log) -> None:
