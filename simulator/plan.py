@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
-from difflib import get_close_matches
 from typing import Any, Final
 
+from ledger.spelling import meant
 from simulator.asked import AskedError
 from simulator.limits import BAD_PLAN, check_number, check_stages
 from simulator.world import START_MS
@@ -233,12 +233,8 @@ class Plan:
             key, equals, text = word.partition("=")
             if not equals or key in _NOT_OVERRIDDEN or key not in _FIELDS:
                 known = sorted(_FIELDS - _NOT_OVERRIDDEN)
-                near = get_close_matches(key, known, 1)
-                hint = f" (is it {near[0]}?)" if near else ""
-                raise AskedError(
-                    BAD_PLAN,
-                    f"--what-if takes key=value, not {word!r}{hint}; keys are {', '.join(known)}",
-                )
+                hint = meant(key, known) or f"keys are {', '.join(known)}"
+                raise AskedError(BAD_PLAN, f"--what-if takes key=value, not {word!r}; {hint}")
             changes[key] = _parse(key, text)
         return replace(self, **changes, base=self.base or self)
 

@@ -1,6 +1,5 @@
 """Lists of a region's records of a type, as they stand, or stood at a moment."""
 
-from difflib import get_close_matches
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +10,7 @@ from authz.party import PARTY_TYPES
 from ledger.errors import MalformedError
 from ledger.names import check_object, check_region
 from ledger.salvage import as_judged
+from ledger.spelling import meant
 from ledger.statement import decode_statement
 from nodes.api.context import Service
 from nodes.api.pages import TIME_S_MAX, begin, page
@@ -65,11 +65,8 @@ def _check_type(service: Service, type_: str) -> None:
     subjects = {it for kind in service.kinds.values() for it in kind.subject.split(" or ")}
     types = (subjects - {"any", "party"}) | PARTY_TYPES
     if type_ not in types:
-        near = " or ".join(get_close_matches(type_, sorted(types), n=3))
-        raise MalformedError(
-            f"no records are of the type {type_}" + (f"; is it {near}?" if near else ""),
-            code="bad-field",
-        )
+        told = filter(None, (f"no records are of the type {type_}", meant(type_, types)))
+        raise MalformedError("; ".join(told), code="bad-field")
 
 
 def histories(connection: Connection, ids: LogIDs, first: str, last: str) -> dict[str, list[Kept]]:

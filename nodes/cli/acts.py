@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Final
 
 from rich.text import Text
@@ -19,6 +18,7 @@ from authz.reference import describe
 from ledger.errors import MalformedError, NotFoundError
 from ledger.judge import kind_of
 from ledger.kind import Field, FieldType
+from ledger.spelling import meant
 from nodes.cli.caller import ask
 from nodes.cli.show import BEIJING, ENDS, Language, clock, console, print_json, table
 from nodes.client import Client
@@ -83,8 +83,7 @@ def act(given: argparse.Namespace) -> int:
 
 def _near(text: str, names: Sequence[str]) -> str:
     """Return the names that are spelled like ``text``; all of them where none is."""
-    near = get_close_matches(text, names, n=5)
-    return f"is it {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+    return meant(text, names) or f"there are: {', '.join(names)}"
 
 
 def _receipt_of(given: argparse.Namespace, index: int) -> bytes:

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from rich.text import Text
@@ -11,6 +10,7 @@ from authz.calendar import day_named, end_of_day
 from authz.party import PARTY_TYPES
 from ledger.errors import MalformedError
 from ledger.kind import Field, FieldType
+from ledger.spelling import meant
 from nodes.cli.show import (
     ENDS,
     RIGHT_ZH,
@@ -57,11 +57,8 @@ def records(given: argparse.Namespace) -> int:
     """
     state = CODES.get(given.state, given.state)
     if state and state not in STATES_ZH:
-        near = " or ".join(get_close_matches(state, sorted(STATES_ZH), n=3))
-        raise MalformedError(
-            f"no record stands so: {state}" + (f"; is it {near}?" if near else ""),
-            code="bad-field",
-        )
+        told = filter(None, (f"no record stands so: {state}", meant(state, STATES_ZH)))
+        raise MalformedError("; ".join(told), code="bad-field")
     which: dict[str, str | int] = {
         name: value
         for name, value in (
