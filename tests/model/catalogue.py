@@ -34,6 +34,7 @@ MODELS: tuple[Callable[[], Model], ...] = (
     lambda: custody.build(custody.Rules(), entries_max=5, closings_max=1),
     lambda: recovery.build(recovery.Rules()),
     lambda: recovery.build(recovery.Rules(), forks=True),
+    lambda: recovery.build(recovery.Rules(turns=True), forks=True),
     lambda: recovery.build(recovery.Rules(), amnesia=True, loss=False),
     lambda: rounds.build(rounds.Rules()),
     lambda: rounds.build(rounds.Rules(), rounds=2, forks=True),
@@ -187,6 +188,11 @@ MUTANTS: tuple[Mutant, ...] = (
         name="who signed the closing goes on cosigning the log",
         breaks=Invariant.REPLICATED_STAYS,
         build=lambda: recovery.build(recovery.Rules(signer_rests=False), forks=True),
+    ),
+    Mutant(
+        name="a mirror turns to a branch that no quorum has signed",
+        breaks=Invariant.REPLICATED_STAYS,
+        build=lambda: recovery.build(recovery.Rules(turns=True, turns_to_quorum=False), forks=True),
     ),
     Mutant(
         name="a mirror that forgot starts from nothing with its old key",

@@ -51,6 +51,11 @@ class Rules:
     """A member that signs the closing cosigns the log no more, frozen or not."""
     forgetful_rests: bool = True
     """A mirror that lost its rows rests; else it starts from nothing with its old key."""
+    turns: bool = False
+    """A mirror may turn to another branch than it has signed: it holds and reports that one from
+    then on, and signs nothing more."""
+    turns_to_quorum: bool = True
+    """It turns to no branch that a quorum has not signed."""
     keeps_until_replicated: bool = True
     """A caller keeps statement and receipt until replicated; else until accepted."""
 
@@ -59,7 +64,7 @@ class Mirror(NamedTuple):
     held: Content = ()
     lines: frozenset[Content] = frozenset()
     state: str = "awake"
-    """awake, frozen or forgetful."""
+    """awake, turned, frozen or forgetful."""
     went_back: bool = False
     """Whether its key signed less, or another branch, than it had signed before."""
 
@@ -172,9 +177,15 @@ def build(
                         held=content, lines=one.lines | {content}, went_back=one.went_back or back
                     )
                     yield f"mirror {at + 1} takes {_name(content)}", _with(state, at, moved)
-            if one.state == "awake":
+            for content in sorted(state.shown) if rules.turns and one.state == "awake" else ():
+                is_other = not extends(content, one.held) and not extends(one.held, content)
+                if is_other and (replicated(state, content) or not rules.turns_to_quorum):
+                    turned = one._replace(held=content, state="turned")
+                    yield f"mirror {at + 1} turns to {_name(content)}", _with(state, at, turned)
+            if one.state in {"awake", "turned"}:
                 frozen = one._replace(state="frozen")
                 yield f"mirror {at + 1} freezes at {_name(one.held)}", _with(state, at, frozen)
+            if one.state == "awake":
                 forgot = any(other.state == "forgetful" for other in state.mirrors)
                 if amnesia and not forgot and one.lines:
                     how = "forgetful" if rules.forgetful_rests else "awake"
@@ -240,7 +251,7 @@ def build(
             state.cut is None or extends(state.let_go, state.cut)
         )
     what = "a writer that forks" if forks else "a region lost"
-    more = ", a mirror that forgets" if amnesia else ""
+    more = ", a mirror that forgets" if amnesia else ", mirrors that turn" if rules.turns else ""
     return Model(
         name=f"recovery: {what}{more}, {sizes} entries",
         start=State((), 0, True, 0, frozenset(), (), None, (Mirror(),) * (N - 1)),
