@@ -192,6 +192,8 @@ class Governance:
                 self._succeed(region, chain)
             elif wish.do == "region returns":
                 simulation.checkers.left.discard(region)
+                simulation.checkers.burnt(simulation.machines[region])
+                simulation.checkers.reborn(region)
                 # Of its old keys none is held any more.
                 simulation.members.rings[region][:] = simulation.members.rings[region][-1:]
                 simulation.install(region, chain.newest.origin_of(region), chain)

@@ -135,3 +135,19 @@ def test_a_version_is_repeated_that_more_had_signed_than_a_later_round_could_do_
     model = recorded.replay(recorded.events, is_settled=True)
     assert [epoch.version for epoch in model.logs["510000"].epochs] == [2, 3]
     assert not model.logs["500000"].epochs  # it never heard that its version was signed
+
+
+def test_a_region_that_left_comes_back_with_new_keys_and_a_new_log() -> None:
+    """It is a joiner like any other: its old keys are refused, and its rows begin at the pins."""
+    outcome = world(
+        Happening(at_s=3, do="region leaves", region="530000"),
+        Happening(at_s=6, do="region returns", region="530000"),
+        seed=1,
+        hostile=False,
+        minutes=0.15,
+        receipts=0.0,
+        bundle_every_s=0.0,
+    )
+    assert outcome.counts["a retired key was refused"] == 1
+    assert outcome.counts["in force: region returns"] == 1
+    assert "530000/2" in outcome.sizes
