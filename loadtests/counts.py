@@ -1,5 +1,6 @@
 """What a stage came to, counted in each process and added up."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,8 +44,12 @@ def measure(stage: Stage, counts: Counts) -> Measured:
     for histogram in counts.acts.values():
         total.merge(histogram)
     failed = sums["failed"] + sums["unanswered"]
+    offered = sums["offered" if stage.loop == "open" else "answered"] / seconds
+    # People come as they like: the turns under way, at either end, are a number of Poisson's.
+    under_way = offered * (total.quantile_ms(0.5) or 0.0) / 1e3
     return Measured(
-        offered=sums["offered" if stage.loop == "open" else "answered"] / seconds,
+        offered=offered,
+        chance=math.sqrt(2 * under_way) / seconds if stage.loop == "open" else 0.0,
         answered=sums["answered"] / seconds,
         failed=failed / max(1, sums["turns"]),
         p99_ms=total.quantile_ms(0.99),

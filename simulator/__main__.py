@@ -90,7 +90,8 @@ def _watched(scenario: Scenario, work: "report.Work") -> Outcome:
 
         def watch(share: float, counts: Mapping[str, int]) -> None:
             acts = counts.get("act case.open: accepted", 0)
-            progress.update(task, completed=share, description=f"{scenario.name}: {acts} cases")
+            doing = "healed, settling" if share >= 1 else f"{acts} cases"
+            progress.update(task, completed=share, description=f"{scenario.name}: {doing}")
 
         return work(watch)
 
@@ -143,6 +144,9 @@ def main() -> int:
         code = getattr(error, "code", "bad-value" if isinstance(error, ValueError) else "files")
         sys.stderr.write(f"{code}: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
 
 
 if __name__ == "__main__":

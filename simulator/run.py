@@ -163,6 +163,8 @@ def _run(plan: Plan, simulation: Simulation, watch: Watch | None) -> int:
     Faults(simulation, happenings(plan, list(simulation.machines)))
     _every(simulation, plan, watch)
     world.run_until(plan.end_ms, look)
+    if watch is not None:
+        watch(1.0, world.counts)
     workload.stop()
     heal(simulation)
     simulation.is_healed = True

@@ -1,6 +1,8 @@
 """Where a programme goes, held against servers that are known."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,15 @@ def test_what_processes_counted_adds_up() -> None:
     measured = measure(stage, whole)
     assert (measured.offered, measured.answered, measured.failed) == (10, 9, 0.04)
     assert measured.p99_ms == pytest.approx(990, rel=0.01)
+    # A tenth of a turn is under way at either end, at the median of 10 ms.
+    assert measured.chance == pytest.approx(math.sqrt(0.2) / 10, rel=0.01)
+
+
+def test_what_chance_leaves_under_way_at_the_end_is_no_sign_of_not_keeping_up() -> None:
+    behind = Measured(offered=100, answered=94, failed=0, p99_ms=5)
+    assert not behind.kept_up
+    assert replace(behind, chance=3.5).kept_up
+    assert not replace(behind, chance=2.5).kept_up
 
 
 @pytest.mark.parametrize("shape", SHAPES)
