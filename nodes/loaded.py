@@ -9,9 +9,7 @@ from itertools import count
 
 from sqlalchemy import Connection, Engine
 
-from ledger.errors import (
-    MalformedError,
-)
+from ledger.errors import LedgerError, MalformedError
 from ledger.kind import Kinds, ViewFact
 from ledger.note import VerifierKey
 from ledger.roster import Roster
@@ -286,8 +284,8 @@ class Loaded:
         """
         connection.rollback()
         closed = self._rosters.newest.closed
-        kept = astray_in(self._memory)
         with connection.begin():
+            kept = {**self._elsewhere(connection), **astray_in(self._memory)}
             for origin, size in kept.items():
                 closings.lay_aside(connection, self._ids, closed, origin, size)
             writes = (
@@ -298,6 +296,24 @@ class Loaded:
             apply(connection, self._ids, writes)
             closings.close(connection, self._ids, closed)
         self._load(connection, now_ms)
+
+    def _elsewhere(self, connection: Connection) -> Mapping[str, int]:
+        """Return how much stays of each copy of which a new version has closed another branch.
+
+        What is known to have a quorum lies below the cut. So our own log, which relies on no more
+        than that, goes on once it is judged again, whether or not others can be reached.
+        """
+        self._connection = connection
+        closed, kept = self._rosters.newest.closed, dict[str, int]()
+        for origin in closings.elsewhere(connection, self._ids, closed):
+            stored, known = self._stored.get(origin, 0), self._network.known.get(origin)
+            try:
+                found = self._turning.standing(origin, self._states, stored, known)
+            except LedgerError:
+                found = None  # our own tiles are not what they were
+            is_below = found is not None and found.size < closed[origin].size
+            kept[origin] = found.size if found is not None and is_below else 0
+        return kept
 
     def _load_published(self, connection: Connection) -> SignedHead | None:
         """Return our newest published note, with the log's own line alone; None before the first.

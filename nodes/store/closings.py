@@ -27,25 +27,35 @@ def are_known(connection: Connection, ids: LogIDs, closed: Mapping[str, Closing]
     return all(ids.find(connection, origin) in known for origin in closed)
 
 
+def elsewhere(
+    connection: Connection, ids: LogIDs, closed: Mapping[str, Closing]
+) -> tuple[str, ...]:
+    """Return the newly closed logs of which our copy is of another tree than the cut."""
+    known = set(connection.execute(select(schema.closings.c.log_id)).scalars())
+    return tuple(
+        origin
+        for origin, closing in closed.items()
+        if ids.get(connection, origin) not in known and not _fits(connection, ids, origin, closing)
+    )
+
+
 def close(connection: Connection, ids: LogIDs, closed: Mapping[str, Closing]) -> None:
     """Take the roster's closings over; what is known already changes nothing.
 
-    1. A copy that is of another tree than the cut is laid aside, to be fetched again.
-    2. What is projected beyond a cut is taken out; what is below it is judged again.
+    What is projected beyond a cut is taken out; what is below it is judged again. Copies of another
+    tree than the cut are laid aside before.
     """
     known = set(connection.execute(select(schema.closings.c.log_id)).scalars())
     for origin, closing in closed.items():
         log_id = ids.get(connection, origin)
         if log_id in known:
             continue
-        if not _fits(connection, ids, origin, closing):  # (1)
-            copies.lay_aside(connection, ids, origin, 0)
         judged = connection.execute(
             select(schema.projections.c.size).where(schema.projections.c.log_id == log_id)
         ).scalar()
         again = judged is not None and judged > min(closing.size, stored_size(connection, origin))
         answers.cut_off(connection, ids, closed, origin, closing.size, again=again)
-        if again:  # (2)
+        if again:
             copies.unproject(connection, log_id)
         heir = heir_of(closed, origin)
         heir_id = None if heir is None else ids.get(connection, heir)

@@ -73,13 +73,22 @@ def test_what_was_projected_beyond_a_cut_is_judged_again_below_it(engine: Engine
     assert at(engine, OTHER) == (OTHER, 6)
 
 
-def test_a_copy_of_a_branch_that_did_not_stand_is_dropped(engine: Engine) -> None:
+def test_a_copy_of_a_branch_that_did_not_stand_is_named_once_and_laid_aside(
+    engine: Engine,
+) -> None:
     ids = LogIDs()
     fill(engine, ids, FIRST, {5: GRANT})
     fill(engine, ids, OTHER, {6: GRANT})
     forked = [*ENTRIES[:100], *(b"x" for _ in range(200))]
     with engine.begin() as connection:
-        closings.close(connection, ids, {FIRST: cut(200, SECOND, forked)})
+        closed = {FIRST: cut(200, SECOND, forked), OTHER: cut(200)}
+        assert closings.elsewhere(connection, ids, closed) == (FIRST,)
+        longer = cut(301, SECOND, [*forked, b"x"])  # what is pulled will tell
+        assert closings.elsewhere(connection, ids, {FIRST: longer}) == ()
+        closings.lay_aside(connection, ids, closed, FIRST, 0)
+        del closed[OTHER]
+        closings.close(connection, ids, closed)
+        assert closings.elsewhere(connection, ids, closed) == ()
         assert entries.stored_size(connection, FIRST) == 0
         assert entries.load_entries(connection, ids, FIRST, 0, 10) == []
         assert entries.load_tiles(connection, ids, FIRST, [(0, 0)]) == {}

@@ -3,16 +3,20 @@
 import sqlite3
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ledger.errors import UnavailableError
+from ledger.proofs import root_at
+from ledger.roster_fields import Closing
+from ledger.tiles import read_nodes
 from nodes.core.ready import Event
 from nodes.core.turning import astray_in, turns_in
 from nodes.node import Limits, Outbox, Settings
 from nodes.store.copies import load_aside_entries, load_asides
 from nodes.store.engine import open_sqlite
-from nodes.store.entries import LogIDs, stored_size
+from nodes.store.entries import LogIDs, load_tiles, stored_size
 from nodes.store.notes import load_memory
 from nodes.store.peers import load_row
 from nodes.store.reader import StoreReader
@@ -156,3 +160,31 @@ def test_no_act_is_taken_before_what_it_may_rely_on_is_judged_again(
     assert judged(town, D, LIAR)[0] >= viewed
     assert town.node(D).snapshot.views[origin].size == viewed
     town.act(D, "party.enrol", subject, body)
+
+
+def test_of_a_copy_that_was_closed_elsewhere_all_that_is_known_to_be_replicated_stays(
+    tmp_path: Path,
+) -> None:
+    """Else our own log, which has viewed it, would wait for other regions to bring it again."""
+    town = forked(tmp_path)
+    origin, node = town.origin(LIAR), town.node(D)
+    with town.houses[A].engine.connect() as connection:
+        ids = LogIDs()
+        size = stored_size(connection, origin)
+        read = read_nodes(lambda wanted: load_tiles(connection, ids, origin, wanted))
+        stands = Closing(size - 1, root_at(size - 1, read), None)
+        before = StoreReader(connection).entries(origin, 0, size)
+    known = node._network.known[origin]
+    with town.houses[D].engine.connect() as connection:
+        held = StoreReader(connection).entries(origin, 0, size)
+        for closing, kept in (
+            (stands, {origin: known.size}),
+            (Closing(known.size, known.root, None), {}),
+            (Closing(known.size, bytes(32), None), {origin: 0}),
+        ):
+            newest = SimpleNamespace(closed={origin: closing})
+            node._rosters = SimpleNamespace(newest=newest)  # type: ignore[assignment]
+            assert node._elsewhere(connection) == kept
+    assert 0 < known.size < size
+    assert held[: known.size] == before[: known.size]
+    assert held != before
