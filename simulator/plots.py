@@ -28,6 +28,9 @@ TICKS_MAX: Final = 5
 POINTS_MAX: Final = 60
 """Of a line that is drawn as means."""
 NUMBER_WIDTH: Final = 14
+LETTER: Final = 6.2
+"""How wide a letter of the Latin alphabet is; a Chinese character is twice as wide."""
+ROW: Final = 16
 IN_VAIN: Final = 0.05
 """The share of requests without an answer from which on a line of the map is red."""
 
@@ -35,8 +38,11 @@ Point = float | None
 
 
 def coarser(line: Sequence[Point], times: int) -> list[Point]:
-    """Return the means of so many points each; None where there was none to be had."""
-    parts = [line[at : at + times] for at in range(0, len(line), times)]
+    """Return the means of so many points each; None where there was none to be had.
+
+    A last part that is shorter is left out: its mean is of too little.
+    """
+    parts = [line[at : at + times] for at in range(0, len(line) - times + 1, times)]
     known = [[value for value in part if value is not None] for part in parts]
     return [sum(part) / len(part) if part else None for part in known]
 
@@ -160,15 +166,22 @@ def over_time(
         colour = colours.get(name, GREY)
         parts.append(f'<path d="{"".join(d)}" fill="none" stroke="{colour}" stroke-width="1.4"/>')
     others = {"all others": GREY} if len(lines) > len(colours) else {}
-    return _svg(parts, title) + _legend(colours | others)
+    return _with_legend(parts, title, colours | others)
 
 
-def _legend(colours: Mapping[str, str]) -> str:
-    words = (
-        f'<span><i style="background:{colour}"></i>{escape(name)}</span>'
-        for name, colour in colours.items()
-    )
-    return f'<p class="legend">{"".join(words)}</p>'
+def _with_legend(parts: Sequence[str], title: str, colours: Mapping[str, str]) -> str:
+    """Return a plot with what its colours are below it, in as many rows as that takes."""
+    told, x, y = [], float(LEFT), HEIGHT + 8
+    for name, colour in colours.items():
+        wide = 22 + sum(LETTER if letter.isascii() else 2 * LETTER for letter in name)
+        if x + wide > WIDTH - RIGHT:
+            x, y = float(LEFT), y + ROW
+        told.append(
+            f'<rect x="{x:.1f}" y="{y - 9}" width="9" height="9" fill="{colour}"/>'
+            f'<text x="{x + 13:.1f}" y="{y}">{escape(name)}</text>'
+        )
+        x += wide
+    return _svg([*parts, *told], title, y + 10)
 
 
 def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> str:
@@ -206,7 +219,7 @@ def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> st
                 f'<text x="{x + span * 0.4:.1f}" y="{HEIGHT - BOTTOM + 16}" '
                 f'text-anchor="middle">{escape(group)}</text>'
             )
-    return _svg(parts, title) + _legend(colours)
+    return _with_legend(parts, title, colours)
 
 
 def waits(places: Sequence[Place], rows: Sequence[Mapping[str, float | str]]) -> str:

@@ -28,8 +28,7 @@ h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
 table{border-collapse:collapse;font-size:.85rem}td,th{padding:.15rem .8rem .15rem 0;text-align:left}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 .plot{overflow-x:auto}svg{width:100%;min-width:34rem;height:auto}.two svg{min-width:0}
-.legend span{margin-right:1rem;font-size:.8rem}.legend i{display:inline-block;width:.8em;
-height:.8em;margin-right:.3em}.bad{color:#b3202c;font-weight:600}.good{color:#23713f}code{font-size:.85em}
+.bad{color:#b3202c;font-weight:600}.good{color:#23713f}code{font-size:.85em}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:2rem}.muted{color:#667}
 @media(max-width:50rem){.two{display:block}}
 """

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import fields, replace
 from datetime import date
 from html.parser import HTMLParser
@@ -306,8 +307,18 @@ def test_an_axis_has_few_round_numbers_and_whole_ones_for_what_is_counted(
     assert plots._ticks(values) == pytest.approx(ticks)
 
 
-def test_means_leave_out_what_is_not_there() -> None:
-    assert plots.coarser([1, 3, None, 5, None, None, 7], 2) == [2, 5, None, 7]
+def test_means_leave_out_what_is_not_there_and_a_last_part_that_is_short() -> None:
+    assert plots.coarser([1, 3, None, 5, None, None, 7], 2) == [2, 5, None]
+
+
+def test_a_plot_says_itself_whose_each_line_is_in_as_many_rows_as_that_takes() -> None:
+    names = [f"{number} 内蒙古自治区" for number in range(9)]
+    plot = plots.over_time("t", "u", {name: [1.0, 2.0] for name in names}, 1_000)
+    rows = re.findall(r'<text x="([\d.]+)" y="(\d+)">\d 内蒙古自治区</text>', plot)
+    assert len(rows) == 9
+    assert len({y for _, y in rows}) > 1
+    height = int(re.findall(r'viewBox="0 0 720 (\d+)"', plot)[0])
+    assert all(float(x) < 720 and int(y) < height for x, y in rows)
 
 
 def test_two_pages_beside_each_other_have_the_same_axes(outcome: Outcome) -> None:
