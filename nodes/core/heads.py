@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 FROZEN: Final = "frozen/"
 """Memory under this name and an origin holds the roster version under which we froze the log."""
+ROOTS_KEPT_MAX: Final = 4_096
+
 RESTING: Final = "resting"
 """Memory under this name, once there, says that the witness and mirror keys sign no more."""
 
@@ -110,6 +112,8 @@ class Heads:
         self._sizes = dict(sizes)
         self._copies: dict[str, Copy] = {}
         self._lines = dict(lines)
+        self._roots: dict[tuple[str, int], bytes] = {}
+        """By log and size, of our copies: all witnesses and mirrors of a log sign the same few."""
         self._why_resting, self._retired = _decode_rest(memory.get(RESTING, b""))
         self._load_keys(held)
         self.convictions = Convictions(rosters, memory)
@@ -433,7 +437,13 @@ class Heads:
         Raises:
             LedgerError: Our tiles do not reach that far.
         """
-        return root_at(size, node_reader(reader, origin))
+        root = self._roots.get((origin, size))
+        if root is None:
+            root = root_at(size, node_reader(reader, origin))
+            if len(self._roots) >= ROOTS_KEPT_MAX:
+                self._roots.clear()
+            self._roots[origin, size] = root
+        return root
 
     def compare(self, head: SignedHead, reader: LogReader) -> tuple[Write, ...]:
         """Compare a log-signed head with the row of its log, and convict the log if its bytes do.
