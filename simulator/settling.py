@@ -74,8 +74,9 @@ class Settling:
     def _open_uses(self, machine: Machine, of: set[str], well: set[str]) -> int:
         """Return how many uses in some logs, of facts in logs that are well, wait for a verdict."""
         rows = machine.disk.database.execute(
-            "SELECT origin, fact_origin, count(*) FROM uses JOIN logs USING (log_id) "
-            "WHERE status = 'open' GROUP BY 1, 2"
+            "SELECT origin, fact_origin, count(*) FROM uses INDEXED BY uses_unsettled "
+            "JOIN logs USING (log_id) WHERE status IN ('open', 'unproven') AND status = 'open' "
+            "GROUP BY 1, 2"
         )
         return sum(count for origin, fact, count in rows if origin in of and fact in well)
 
