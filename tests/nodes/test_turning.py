@@ -21,6 +21,7 @@ from ledger.roster_chain import RosterChain
 from ledger.roster_fields import Closing, Pin
 from ledger.views import Evidence
 from nodes.api.loss import must_stay
+from nodes.core.convictions import Convicted, unplaced
 from nodes.core.copies import node_reader
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
@@ -525,3 +526,13 @@ def test_what_is_stored_of_a_turn_is_read_again() -> None:
     assert not turns_in(gone)
     assert not astray_in(gone)
     assert not astray_in({it.name: it.value for it in turn.writes(None)})
+
+
+def test_evidence_whose_place_is_no_more_is_to_be_recorded_anew() -> None:
+    convictions = two_branches().hosts[LATE].network.heads.convictions
+    [found] = convictions.found.values()
+    [stored] = convictions.record(found.evidence, found.conviction, (ORIGIN, 280))
+    memory = {stored.name: stored.value, "other": b""}  # type: ignore[union-attr]
+    [anew] = unplaced(memory, {ORIGIN: 280})
+    assert Convicted.decode(anew.value) == replace(found, place=None)
+    assert unplaced(memory, {ORIGIN: 281, origin_for(NETWORK, C): 0}) == ()
