@@ -99,17 +99,23 @@ class Lines:
 
     def check_answer(self, machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
         """Check that each line in an answer is true."""
+        is_liar = machine.region in self._watched.liars or request.request_id < 0
         try:
-            given = [
-                (*self._given(half, answer), "witness" if half.path == ADD_CHECKPOINT else "mirror")
-                for half, answer in answered_halves(request, reply)
-                if answer.status == 200 and half.path in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}
-            ]
+            halves = answered_halves(request, reply)
         except LedgerError:
-            if machine.region in self._watched.liars or request.request_id < 0:
+            if is_liar:
                 return
             raise
-        for heads, signatures, role in given:
+        for half, answer in halves:
+            if answer.status != 200 or half.path not in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}:
+                continue
+            try:
+                heads, signatures = self._given(half, answer)
+            except LedgerError:
+                if is_liar:
+                    continue  # the other half may hold a true line, and count
+                raise
+            role = "witness" if half.path == ADD_CHECKPOINT else "mirror"
             for signature in signatures:
                 self._check_line(machine, heads, signature, role)
 

@@ -12,10 +12,13 @@ import pytest
 from authz.custody import At
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import encode
+from ledger.errors import LedgerError
 from ledger.note import Note
 from ledger.statement import decode_statement
 from nodes.core.exchange import ADD_CHECKPOINT, ADD_ENTRIES, FINISHED
-from nodes.core.ready import Registered, Reply
+from nodes.core.extension import EXTEND
+from nodes.core.ready import PeerReply, Registered, Reply
+from simulator.halves import altered
 from simulator.plan import Happening, Plan
 from simulator.projections import Projections
 from simulator.regions import make_members
@@ -526,6 +529,29 @@ def test_the_world_that_is_spoilt_is_sound(sound: Sound, monkeypatch: Patch) -> 
     for at_ms, exchange in sound.exchanges[-20:]:
         monkeypatch.setattr(sound.world, "now_ms", at_ms)
         checkers.lines.check_answer(*exchange)
+
+
+def test_half_an_answer_of_a_liar_may_be_nonsense_and_the_other_half_counts(
+    sound: Sound, monkeypatch: Patch
+) -> None:
+    lines = sound.checkers.lines
+    at_ms, (machine, request, reply) = next(
+        it for it in reversed(sound.exchanges) if it[1][1].path == EXTEND and it[1][2].status == 200
+    )
+    spoilt = altered(
+        request,
+        reply,
+        lambda half, it: PeerReply(200, b"none") if half.path == ADD_ENTRIES else it,
+    )
+    monkeypatch.setattr(sound.world, "now_ms", at_ms)
+    monkeypatch.setattr(lines, "_signers", {})
+    monkeypatch.setattr(sound.checkers, "liars", {machine.region})
+    lines.check_answer(machine, request, spoilt)
+    [(_, role)] = lines._signers
+    assert role == "witness"
+    monkeypatch.setattr(sound.checkers, "liars", set())
+    with pytest.raises(LedgerError):
+        lines.check_answer(machine, request, spoilt)
 
 
 def test_what_others_have_read_already_moves_cases_alike(sound: Sound) -> None:
