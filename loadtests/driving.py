@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from loadtests.stage import StageError
 LOOK_S: Final = 0.1
 SILENT_S_MAX: Final = 120.0
 END_S_MAX: Final = 30
+_is_error: Final = re.compile(r"\w*(Error|Exception): ").match
 LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
 
 
@@ -158,7 +160,7 @@ def drive(
                         case _:
                             raise AssertionError(f"no such event: {event}")
         except (StageError, OSError) as error:
-            driven.cut_short = str(error)
+            driven.cut_short = "; ".join(filter(None, (str(error), last_error(log))))
         finally:
             _end(process)
     return driven
@@ -182,6 +184,13 @@ def _enough_when_interrupted(order: Order, console: Console) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def last_error(log: Path) -> str:
+    """Return the last error that a log tells of, and where it stands; empty where there is none."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line.strip() for line in lines if _is_error(line)]
+    return f"{errors[-1]} ({log.name})" if errors else ""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
