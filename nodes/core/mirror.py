@@ -84,7 +84,8 @@ class Mirror:
         3. The upload's end is that of the pending checkpoint, or the mirror's own size for a mere
            refresh; its start is not beyond our next entry, nor far below it (409).
         4. There is a whole package, or none is needed (400).
-        5. Each package leads to the pending root (422); those before it are kept.
+        5. Each package leads to the pending root, beside what is stored (422); those before it are
+           kept.
         6. All is stored up to the end: our line (200). Else how far we are (202).
 
         While our keys rest, (6) answers 202 with a next entry at the upload's end.
