@@ -230,7 +230,7 @@ def _line(stages: Sequence[Mapping[str, Any]], level: str, quantile: str) -> lis
 
 
 def _stages(stages: Sequence[Mapping[str, Any]], verification_us: float) -> str:
-    names = "stage|turns/s meant|turns/s answered|acts/s|p50|p99|floor p50|floor p99|failed turns"
+    names = "stage|meant/s|answered/s|acts/s|p50|p99|floor p50|floor p99|failed"
     heads = [*names.split("|"), "CPU an act"]
     rows = []
     for it in stages:
@@ -250,7 +250,8 @@ def _stages(stages: Sequence[Mapping[str, Any]], verification_us: float) -> str:
             )
         )
     return _table(heads, rows) + (
-        '<p class="note">p50 and p99: of acts until accepted. Floor: an empty handler of the same '
+        '<p class="note">Meant, answered and failed: turns. p50 and p99: of acts until '
+        "accepted. Floor: an empty handler of the same "
         "node, by as many connections or at the same rate, with nothing else to do. CPU: of all "
         "nodes together, for whatever they did in the stage.</p>"
     )
