@@ -10,6 +10,7 @@ from ledger.roster_chain import RosterChain
 from ledger.roster_fields import Closing
 from nodes.core.ready import PeerReply, PeerRequest, Registered
 from nodes.store.schema import ENTRY_BITS
+from simulator.convicted import Convictions
 from simulator.lines import Lines
 from simulator.machine import Machine
 from simulator.projections import Projections
@@ -33,11 +34,12 @@ class Checkers(Watched):
         self, world: World, chain: RosterChain, machines: Mapping[str, Machine], sample: int = 1
     ) -> None:
         super().__init__(world, Reference(chain), machines)
-        self.lines = Lines(self)
+        self.convictions = Convictions(self)
+        self.lines = Lines(self, self.convictions)
         self.turns = Turns(self, self.lines)
         self.projections = Projections(self, sample)
         self.verdicts = Verdicts(self, self.projections)
-        self.settling = Settling(self, self.projections, self.verdicts)
+        self.settling = Settling(self, self.projections, self.verdicts, self.convictions)
         self._accepted: dict[tuple[str, int], bytes] = {}
         self._finality: dict[str, tuple[int, int]] = {}
         """By log: what its region called witnessed and replicated."""
@@ -90,6 +92,7 @@ class Checkers(Watched):
         self.renumber(machine)
         self.projections.forget(machine.region)
         self.turns.forget(machine.region)
+        self.convictions.forget(machine.region)
         for origin in self.reference.logs:
             self.rows.pop((machine.region, origin), None)
 
@@ -100,6 +103,7 @@ class Checkers(Watched):
             statement = log.append(entry)
             if is_honest:
                 self.reference.check_entry(log, statement)
+                self.convictions.recorded(machine.region, statement)
 
     # ---- after every step -----------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from nodes.core.exchange import (
     split_add_checkpoint,
 )
 from nodes.core.ready import PeerReply, PeerRequest
+from simulator.convicted import Convictions
 from simulator.halves import answered_halves, asked_halves
 from simulator.machine import Machine
 from simulator.reference import Log, Signed
@@ -35,8 +36,9 @@ CLOCKS_APART_S_MAX: Final = 60
 class Lines:
     """Checks what passes between machines, and remembers which heads have a quorum."""
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: Watched, convictions: Convictions) -> None:
         self._watched = watched
+        self._convictions = convictions
         self.dates: dict[tuple[str, str, bytes], list[tuple[int, int]]] = {}
         """By log, role and key: sizes and times of an honest region's lines, both ascending."""
         self._signers: dict[tuple[str, str], dict[tuple[int, bytes], set[bytes]]] = {}
@@ -166,6 +168,7 @@ class Lines:
                 raise BrokenError(f"{what} is signed by {region}")
             if key_id in self._forgotten:
                 raise BrokenError(f"{what} is by a key whose past its region has lost")
+            self._convictions.check_line(region, checkpoint, what)
             if abs(time_s - self._watched.world.now_ms // 1000) > CLOCKS_APART_S_MAX:
                 raise BrokenError(f"{what} is dated {time_s}")
             held = self._watched.rows.get((region, checkpoint.origin), (0, 0, 0))[0]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from authz.custody import At
 from nodes.core.rosters import Rosters
+from simulator.convicted import Convictions
 from simulator.machine import Machine
 from simulator.projections import Projections, Standing
 from simulator.verdicts import Verdicts
@@ -13,10 +14,17 @@ from simulator.watched import Watched
 class Settling:
     """Says what is still owed to anybody; nothing is owed to or by who lies or lost their disk."""
 
-    def __init__(self, watched: Watched, projections: Projections, verdicts: Verdicts) -> None:
+    def __init__(
+        self,
+        watched: Watched,
+        projections: Projections,
+        verdicts: Verdicts,
+        convictions: Convictions,
+    ) -> None:
         self._watched = watched
         self._projections = projections
         self._verdicts = verdicts
+        self._convictions = convictions
         self._near: dict[str, tuple[object, frozenset[str]]] = {}
         """By region, what is near it by the versions that its node knew last."""
 
@@ -52,6 +60,7 @@ class Settling:
             if open_uses:
                 left.append(f"{machine.region} sees {open_uses} uses open")
             left += self._owed(machine, well)
+            left += self._convictions.unrecorded(machine)
         return left + self._not_found_out(machines)
 
     def _not_found_out(self, machines: Sequence[Machine]) -> list[str]:

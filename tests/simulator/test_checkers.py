@@ -200,6 +200,17 @@ def line_by_a_key_that_rests(sound: Sound, patch: Patch) -> None:
     sound.checkers.lines.check_answer(machine, request, reply)
 
 
+def line_on_a_convicted_log(sound: Sound, patch: Patch) -> None:
+    machine, request, reply = sound.newest(ADD_CHECKPOINT, patch)
+    newest = sound.checkers.reference.newest
+    since = {
+        (machine.region, origin, newest.log_key(origin).public): sound.world.now_ms - 1
+        for origin in newest.origins
+    }
+    patch.setattr(sound.checkers.convictions, "_since", since)
+    sound.checkers.lines.check_answer(machine, request, reply)
+
+
 def line_over_bytes_not_held(sound: Sound, patch: Patch) -> None:
     machine, request, reply = sound.newest(ADD_ENTRIES, patch)
     for origin in sound.checkers.reference.logs:
@@ -412,6 +423,7 @@ SPOILT: dict[str, Spoil] = {
     "is not on what it was asked for": line_on_something_else,
     "is dated": line_dated_wrongly,
     "is by a key whose past its region has lost": line_by_a_key_that_rests,
+    "whose key its own log has convicted": line_on_a_convicted_log,
     "entries that it does not hold": line_over_bytes_not_held,
     "went back: ": line_dated_before_a_smaller_one,
     "is not finished: 0 witness lines": finished_without_a_quorum,

@@ -5,9 +5,16 @@ that no longer looks is missed. ``python -m tests.simulator.mutants`` says how m
 to find each, as a table for docs/simulator.md.
 """
 
-from tests.simulator.mutants import acts, disks, lines, papers, rosters
+from tests.simulator.mutants import acts, convictions, disks, lines, papers, rosters
 from tests.simulator.mutants.planting import Mutant
 
-MUTANTS = (*disks.MUTANTS, *lines.MUTANTS, *rosters.MUTANTS, *acts.MUTANTS, *papers.MUTANTS)
+MUTANTS = (
+    *disks.MUTANTS,
+    *lines.MUTANTS,
+    *convictions.MUTANTS,
+    *rosters.MUTANTS,
+    *acts.MUTANTS,
+    *papers.MUTANTS,
+)
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -15,6 +15,7 @@ from nodes.core import (
 )
 from nodes.core.ready import Asked
 from simulator.machine import Machine
+from simulator.plan import Happening
 from simulator.simulation import Simulation
 from tests.simulator.mutants.planting import Mutant, Patch, script
 
@@ -105,6 +106,11 @@ def _rest_ignored(patch: Patch) -> None:
     patch.setattr(heads.Heads, "resting", property(lambda _self: False))
 
 
+KILLED = tuple(
+    Happening(at_s=6.0 + at, do="process killed", region=region)
+    for at, region in enumerate(("500000", "510000", "520000", "530000") * 6)
+)
+
 MUTANTS = (
     Mutant(
         name="an answer leaves before its commit",
@@ -155,8 +161,16 @@ MUTANTS = (
     Mutant(
         name="an answer made in memory leaves before its commit",
         plant=_answer_from_memory_before_commit,
-        words=("rewritten", "never had", "other entries", "fell from", "does not have", "stored"),
-        plan={"acts_per_minute": 120},
+        words=(
+            "went back on",
+            "rewritten",
+            "never had",
+            "other entries",
+            "fell from",
+            "does not have",
+            "stored",
+        ),
+        plan={"acts_per_minute": 240, "script": KILLED},
     ),
     Mutant(
         name="keys sign on whose past is lost",
