@@ -162,7 +162,7 @@ class OwnWords:
             Wait: It holds a line dated beyond our clock, or names a version not known here.
             LedgerError: It is no view.
         """
-        wait_for_clock(_signedof(statement.act.body), now_s + self._ground.delta_s)
+        wait_for_clock(_lines_of(statement.act.body), now_s + self._ground.delta_s)
         view = self._decode_view(state, statement.act.body)
         if view.origin != statement.subject or view.origin == state.origin:
             raise MalformedError("a view is of the log that it is about", code="bad-field")
@@ -461,6 +461,6 @@ def _late(state: LogState, version: int) -> dict[str, object]:
     return {LATE: True} if version < state.version - 1 else {}
 
 
-def _signedof(body: Any) -> Sequence[object]:  # noqa: ANN401 - a body not yet checked
+def _lines_of(body: Any) -> Sequence[object]:  # noqa: ANN401 - a body not yet checked
     found = (body.get("lines"), body.get("before"))
     return [line for lines in found if isinstance(lines, list) for line in lines]
