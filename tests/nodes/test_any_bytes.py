@@ -183,6 +183,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
             "short": ["0" * 16, "0" * 15, "x"],
             "what": ["contacts", "pairs", "oversight", "nothing", ""],
             "type": ["hall", "case", "Hall", "x"],
+            "number": ["0", "1", "01", "-1", "9" * 30],
         }
         # Alone from here on, so that whatever changes was changed by what we send.
         made.stop(THERE)
