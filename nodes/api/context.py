@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from ledger.errors import LedgerError
 from ledger.keys import SigningKey, key_thumbprint
 from ledger.kind import Kinds
-from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_inclusion
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster import Roster
@@ -138,15 +137,6 @@ def _hashes(origins: tuple[str, ...]) -> Mapping[str, str]:
 
 
 SERVICE: Final = web.AppKey("service", Service)
-
-
-def nodes_of(connection: Connection, ids: LogIDs, origin: str) -> NodeReader:
-    """Return the reader of a stored log's tree that proofs are made with."""
-
-    def read(wanted: Sequence[Tile]) -> Mapping[Tile, bytes]:
-        return load_tiles(connection, ids, origin, wanted)
-
-    return read_nodes(read)
 
 
 def make_receipt(service: Service, index: int, subject: str) -> bytes:

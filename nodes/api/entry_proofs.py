@@ -9,8 +9,8 @@ from ledger.errors import MalformedError, NotFoundError, UnavailableError
 from ledger.note import Note
 from ledger.proofs import Reader, prove_inclusion
 from ledger.tlog_proof import TlogProof
-from nodes.api.context import Service, nodes_of
-from nodes.store.entries import LogIDs, stored_size
+from nodes.api.context import Service
+from nodes.store.entries import LogIDs, nodes_of, stored_size
 from nodes.store.notes import load_newest_note
 
 _Noted = tuple[int, Note, Reader]

@@ -26,7 +26,7 @@ from ledger.roster_fields import Pin
 from ledger.statement import ENTRY_BYTES_MAX, decode_statement
 from nodes.api.acts import answer_to, wait_for, waiting
 from nodes.api.appending import bring, freeze
-from nodes.api.context import SERVICE, Service, nodes_of
+from nodes.api.context import SERVICE, Service
 from nodes.api.replies import json_response
 from nodes.api.requests import check_query, read_body, read_json, take
 from nodes.api.scitt import COSE_TYPE, entry_at
@@ -35,7 +35,7 @@ from nodes.core.ready import Freeze, Salvage
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.succession import read_reports
 from nodes.core.turning import turns_in
-from nodes.store.entries import LogIDs, load_sizes
+from nodes.store.entries import LogIDs, load_sizes, nodes_of
 from nodes.store.facts import newest
 from nodes.store.notes import load_memory
 from nodes.store.peers import load_row

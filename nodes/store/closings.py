@@ -13,10 +13,9 @@ from ledger.errors import LedgerError
 from ledger.lineage import heir_of
 from ledger.proofs import root_at
 from ledger.roster_fields import Closing
-from ledger.tiles import read_nodes
 from nodes.store import answers, copies, schema
 from nodes.store.engine import Upsert
-from nodes.store.entries import LogIDs, load_tiles, stored_size
+from nodes.store.entries import LogIDs, nodes_of, stored_size
 
 _PUT: Final = Upsert(schema.closings, replaced=("size", "heir_id"))
 
@@ -69,7 +68,7 @@ def _fits(connection: Connection, ids: LogIDs, origin: str, closing: Closing) ->
     if size < closing.size:
         # What comes is compared with it, and it is laid aside then if it is of another tree.
         return True
-    read = read_nodes(lambda wanted: load_tiles(connection, ids, origin, wanted))
+    read = nodes_of(connection, ids, origin)
     try:
         return root_at(closing.size, read) == closing.root
     except LedgerError:

@@ -14,9 +14,9 @@ from ledger.encoding import decode, encode
 from ledger.errors import LedgerError
 from ledger.hashing import HASH_BYTES
 from ledger.proofs import peaks_at, root_at
-from ledger.tiles import TILE_LEVELS, TILE_WIDTH, read_nodes
+from ledger.tiles import TILE_LEVELS, TILE_WIDTH
 from nodes.store import schema
-from nodes.store.entries import LogIDs, load_tiles, stored_size, tile_key
+from nodes.store.entries import LogIDs, load_tiles, nodes_of, stored_size, tile_key
 from nodes.store.peers import load_row
 
 _PROJECTED: Final[tuple[Table, ...]] = (
@@ -44,7 +44,7 @@ class Aside:
     Args:
         root: Of all its entries; empty where its tiles could not be read any more.
         peaks: Of the first ``kept_size`` entries: from them and the entries laid aside, the root is
-            made again. None where they could not be read.
+            made again. Empty where they could not be read.
         notes: The log's notes that this node's keys have signed, and held to.
     """
 
@@ -144,7 +144,7 @@ def _hashes(
     connection: Connection, ids: LogIDs, origin: str, size: int, kept_size: int
 ) -> tuple[bytes, tuple[bytes, ...]]:
     """Return the root of a copy, and the peaks of its beginning."""
-    read = read_nodes(lambda wanted: load_tiles(connection, ids, origin, wanted))
+    read = nodes_of(connection, ids, origin)
     try:
         return root_at(size, read), peaks_at(kept_size, read)
     except LedgerError:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ledger.errors import ConflictError
 from ledger.hashing import HASH_BYTES
-from ledger.tiles import TILE_WIDTH, Tile
+from ledger.proofs import Reader as NodeReader
+from ledger.tiles import TILE_WIDTH, Tile, read_nodes
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.objects import ObjectIDs
@@ -155,6 +156,11 @@ def load_entries(
     base = log_id << schema.ENTRY_BITS
     rows = _ENTRIES.run(connection, (base + start, base + end)).fetchall()
     return [row[0] for row in rows]
+
+
+def nodes_of(connection: Connection, ids: LogIDs, origin: str) -> NodeReader:
+    """Return the reader of a stored log's tree that roots and proofs are made with."""
+    return read_nodes(lambda wanted: load_tiles(connection, ids, origin, wanted))
 
 
 def load_tiles(

@@ -1,7 +1,6 @@
 """What the next version of the roster could pin: of each log a tree known to be replicated."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -12,9 +11,8 @@ from ledger.note import Note
 from ledger.proofs import root_at
 from ledger.roster import Roster
 from ledger.roster_fields import Pin
-from ledger.tiles import read_nodes
 from nodes.core.sight import INDEX_PAST_ALL
-from nodes.store.entries import LogIDs, load_tiles
+from nodes.store.entries import LogIDs, nodes_of
 from nodes.store.facts import newest
 from nodes.store.findings import settled_size
 from nodes.store.notes import load_newest_note
@@ -82,5 +80,4 @@ def _recorded(connection: Connection, ids: LogIDs, own: str) -> Pin | None:
     size = settled_size(connection, ids, own)
     if not size:
         return None
-    read = read_nodes(partial(load_tiles, connection, ids, own))
-    return Pin(size, root_at(size, read))
+    return Pin(size, root_at(size, nodes_of(connection, ids, own)))
