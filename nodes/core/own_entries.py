@@ -13,7 +13,13 @@ from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.kind import ViewFact
 from ledger.lineage import before
 from ledger.roster import Roster
-from ledger.roster_acts import APPROVE_KIND, PROPOSE_KIND, Proposal, proposer_of
+from ledger.roster_acts import (
+    APPROVE_KIND,
+    PROPOSE_KIND,
+    Proposal,
+    proposer_of,
+    roster_object,
+)
 from ledger.roster_change import written_signed
 from ledger.roster_fields import Pin
 from ledger.statement import Act, Statement, sign_statement
@@ -180,10 +186,9 @@ class OwnEntries:
         pins = self._pins_to_show(kind, body)
         for origin in self._rested_on(kind, body):
             best, current = self.best(origin), self._state.views.get(origin)
-            shown = None if current is None else Pin(current.size, current.root)
-            if best is None or (shown is not None and shown == pins.get(origin)):
+            if best is None or (current is not None and best.size <= current.size):
                 continue
-            if current is None or current.size < best.size:
+            if current is None or not self._shows(current, pins.get(origin), best.size):
                 self.append_view(origin)
         own = self._sight.newest(self._reader, self._origin, subject)
         statement = self._own_word(
@@ -199,6 +204,19 @@ class OwnEntries:
         self._projection.words.roster.take(self._state, statement, row, self._batch.effects)
         self._append(statement)
         return Registered(index, None, statement.entry)
+
+    def _shows(self, view: ViewFact, pin: Pin | None, size: int) -> bool:
+        """Say whether a view shows what is pinned of its log, and as much as one of ``size`` would.
+
+        A later view of a quiet log would show no more; one of a log that has stalled since, would.
+        """
+        if Pin(view.size, view.root) != pin:
+            return False
+        region = self._roster.region_of_origin(view.origin)
+        word = self._sight.newest(
+            self._reader, view.origin, roster_object(region, self._roster.version + 1)
+        )
+        return word is None or not view.size <= word.index < size
 
     def _rested_on(self, kind: str, body: Mapping[str, Any]) -> Iterable[str]:
         """Return the logs of which a word on the roster is to be seen to rest on the newest view.

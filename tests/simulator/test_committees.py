@@ -71,3 +71,31 @@ def test_prefectures_lend_to_great_places_near_by_in_other_provinces() -> None:
     assert max(first_km) < min(last_km)
     most = borrowers("510100", others, places, neighbours=False)
     assert places[most[0]].people == max(place.people for place in places.values())
+
+
+def test_a_stall_of_a_log_whose_pinned_tree_is_seen_already_is_seen_as_well() -> None:
+    """The keeper of the steward's key is on leave in a network in which little is recorded.
+
+    What the next proposer pins of the logs that only a committee holds is what its own log has seen
+    of them, from before they stalled.
+    """
+    plan = Plan(
+        seed=6,
+        places="prefectures",
+        regions=6,
+        committee=3,
+        minutes=0.1,
+        acts_per_minute=10,
+        signer="fast",
+        hostile=False,
+        receipts=0.0,
+        bundle_every_s=0.0,
+        script=(
+            Happening(at_s=2, do="keeper of keys away", region="130100", for_s=200),
+            Happening(at_s=3, do="constants changed", value=8.0),
+        ),
+    )
+    outcome = run(plan)
+    assert outcome.broken == ""
+    assert outcome.counts["a round of signing was stalled"] == 1
+    assert outcome.counts["in force: constants changed"] == 1
