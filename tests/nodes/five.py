@@ -356,8 +356,13 @@ class Lent:
 
 
 @contextlib.contextmanager
-def five_regions(folder: Path) -> Iterator[Five]:
-    """Found the network, have all nodes serve, and enrol everyone."""
+def five_regions(
+    folder: Path, prepare: Callable[[Founded], None] = lambda _founded: None
+) -> Iterator[Five]:
+    """Found the network, have all nodes serve, and enrol everyone.
+
+    ``prepare`` changes what was founded before anything runs.
+    """
     ports = free_ports(3 * len(HOMES) + 1)
     public, peer, relayed = (ports[at::3][: len(HOMES)] for at in range(3))
     founding = southwest_five()
@@ -376,6 +381,7 @@ def five_regions(folder: Path) -> Iterator[Five]:
     founded = found_network(
         folder / "network", dataclasses.replace(founding, places=places), clock.now_s()
     )
+    prepare(founded)
     relays = [Relay(relayed[at], peer[at]) for at in range(len(HOMES))]
     with founded.configs[FAR.code].open("a") as config:
         config.write("\n[peers]\n")

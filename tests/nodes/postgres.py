@@ -136,3 +136,11 @@ def end_writer(cluster: Cluster, url: str) -> None:
     """End the session of whoever writes, as a server does that loses its client."""
     command = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
     cluster.execute(command, url.rpartition("/")[2])
+
+
+def put_on(home: Path, url: str) -> None:
+    """Have the node of a folder use a PostgreSQL database."""
+    config = home / "node.toml"
+    text = config.read_text()
+    assert text.count("[node]\n") == 1
+    config.write_text(text.replace("[node]\n", f'[node]\ndatabase_url = "{url}"\n'))

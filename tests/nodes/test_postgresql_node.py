@@ -27,20 +27,12 @@ from nodes.cli.repair import repair_folder
 from nodes.node import Node
 from nodes.store.postgresql import LostCommitError
 from tests.nodes.durable import CBOR, ForkedStage, Load, free_base_port, read_entries, roots_at
-from tests.nodes.postgres import Cluster, end_writer
+from tests.nodes.postgres import Cluster, end_writer, put_on
 from tests.nodes.stage import HERE, THERE, Station, open_desk, station
 from tests.nodes.waiting import until
 
 KILLS = 3
 TAKEOVER_S_MAX = 8.0
-
-
-def put_on(home: Path, url: str) -> None:
-    """Have the node of a folder use a PostgreSQL database."""
-    config = home / "node.toml"
-    text = config.read_text()
-    assert text.count("[node]\n") == 1
-    config.write_text(text.replace("[node]\n", f'[node]\ndatabase_url = "{url}"\n'))
 
 
 @pytest.fixture
