@@ -292,7 +292,7 @@ def test_a_dead_network_is_asked_seldom_and_nothing_piles_up() -> None:
     # 60 s, between 2.5 s and 5 s between two tries once they are many, four peers.
     assert 4 * 12 <= len(asked) <= 4 * 40
     assert late.network.catchup.pulled == (log.origin,)
-    assert len(late.network._flying) <= 2 * 4
+    assert len(late.network._lanes.flying) <= 2 * 4
     let_answers_pass(world)
     world.run(6_000, 200)
     assert held(late, log.origin) == log.entries

@@ -11,8 +11,8 @@ from ledger.errors import LedgerError, UnavailableError
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.note import Note, sign_ed25519
 from ledger.tiles import decode_entry_bundle, encode_entry_bundle
+from nodes.core.claims import CLAIM
 from nodes.core.exchange import FINISHED, MIRROR, NEWEST, origin_hash
-from nodes.core.network import CLAIM
 from nodes.core.ready import PeerAnswered, PeerCalled, PeerReply, Ready
 from nodes.core.recovery import (
     Bundle,
