@@ -123,6 +123,10 @@ class Projections:
         for name in touched:
             self._check_holder(machine, name)
 
+    def is_unjudged(self, machine: Machine, origin: str, index: int) -> bool:
+        """Say whether a machine says of an entry that it is not judged there."""
+        return index in self._unjudged(machine, origin, index, index + 1)
+
     def _unjudged(self, machine: Machine, origin: str, low: int, size: int) -> set[int]:
         """Return the entries of a range that a machine says are not judged there."""
         if (machine.region, origin) not in self._has_unjudged:

@@ -223,6 +223,11 @@ class Reference:
         version = log.epochs[-1].version if log.epochs else log.begun
         return self.chain.at(min(version, len(self.chain.rosters)))
 
+    def committee_of(self, origin: str) -> tuple[str, ...]:
+        """Return who witnesses a log by the newest version that names it."""
+        rosters = reversed(self.chain.rosters)
+        return next(it.witnesses_of(origin) for it in rosters if it.has_log(origin))
+
     @staticmethod
     def quorum(roster: Roster, origin: str) -> int:
         """Return q, from its formula: any two quorums have more than f witnesses in common."""

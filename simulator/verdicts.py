@@ -76,10 +76,20 @@ class Verdicts:
         return False
 
     def check_findings(self) -> None:
-        """Check that every forbidden act that was recorded is a finding with everybody else."""
+        """Check that every forbidden act that was recorded is a finding with everybody else.
+
+        Whoever only follows the log may say instead that the act is not judged there: what it rests
+        on may stand in a log that is nowhere near. The committee of the log may not.
+        """
         for origin, index in self.forbidden:
+            committee = self._watched.reference.committee_of(origin)
             for machine in self._watched.sound():
                 if self._projections.seen_size(machine.region, origin) <= index:
+                    continue
+                if machine.region not in committee and self._projections.is_unjudged(
+                    machine, origin, index
+                ):
+                    self._watched.world.count("a forbidden act was not judged by who only follows")
                     continue
                 found = machine.disk.database.execute(
                     'SELECT count(*) FROM findings WHERE log_id = ? AND "index" = ?',
