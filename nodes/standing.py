@@ -3,12 +3,13 @@
 from ledger.checkpoint import Checkpoint
 from ledger.hashing import EMPTY_ROOT
 from ledger.note import Note
+from nodes.core.damage import check_all
 from nodes.core.notes import second_note, sign_head
 from nodes.core.ready import (
     PutMemory,
     PutNote,
 )
-from nodes.core.recovery import REBUILDING, check_all, decide_start
+from nodes.core.recovery import REBUILDING, decide_start
 from nodes.loaded import Loaded
 from nodes.ports import FenceMark
 from nodes.snapshot import State

@@ -32,10 +32,10 @@ from ledger.proofs import prove_roots, root_at
 from ledger.tiles import TILE_LEVELS, extend_tiles, read_nodes
 from nodes.core.copies import LogReader
 from nodes.core.exchange import MIRROR, origin_hash
+from nodes.core.fetching import Bundle, Need, Tile, fetch_path, fetch_shared, fetch_tree, is_tile_of
 from nodes.core.heads import Heads
 from nodes.core.notes import Known, SignedHead
 from nodes.core.ready import AppendEntries, PeerRow, Write
-from nodes.core.recovery import Bundle, Need, Tile, fetch_path, fetch_shared, fetch_tree, is_tile_of
 from nodes.core.submission import SendingLimits, backoff_ms
 from nodes.core.turning import Offer, astray
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.errors import LedgerError
-from nodes.core import recovery
 from nodes.core.copies import LogReader
 from nodes.core.exchange import NEWEST, origin_hash
 from nodes.core.heads import Heads
 from nodes.core.notes import SignedHead, open_head
 from nodes.core.ready import PutMemory, Write
+from nodes.core.recovery import BEHIND_WITNESSES, agrees
 
 CLAIM: Final = "claim"
 """Memory under this name: a note of our own log that our store does not agree with."""
@@ -100,9 +100,9 @@ class Claims:
     def _compare(self, head: SignedHead, size: int, reader: LogReader) -> tuple[Write, ...]:
         if head.checkpoint.origin != self._heads.own:
             return ()
-        if recovery.agrees(head.checkpoint, size, reader):
+        if agrees(head.checkpoint, size, reader):
             return ()
         if not self._heads.halted:
-            self._heads.halted = recovery.BEHIND_WITNESSES
+            self._heads.halted = BEHIND_WITNESSES
         self._claim = head.note
         return (PutMemory(CLAIM, head.note),)

@@ -18,7 +18,6 @@ from ledger.checkpoint import Checkpoint
 from ledger.equivocation import Conviction, Equivocation
 from ledger.errors import LedgerError
 from ledger.views import BlockLines
-from nodes.core import recovery
 from nodes.core.audit import Audit, Page
 from nodes.core.candidate import Candidate, ForeignWitness, Quorums
 from nodes.core.catchup import CatchUp, Pull
@@ -41,6 +40,7 @@ from nodes.core.ready import (
     Tick,
     Write,
 )
+from nodes.core.rebuild import Fetch, Rebuild
 from nodes.core.rosters import Rosters
 from nodes.core.submission import Outgoing, SendingLimits, Submission
 from nodes.core.tidings import NoteTold, RostersTold, Tidings
@@ -106,7 +106,7 @@ Job = (
     | NoteTold
     | Asking
     | Listening
-    | recovery.Fetch
+    | Fetch
     | Pull
     | Page
 )
@@ -171,7 +171,7 @@ class Network:
             memory=state.memory,
             second=state.second_own,
         )
-        self.rebuild: recovery.Rebuild | None = None
+        self.rebuild: Rebuild | None = None
         """While entries of our own log are being fetched back; None otherwise."""
         self._lanes: Lanes[Job] = Lanes(
             region, limits, count(1).__next__ if next_id is None else next_id
@@ -346,7 +346,7 @@ class Network:
         Nobody is asked to sign that log until all of it is judged.
         """
         self.candidate.is_waiting = True
-        self.rebuild = recovery.Rebuild(
+        self.rebuild = Rebuild(
             self._rosters, self.heads.own, mark, stored_size, reader, self._limits
         )
 
@@ -431,7 +431,7 @@ class Network:
                 return self._claims.answered(peer, status, body, reader)
             case Listening():
                 return self.finished.hear(body, now_ms, reader) if status == 200 else ()
-            case recovery.Fetch():
+            case Fetch():
                 if self.rebuild is None:
                     return ()
                 return self.rebuild.answered(peer, job, status, body, now_ms)
@@ -452,7 +452,7 @@ class Network:
                 if push is not None:
                     push.fail(now_ms, "no answer")
                     self.freshen.pushed(peer, origin, None, now_ms)
-            case recovery.Fetch() if self.rebuild is not None:
+            case Fetch() if self.rebuild is not None:
                 self.rebuild.answered(peer, job, 0, b"no answer", now_ms)
             case Pull():
                 self.catchup.failed(peer, job, now_ms)

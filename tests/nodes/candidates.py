@@ -22,10 +22,6 @@ ME = "510000"
 OTHERS = tuple(region for region in REGIONS if region != ME)
 
 
-def many(count_: int, word: str = "entry") -> list[bytes]:
-    return [f"{word} {index}".encode() for index in range(count_)]
-
-
 class Peers:
     """Answers one host's requests by hand."""
 

@@ -8,8 +8,7 @@ from nodes.core.ready import (
 )
 from nodes.store.peers import load_row
 from nodes.store.reader import StoreReader
-from tests.nodes.neighbours import REGIONS, Host, Log, Neighbours
-from tests.nodes.test_recovery import entries
+from tests.nodes.neighbours import REGIONS, Host, Log, Neighbours, entries
 
 A, B, C, D, E = REGIONS
 LOG, LATE = B, E

@@ -134,6 +134,11 @@ class LogReader:
         return {place: tiles[place] for place in wanted if place in tiles}
 
 
+def entries(count_: int, word: str = "entry") -> list[bytes]:
+    """As many entries, each of its own; another word makes another branch."""
+    return [f"{word} {index}".encode() for index in range(count_)]
+
+
 class CrashError(Exception):
     """The process dies here."""
 

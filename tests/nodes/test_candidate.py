@@ -14,9 +14,10 @@ from nodes.core.exchange import (
 from nodes.core.extension import EXTEND, decode_extension
 from nodes.core.ready import PeerRequest
 from nodes.core.submission import SendingLimits
-from tests.nodes.candidates import ME, OTHERS, Peers, many
+from tests.nodes.candidates import ME, OTHERS, Peers
 from tests.nodes.neighbours import (
     Neighbours,
+    entries,
 )
 
 
@@ -179,7 +180,7 @@ def test_an_answer_that_never_comes_is_given_up_and_ignored_when_late() -> None:
 
 def test_a_409_is_followed_at_once_with_the_proof_from_there() -> None:
     peers = Peers()
-    peers.append(*many(5))
+    peers.append(*entries(5))
     request = peers.of(ADD_CHECKPOINT, OTHERS[0])[0]
     (again,) = peers.answer(request, 409, b"3\n")
     assert again.body.startswith(b"old 3\n")
@@ -190,7 +191,7 @@ def test_a_peer_that_always_says_409_is_followed_a_few_times_and_then_backed_off
     path: str,
 ) -> None:
     peers = Peers()
-    peers.append(*many(5))
+    peers.append(*entries(5))
     victim = OTHERS[0]
     if path == ADD_ENTRIES:
         peers.serve(peers.of(ADD_CHECKPOINT, victim)[0])
@@ -239,7 +240,7 @@ def test_nonsense_from_a_peer_costs_one_request_per_backoff() -> None:
 
 def test_a_slow_mirror_gets_its_entries_in_chunks_until_it_signs() -> None:
     peers = Peers(limits=SendingLimits(upload_entries_max=256))
-    peers.append(*many(1_000))
+    peers.append(*entries(1_000))
     victim = OTHERS[0]
     peers.serve(peers.of(ADD_CHECKPOINT, victim)[0])
     starts = []
@@ -256,7 +257,7 @@ def test_a_slow_mirror_gets_its_entries_in_chunks_until_it_signs() -> None:
 
 def test_an_upload_ends_where_its_bytes_do_but_holds_a_package() -> None:
     peers = Peers(limits=SendingLimits(upload_bytes_max=1))
-    peers.append(*many(600))
+    peers.append(*entries(600))
     peers.serve(peers.of(ADD_CHECKPOINT, OTHERS[0])[0])
     (request,) = peers.of(ADD_ENTRIES, OTHERS[0])
     assert len(Upload.decode(request.body).packages) == 1
@@ -264,7 +265,7 @@ def test_an_upload_ends_where_its_bytes_do_but_holds_a_package() -> None:
 
 def test_the_mirrors_ticket_comes_back_to_it() -> None:
     peers = Peers(limits=SendingLimits(upload_entries_max=256))
-    peers.append(*many(300))
+    peers.append(*entries(300))
     peers.serve(peers.of(ADD_CHECKPOINT, OTHERS[0])[0])
     (request,) = peers.of(ADD_ENTRIES, OTHERS[0])
     info = MirrorInfo(pending_size=300, next_entry=256, ticket=b"remember me")
@@ -276,7 +277,7 @@ def test_a_mirror_whose_keys_rest_gets_everything_once_and_is_left_alone() -> No
     world = Neighbours()
     resting = world.hosts[OTHERS[0]]
     resting.network.heads.rest("lost")
-    world.append(ME, *many(3))
+    world.append(ME, *entries(3))
     host = world.hosts[ME]
     assert host.network.replicated_size == 3
     assert resting.network.stored_size(host.origin) == 3
@@ -301,7 +302,7 @@ def test_a_peer_that_was_away_for_long_catches_up_by_itself() -> None:
     away = OTHERS[3]
     world.isolate(away)
     for batch in range(12):
-        world.append(ME, *many(100, f"batch {batch}"))
+        world.append(ME, *entries(100, f"batch {batch}"))
         world.run(500)
     host = world.hosts[ME]
     assert host.network.replicated_size == 1_200

@@ -36,11 +36,12 @@ from nodes.store.notes import (
     load_memory,
     load_newest_note,
 )
-from tests.nodes.candidates import ME, OTHERS, Peers, many
+from tests.nodes.candidates import ME, OTHERS, Peers
 from tests.nodes.neighbours import (
     REGIONS,
     START_MS,
     Neighbours,
+    entries,
     key,
     make_roster,
     rosters_of,
@@ -266,7 +267,7 @@ def test_whatever_happens_all_is_replicated_everywhere_once_it_is_over(
         before = host.network.replicated_size
         match what:
             case "append":
-                world.append(region, *many(number, f"word {next(words)}"))
+                world.append(region, *entries(number, f"word {next(words)}"))
             case "run":
                 world.run(number * 10)
             case "cut":

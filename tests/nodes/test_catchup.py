@@ -8,7 +8,9 @@ import pytest
 
 from ledger.proofs import root_at
 from ledger.tiles import decode_entry_bundle, encode_entry_bundle, read_nodes
+from nodes.core.damage import check_all
 from nodes.core.exchange import MIRROR, origin_hash
+from nodes.core.fetching import fetch_path, fetch_shared
 from nodes.core.ready import (
     PeerAnswered,
     PeerCalled,
@@ -16,7 +18,6 @@ from nodes.core.ready import (
     Ready,
     Reply,
 )
-from nodes.core.recovery import check_all, fetch_path, fetch_shared
 from nodes.store.reader import StoreReader
 from tests.nodes.late import (
     LATE,
@@ -34,8 +35,8 @@ from tests.nodes.late import (
     row_of,
     want,
 )
-from tests.nodes.neighbours import Host, Log, Neighbours
-from tests.nodes.test_recovery import entries, files
+from tests.nodes.neighbours import Host, Log, Neighbours, entries
+from tests.nodes.test_fetching import files
 
 
 @pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 1_300])

@@ -15,8 +15,7 @@ from nodes.core.ready import (
 )
 from nodes.store.reader import StoreReader
 from tests.nodes.late import LATE, LOG, fork, head_of, held, let_answers_pass, quiet, row_of, want
-from tests.nodes.neighbours import Log, LogReader, Neighbours
-from tests.nodes.test_recovery import entries
+from tests.nodes.neighbours import Log, LogReader, Neighbours, entries
 
 
 @pytest.mark.parametrize(("old", "size"), [(300, 700), (10, 300), (513, 1_300)])

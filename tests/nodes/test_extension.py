@@ -26,8 +26,8 @@ from nodes.core.extension import (
 from nodes.core.notes import SignedHead
 from nodes.core.ready import PeerCalled, PeerReply, PeerRequest
 from nodes.core.submission import SendingLimits, packages
-from tests.nodes.candidates import ME, OTHERS, Peers, many
-from tests.nodes.neighbours import START_MS, Log, LogReader, Neighbours
+from tests.nodes.candidates import ME, OTHERS, Peers
+from tests.nodes.neighbours import START_MS, Log, LogReader, Neighbours, entries
 
 PEER = OTHERS[0]
 
@@ -174,8 +174,8 @@ class Asked:
 
     def __init__(self) -> None:
         self.world = Neighbours()
-        self.log = Log(ME, many(2))
-        first = Log(ME, many(1))
+        self.log = Log(ME, entries(2))
+        first = Log(ME, entries(1))
         self.call(ADD_CHECKPOINT, encode_add_checkpoint(0, (), first.note()))
         self.call(ADD_ENTRIES, self.upload(first, 0))
 

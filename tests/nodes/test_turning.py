@@ -44,8 +44,16 @@ from nodes.store.notes import load_memory
 from nodes.store.peers import load_row
 from nodes.store.reader import StoreReader
 from tests.nodes.late import LATE, LOG, fork, head_of, held, let_answers_pass, row_of, want
-from tests.nodes.neighbours import NETWORK, Log, LogReader, Neighbours, key, make_roster, rosters_of
-from tests.nodes.test_recovery import entries
+from tests.nodes.neighbours import (
+    NETWORK,
+    Log,
+    LogReader,
+    Neighbours,
+    entries,
+    key,
+    make_roster,
+    rosters_of,
+)
 
 OWN, LIAR, C, D, E = "500000", "510000", "520000", "530000", "540000"
 HELD = Log(LIAR, entries(20))
