@@ -328,11 +328,14 @@ class Governance:
         """Return the version that a wish asks for; None while its node cannot tell what to pin."""
         members = self._simulation.members
         pins = self._pins(newest, machine)
-        if len(pins) < len(newest.origins):
+        is_closing = wish.do in {"region leaves", "lost log closed"}
+        # A log that is closed keeps the pin that it has: nobody need know a newer one.
+        ending = {newest.origin_of(it) for it in wish.regions} if is_closing else set[str]()
+        if not pins.keys() >= set(newest.origins) - ending:
             return None
-        if wish.do in {"region leaves", "lost log closed"}:
+        if is_closing:
             [region] = wish.regions
-            origin = newest.origin_of(region)
+            [origin] = ending
             holders = [it for it in map(self._well, newest.members) if it is not None]
             heir = wish.do != "region leaves"
             # Where committees witness, few hold the freezes of them all; and of a log with two
@@ -397,8 +400,8 @@ class Governance:
             read = read_nodes(lambda wanted: reader.tiles(origin, wanted))
             branch = Branch(load_sizes(connection).get(origin, 0), lambda size: root_at(size, read))
             reports = read_reports(newest, origin, reader)
-            pin = pins[origin]
-            proven = [Checkpoint(origin, pin.size, pin.root)] if pin.size else []
+            pin = pins.get(origin)
+            proven = [Checkpoint(origin, pin.size, pin.root)] if pin and pin.size else []
             cut = decide_cut(newest, origin, reports, [branch], proven)
         if cut.lacking:
             return None

@@ -151,3 +151,23 @@ def test_a_region_that_left_comes_back_with_new_keys_and_a_new_log() -> None:
     assert outcome.counts["a retired key was refused"] == 1
     assert outcome.counts["in force: region returns"] == 1
     assert "530000/2" in outcome.sizes
+
+
+def test_a_log_of_which_nobody_knows_a_replicated_tree_is_closed_all_the_same() -> None:
+    """It keeps the pin that it has, so that people need not know a newer one."""
+    plan = Plan(
+        seed=300_060,
+        minutes=0.3,
+        hostile=False,
+        script=(
+            Happening(at_s=0.1, do="region cut off", region="540000"),
+            Happening(at_s=2, do="constants changed", value=40.0),
+            Happening(at_s=4, do="region burnt down", region="540000"),
+            Happening(at_s=6, do="lost log closed", region="540000"),
+        ),
+    )
+    outcome = run(plan)
+    assert outcome.broken == ""
+    assert outcome.counts["in force: constants changed"] == 1
+    assert outcome.counts["in force: lost log closed"] == 1
+    assert outcome.sizes["540000/2"] > 0
