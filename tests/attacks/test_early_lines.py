@@ -22,7 +22,7 @@ from ledger.roster_fields import Pin
 from ledger.views import EPOCH_KIND, Block, BlockLines, GoodLine, block_body, view_body
 from tests.authz.test_case_bundle import Reader
 from tests.authz.world import CASE, CHONGQING, KINDS, ROSTER, SICHUAN, TIBET, World
-from tests.vectors.own.generate import GUANGXI, Log, following, member, proven, signed
+from tests.vectors.own.network import GUANGXI, Log, following, member, proven, signed
 
 PINS = {origin: Pin(0, EMPTY_ROOT) for origin in ROSTER.origins}
 SECOND = following(ROSTER, members={**ROSTER.members, GUANGXI: member(GUANGXI)}, pins=PINS)

@@ -18,7 +18,7 @@ from tests.authz.refusals import refused
 from tests.authz.test_case import VERIFY
 from tests.authz.test_case_bundle import Reader, bundle_of
 from tests.authz.world import CASE, CLERK, KINDS, SICHUAN, SIGNED, TIBET, World
-from tests.vectors.own.generate import TIME_S, key
+from tests.vectors.own.network import TIME_S, key
 
 OPENED = World(real_views=True).enrol().lend().open()
 

@@ -11,7 +11,7 @@ from tests.authz.world import (
     UNTIL_S,
     WINDOW,
 )
-from tests.vectors.own.generate import TIME_S
+from tests.vectors.own.network import TIME_S
 
 HASH, OTHER = bytes(32), bytes([1]) * 32
 UNDER = {"grant": GRANT, "window": WINDOW}

@@ -28,7 +28,7 @@ from tests.authz.world import (
     SICHUAN,
     World,
 )
-from tests.vectors.own.generate import TIME_S
+from tests.vectors.own.network import TIME_S
 
 # As the State Council set them.
 YEARS = {

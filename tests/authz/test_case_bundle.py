@@ -45,7 +45,7 @@ from tests.authz.world import (
     World,
 )
 from tests.strategies import flip
-from tests.vectors.own.generate import NETWORK, TIME_S, key, proven
+from tests.vectors.own.network import NETWORK, TIME_S, key, proven
 
 KEEPER, APPROVER = DECIDER, HEAD
 SEAL_USE = "540000/seal-use/1"

@@ -16,7 +16,7 @@ from tests.authz.refusals import refused
 from tests.authz.test_calendar import STEWARD, YEAR_2026
 from tests.authz.test_case_bundle import Reader, judged
 from tests.authz.world import CASE, KINDS, ROSTER, SICHUAN, SIGNED, TIBET, World
-from tests.vectors.own.generate import TIME_S, Log, key, line, proven
+from tests.vectors.own.network import TIME_S, Log, key, line, proven
 
 ORIGIN = ROSTER.members[SICHUAN].origin
 MIRRORS = ROSTER.witnesses_of(ORIGIN)

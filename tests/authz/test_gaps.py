@@ -29,7 +29,7 @@ from tests.authz.world import (
     WINDOW,
     World,
 )
-from tests.vectors.own.generate import key
+from tests.vectors.own.network import key
 
 DAY_S = 86_400
 ENROLLED = World().enrol()

@@ -28,7 +28,7 @@ from tests.authz.world import (
     TIBET,
     World,
 )
-from tests.vectors.own.generate import TIME_S, Log, proven
+from tests.vectors.own.network import TIME_S, Log, proven
 
 NOTE_S = TIME_S + 100
 """What a quorum of mirrors says of the newest notes (``Log.lines``)."""

@@ -24,7 +24,7 @@ from tests.authz.world import (
     World,
     officer,
 )
-from tests.vectors.own.generate import key
+from tests.vectors.own.network import key
 
 ENROLLED = World().enrol()
 NEW = "510000/officer/new"

@@ -6,7 +6,7 @@ from authz.trace import TraceEntry
 from ledger.statement import Act, sign_statement
 from tests.authz.test_trace import entries_of
 from tests.authz.world import CASE, CLERK, GRANT, HEAD, HRSS, KINDS, SEAL, WINDOW, World
-from tests.vectors.own.generate import TIME_S, key
+from tests.vectors.own.network import TIME_S, key
 
 FIELDS = fields_followed(KINDS)
 TIMING = Timing(

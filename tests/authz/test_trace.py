@@ -3,7 +3,7 @@ from dataclasses import replace
 from authz.trace import TraceEntry, in_order, trace
 from ledger.statement import Act, Citation, sign_statement
 from tests.authz.world import CASE, CLERK, CLERK_2, GRANT, HEAD, HRSS, KINDS, WINDOW, World
-from tests.vectors.own.generate import NETWORK, TIME_S, key
+from tests.vectors.own.network import NETWORK, TIME_S, key
 
 SICHUAN, TIBET, CHONGQING = (f"{NETWORK}/{it}" for it in ("510000", "540000", "500000"))
 

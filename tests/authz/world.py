@@ -15,7 +15,7 @@ from ledger.kind import Acting, Draft, Fact, Judgement, Kinds, Need, ViewFact
 from ledger.statement import Act, Citation, Statement, sign_statement
 from ledger.views import view_body
 from seals.kinds import KINDS as SEAL_KINDS
-from tests.vectors.own.generate import TIME_S, Log, key, roster, signed
+from tests.vectors.own.network import TIME_S, Log, key, roster, signed
 
 REGIONS = ("500000", "510000", "540000")
 SICHUAN, CHONGQING, TIBET = "510000", "500000", "540000"

@@ -12,7 +12,8 @@ import pytest
 
 from tests.foreign.environments import environment
 from tests.strategies import flip
-from tests.vectors.own.generate import OFFICER, Example, key
+from tests.vectors.own.example import Example
+from tests.vectors.own.network import OFFICER, key
 
 pytestmark = pytest.mark.foreign
 

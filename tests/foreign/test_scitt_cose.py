@@ -23,7 +23,8 @@ from ledger.receipt import (
 )
 from tests import rfc9162
 from tests.strategies import flip
-from tests.vectors.own.generate import CASE, OFFICER, SICHUAN, TIME_S, Example, key
+from tests.vectors.own.example import Example
+from tests.vectors.own.network import CASE, OFFICER, SICHUAN, TIME_S, key
 
 pytestmark = pytest.mark.foreign
 

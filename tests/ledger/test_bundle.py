@@ -16,13 +16,14 @@ from ledger.note import Note, sign_ed25519
 from ledger.sign1 import decode_statement_parts, encode_statement_parts
 from ledger.statement import Act, sign_statement
 from tests.strategies import flip, values
-from tests.vectors.own.generate import (
+from tests.vectors.own.example import Example
+from tests.vectors.own.generate import vectors
+from tests.vectors.own.network import (
     CASE,
     NETWORK,
     SICHUAN,
     TIBET,
     TIME_S,
-    Example,
     Log,
     key,
     member,
@@ -62,7 +63,7 @@ def with_entry(at: int, **changes: Any) -> Bundle:
 @pytest.mark.parametrize("name", sorted(path.stem for path in VECTORS.glob("*.json")))
 def test_the_generator_makes_the_same_bytes_as_ever(name: str) -> None:
     kept = json.loads((VECTORS / f"{name}.json").read_text())
-    assert {"source": kept["source"]} | EXAMPLE.vectors()[name] == kept
+    assert {"source": kept["source"]} | vectors(EXAMPLE)[name] == kept
 
 
 def test_the_vector_verifies_by_the_hash_of_its_genesis() -> None:

@@ -14,15 +14,8 @@ from ledger.errors import MalformedError, UnverifiedError
 from ledger.roster_fields import Closing
 from tests import rfc9162
 from tests.strategies import flip
-from tests.vectors.own.generate import (
-    CASE,
-    SICHUAN,
-    Example,
-    Turned,
-    closed_log,
-    following,
-    signed,
-)
+from tests.vectors.own.example import Example, Turned
+from tests.vectors.own.network import CASE, SICHUAN, closed_log, following, signed
 
 VECTORS = Path(__file__).parents[1] / "vectors/own"
 EXAMPLE = Example()

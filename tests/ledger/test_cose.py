@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from ledger import encoding
 from ledger.cose import byte_string, encode_key_set, sig_structure
 from ledger.keys import key_thumbprint
-from tests.vectors.own.generate import key
+from tests.vectors.own.network import key
 
 
 @given(st.binary(max_size=300))

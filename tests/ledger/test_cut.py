@@ -18,7 +18,7 @@ from ledger.names import mirror_name, origin_for, witness_name
 from ledger.note import Note, sign_ed25519
 from ledger.roster import Role
 from tests import rfc9162
-from tests.vectors.own.generate import NETWORK, TIBET, TIME_S, key, roster
+from tests.vectors.own.network import NETWORK, TIBET, TIME_S, key, roster
 
 ROSTER = roster()
 MAIN = [f"entry {index}".encode() for index in range(40)]

@@ -22,14 +22,13 @@ from ledger.signed_roster import SignedRoster
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.views import EPOCH_KIND, BlockLines, decode_block, decode_view
 from tests import rfc9162
-from tests.vectors.own.generate import (
+from tests.vectors.own.example import Example, Turned
+from tests.vectors.own.network import (
     CASE,
     GUANGXI,
     OFFICER,
     SICHUAN,
     TIME_S,
-    Example,
-    Turned,
     key,
     member,
     proven,

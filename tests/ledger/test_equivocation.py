@@ -28,10 +28,10 @@ from ledger.roster import Role
 from ledger.statement import decode_statement
 from tests import rfc9162
 from tests.strategies import flip, values
-from tests.vectors.own.generate import (
+from tests.vectors.own.example import Example
+from tests.vectors.own.network import (
     SICHUAN,
     TIME_S,
-    Example,
     Log,
     key,
     line,

@@ -20,7 +20,7 @@ from ledger.kind import (
 )
 from ledger.statement import Act, Citation, sign_statement
 from tests.authz.refusals import refused
-from tests.vectors.own.generate import SICHUAN, TIBET, TIME_S, key, roster
+from tests.vectors.own.network import SICHUAN, TIBET, TIME_S, key, roster
 
 ROSTER = roster()
 REGION, CASE, GRANT = "510000", "510000/case/1", "540000/grant/1"

@@ -34,16 +34,8 @@ from ledger.statement import Act, Citation, decode_statement, sign_statement
 from ledger.views import BlockLines
 from tests import rfc9162
 from tests.ledger.test_cut import MAIN, ROSTER, held
-from tests.vectors.own.generate import (
-    CASE,
-    OFFICER,
-    SICHUAN,
-    TIBET,
-    TIME_S,
-    Example,
-    key,
-    member,
-)
+from tests.vectors.own.example import Example
+from tests.vectors.own.network import CASE, OFFICER, SICHUAN, TIBET, TIME_S, key, member
 
 EXAMPLE = Example()
 SECOND, THIRD = f"{TIBET}/2", f"{TIBET}/3"

@@ -24,7 +24,8 @@ from ledger.receipt import (
 from ledger.sign1 import decode_statement_parts
 from tests import rfc9162
 from tests.strategies import flip, logs, values
-from tests.vectors.own.generate import CASE, SICHUAN, TIME_S, Example, key
+from tests.vectors.own.example import Example
+from tests.vectors.own.network import CASE, SICHUAN, TIME_S, key
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors/own/receipt.json").read_text())
 KEY = key("510000", "receipt")

@@ -22,7 +22,7 @@ from ledger.roster_fields import Constants
 from ledger.roster_policy import post_quantum_policy, tlog_policy
 from ledger.signed_roster import SignedRoster, check_genesis, sign_roster, signed_message
 from tests.strategies import flip, values
-from tests.vectors.own.generate import (
+from tests.vectors.own.network import (
     NETWORK,
     PURPOSES,
     REGIONS,

@@ -17,13 +17,13 @@ from ledger.roster import Roster
 from ledger.roster_chain import RosterChain, check_follows, check_successor, governance_quorum
 from ledger.roster_fields import Closing, Pin
 from ledger.signed_roster import SignedRoster, sign_roster
-from tests.vectors.own.generate import (
+from tests.vectors.own.example import Example
+from tests.vectors.own.network import (
     GUANGXI,
     NETWORK,
     REGIONS,
     SICHUAN,
     TIBET,
-    Example,
     following,
     key,
     member,

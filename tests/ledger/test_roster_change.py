@@ -34,7 +34,7 @@ from ledger.signed_roster import SignedRoster
 from ledger.statement import Act, sign_statement
 from ledger.suites import SM2_SM3
 from tests.ledger.test_roster_chain import GENESIS, reborn, rekeyed, with_member
-from tests.vectors.own.generate import GUANGXI, SICHUAN, TIBET, following, key, signed
+from tests.vectors.own.network import GUANGXI, SICHUAN, TIBET, following, key, signed
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors/own/roster-change.json").read_text())
 WITH_SUITE = following(GENESIS, suites=(SM2_SM3,))

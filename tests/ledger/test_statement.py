@@ -28,7 +28,8 @@ from ledger.statement import (
     verify_statement,
 )
 from tests.strategies import flip, hashes, values
-from tests.vectors.own.generate import CASE, OFFICER, SICHUAN, TIBET, TIME_S, Example, key
+from tests.vectors.own.example import Example
+from tests.vectors.own.network import CASE, OFFICER, SICHUAN, TIBET, TIME_S, key
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors/own/statement.json").read_text())
 KEY = key(OFFICER)

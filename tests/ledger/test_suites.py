@@ -41,7 +41,7 @@ from tests.authz.refusals import refused
 from tests.seals.office import SM2
 from tests.seals.office import key as sm2_key
 from tests.strategies import flip
-from tests.vectors.own.generate import CASE, OFFICER, PURPOSES, SICHUAN, TIME_S, key, member, roster
+from tests.vectors.own.network import CASE, OFFICER, PURPOSES, SICHUAN, TIME_S, key, member, roster
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors/sm2/statement.json").read_text())
 KEY = SM2StatementKey(sm2_key("officer"))

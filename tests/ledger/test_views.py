@@ -30,17 +30,8 @@ from ledger.views import (
     view_body,
 )
 from tests.strategies import flip, values
-from tests.vectors.own.generate import (
-    SICHUAN,
-    TIBET,
-    TIME_S,
-    Example,
-    Log,
-    key,
-    line,
-    roster,
-    successor_of,
-)
+from tests.vectors.own.example import Example
+from tests.vectors.own.network import SICHUAN, TIBET, TIME_S, Log, key, line, roster, successor_of
 
 VECTORS = Path(__file__).parents[1] / "vectors/own"
 EXAMPLE = Example()

@@ -23,7 +23,7 @@ from nodes.cli.main import parser
 from nodes.core.convictions import Convicted
 from nodes.core.ready import FindingRow
 from nodes.snapshot import Snapshot
-from tests.vectors.own.generate import Example
+from tests.vectors.own.example import Example
 
 EXAMPLE = Example()
 FILE = encode_file([EXAMPLE.signed.encode()], EXAMPLE.evidence)

@@ -36,7 +36,7 @@ from nodes.core.sight import Sight
 from tests.nodes import neighbours
 from tests.nodes.judging import NOW_S, ROSTER, A, B, C, D, Writer
 from tests.nodes.test_unjudged import Partial, views
-from tests.vectors.own.generate import following
+from tests.vectors.own.network import following
 
 if TYPE_CHECKING:
     from nodes.core.log_state import LogState

@@ -27,7 +27,7 @@ from ledger.statement import Act, sign_statement
 from ledger.views import EPOCH_KIND, VIEW_KIND, Block, block_body, view_body
 from tests.authz.world import CHONGQING, ROSTER, SICHUAN, SIGNED, TIBET, World
 from tests.nodes.test_hostile_writers import judge
-from tests.vectors.own.generate import NETWORK, TIME_S, following, key, signed
+from tests.vectors.own.network import NETWORK, TIME_S, following, key, signed
 
 PINS = {origin: Pin(0, EMPTY_ROOT) for origin in ROSTER.origins}
 SECOND = following(ROSTER, pins=PINS, steward=SICHUAN)

@@ -38,7 +38,7 @@ from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
 from tests.authz.refusing_lines import all_lines, places_of, was_met
 from tests.authz.world import REGIONS, ROSTER, SIGNED, World
-from tests.vectors.own.generate import TIME_S, key
+from tests.vectors.own.network import TIME_S, key
 
 ROOT = Path(__file__).parents[2]
 MODULES = (

@@ -19,7 +19,7 @@ from nodes.store.pins import read_pins
 from tests import rfc9162
 from tests.nodes.judging import ROSTER, A, B
 from tests.nodes.test_far_rosters import in_committees
-from tests.vectors.own.generate import following
+from tests.vectors.own.network import following
 
 OWN, OTHER = ROSTER.origin_of(A), ROSTER.origin_of(B)
 COMMITTEES = in_committees()

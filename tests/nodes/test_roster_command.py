@@ -18,7 +18,7 @@ from nodes.cli.roster import changed
 from nodes.core.kinds import KINDS
 from tests.nodes.stage import HERE, THERE, Station, station
 from tests.nodes.waiting import until
-from tests.vectors.own.generate import GUANGXI, REGIONS, SICHUAN, TIBET, member, roster
+from tests.vectors.own.network import GUANGXI, REGIONS, SICHUAN, TIBET, member, roster
 
 
 def wait_for(version: int, nodes: Station) -> None:

@@ -28,7 +28,7 @@ from nodes.core.rosters import Rosters
 from nodes.core.sight import INDEX_PAST_ALL
 from tests.nodes import neighbours
 from tests.nodes.judging import NOW_S, ROSTER, SIGNED, A, B, C, D, Judge, Writer
-from tests.vectors.own.generate import following
+from tests.vectors.own.network import following
 
 TIMES = {
     A: {B: NOW_S, C: NOW_S},

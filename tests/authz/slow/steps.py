@@ -40,7 +40,7 @@ from tests.authz.world import (
     WINDOW_2,
     WINDOW_CQ,
 )
-from tests.vectors.own.generate import key
+from tests.vectors.own.network import key
 
 KINDS: Final[dict[str, Kind]] = {
     kind.name: kind for kind in (*AUTHZ_KINDS.values(), *SEAL_KINDS.values())
