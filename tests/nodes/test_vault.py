@@ -1,12 +1,9 @@
-"""The vaults of two regions: papers put in, fetched over mutual TLS, shredded; keys renewed."""
+"""The vaults of two regions: papers put in and fetched over mutual TLS, by whom and how many."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,63 +11,43 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import Connection
 
-from authz.case_bundle import judge_bundle
-from ledger.bundle import check_bundle
 from ledger.commitment import check_opening, commit
 from ledger.encoding import decode, encode
-from ledger.errors import LedgerError, NotFoundError, UnavailableError
+from ledger.errors import LedgerError
 from ledger.payload import open_payload, seal_payload
-from nodes.adapters.network import ROSTER_FILE
 from nodes.adapters.random import randomness
-from nodes.api import vault_fetching, vaulting
+from nodes.api import vault_fetching
 from nodes.api import vault_sight as sight
 from nodes.api.context import SERVICE
-from nodes.cli.main import main
-from nodes.cli.vault import file_name
 from nodes.core.exchange import VAULT
-from nodes.core.kinds import KINDS
 from nodes.core.ready import PeerAnswered, PeerRequest
 from nodes.store import vault as store
-from tests.nodes.live import live
 from tests.nodes.vaults import (
     GIVER,
+    HEAD,
+    OUTSIDER,
     PAPER,
     TAKER,
-    WHY,
+    THEIR_HEAD,
     Town,
-    furnish,
-    officer_of,
+    asked,
+    code_of,
+    forget,
+    given_papers,
+    own_sealed,
+    two_vaults,
 )
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with live(tmp_path_factory.mktemp("vault") / "network", regions=2) as nodes:
-        assert set(nodes.nodes) == {GIVER, TAKER}
-        made = Town(nodes, {})
-        for region in (GIVER, TAKER):
-            furnish(made, region)
+    with two_vaults(tmp_path_factory.mktemp("vault")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def given(town: Town) -> list[str]:
-    """Three papers of a case that went over."""
-    case = town.open("given")
-    papers = [town.put(case)["paper"] for _ in range(3)]
-    town.hand_over(case)
-    return papers
-
-
-def forget(town: Town, paper: str) -> None:
-    """Have the taker's vault know nothing of a paper's case, as before it ever asked."""
-    case = town.ask(TAKER, "object", paper)["facts"][0]["state"]["case"]
-    room = town.room(TAKER)
-    town.live.run(room.run(store.destroy, case))
-    town.live.run(room.run(store.put_state, case, ""))
-
-
-HEAD, THEIR_HEAD = officer_of(GIVER, "head"), officer_of(TAKER, "head")
+    return given_papers(town)
 
 
 def test_a_paper_put_in_is_read_again_and_the_ledger_holds_digests_alone(town: Town) -> None:
@@ -116,16 +93,6 @@ def test_the_region_that_takes_the_case_over_gets_the_paper_and_its_wrapped_key(
     assert [it["here"] for it in town.ask(TAKER, "papers_in_vault", case)["papers"]] == [True] * 4
 
 
-def asked(town: Town, asker: str, giver: str, *question: Any) -> PeerAnswered:
-    request = PeerRequest(0, giver, VAULT, encode(list(question)), 5_000)
-    answer: PeerAnswered = town.live.run(town.room(asker).peers.send(request))
-    return answer
-
-
-def code_of(answer: PeerAnswered) -> str:
-    return str(json.loads(answer.body)["code"])
-
-
 def test_a_region_that_never_held_the_case_gets_nothing(town: Town) -> None:
     case = town.open("never")
     kept = town.put(case)
@@ -166,8 +133,7 @@ def test_a_question_about_another_key_of_the_asker_is_refused_or_put_off(
 def test_only_the_units_of_the_case_read_it_and_no_operator(town: Town) -> None:
     case = town.open("units")
     kept = town.put(case)
-    outsider = officer_of(GIVER, "outsider")
-    town.refused("not-holder", outsider, "read_from_vault", kept["paper"])
+    town.refused("not-holder", OUTSIDER, "read_from_vault", kept["paper"])
     town.refused("wrong-role", GIVER, "read_from_vault", kept["paper"])
     town.refused("no-payload", HEAD, "read_from_vault", f"{GIVER}/payload/none")
     town.refused("no-payload", HEAD, "read_from_vault", case)
@@ -178,10 +144,9 @@ def test_only_the_units_of_the_case_read_it_and_no_operator(town: Town) -> None:
 
 def test_who_puts_in_speaks_for_the_issuer_and_holds_the_case(town: Town) -> None:
     case = town.open("putting")
-    outsider = officer_of(GIVER, "outsider")
-    town.refused("wrong-party", HEAD, "put_in_vault", case, "a", b"x", officer=outsider)
+    town.refused("wrong-party", HEAD, "put_in_vault", case, "a", b"x", officer=OUTSIDER)
     town.refused("wrong-role", HEAD, "put_in_vault", case, "a", b"x")
-    town.refused("not-holder", outsider, "put_in_vault", case, "a", b"x", officer=outsider)
+    town.refused("not-holder", OUTSIDER, "put_in_vault", case, "a", b"x", officer=OUTSIDER)
     town.refused("unknown-object", GIVER, "put_in_vault", f"{GIVER}/case/none", "a", b"x")
     town.refused("bad-field", GIVER, "put_in_vault", f"{GIVER}/item/1", "a", b"x")
     assert town.put(case, GIVER)["index"] > 0
@@ -323,12 +288,6 @@ async def sealed_again(town: Town, paper: str) -> bytes:
     return sealed
 
 
-async def own_sealed(town: Town, paper: str) -> bytes:
-    row = await town.room(GIVER).run(store.load_payload, paper)
-    sealed: bytes = row.sealed
-    return sealed
-
-
 def test_a_vault_that_is_silent_or_talks_nonsense_is_unavailable(
     town: Town, given: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,301 +302,3 @@ def test_a_vault_that_is_silent_or_talks_nonsense_is_unavailable(
 
         monkeypatch.setattr(room.peers, "send", silent)
         town.refused("no-answer", THEIR_HEAD, "read_from_vault", given[0])
-
-
-# ---- shredding ----------------------------------------------------------------------------------
-
-
-def bundle_of(town: Town, case: str, stands: str) -> bytes:
-    """The evidence of a case, once it covers an act of this kind."""
-
-    async def export() -> bytes:
-        genesis = town.live.founded.roster.sha256
-        async with town.client(GIVER) as client, asyncio.timeout(20):
-            while True:
-                try:
-                    data = await client.bundle(case)
-                except (UnavailableError, NotFoundError):  # not replicated yet
-                    await asyncio.sleep(0.1)
-                    continue
-                judged = judge_bundle(check_bundle(data, genesis), KINDS)
-                if any(line.kind == stands for line in judged.lines):
-                    return data
-                await asyncio.sleep(0.1)
-
-    return town.live.run(export(), 25)
-
-
-def test_shredding_destroys_the_keys_for_good_and_every_proof_goes_on_verifying(
-    town: Town, tmp_path: Path
-) -> None:
-    case = town.open("shredded")
-    kept = town.put(case)
-    before = bundle_of(town, case, "vault.put")
-    room = town.room(GIVER)
-    [key] = town.live.run(room.run(store.load_keys, case, GIVER))
-    wrapped = key.wrapped
-    sealed = town.live.run(own_sealed(town, kept["paper"]))
-    assert wrapped in town.files(GIVER)
-    done = town.ask(HEAD, "shred", case, officer=HEAD, **WHY)
-    assert (done["case"], done["keys"]) == (case, 1)
-    data = town.files(GIVER)
-    for part in (wrapped, wrapped[-60:], sealed[-200:], sealed[200:260]):
-        assert part not in data
-    town.refused("shredded", HEAD, "read_from_vault", kept["paper"])
-    town.refused("shredded", HEAD, "put_in_vault", case, "a", b"x", officer=HEAD)
-    again = town.ask(HEAD, "shred", case, officer=HEAD, **WHY)
-    assert (again["tombstone"], again["keys"]) == (done["tombstone"], 0)
-    after = bundle_of(town, case, "vault.shred")
-    genesis = town.live.founded.configs[GIVER].parent / ROSTER_FILE
-    for name, bundle in (("before", before), ("after", after)):
-        path = tmp_path / f"{name}.bundle"
-        path.write_bytes(bundle)
-        assert main(["verify", str(path), "--roster", str(genesis), "--json"]) == 0
-    told = judge_bundle(check_bundle(after, town.live.founded.roster.sha256), KINDS)
-    assert told.findings == ()
-    assert [line.kind for line in told.lines] == ["case.open", "vault.put", "vault.shred"]
-
-
-def test_the_other_holders_see_the_tombstone_and_say_why_not_or_shred_too(town: Town) -> None:
-    case = town.open("told")
-    paper = town.put(case)["paper"]
-    town.hand_over(case)
-    assert town.ask(THEIR_HEAD, "read_from_vault", paper)["content"] == PAPER
-    theirs = town.put(case, THEIR_HEAD)["paper"]
-    town.seen(GIVER, theirs)
-    assert town.ask(HEAD, "read_from_vault", theirs)["content"] == PAPER
-    tomb = town.ask(GIVER, "shred", case, **WHY)["tombstone"]
-    town.seen(TAKER, tomb)
-    assert town.ask(TAKER, "vault")["unanswered"] == [{"case": case, "tombstone": tomb}]
-    town.refused("unanswered-tombstone", THEIR_HEAD, "read_from_vault", paper)
-    version = town.ask(TAKER, "vault")["version"]
-    ask = ("shouxin/vault-ask/v1", paper, "x25519", version)
-    assert code_of(asked(town, TAKER, GIVER, *ask)) == "shredded"
-    ask = ("shouxin/vault-ask/v1", theirs, "x25519", town.ask(GIVER, "vault")["version"])
-    assert code_of(asked(town, GIVER, TAKER, *ask)) == "unanswered-tombstone"
-    node = str(town.live.founded.configs[TAKER].parent)
-    why = ("--basis", WHY["basis"], "--reason", WHY["reason"])
-    assert main(["vault", "keep", case, "--tombstone", tomb, *why, "--node", node]) == 0
-    assert main(["vault", "keep", case, "--tombstone", tomb, *why, "--node", node]) == 3
-    assert town.ask(TAKER, "vault")["unanswered"] == []
-    assert town.ask(THEIR_HEAD, "read_from_vault", paper)["content"] == PAPER
-    town.ask(THEIR_HEAD, "shred", case, officer=THEIR_HEAD, tombstone=tomb, **WHY)
-    town.refused("shredded", THEIR_HEAD, "read_from_vault", paper)
-    told = town.ask(TAKER, "papers_in_vault", case)["tombstones"]
-    assert [it["unanswered"] for it in told] == [False, False]
-
-
-def test_a_refused_shred_leaves_everything_as_it_was(town: Town) -> None:
-    case = town.open("not-shredded")
-    kept = town.put(case)
-    outsider = officer_of(GIVER, "outsider")
-    bad = WHY | {"reason": "张某 11010519491231002X 申请"}
-    town.refused("personal-data", GIVER, "shred", case, **bad)
-    town.refused("unknown-object", GIVER, "shred", f"{GIVER}/case/none", **WHY)
-    town.refused("wrong-party", HEAD, "shred", case, officer=outsider, **WHY)
-    assert town.ask(HEAD, "read_from_vault", kept["paper"])["content"] == PAPER
-
-
-# ---- crashes ------------------------------------------------------------------------------------
-
-
-def test_what_a_crash_left_half_done_is_finished_at_the_next_start(town: Town) -> None:
-    case, gone, stays = (town.open(name) for name in ("crash-1", "crash-2", "crash-3"))
-    kept, lost, safe = town.put(case), town.put(gone), town.put(stays)
-    room = town.room(GIVER)
-    run = town.live.run
-    # Between the paper and its act; between the act and the note of it.
-    orphan = unrecorded("orphan")
-    run(room.run(store.add_payload, orphan))
-    run(room.run(store.record_payload, kept["paper"], None))
-    # Between the doom and the tombstone; between the tombstone and the end of the keys.
-    run(room.run(store.put_state, stays, store.DOOMED))
-    town.ask(GIVER, "shred", gone, **WHY)
-    holder = run(in_room(town, vaulting.own_key))
-    run(room.run(room.own_case_key, gone, holder))
-    run(room.run(store.put_state, gone, store.DOOMED))
-    room.is_settled = False
-    run(in_service(town, vaulting.settle))
-    assert run(room.run(store.load_unrecorded)) == []
-    assert run(room.run(store.load_payload, orphan.payload)) is None
-    assert run(room.run(store.load_payload, kept["paper"])).index == kept["index"]
-    assert run(room.run(store.load_doomed)) == []
-    assert run(room.run(store.load_keys, gone, GIVER)) == []
-    assert town.ask(HEAD, "read_from_vault", safe["paper"])["content"] == PAPER
-    town.refused("shredded", HEAD, "read_from_vault", lost["paper"])
-
-
-def unrecorded(number: str) -> store.PayloadRow:
-    """A paper whose act never came to stand."""
-    name = f"{GIVER}/payload/{number}"
-    return store.PayloadRow(payload=name, case="", region=GIVER, number=1, index=None, sealed=b"x")
-
-
-async def in_service(town: Town, step: Any) -> Any:
-    return await step(town.live.nodes[GIVER].service)
-
-
-async def in_room(town: Town, step: Any) -> Any:
-    async with town.room(GIVER).lock:
-        return await in_service(town, step)
-
-
-def test_a_node_that_gets_its_log_back_drops_nothing_yet(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room, service = town.room(GIVER), town.live.nodes[GIVER].service
-    town.put(town.open("rebuilding"))
-    orphan = unrecorded("early")
-    town.live.run(room.run(store.add_payload, orphan))
-    monkeypatch.setattr(room, "is_settled", False)
-    snapshot = replace(service.node.snapshot, state="rebuilding")
-    town.live.run(vaulting.settle(replace(service, node=SimpleNamespace(snapshot=snapshot))))
-    assert town.live.run(room.run(store.load_unrecorded)) == [orphan.payload]
-    town.live.run(vaulting.settle(service))
-    assert town.live.run(room.run(store.load_unrecorded)) == []
-
-
-# ---- the vault's own key ------------------------------------------------------------------------
-
-
-def test_a_renewed_key_opens_everything_and_the_old_one_is_gone(town: Town) -> None:
-    case = town.open("rotated")
-    kept = town.put(case)
-    room = town.room(GIVER)
-    folder = room.keys.store.folder / "roles"
-    before = town.ask(GIVER, "vault")
-    [old] = town.live.run(room.run(store.load_keys, case, GIVER))
-    done = town.ask(GIVER, "rotate_vault")
-    assert (done["suite"], done["version"], done["lost"]) == ("x25519", before["version"] + 1, 0)
-    assert done["rewrapped"] >= before["cases"]
-    assert [it.name for it in folder.glob("vault*")] == [f"vault.{done['version']}.key"]
-    assert town.ask(HEAD, "read_from_vault", kept["paper"])["content"] == PAPER
-    assert old.wrapped not in town.files(GIVER)
-    # A copy of the file from before opens no more.
-    town.live.run(room.run(store.put_key, old))
-    town.refused("no-key", HEAD, "read_from_vault", kept["paper"])
-    again = town.ask(GIVER, "rotate_vault")
-    assert again["lost"] == 1
-    town.live.run(room.run(store.destroy, case))
-
-
-def test_a_vault_that_lost_its_key_of_a_case_draws_another_beside_it(
-    town: Town, given: list[str]
-) -> None:
-    """And who has papers under the first still reads them, and those under the next."""
-    case = town.ask(THEIR_HEAD, "read_from_vault", given[0])["case"]
-    room = town.room(GIVER)
-    rows = town.live.run(room.run(store.load_keys, case, GIVER))
-    town.live.run(room.run(store.put_key, replace(rows[-1], version=rows[-1].version + 90)))
-    town.refused("no-key", HEAD, "read_from_vault", given[0])
-    town.hand_back(case)
-    later = town.put(case)["paper"]
-    town.seen(TAKER, later)
-    for paper in (later, given[0]):
-        assert town.ask(THEIR_HEAD, "read_from_vault", paper)["content"] == PAPER
-    town.live.run(room.run(store.put_key, rows[-1]))
-    assert town.ask(HEAD, "read_from_vault", given[0])["content"] == PAPER
-
-
-def test_papers_are_put_in_and_read_while_the_key_is_renewed(town: Town) -> None:
-    case = town.open("busy")
-    first = town.put(case)["paper"]
-
-    async def busy() -> list[Any]:
-        async with town.client(HEAD) as head, town.client(GIVER) as operator:
-            return await asyncio.gather(
-                *(head.read_from_vault(first) for _ in range(3)),
-                operator.rotate_vault(),
-                *(head.put_in_vault(case, "a", PAPER, officer=HEAD) for _ in range(3)),
-                operator.rotate_vault(),
-                *(head.read_from_vault(first) for _ in range(3)),
-            )
-
-    kept = [it["paper"] for it in town.live.run(busy(), 30) if "salt" in it]
-    assert len(kept) == 9
-    for paper in kept:
-        assert town.ask(HEAD, "read_from_vault", paper)["content"] == PAPER
-
-
-def test_only_the_operator_renews_the_key_or_acts_for_the_region(town: Town) -> None:
-    town.refused("wrong-role", HEAD, "rotate_vault")
-    town.refused("wrong-role", HEAD, "shred", f"{GIVER}/case/read", **WHY)
-
-
-def test_the_taker_that_renewed_its_key_is_given_a_new_wrap(town: Town, given: list[str]) -> None:
-    paper = given[0]
-    town.ask(THEIR_HEAD, "read_from_vault", paper)
-    version = town.ask(TAKER, "rotate_vault")["version"]
-    forget(town, paper)
-    assert town.ask(THEIR_HEAD, "read_from_vault", paper)["content"] == PAPER
-    ask = ("shouxin/vault-ask/v1", paper, "x25519", version - 1)
-    assert code_of(asked(town, TAKER, GIVER, *ask)) == "wrong-state"
-
-
-# ---- the command --------------------------------------------------------------------------------
-
-
-def test_the_command_puts_in_reads_lists_shreds_and_renews(
-    town: Town, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    case = town.open("command")
-    node = str(town.live.founded.configs[GIVER].parent)
-    token = tmp_path / "token"
-    token.write_text(town.tokens[HEAD])
-    token.chmod(0o600)
-    file = tmp_path / "户口簿.pdf"
-    file.write_bytes(PAPER)
-
-    def vault(*arguments: str, status: int = 0) -> Any:
-        assert main(["vault", *arguments]) == status
-        told = capsys.readouterr()
-        return json.loads(told.out) if status == 0 else told.err
-
-    made = vault("commit", str(file))
-    check_opening(bytes.fromhex(made["commitment"]), bytes.fromhex(made["salt"]), PAPER)
-    put = vault("put", case, str(file), "--node", node, "--salt", made["salt"])
-    [paper] = put["papers"]
-    assert paper["commitment"] == made["commitment"]
-    listed = vault("list", case, "--node", node)
-    assert [it["paper"] for it in listed["papers"]] == [paper["paper"]]
-    out = tmp_path / "out"
-    got = vault("get", case, "--node", node, "--token", str(token), "-o", str(out))
-    [read] = got["papers"]
-    assert Path(read["file"]).read_bytes() == PAPER
-    assert Path(read["file"]).parent == out
-    assert Path(read["file"]).name.endswith("-户口簿.pdf")
-    assert "wrong-role" in vault("get", case, "--node", node, "-o", str(out), status=3)
-    assert vault("status", "--node", node)["papers"] > 0
-    two = ("put", case, str(file), str(file), "--node", node, "--salt", made["salt"])
-    assert "bad-field" in vault(*two, status=2)
-    assert "bad-salt" in vault("commit", str(file), "--salt", "zz", status=2)
-    assert vault("rotate", "--node", node)["version"] > 1
-    done = vault("shred", case, "--reason", "当事人申请删除", "--node", node)
-    assert done["keys"] == 1
-    reading = ("get", case, "--node", node, "--token", str(token), "-o", str(out))
-    assert "shredded" in vault(*reading, status=3)
-
-
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        ("户口簿.pdf", "7-户口簿.pdf"),
-        ("../../etc/passwd", "7-passwd"),
-        ("..", "7"),
-        ("a/b\\c: *.pdf", "7-b_c_.pdf"),
-        ("", "7"),
-    ],
-)
-def test_what_another_region_calls_a_paper_leads_out_of_no_folder(name: str, file: str) -> None:
-    assert file_name("510000/payload/7", name) == file
-
-
-def test_a_vault_whose_private_key_is_lost_publishes_the_next_before_it_keeps_anything(
-    town: Town,
-) -> None:
-    room, version = town.room(GIVER), town.ask(GIVER, "vault")["version"]
-    room.keys.destroy("x25519", version)
-    kept = town.put(town.open("keyless"))
-    assert town.ask(GIVER, "vault")["version"] == version + 1
-    assert town.ask(HEAD, "read_from_vault", kept["paper"])["content"] == PAPER

@@ -10,9 +10,7 @@ from nodes.adapters.sm2_libcrypto import LibcryptoSM2
 from nodes.api import vaulting
 from nodes.store import vault as store
 from tests.nodes.live import live
-from tests.nodes.vaults import GIVER, PAPER, WHY, Town, furnish, officer_of
-
-HEAD = officer_of(GIVER, "head")
+from tests.nodes.vaults import GIVER, HEAD, PAPER, WHY, Town, furnish
 
 
 def test_papers_are_sealed_by_sm4_and_their_keys_wrapped_by_sm2(tmp_path: Path) -> None:

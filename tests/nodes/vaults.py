@@ -1,14 +1,21 @@
 """Two real regions with vaults, and what tests ask of them."""
 
 import asyncio
-from contextlib import suppress
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from ledger.encoding import encode
 from ledger.errors import LedgerError, NotFoundError
 from nodes.client import Acted, Client, Patience
-from tests.nodes.live import Live
+from nodes.core.exchange import VAULT
+from nodes.core.ready import PeerAnswered, PeerRequest
+from nodes.store import vault as store
+from tests.nodes.live import Live, live
 
 GIVER, TAKER = "510000", "500000"
 PAPER = "户口簿第一页".encode() * 400
@@ -17,6 +24,10 @@ WHY = {"basis": "个人信息保护法第四十七条", "reason": "当事人申�
 
 def officer_of(region: str, name: str) -> str:
     return f"{region}/officer/{name}"
+
+
+HEAD, OUTSIDER = officer_of(GIVER, "head"), officer_of(GIVER, "outsider")
+THEIR_HEAD = officer_of(TAKER, "head")
 
 
 class Town(NamedTuple):
@@ -151,3 +162,48 @@ def furnish(town: Town, region: str) -> None:
         "days": 5,
     }
     town.act(officer_of(region, "head"), "item.publish", f"{region}/item/1", item)
+
+
+@contextmanager
+def two_vaults(folder: Path) -> Iterator[Town]:
+    """Two regions with a department, officers and an item each."""
+    with live(folder / "network", regions=2) as nodes:
+        assert set(nodes.nodes) == {GIVER, TAKER}
+        made = Town(nodes, {})
+        for region in (GIVER, TAKER):
+            furnish(made, region)
+        yield made
+
+
+def given_papers(town: Town) -> list[str]:
+    """Three papers of a case that went over."""
+    case = town.open("given")
+    papers = [town.put(case)["paper"] for _ in range(3)]
+    town.hand_over(case)
+    return papers
+
+
+def forget(town: Town, paper: str) -> None:
+    """Have the taker's vault know nothing of a paper's case, as before it ever asked."""
+    case = town.ask(TAKER, "object", paper)["facts"][0]["state"]["case"]
+    room = town.room(TAKER)
+    town.live.run(room.run(store.destroy, case))
+    town.live.run(room.run(store.put_state, case, ""))
+
+
+def asked(town: Town, asker: str, giver: str, *question: Any) -> PeerAnswered:
+    """What one vault answers another."""
+    request = PeerRequest(0, giver, VAULT, encode(list(question)), 5_000)
+    answer: PeerAnswered = town.live.run(town.room(asker).peers.send(request))
+    return answer
+
+
+def code_of(answer: PeerAnswered) -> str:
+    return str(json.loads(answer.body)["code"])
+
+
+async def own_sealed(town: Town, paper: str) -> bytes:
+    """The stored bytes of a paper of the giver."""
+    row = await town.room(GIVER).run(store.load_payload, paper)
+    sealed: bytes = row.sealed
+    return sealed

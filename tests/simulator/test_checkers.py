@@ -4,7 +4,6 @@ What is spoilt is a row on a disk, a message, or what a checker remembers of an 
 node that broke the promise would have left it.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -19,33 +18,11 @@ from nodes.core.exchange import ADD_CHECKPOINT, ADD_ENTRIES, FINISHED
 from nodes.core.extension import EXTEND
 from nodes.core.ready import PeerReply, Registered, Reply
 from simulator.halves import altered
-from simulator.plan import Happening, Plan
-from simulator.projections import Projections
 from simulator.regions import make_members
-from simulator.run import build, check_at_rest
-from simulator.signing import signing
+from simulator.run import check_at_rest
 from simulator.withholding import check_withheld
 from simulator.world import BrokenError
 from tests.simulator.sound import ONE, OTHER, Patch, Sound, Spoil, snapshot, status
-
-
-@pytest.fixture(name="sound_world", scope="module")
-def sound_world_of_the_module() -> Iterator[Sound]:
-    with signing("shared"):
-        yield Sound()
-
-
-@pytest.fixture(name="sound")
-def sound_again(sound_world: Sound) -> Iterator[Sound]:
-    """Hand the world out, and put its disks back afterwards."""
-    kept = {it.region: it.disk.backup() for it in sound_world.simulation.machines.values()}
-    yield sound_world
-    for region, backup in kept.items():
-        machine = sound_world.simulation.machines[region]
-        if machine.disk.database.in_transaction:
-            machine.disk.database.rollback()
-        machine.disk.restore(backup)
-
 
 # ---- logs and heads -----------------------------------------------------------------------------
 
@@ -458,67 +435,6 @@ def test_a_checker_says_what_is_broken(
         spoil(sound, patch)
 
 
-# ---- what is not finished -----------------------------------------------------------------------
-
-
-def down(sound: Sound, patch: Patch) -> None:
-    patch.setattr(sound.one, "node", None)
-
-
-def not_serving(sound: Sound, patch: Patch) -> None:
-    snapshot(sound, patch, state="behind-fence")
-
-
-def not_replicated(sound: Sound, patch: Patch) -> None:
-    snapshot(sound, patch, replicated_size=3)
-
-
-def not_judged(sound: Sound, patch: Patch) -> None:
-    status(sound, patch, judged_size=3)
-
-
-def use_left_open(sound: Sound, _patch: Patch) -> None:
-    sound.say(sound.one, "UPDATE uses SET status = 'open'")
-
-
-def release_owed(sound: Sound, patch: Patch) -> None:
-    offered = {"at": At.OFFERED, "to": f"{OTHER}/window/1", "n": 1}
-    answered = {"at": At.ANSWERED, "from": ONE, "n": 1}
-    case = {sound.one.origin: offered, sound.other.origin: answered}
-    patch.setitem(sound.checkers.projections.standing(ONE), f"{ONE}/case/1", case)
-
-
-def fork_not_found_out(sound: Sound, patch: Patch) -> None:
-    origin = sound.simulation.machines["530000"].origin
-    log = sound.checkers.reference.logs[origin]
-    patch.setitem(sound.checkers.reference.branches, origin, [log, log.copy(9)])
-    for region, history in ((ONE, 0), (OTHER, 1)):
-        patch.setitem(sound.checkers.history, (region, origin), history)
-
-
-OWED: dict[str, Spoil] = {
-    "500000 is down": down,
-    "500000 is behind-fence": not_serving,
-    "3 replicated": not_replicated,
-    "has judged 3 of": not_judged,
-    "uses open": use_left_open,
-    "owes an answer": release_owed,
-    "nobody has found out": fork_not_found_out,
-}
-
-
-@pytest.mark.parametrize(
-    ("words", "spoil"), OWED.items(), ids=[it.__name__ for it in OWED.values()]
-)
-def test_a_world_in_which_something_is_owed_has_not_settled(
-    sound: Sound, monkeypatch: Patch, words: str, spoil: Spoil
-) -> None:
-    with monkeypatch.context() as patch:
-        spoil(sound, patch)
-        left = sound.checkers.settling.unfinished()
-    assert any(words in one for one in left), left
-
-
 def test_nodes_that_go_round_in_circles_are_found(sound: Sound, monkeypatch: Patch) -> None:
     monkeypatch.setattr(sound.simulation, "_at_once", (sound.world.now_ms, 1 << 30))
     with pytest.raises(BrokenError, match="round in circles"):
@@ -564,40 +480,3 @@ def test_half_an_answer_of_a_liar_may_be_nonsense_and_the_other_half_counts(
     monkeypatch.setattr(sound.checkers, "liars", set())
     with pytest.raises(LedgerError):
         lines.check_answer(machine, request, spoilt)
-
-
-def test_what_others_have_read_already_moves_cases_alike(sound: Sound) -> None:
-    sampled, each = Projections(sound.checkers, 1_000), Projections(sound.checkers)
-    for machine in sound.simulation.machines.values():
-        sampled.check_new(machine)
-        each.check_new(machine)
-        assert sampled.standing(machine.region) == each.standing(machine.region) != {}
-
-
-def test_what_is_not_of_the_sample_is_compared_at_the_end(sound: Sound) -> None:
-    last = list(sound.simulation.machines.values())[-1]
-    sound.say(last, "UPDATE facts SET leaf = zeroblob(32)")
-    late, soon = Projections(sound.checkers, 1_000), Projections(sound.checkers, 2)
-    for machine in sound.simulation.machines.values():
-        late.check_new(machine)
-    with pytest.raises(BrokenError, match="differ between"):
-        late.compare()
-    others = [it for it in sound.simulation.machines.values() if it is not last]
-    for machine in others:
-        soon.check_new(machine)
-    with pytest.raises(BrokenError, match="differ between"):
-        soon.check_new(last)
-
-
-def test_one_step_in_eight_is_read_again_in_a_plain_world_and_each_in_any_other() -> None:
-    plain = Plan(judging="shared", hostile=False)
-    assert plain.is_plain
-    others = (
-        replace(plain, judging="each"),
-        replace(plain, hostile=True),
-        replace(plain, committee=3),
-        replace(plain, stages=((0.0, 3),)),
-        replace(plain, script=(Happening(at_s=1, do="cut"),)),
-    )
-    assert not any(other.is_plain for other in others)
-    assert [build(it).checkers.projections._sample for it in (plain, others[0])] == [8, 1]
