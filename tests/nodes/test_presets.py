@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -22,15 +24,6 @@ from tests.nodes.live import Live, live
 NAME = "zaozhuang-county"
 
 
-@pytest.fixture(scope="module")
-def county(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    preset = load_text(NAME)
-    founding = founding_of(preset, free_ports(2 * len(preset.regions)))
-    folder = tmp_path_factory.mktemp("preset") / "network"
-    with live(folder, founding=founding) as nodes:
-        yield nodes
-
-
 def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the answer to an act get lost, and later the whole loading break off."""
     done, act = [0], Office.act
@@ -47,17 +40,45 @@ def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Office, "act", lossy)
 
 
+class Loading(NamedTuple):
+    """How a network got its preset: broken off once, and then whole."""
+
+    nodes: Live
+    broken_off: int
+    why: str
+    gone_on: int
+    told: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loading]:
+    preset = load_text(NAME)
+    founding = founding_of(preset, free_ports(2 * len(preset.regions)))
+    folder = tmp_path_factory.mktemp("preset") / "network"
+    load = ["preset", "load", NAME, "--network", str(folder), "--json"]
+    with live(folder, founding=founding) as nodes:
+        with pytest.MonkeyPatch.context() as patched, redirect_stderr(StringIO()) as why:
+            breaking(patched)
+            broken_off = main(load)
+        with redirect_stdout(StringIO()) as told:
+            gone_on = main(load)
+        yield Loading(nodes, broken_off, why.getvalue(), gone_on, json.loads(told.getvalue()))
+
+
+@pytest.fixture
+def county(loading: Loading) -> Live:
+    return loading.nodes
+
+
 def test_a_preset_is_loaded_goes_on_where_it_broke_off_and_is_refused_a_second_time(
-    county: Live, capsys: pytest.CaptureFixture[str]
+    loading: Loading, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Members' windows are lent every item too, also those of their own region."""
+    assert loading.broken_off == 5
+    assert "no-answer" in loading.why
+    assert loading.gone_on == 0
+    county, told = loading.nodes, loading.told
     folder = str(county.founded.folder)
-    with pytest.MonkeyPatch.context() as patched:
-        breaking(patched)
-        assert main(["preset", "load", NAME, "--network", folder, "--json"]) == 5
-        assert "no-answer" in capsys.readouterr().err
-    assert main(["preset", "load", NAME, "--network", folder, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
     assert len(told["grants"]) == 12
     assert any("zhenjie" in grant for grant in told["grants"])
     sizes = {region: county.size(region) for region in told["nodes"]}
