@@ -37,6 +37,7 @@ from ledger.roster_chain import RosterChain, governance_quorum
 from ledger.roster_fields import Pin
 from ledger.tiles import read_nodes
 from nodes.core.ready import Compose, Event, Freeze, RegisterReply
+from nodes.core.recovery import REBUILDING
 from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.succession import read_reports
@@ -54,6 +55,8 @@ STALL_AFTER_MS: Final = 40_000
 """How long people wait in a round before they turn to the next proposer, at least."""
 DONE: Final = frozenset({"", "exists", "already-signed", "frozen"})
 """Codes after which nobody tries the same again."""
+CLOSING: Final = frozenset({"region leaves", "lost log closed"})
+"""Wishes by which a log ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,11 @@ class Round:
     done: set[tuple[str, str, int]] = field(default_factory=set)
     tries_old_keys: bool = True
     """Whether a region that returns still hopes to be let in with its old keys."""
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether a version stands in a log, so that it may be too late to want another one."""
+        return any(kind == PROPOSE_KIND for _, kind, _ in self.done)
 
 
 class Governance:
@@ -133,7 +141,10 @@ class Governance:
             self._is_awake = False
             return
         self._world.after(LOOK_MS, self._look)
-        wish, newest = self._wishes[0], self._simulation.roster
+        newest = self._simulation.roster
+        if self._round is None or not self._round.is_proposed:
+            self._close_first(newest)
+        wish = self._wishes[0]
         if self._round is None:
             self._round = Round(newest.version + 1, self._world.now_ms)
             self._begin(wish)
@@ -146,6 +157,45 @@ class Governance:
                 self._end(wish)
             return
         self._say(wish, newest, self._round)
+
+    def _close_first(self, newest: Roster) -> None:
+        """Want a log closed before all else that comes under no version any more (docs/loss.md).
+
+        Nobody can show a tree of it that is replicated under the newest version, so that no other
+        one comes but the one that closes it.
+        """
+        lost = next((it for it in newest.members if self._is_lost(it)), None)
+        if newest.version == 1 or lost is None:
+            return
+        first = self._wishes[0]
+        if first.do in CLOSING and lost in first.regions:
+            return
+        wanted = (it for it in self._wishes if it.do in CLOSING and lost in it.regions)
+        wish = next(wanted, Wish(do="lost log closed", regions=(lost,)))
+        if wish in self._wishes:
+            self._wishes.remove(wish)
+        self._wishes.appendleft(wish)
+        if self._round is not None:
+            self._begin(wish)
+        self._world.count("a lost log was closed before all else")
+
+    def _is_lost(self, region: str) -> bool:
+        """Say whether a region that has lost entries never writes again, whatever is waited for.
+
+        Its machine is no more, its store is behind its fence or its witnesses, or is rebuilt from
+        others who do not have all that was shown either.
+        """
+        machine, checkers = self._simulation.machines.get(region), self._simulation.checkers
+        if region in checkers.gone:
+            return True
+        if machine is None or machine.node is None:
+            return False
+        state, mark = machine.node.snapshot.state, machine.disk.mark
+        if region not in checkers.damaged - checkers.liars or state == "serving" or mark is None:
+            return False
+        others = (it.region for it in checkers.sound() if it is not machine)
+        has_tail = any(checkers.stored_size(it, machine.origin) >= mark.size for it in others)
+        return state != REBUILDING or not has_tail
 
     def _begin(self, wish: Wish) -> None:
         """Make what must be there before the version is proposed."""
@@ -227,7 +277,7 @@ class Governance:
     def _say(self, wish: Wish, newest: Roster, now: Round) -> None:
         """Let everybody say what they can say now; who is refused tries again later."""
         self._take_turns(newest, now)
-        if wish.do in {"region leaves", "lost log closed"}:
+        if wish.do in CLOSING:
             self._freeze(wish, newest, now)
         proposer = proposer_of(newest, now.number)
         self._propose(wish, newest, now, proposer)
@@ -328,7 +378,7 @@ class Governance:
         """Return the version that a wish asks for; None while its node cannot tell what to pin."""
         members = self._simulation.members
         pins = self._pins(newest, machine)
-        is_closing = wish.do in {"region leaves", "lost log closed"}
+        is_closing = wish.do in CLOSING
         # A log that is closed keeps the pin that it has: nobody need know a newer one.
         ending = {newest.origin_of(it) for it in wish.regions} if is_closing else set[str]()
         if not pins.keys() >= set(newest.origins) - ending:

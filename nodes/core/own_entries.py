@@ -196,7 +196,7 @@ class OwnEntries:
         )
         words = self._projection.words.roster.judge_of(self._state, subject, self._reader)
         row = words.judge(statement)
-        words.check_near(statement)
+        words.check_own(statement)
         self.open_block()
         index = self._state.size
         if kind == PROPOSE_KIND:
@@ -208,8 +208,13 @@ class OwnEntries:
     def _shows(self, view: ViewFact, pin: Pin | None, size: int) -> bool:
         """Say whether a view shows what is pinned of its log, and as much as one of ``size`` would.
 
-        A later view of a quiet log would show no more; one of a log that has stalled since, would.
+        A later view of a quiet log would show no more; one of a log that has stalled since, or has
+        come under the version in force, would.
         """
+        viewed = self._projection.ground.state_of(view.origin)
+        counting = None if viewed is None else viewed.counting(view.size)
+        if counting is not None and counting.version < self._roster.version:
+            return False
         if Pin(view.size, view.root) != pin:
             return False
         region = self._roster.region_of_origin(view.origin)

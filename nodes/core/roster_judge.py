@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.cut import Branch, check_closing
+from ledger.epochs import Counting
 from ledger.errors import LedgerError, RefusedError
 from ledger.frozen import decode_frozen
 from ledger.hashing import EMPTY_ROOT
@@ -184,11 +185,16 @@ class RosterJudge:
             verify(new.members[region].keys.governance, message, signature)
         for member in self._roster.members.values():  # (5)
             if member.witnesses is not None and not is_repeated:
-                self._check_shown(member.origin, new.pins[member.origin])
+                ends = member.origin in new.closed
+                self._check_shown(member.origin, new.pins[member.origin], ends=ends)
 
-    def _check_shown(self, origin: str, pin: Pin) -> None:
-        """Check that the log itself shows a tree of another one, or of its own, replicated."""
-        is_kept = pin == self._roster.pins.get(origin)  # replicated before
+    def _check_shown(self, origin: str, pin: Pin, *, ends: bool) -> None:
+        """Check that the log itself shows a tree of another one, or of its own, replicated.
+
+        An empty pin of before is of a log that had not begun then. Who is near it never signs that
+        again, so that the signatures of those who are far would wedge the version.
+        """
+        is_kept = pin == self._roster.pins.get(origin) and (pin.size > 0 or ends)
         if is_kept or (not pin.size and self._roster.version == 1):
             return
         if origin == self._state.origin:
@@ -298,6 +304,51 @@ class RosterJudge:
             proposal = self._approved(Approval.decode(statement.act.body))
             self._check_pins(decode_roster(proposal.body))
 
+    def check_own(self, statement: Statement) -> None:
+        """Check, of a word that its own node is to record, what is asked of nobody else.
+
+        That is what ``check_near`` says; and of a proposal that repeats none, that each log which
+        only a committee holds has come under the version in force, or is closed. Until it has, its
+        committee does not sign; but those who are far would, and so many that each later round
+        repeats it: then no version came that closes the log, should it be lost.
+
+        Raises:
+            RefusedError: ``pin-not-replicated``.
+        """
+        self.check_near(statement)
+        if statement.act.kind != PROPOSE_KIND or self._roster.version == 1:
+            return
+        proposal = Proposal.decode(statement.act.body, self._roster)
+        new = decode_roster(proposal.body)
+        if self._check_opened(proposal, new.version):
+            return
+        for member in self._roster.members.values():
+            if member.witnesses is not None and member.origin not in new.closed:
+                self._check_come(member.origin, new.pins[member.origin])
+
+    def _check_come(self, origin: str, pin: Pin) -> None:
+        """Check that the log shows another one, or itself, under the version in force."""
+        counting = self._counting(origin, pin)
+        if counting is None or counting.version != self._roster.version:
+            raise RefusedError(
+                f"{origin} has not come under version {self._roster.version}; it is waited for, "
+                "or closed",
+                code="pin-not-replicated",
+            )
+
+    def _counting(self, origin: str, pin: Pin) -> Counting | None:
+        """Return by which versions lines count on what our log shows of a log that is pinned.
+
+        None where that does not reach the pin.
+        """
+        own = origin == self._state.origin
+        state = self._state if own else self._state_of(origin)
+        view = None if own else self._state.views.get(origin)
+        covered = self._state.evidence.size if own else 0 if view is None else view.size
+        if state is None or not 0 < pin.size <= (shown := min(covered, state.size)):
+            return None
+        return state.counting(shown)
+
     def _check_cuts(self, new: Roster) -> None:
         """Check that the member gives no line any more on a log that ends, and loses nothing of it.
 
@@ -330,12 +381,7 @@ class RosterJudge:
             seen = None if own else self._row(self._state.origin, origin)
             if seen is not None and not seen.is_judged:
                 continue  # a view of when its log was not near us; what it shows, we cannot say
-            state = self._state if own else self._state_of(origin)
-            view = None if own else self._state.views.get(origin)
-            covered = self._state.evidence.size if own else 0 if view is None else view.size
-            counting = None
-            if state is not None and 0 < pin.size <= (shown := min(covered, state.size)):
-                counting = state.counting(shown)
+            counting = self._counting(origin, pin)
             is_closed = origin in new.closed
             if counting is None or (counting.version != self._roster.version and not is_closed):
                 raise RefusedError(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ledger.epochs import epoch_body
+from ledger.hashing import EMPTY_ROOT
 from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
@@ -51,7 +52,8 @@ def in_committee(region: str, roster: Roster) -> Roster:
     return replace(roster, members={**roster.members, region: member})
 
 
-SECOND = in_committee(C, following(ROSTER))
+PINS = {it: Pin(0, EMPTY_ROOT) for it in ROSTER.origins}
+SECOND = in_committee(C, following(ROSTER, pins=PINS | {ROSTER.origin_of(C): Pin(1, bytes(32))}))
 THIRD = following(SECOND)
 CHAIN = RosterChain.check((SIGNED, signed(SECOND), signed(THIRD)))
 

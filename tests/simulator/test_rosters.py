@@ -171,3 +171,21 @@ def test_a_log_of_which_nobody_knows_a_replicated_tree_is_closed_all_the_same() 
     assert outcome.counts["in force: constants changed"] == 1
     assert outcome.counts["in force: lost log closed"] == 1
     assert outcome.sizes["540000/2"] > 0
+
+
+def test_a_log_that_never_comes_under_a_version_is_closed_before_there_is_another_one() -> None:
+    plan = Plan(
+        seed=300_085,
+        minutes=0.3,
+        hostile=False,
+        script=(
+            Happening(at_s=4, do="backup restored", region="540000", for_s=3),
+            Happening(at_s=8, do="constants changed", value=40.0),
+            Happening(at_s=10, do="keys rotated", region="520000"),
+        ),
+    )
+    outcome = run(plan)
+    assert outcome.broken == ""
+    assert outcome.counts["a lost log was closed before all else"] == 1
+    assert outcome.counts["in force: lost log closed"] == 1
+    assert outcome.counts["in force: keys rotated"] == 1
