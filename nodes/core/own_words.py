@@ -366,13 +366,15 @@ class OwnWords:
         beginning = check_beginning(body, self._ground.rosters.chain, roster)
         continues = decode_continues(body, beginning, roster, state.origin)  # (2)
         old = self._ground.state_of(continues.origin)
-        if old is None or old.size < continues.size:  # (3)
+        if (0 if old is None else old.size) < continues.size:  # (3)
             cut = Checkpoint(continues.origin, continues.size, continues.root)
             raise Wait(continues.origin, continues.size, head=SignedHead(cut, b""))
         wait_for_clock(
             [line for item in continues.lines for line in item.lines], now_s + self._ground.delta_s
         )
         self.take_genesis(state, statement, effects)
+        if old is None:
+            return  # that log was lost before its first entry
         found = covers(  # (4)
             continues,
             self._ground.rosters.chain.last_with(continues.origin),

@@ -189,3 +189,19 @@ def test_a_log_that_never_comes_under_a_version_is_closed_before_there_is_anothe
     assert outcome.counts["a lost log was closed before all else"] == 1
     assert outcome.counts["in force: lost log closed"] == 1
     assert outcome.counts["in force: keys rotated"] == 1
+
+
+def test_a_region_that_burns_down_before_its_first_entry_begins_in_its_successor() -> None:
+    plan = Plan(
+        seed=300_484,
+        minutes=0.2,
+        hostile=False,
+        script=(
+            Happening(at_s=0, do="region burnt down", region="520000"),
+            Happening(at_s=2, do="lost log closed", region="520000"),
+        ),
+    )
+    outcome = run(plan)
+    assert outcome.broken == ""
+    assert outcome.sizes["520000"] == 0
+    assert outcome.sizes["520000/2"] > 0
