@@ -25,7 +25,7 @@ from tests.nodes.test_void_views import (
     signed,
     view,
 )
-from tests.vectors.own.generate import following
+from tests.vectors.own.network import following
 
 FAR = SECOND.origin_of(C)
 """The log that has a committee."""
