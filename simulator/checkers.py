@@ -173,7 +173,7 @@ class Checkers(Watched):
             if other != machine.region and other not in self.liars | self.damaged
         )
         holders += len((self.liars | self.damaged) - {machine.region})
-        rosters = self.reference.rosters_at(origin, replicated)
+        rosters = self.reference.rosters_at(self.reference.logs[origin].checkpoint(replicated))
         needed = max(
             (self.reference.quorum(it, origin) - it.faulty_max(origin) for it in rosters), default=0
         )

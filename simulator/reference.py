@@ -210,11 +210,18 @@ class Reference:
         """Return the logs that a region has written, in their order."""
         return self._written[region]
 
-    def rosters_at(self, origin: str, size: int) -> list[Roster]:
-        """Return the versions by each of which lines on a tree of this size must be a quorum."""
-        versions = self.logs[origin].versions_at(size)
+    def rosters_at(self, checkpoint: Checkpoint) -> list[Roster]:
+        """Return the versions by each of which lines on a tree must be a quorum.
+
+        Of a log with several histories that is the one on which the tree lies.
+        """
+        origin, size, root = checkpoint.origin, checkpoint.size, checkpoint.root
+        log = next(
+            (it for it in self.histories(origin) if it.roots[size : size + 1] == [root]),
+            self.logs[origin],
+        )
         known = len(self.chain.rosters)
-        found = [self.chain.at(version) for version in versions if version <= known]
+        found = [self.chain.at(version) for version in log.versions_at(size) if version <= known]
         return [roster for roster in found if roster.has_log(origin)]
 
     def roster_of(self, origin: str) -> Roster:
@@ -237,7 +244,7 @@ class Reference:
     def is_quorum(self, checkpoint: Checkpoint, key_ids: Iterable[bytes], role: str) -> bool:
         """Say whether these keys are a quorum on a tree, by each version that counts there."""
         origin, ids = checkpoint.origin, frozenset(key_ids)
-        rosters = self.rosters_at(origin, checkpoint.size)
+        rosters = self.rosters_at(checkpoint)
         return bool(rosters) and all(
             self._signers(roster, origin, ids, role) >= self.quorum(roster, origin)
             for roster in rosters
@@ -296,7 +303,7 @@ class Reference:
         """Return the keys that may sign a note of a log: those of the versions that count there."""
         if checkpoint.origin in self.branches:  # a liar's note may be of any of its histories
             return list(self.chain.log_keys(checkpoint.origin))
-        rosters = self.rosters_at(checkpoint.origin, checkpoint.size)
+        rosters = self.rosters_at(checkpoint)
         return [roster.log_key(checkpoint.origin) for roster in rosters]
 
     def line_of(self, checkpoint: Checkpoint, line: bytes, role: str) -> Signed:
@@ -352,7 +359,7 @@ class Reference:
         found = self._check_quorum(checkpoint, [*dict.fromkeys((*lines, *before))], what)
         fresh_s = min(
             self._fresh_at(roster, checkpoint.origin, found)
-            for roster in self.rosters_at(checkpoint.origin, checkpoint.size)
+            for roster in self.rosters_at(checkpoint)
             if roster.witnesses_of(checkpoint.origin)
         )
         log.views.setdefault((checkpoint.origin, checkpoint.size), set()).add(fresh_s)
