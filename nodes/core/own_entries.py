@@ -10,18 +10,20 @@ from ledger.epochs import Counting, epoch_body
 from ledger.equivocation import EVIDENCE_KIND, Conviction, Equivocation, evidence_body
 from ledger.errors import RefusedError
 from ledger.frozen import FROZEN_KIND, Frozen
-from ledger.kind import ViewFact
+from ledger.kind import Fact, ViewFact
 from ledger.lineage import before
 from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
     PROPOSE_KIND,
+    Approval,
     Proposal,
     proposer_of,
     roster_object,
 )
 from ledger.roster_change import written_signed
 from ledger.roster_fields import Pin
+from ledger.signed_roster import decode_roster
 from ledger.statement import Act, Statement, sign_statement
 from ledger.views import (
     BLOCK_KIND,
@@ -39,6 +41,7 @@ from ledger.views import (
 from nodes.core.batch import Batch, Means
 from nodes.core.notes import Known, SignedHead, lines_of
 from nodes.core.ready import Registered
+from nodes.core.roster_judge import RosterJudge
 from nodes.core.succession import opening_body
 from nodes.core.views import Shelf, should_renew
 from nodes.ports import Reader
@@ -179,22 +182,20 @@ class OwnEntries:
     def say_on_roster(self, kind: str, subject: str, body: Mapping[str, Any]) -> Registered:
         """Record what a governance key has signed on the next version.
 
-        The newest views come first: what the word rests on is to be seen in them.
+        The newest views come first: what the word rests on is to be seen in them. A word that our
+        own log refuses brings none, and one that is asked for again and again no second one: so a
+        refusal grows the log once at most.
         """
+        words = self._projection.words.roster.judge_of(self._state, subject, self._reader)
+        words.check_alone(kind, subject, body)
         if kind == APPROVE_KIND:
-            self.open_block()  # what our own log pins is replicated as far as block records say
-        pins = self._pins_to_show(kind, body)
-        for origin in self._rested_on(kind, body):
-            best, current = self.best(origin), self._state.views.get(origin)
-            if best is None or (current is not None and best.size <= current.size):
-                continue
-            if current is None or not self._shows(current, pins.get(origin), best.size):
-                self.append_view(origin)
+            self._show_approved(words, Approval.decode(body))
+        else:
+            self._show_rested_on(kind, body)
         own = self._sight.newest(self._reader, self._origin, subject)
         statement = self._own_word(
             subject, Act(kind, 1, None if own is None else own.leaf, (), body)
         )
-        words = self._projection.words.roster.judge_of(self._state, subject, self._reader)
         row = words.judge(statement)
         words.check_own(statement)
         self.open_block()
@@ -204,6 +205,62 @@ class OwnEntries:
         self._projection.words.roster.take(self._state, statement, row, self._batch.effects)
         self._append(statement)
         return Registered(index, None, statement.entry)
+
+    def _show_approved(self, words: RosterJudge, approval: Approval) -> None:
+        """Record what our log lacks to show a proposal, and what it pins of logs that we hold.
+
+        Raises:
+            LedgerError: No such proposal can be seen.
+        """
+        proposer = proposer_of(self._roster, approval.round)
+        origin = self._roster.origin_of(proposer)
+        word = self._word(proposer)
+        if word is not None and word.index >= self._viewed_size(origin):
+            self._renew(origin)
+        for origin, pin in decode_roster(words.approved(approval).body).pins.items():
+            if origin == self._origin:
+                # What our own log pins is replicated as far as block records say.
+                recorded = max((item.size for item in self._lines), default=0)
+                if self._state.evidence.size < pin.size <= recorded:
+                    self.open_block()
+            elif self._is_to_show(origin, pin):
+                self._renew(origin)
+
+    def _is_to_show(self, origin: str, pin: Pin) -> bool:
+        """Say whether a view now would show what is pinned of a log that we hold, and none does.
+
+        So would a later one of the same tree, where a version has come into force in between.
+        """
+        best, viewed = self.best(origin), self._projection.ground.state_of(origin)
+        is_held = origin in self._roster.origins and self._region in self._roster.witnesses_of(
+            origin
+        )
+        if best is None or viewed is None or not is_held:
+            return False
+        size = self._viewed_size(origin)
+        return size < pin.size <= best.size or (
+            size > 0 and viewed.counting(size) != viewed.counting(best.size)
+        )
+
+    def _viewed_size(self, origin: str) -> int:
+        current = self._state.views.get(origin)
+        return 0 if current is None else current.size
+
+    def _renew(self, origin: str) -> None:
+        """Record the best note of a log, if it shows more than our newest view."""
+        best = self.best(origin)
+        if best is not None and best.size > self._viewed_size(origin):
+            self.append_view(origin)
+
+    def _show_rested_on(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Record what our log lacks to show what a proposal or a stall rests on."""
+        pins = self._pins_to_show(kind, body)
+        for origin in self._rested_on(kind, body):
+            best, current = self.best(origin), self._state.views.get(origin)
+            if best is None:
+                continue
+            if current is None or not self._shows(current, pins.get(origin), best.size):
+                self._renew(origin)
 
     def _shows(self, view: ViewFact, pin: Pin | None, size: int) -> bool:
         """Say whether a view shows what is pinned of its log, and as much as one of ``size`` would.
@@ -217,16 +274,19 @@ class OwnEntries:
             return False
         if Pin(view.size, view.root) != pin:
             return False
-        region = self._roster.region_of_origin(view.origin)
-        word = self._sight.newest(
-            self._reader, view.origin, roster_object(region, self._roster.version + 1)
-        )
+        word = self._word(self._roster.region_of_origin(view.origin))
         return word is None or not view.size <= word.index < size
+
+    def _word(self, region: str) -> Fact | None:
+        """Return what is known here of a region's words on the next version."""
+        origin = self._roster.origin_of(region)
+        name = roster_object(region, self._roster.version + 1)
+        return self._sight.newest(self._reader, origin, name)
 
     def _rested_on(self, kind: str, body: Mapping[str, Any]) -> Iterable[str]:
         """Return the logs of which a word on the roster is to be seen to rest on the newest view.
 
-        A proposal rests on all. Of what others hold, an approval rests on its proposal alone.
+        A proposal rests on all; a stall, on its round's proposal and on what we hold.
         """
         if kind == PROPOSE_KIND:
             return self._roster.origins

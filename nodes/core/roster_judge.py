@@ -127,6 +127,26 @@ class RosterJudge:
         # Each row holds all that counts, and a liar may stall as often as numbers ascend.
         return kept | {STALLS: [*kept[STALLS], [stall.round, signed]][-STALLS_KEPT:]}
 
+    def check_alone(self, kind: str, subject: str, body: Mapping[str, Any]) -> None:
+        """Check a word by what its own log says alone, before any view is recorded for it.
+
+        Raises:
+            LedgerError: It may not stand here, whatever others say.
+        """
+        kept = self._own(subject)
+        if kind == PROPOSE_KIND:
+            proposal = Proposal.decode(body, self._roster)
+            self._check_subject(subject, decode_roster(proposal.body).version)
+            self._check_turn(proposal, kept)
+        elif kind == APPROVE_KIND:
+            approval = Approval.decode(body)
+            self._check_subject(subject, approval.version)
+            self._check_unsigned(approval, kept)
+        else:
+            stall = Stall.decode(body)
+            self._check_subject(subject, stall.version)
+            self._check_stall(stall, kept)
+
     def _own(self, subject: str) -> dict[str, Any]:
         """Return what the log itself says so far.
 
@@ -167,13 +187,7 @@ class RosterJudge:
            everyone reads it there, and nobody need copy that log. Of what is repeated, the log of
            whoever proposed it first has shown that.
         """
-        if proposer_of(self._roster, proposal.round) != self._region:  # (1)
-            raise RefusedError(
-                f"round {proposal.round} is that of {proposer_of(self._roster, proposal.round)}",
-                code="not-proposer",
-            )
-        if any(round_ == proposal.round for round_, _, _ in kept[PROPOSALS]):
-            raise RefusedError(f"proposed already in round {proposal.round}", code="exists")
+        self._check_turn(proposal, kept)  # (1)
         check_follows(self._roster, new)  # (2)
         self._chain.check_keys(new)
         check_fits(self._roster, new)
@@ -187,6 +201,15 @@ class RosterJudge:
             if member.witnesses is not None and not is_repeated:
                 ends = member.origin in new.closed
                 self._check_shown(member.origin, new.pins[member.origin], ends=ends)
+
+    def _check_turn(self, proposal: Proposal, kept: Mapping[str, Any]) -> None:
+        if proposer_of(self._roster, proposal.round) != self._region:
+            raise RefusedError(
+                f"round {proposal.round} is that of {proposer_of(self._roster, proposal.round)}",
+                code="not-proposer",
+            )
+        if any(round_ == proposal.round for round_, _, _ in kept[PROPOSALS]):
+            raise RefusedError(f"proposed already in round {proposal.round}", code="exists")
 
     def _check_shown(self, origin: str, pin: Pin, *, ends: bool) -> None:
         """Check that the log itself shows a tree of another one, or of its own, replicated.
@@ -263,17 +286,26 @@ class RosterJudge:
         4. Of a log that it closes and the member witnesses, the member has frozen its part, and
            mirrors nothing beyond the cut or beside it.
         """
-        rounds = [it[0] for it in (*kept[APPROVALS], *kept[STALLS])]
-        if max(rounds, default=0) >= approval.round:  # (1)
-            raise RefusedError(
-                f"signed or stalled in round {max(rounds)} already", code="already-signed"
-            )
-        proposal = self._approved(approval)  # (2)
+        self._check_unsigned(approval, kept)  # (1)
+        proposal = self.approved(approval)  # (2)
         key = self._roster.members[self._region].keys.governance
         verify(key, signed_message(proposal.body, approval.round), approval.signature)  # (3)
         self._check_cuts(decode_roster(proposal.body))  # (4)
 
-    def _approved(self, approval: Approval) -> Proposal:
+    def _check_unsigned(self, approval: Approval, kept: Mapping[str, Any]) -> None:
+        rounds = [it[0] for it in (*kept[APPROVALS], *kept[STALLS])]
+        if max(rounds, default=0) >= approval.round:
+            raise RefusedError(
+                f"signed or stalled in round {max(rounds)} already", code="already-signed"
+            )
+
+    def approved(self, approval: Approval) -> Proposal:
+        """Return the proposal that an approval is of.
+
+        Raises:
+            NotJudgedError: It rests on a word that is not judged here.
+            RefusedError: ``not-proposed``: none such is within sight.
+        """
         proposer = proposer_of(self._roster, approval.round)
         origin = self._roster.origin_of(proposer)
         fact = self._row(origin, roster_object(proposer, approval.version))
@@ -301,7 +333,7 @@ class RosterJudge:
             RefusedError: ``pin-not-replicated``.
         """
         if statement.act.kind == APPROVE_KIND:
-            proposal = self._approved(Approval.decode(statement.act.body))
+            proposal = self.approved(Approval.decode(statement.act.body))
             self._check_pins(decode_roster(proposal.body))
 
     def check_own(self, statement: Statement) -> None:

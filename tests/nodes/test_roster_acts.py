@@ -289,3 +289,26 @@ def test_a_member_signs_no_version_that_closes_a_log_before_it_has_frozen_its_pa
     town.ask(B, Freeze(7, lost))
     town.rounds()
     approve(town, B, new)
+
+
+@pytest.mark.parametrize("why", ["not-proposed", "already-signed", "pin-not-replicated"])
+def test_a_refused_approval_that_is_asked_for_each_second_grows_the_log_once_at_most(
+    why: str,
+) -> None:
+    """Each time a record of the block before stood for it, and of that came the next block."""
+    town = settled(A, B, C, D)
+    new = pinned(town)
+    if why == "pin-not-replicated":
+        ahead = {origin: Pin(pin.size + 50, bytes(32)) for origin, pin in new.pins.items()}
+        new = replace(new, pins=ahead)
+    if why != "not-proposed":
+        propose(town, A, new)
+    if why == "already-signed":
+        approve(town, B, new)
+    town.tick(60)
+    sizes = []
+    for _ in range(6):
+        assert refusal(town, B, APPROVE_KIND, approval(B, new)) == why
+        town.tick(1)
+        sizes.append(town.node(B).snapshot.size)
+    assert len(set(sizes)) == 1
