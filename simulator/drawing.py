@@ -10,9 +10,10 @@ from itertools import pairwise
 from random import Random  # noqa: TID251 - a plan and its faults are drawn from a seed
 from typing import Final
 
-from ledger.policy import byzantine_max
+from simulator.asked import AskedError
 from simulator.disk import OF_SERVERS
 from simulator.faults import KINDS
+from simulator.limits import BAD_PLAN
 from simulator.places import places_of
 from simulator.plan import Happening, Plan
 from simulator.scenario import load
@@ -114,15 +115,6 @@ def _other_ways(seed: int, plan: Plan) -> list[str]:
     return chosen
 
 
-def bears_damage(plan: Plan) -> bool:
-    """Say whether each log has witnesses enough for as many faulty regions as are drawn."""
-    founders = plan.stages[0][1] if plan.stages else plan.regions
-    witnesses = plan.committee or founders - 1
-    return not plan.damage or (
-        plan.committee < founders and byzantine_max(witnesses) >= plan.faulty
-    )
-
-
 # ---- what goes wrong ----------------------------------------------------------------------------
 
 
@@ -132,8 +124,17 @@ def happenings(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
 
 
 def kept(plan: Plan, regions: Sequence[str]) -> dict[int, Happening]:
-    """Return the drawn faults of a plan that happen, by their number."""
+    """Return the drawn faults of a plan that happen, by their number.
+
+    Raises:
+        AskedError: ``bad-plan``: one that is to happen is not drawn.
+    """
     drawn = draw(plan, regions) if plan.hostile else ()
+    for at in plan.only or ():
+        if not 0 <= at < len(drawn):
+            raise AskedError(
+                BAD_PLAN, f"only names some of {len(drawn)} drawn faults, from 0 on, not {at}"
+            )
     return {
         at: one for at, one in enumerate(drawn) if plan.only is None or at in plan.only
     }  # fmt: skip

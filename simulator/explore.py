@@ -15,11 +15,13 @@ from pathlib import Path
 from time import monotonic  # when to stop; nothing in a world depends on it
 from typing import Final
 
+from simulator.asked import AskedError
 from simulator.drawing import random_plan
 from simulator.run import run
 from simulator.shrinking import shrink, story
 from simulator.sometimes import SOMETIMES
 
+MINUTES_MIN: Final = 0.01
 SHRINKING_SHARE: Final = 0.25
 """Of the time, kept for shrinking once a world has failed."""
 
@@ -133,8 +135,28 @@ def tell(one: Found) -> None:
         sys.stderr.flush()
 
 
+def _check(given: argparse.Namespace) -> None:
+    """Check that there is something to explore: of no world at all every promise holds.
+
+    Raises:
+        AskedError: ``bad-value``.
+    """
+    for name, value, least in (
+        ("--seeds", given.seeds, 1),
+        ("--minutes", given.minutes, MINUTES_MIN),
+        ("--processes", given.processes, 0),
+    ):
+        if not value >= least:
+            raise AskedError("bad-value", f"{name} is a number from {least:g}, not {value:g}")
+
+
 def main(given: argparse.Namespace) -> int:
-    """Explore as the command line says; the status is 1 where a world failed."""
+    """Explore as the command line says; the status is 1 where a world failed.
+
+    Raises:
+        AskedError: ``bad-value``: so nothing would be explored.
+    """
+    _check(given)
     seeds = range(given.first, given.first + given.seeds)
     # A file that cannot be written is told now, and not after all these minutes.
     _keep(given.corpus, [])

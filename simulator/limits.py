@@ -1,6 +1,7 @@
 """Within what the fields of a plan make sense: told before a world is made of them."""
 
 import math
+from itertools import pairwise
 from typing import Final
 
 from ledger.roster_fields import STALENESS_S_MIN
@@ -9,6 +10,8 @@ from simulator.offices import items
 
 BAD_PLAN: Final = "bad-plan"
 YEAR_MINUTES: Final = 366 * 24 * 60
+OFTEN_S: Final = 0.1
+"""No less lies between two bundles that somebody asks for."""
 
 LIMITS: Final[dict[str, tuple[float, float]]] = {
     "regions": (0, math.inf),
@@ -46,6 +49,8 @@ def check_number(name: str, value: float) -> None:
     if not least <= value <= most:
         upto = "" if math.isinf(most) else f" to {most:.15g}"
         raise AskedError(BAD_PLAN, f"{name} is a number from {least:g}{upto}, not {value:.15g}")
+    if name == "bundle_every_s" and 0 < value < OFTEN_S:
+        raise AskedError(BAD_PLAN, f"{name} is 0, or a number from {OFTEN_S:g}, not {value:.15g}")
     if name == "regions" and value == 1:
         raise AskedError(
             BAD_PLAN, "regions are two or more, or 0 for all: one alone is witnessed by nobody"
@@ -59,7 +64,7 @@ def check_stages(stages: tuple[tuple[float, int], ...]) -> None:
         AskedError: They do not.
     """
     minutes, members = [at for at, _ in stages], [count for _, count in stages]
-    grows = minutes == sorted(set(minutes)) and members == sorted(set(members))
-    if stages and (minutes[0] != 0 or members[0] < 1 or not grows):
+    grows = all(one < other for row in (minutes, members) for one, other in pairwise(row))
+    if stages and (minutes[0] != 0 or members[0] < 1 or minutes[-1] > YEAR_MINUTES or not grows):
         told = ",".join(f"{at:g}:{count}" for at, count in stages)
         raise AskedError(BAD_PLAN, f"stages begin at 0 and grow, such as 0:2,1.5:4; not {told}")

@@ -257,7 +257,7 @@ def _spell(value: object) -> str:
 _FORMS: Final[Mapping[str, str]] = {
     "only": "numbers with commas between them, or none",
     "stages": "such as 0:2,1.5:4, minutes and members, or none",
-    "begins": "such as 2026-09-21 08:30, in Beijing",
+    "begins": "such as 2026-09-21 08:30, in Beijing, from 2000 to 2099",
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
@@ -295,4 +295,7 @@ def _value(key: str, kind: type, text: str) -> Any:  # noqa: ANN401 - see above
 
 
 def _begin(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=BEIJING)
+    begin = datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=BEIJING)
+    if not 2000 <= begin.year < 2100:
+        raise ValueError
+    return begin

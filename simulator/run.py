@@ -8,7 +8,7 @@ from functools import partial
 from time import process_time  # how fast the run itself was; nothing in it depends on that
 from typing import Any, Final
 
-from ledger.roster_fields import Constants
+from simulator.agreeing import check_plan, constants_of
 from simulator.checkers import Checkers
 from simulator.drawing import happenings
 from simulator.faults import Faults, heal
@@ -55,17 +55,16 @@ class Outcome:
 
 
 def build(plan: Plan) -> Simulation:
-    """Return the network of a plan; nothing runs in it yet."""
+    """Return the network of a plan; nothing runs in it yet.
+
+    Raises:
+        AskedError: ``bad-plan``: there can be none.
+    """
+    check_plan(plan)
     places = places_of(plan.places, plan.regions)
-    constants = Constants(
-        candidate_ms=plan.candidate_ms,
-        delta_s=5,
-        refresh_s=plan.refresh_s,
-        staleness_s=plan.staleness_s,
-    )
     founders = [place.code for place in places[: plan.stages[0][1]]] if plan.stages else ()
     members = make_members(
-        plan.seed, places, constants, committee=plan.committee, founders=founders
+        plan.seed, places, constants_of(plan), committee=plan.committee, founders=founders
     )
     return Simulation(
         World(plan.seed, plan.start_ms),

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from simulator.drawing import bears_damage, kept
+from simulator.agreeing import agrees
+from simulator.drawing import kept
 from simulator.limits import LIMITS
 from simulator.plan import Happening, Plan
 from simulator.run import Outcome, build, run
@@ -51,7 +52,7 @@ def smaller_than(plan: Plan) -> Iterator[Plan]:
             if shorter >= LIMITS["minutes"][0]:
                 yield replace(plan, minutes=shorter)
         fewer = replace(plan, regions=plan.regions - 1)
-        if fewer.regions >= 4 and not plan.stages and bears_damage(fewer):
+        if fewer.regions >= 4 and not plan.stages and agrees(fewer):
             yield fewer
         for field in ("together", "servers", "more_changes"):
             yield replace(plan, **{field: getattr(_PLAIN, field)})

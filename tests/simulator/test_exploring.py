@@ -15,7 +15,8 @@ import pytest
 
 from simulator import __main__ as command
 from simulator import explore
-from simulator.drawing import DAMAGE, FOLLOWING, LASTING, bears_damage, draw, random_plan
+from simulator.agreeing import agrees, bears_damage
+from simulator.drawing import DAMAGE, FOLLOWING, LASTING, draw, random_plan
 from simulator.explore import Allowance, Found, interesting
 from simulator.faults import KINDS
 from simulator.places import places_of
@@ -154,15 +155,36 @@ def drawn_of(plan: Plan) -> list[Happening]:
     return list(draw(plan, regions))
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--seeds", "0"], "--seeds is a number from 1, not 0"),
+        (["--seeds", "-1"], "--seeds is a number from 1, not -1"),
+        (["--minutes", "nan"], "--minutes is a number from 0.01, not nan"),
+        (["--minutes", "0"], "--minutes is a number from 0.01, not 0"),
+        (["--processes", "-3"], "--processes is a number from 0, not -3"),
+    ],
+)
+def test_no_world_at_all_is_no_exploration(
+    words: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["simulator", "explore", *words])
+    assert command.main() == 2
+    assert capsys.readouterr().err == f"bad-value: {told}\n"
+
+
 def test_no_world_is_given_more_faulty_regions_than_it_bears() -> None:
     for seed in range(300):
         plan = random_plan(seed)
         struck = [it.region for it in drawn_of(plan) if it.do in LASTING]
-        assert bears_damage(plan), plan.command()
+        assert agrees(plan), plan.command()
         assert len(struck) <= (plan.faulty if plan.damage else 1)
         assert len(set(struck)) == len(struck)
     for seed in range(24):
-        assert all(bears_damage(smaller) for smaller in smaller_than(random_plan(seed)))
+        assert all(agrees(smaller) for smaller in smaller_than(random_plan(seed)))
     assert not bears_damage(Plan(regions=4, damage=True))
     assert not bears_damage(Plan(regions=7, damage=True, faulty=2))
     assert not bears_damage(Plan(regions=5, damage=True, stages=((0.0, 4), (0.1, 5))))

@@ -15,6 +15,7 @@ import pytest
 
 from nodes.core.submission import SendingLimits
 from simulator import plots, report
+from simulator.agreeing import agrees
 from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, DAY_OFF, MONDAY, Arrivals, day_factor
 from simulator.asked import AskedError
 from simulator.clock import SimulatedClock
@@ -86,6 +87,12 @@ def test_what_if_refuses_what_is_no_field_of_a_plan(word: str) -> None:
         ("stages=1", "stages is such as 0:2"),
         ("stages=3:4", "stages begin at 0 and grow"),
         ("stages=0:4,1:3", "stages begin at 0 and grow"),
+        ("stages=0:2,nan:4", "stages begin at 0 and grow"),
+        ("stages=0:2,inf:4", "stages begin at 0 and grow"),
+        ("stages=0:2,1e300:4", "stages begin at 0 and grow"),
+        ("begins=1900-01-01 00:00", "from 2000 to 2099"),
+        ("begins=9999-12-31 23:59", "from 2000 to 2099"),
+        ("bundle_every_s=1e-9", "bundle_every_s is 0, or a number from 0.1"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name_before_anything_is_run(
@@ -94,6 +101,47 @@ def test_a_value_that_makes_no_sense_is_refused_by_name_before_anything_is_run(
     with pytest.raises(AskedError, match=told) as refused:
         Plan().what_if(word)
     assert refused.value.code == "bad-plan"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words", "told"),
+    [
+        ("small-world", "committee=9", "committee is a number of the 4 others"),
+        ("small-world", "committee=5", "committee is a number of the 4 others"),
+        ("small-world", "regions=3 committee=3", "committee is a number of the 2 others"),
+        ("small-world", "regions=99", "the map southwest has 7 places"),
+        ("small-world", "places=nowhere", "no such map"),
+        ("small-world", "stages=0:2,1:9", "stages bring 9 members, and there are 5 regions"),
+        ("small-world", "stages=0:1", "a second member before the end"),
+        ("small-world", "stages=0:1,3:5 minutes=2", "a second member before the end"),
+        ("small-world", "refresh_s=600", "at most half of staleness_s"),
+        ("small-world", "damage=true regions=4", "has not the witnesses to bear that"),
+        ("small-world", "damage=true faulty=2", "has not the witnesses to bear that"),
+        ("small-world", "damage=true committee=3", "has not the witnesses to bear that"),
+        ("small-world", "faulty=2", "nothing is without damage=true"),
+        ("small-world", "more_changes=1", "nothing is without changes=true"),
+        ("small-world", "only=999", "only names some of .* drawn faults, from 0 on, not 999"),
+        ("small-world", "only=-1", "only names some of .* drawn faults, from 0 on, not -1"),
+        ("southwest-five", "damage=true", "nothing is without hostile=true"),
+        ("southwest-five", "acts_per_minute=9", "counts where cases_per_day is 0"),
+        ("lying-region", "regions=1000 places=prefectures", "the map prefectures has 333 places"),
+        ("lying-region", "places=xining", "the script is about 510000"),
+        ("steward-lost", "regions=3", "the script is about 540000, which is none of the 3"),
+    ],
+)
+def test_what_a_plan_says_of_one_thing_agrees_with_what_it_says_of_others(
+    scenario: str, words: str, told: str
+) -> None:
+    plan = load(scenario).plan.what_if("minutes=0.05", *words.split())
+    with pytest.raises(AskedError, match=told) as refused:
+        run(plan)
+    assert refused.value.code == "bad-plan"
+
+
+def test_every_scenario_agrees_with_itself_and_a_committee_may_be_of_all_the_others() -> None:
+    assert all(agrees(load(name).plan) for name in names())
+    assert agrees(Plan(regions=5, committee=4))
+    assert agrees(Plan(regions=5, committee=0))
 
 
 def test_every_number_of_a_plan_has_its_limits_and_every_scenario_keeps_them() -> None:
