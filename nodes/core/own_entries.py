@@ -232,10 +232,9 @@ class OwnEntries:
         So would a later one of the same tree, where a version has come into force in between.
         """
         best, viewed = self.best(origin), self._projection.ground.state_of(origin)
-        is_held = origin in self._roster.origins and self._region in self._roster.witnesses_of(
-            origin
-        )
-        if best is None or viewed is None or not is_held:
+        if best is None or viewed is None or origin not in self._roster.origins:
+            return False
+        if self._region not in self._roster.witnesses_of(origin):
             return False
         size = self._viewed_size(origin)
         return size < pin.size <= best.size or (
