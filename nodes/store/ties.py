@@ -42,7 +42,7 @@ _PAGE: Final = Prepared(
 
 def put(connection: Connection, ids: LogIDs, rows: Sequence[tuple[str, str, int, int]]) -> None:
     """Add (origin, object, index, declared time) where an act follows from an object."""
-    logs = {origin: ids.get(connection, origin) for origin in dict.fromkeys(it[0] for it in rows)}
+    logs = {origin: ids.get(connection, origin) for origin in dict.fromkeys([it[0] for it in rows])}
     objects = ids.objects.get(connection, [it[1] for it in rows])
     _INSERT.run_many(
         connection,

@@ -30,7 +30,15 @@ from nodes.core.ready import (
 from nodes.core.settlement import WITHDRAWN
 from nodes.store import entries, facts, findings, notes, schema, ties
 from nodes.store.apply import apply
-from nodes.store.engine import Prepared, Writing, _making, create_schema, open_sqlite
+from nodes.store.engine import (
+    SEVERAL_ROWS,
+    Prepared,
+    Upsert,
+    Writing,
+    _making,
+    create_schema,
+    open_sqlite,
+)
 from nodes.store.entries import LogIDs
 from nodes.store.reader import StoreReader
 from nodes.store.upgrades import upgrade
@@ -417,3 +425,31 @@ def test_a_prepared_statement_takes_its_values_in_the_order_given(connection: Co
         none = tuple(type(value)(b"x") if value != "b" else "x" for value in values)
         assert prepared.run_each(connection, [none, values, none]) == [None, ("b",), None]
         assert prepared.run_each(connection, []) == []
+
+
+@pytest.mark.parametrize(
+    "count", [0, 1, SEVERAL_ROWS - 1, SEVERAL_ROWS, SEVERAL_ROWS + 1, 2 * SEVERAL_ROWS + 5]
+)
+@pytest.mark.parametrize(("replaced", "left"), [(("value",), b"new"), ((), b"old"), (None, None)])
+def test_many_rows_are_written_as_each_by_itself_would_be(
+    connection: Connection, count: int, replaced: tuple[str, ...] | None, left: bytes | None
+) -> None:
+    """However many go into one statement; in the middle stands one whose key is there already."""
+    names = [f"n{number:03}" for number in range(count)]
+    put = Upsert(schema.memory, replaced=replaced)
+    if left is not None and names:
+        notes.put_memory(connection, names[count // 2], b"old")
+    put.run_many(connection, [(name, b"new") for name in names])
+    expected = dict.fromkeys(names, b"new")
+    if left is not None and names:
+        expected[names[count // 2]] = left
+    assert notes.load_memory(connection) == expected
+    if left is None and names:
+        with pytest.raises(connection.dialect.loaded_dbapi.IntegrityError):
+            put.run_many(connection, [(f"{name}x", b"") for name in names[1:]] + [(names[0], b"")])
+
+
+def test_the_later_of_two_rows_with_one_key_stays(connection: Connection) -> None:
+    rows = [(f"n{number % 7}", bytes((number,))) for number in range(2 * SEVERAL_ROWS + 3)]
+    Upsert(schema.memory, replaced=("value",)).run_many(connection, rows)
+    assert notes.load_memory(connection) == dict(rows)
