@@ -284,9 +284,9 @@ def open_case(acting: Acting) -> Judgement:
     version = acting.facts["version"]
     promised = None if version is None else version.state["days"]
     row: dict[str, Any] = {
-        "at": at.value,
+        "at": str(at),
         "n": 0,
-        "stage": stage.value,
+        "stage": str(stage),
         "item": body["item"],
         "v": body["item_version"],
         "dept": item.state["dept"],

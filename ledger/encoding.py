@@ -9,11 +9,12 @@ handled by name.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
-from typing import Any, Final, Never, TypeVar
+from typing import Any, Final, Never
 
 import cbor2  # noqa: TID251 - this is the one module that may
 
 from ledger.errors import MalformedError
+from ledger.kept import KeptTexts
 
 DEPTH_MAX: Final = 16
 BYTES_MAX: Final = 16 * 1024 * 1024
@@ -21,9 +22,6 @@ KEPT_KEYS_MAX: Final = 64
 KEPT_KEY_CHARS_MAX: Final = 32
 """Of a map whose order of keys is kept in mind."""
 KEPT_MAPS_MAX: Final = 512
-KEPT_TEXT_CHARS_MAX: Final = 96
-"""Of a text whose encoding is kept in mind: the names of parties and objects are."""
-KEPT_TEXTS_MAX: Final = 4_096
 KEPT_INTEGER_MAX: Final = 511
 """Of integers whose encoding is kept in mind; times and indices hardly come twice."""
 SHORT_BYTES_MAX: Final = 4_096
@@ -35,7 +33,6 @@ TAG_SIGN1: Final = 18
 
 _TEXTS: Final = {str}
 _NO_NAMES: Final = repeat(b"")
-_T = TypeVar("_T")
 _Keys = tuple[Sequence[object], Sequence[bytes]]
 _known_keys: Final[dict[tuple[object, ...], _Keys]] = {}
 _KEYS: Final = {int, str}
@@ -189,33 +186,13 @@ def _why_not(data: bytes, depth_max: int) -> MalformedError:
     return MalformedError("CBOR is not in its one deterministic form", code="non-canonical")
 
 
-class _KeptTexts(dict[str, _T]):
-    """What is known of texts: names come again and again. Looked up without a call.
-
-    Args:
-        make: Finds out what is to be known of one.
-    """
-
-    def __init__(self, make: Callable[[str], _T]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, text: str) -> _T:
-        made = self._make(text)
-        if len(text) <= KEPT_TEXT_CHARS_MAX:
-            if len(self) >= KEPT_TEXTS_MAX:
-                self.clear()
-            self[text] = made
-        return made
-
-
 def _text_bytes(text: str) -> int:
     """Return how long a text is, with its head."""
     size = len(text) if text.isascii() else len(text.encode())
     return size + _head_bytes(size)
 
 
-_texts_bytes: Final = _KeptTexts(_text_bytes)
+_texts_bytes: Final = KeptTexts(_text_bytes)
 
 
 def _head_bytes(size: int) -> int:
@@ -386,7 +363,7 @@ def _text(text: str) -> bytes:
     return _head(0x60, len(data)) + data
 
 
-_texts: Final = _KeptTexts(_text)
+_texts: Final = KeptTexts(_text)
 
 
 @lru_cache(maxsize=2 * KEPT_INTEGER_MAX + 1)

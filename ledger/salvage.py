@@ -7,7 +7,7 @@ Source: protocol.md section 6.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, overload
 
 from ledger.errors import (
@@ -214,7 +214,7 @@ def as_judged(
         inner = decode_salvage(statement.act.body).inner
     except LedgerError:
         return statement
-    act = replace(inner.act, previous=statement.act.previous, citations=statement.act.citations)
+    act = inner.act._replace(previous=statement.act.previous, citations=statement.act.citations)
     return inner._replace(
         act=act, time_s=statement.time_s, entry=statement.entry, leaf=statement.leaf
     )

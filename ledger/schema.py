@@ -7,11 +7,12 @@ hold such digits inside them and are legal.
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import partial
 from typing import Any, Final
 
 from ledger.errors import LedgerError, MalformedError
 from ledger.hashing import HASH_BYTES
+from ledger.kept import KeptTexts
 from ledger.keys import PUBLIC_BYTES
 from ledger.kind import Field, FieldType, Kind
 from ledger.names import check_object, check_party
@@ -24,8 +25,6 @@ BYTES_MAX: Final = 4_096
 UINT_MAX: Final = 2**53 - 1
 SECONDS_MAX: Final = 253_402_300_799
 """The last second of the year 9999, as in a statement's declared time."""
-
-NAME_CHARS_MAX: Final = 128
 
 # Types of subject that say nothing narrower than themselves.
 ANY_SUBJECT: Final = "any"
@@ -129,7 +128,7 @@ def check_subject(kind: Kind, subject: str) -> None:
             f"the subject of {kind.name} is a {kind.subject}, not {subject[:80]!r}",
             code="bad-field",
         )
-    problem = _find_name_problem(subject, check_object, "an object")
+    problem = _name_problem(subject, check_object, "an object")
     if problem is not None:
         raise _refused("subject", problem)
 
@@ -186,25 +185,16 @@ def _code_problem(value: object) -> str | None:
 def _party_problem(value: object) -> str | None:
     if type(value) is not str:
         return "names a party"
-    return _name_problem(value, check_party, "a party")
+    return _party_problems[value]
 
 
 def _object_problem(value: object) -> str | None:
     if type(value) is not str:
         return "names an object"
-    return _name_problem(value, check_object, "an object")
+    return _object_problems[value]
 
 
 def _name_problem(text: str, check: Callable[[str], None], what: str) -> str | None:
-    """Say what is wrong with a name; acts name the same windows, items and grants again and again.
-
-    What is longer than any name is not kept in mind.
-    """
-    find = _known_name_problem if len(text) <= NAME_CHARS_MAX else _find_name_problem
-    return find(text, check, what)
-
-
-def _find_name_problem(text: str, check: Callable[[str], None], what: str) -> str | None:
     try:
         check(text)
     except LedgerError:
@@ -212,7 +202,9 @@ def _find_name_problem(text: str, check: Callable[[str], None], what: str) -> st
     return _PERSONAL if _is_personal(text[text.rfind("/") + 1 :]) else None
 
 
-_known_name_problem = lru_cache(maxsize=4_096)(_find_name_problem)
+# Acts name the same windows, items and grants again and again.
+_party_problems: Final = KeptTexts(partial(_name_problem, check=check_party, what="a party"))
+_object_problems: Final = KeptTexts(partial(_name_problem, check=check_object, what="an object"))
 
 
 def _hash_problem(value: object) -> str | None:

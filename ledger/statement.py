@@ -7,7 +7,6 @@ is allowed, others decide.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -68,8 +67,9 @@ class Citation(NamedTuple):
     leaf: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+# This and the two below are named tuples: each statement makes one of each, and making a frozen
+# dataclass of ten fields takes five times as long.
+class Act(NamedTuple):
     """What someone did. The body is judged by the kind's own schema, not here.
 
     Args:
@@ -113,8 +113,6 @@ class Act:
         return cls(kind, version, previous, _decode_citations(citations) if citations else (), body)
 
 
-# Both are named tuples: each statement becomes the one and then the other, and making a frozen
-# dataclass of ten fields takes five times as long.
 class UnverifiedStatement(NamedTuple):
     """A statement of the right form. Anyone may have made it.
 
@@ -272,7 +270,8 @@ def sign_statement(
 
 
 def _as_verified(unverified: UnverifiedStatement) -> Statement:
-    return Statement(*unverified)
+    # As a tuple, not field by field: the fields are the same.
+    return tuple.__new__(Statement, unverified)
 
 
 # Kinds and roles are few, and of a greatest length; what is neither is not kept.

@@ -94,7 +94,7 @@ class Cases:
         for at, step in enumerate(steps):
             if step.act is None:
                 break
-            act = replace(step.act, previous=previous)
+            act = step.act._replace(previous=previous)
             clerk = f"{step.region}/officer/clerk"
             made = sign_statement(clerk_key(step.region), clerk, step.subject, self._now_s, act)
             previous = made.leaf

@@ -31,6 +31,7 @@ from ledger.statement import (
     check_statement,
     decode_statement,
 )
+from nodes.core.duties import ANSWERS
 from nodes.core.effects import Effects
 from nodes.core.ground import Ground
 from nodes.core.log_state import LogState
@@ -146,15 +147,16 @@ class Acts:
             if isinstance(error, LedgerError):
                 raise
             raise _unjudgeable(kind, error) from error
+        cited = [it.role for it in act.citations]
         views, is_judged = (
-            self._views(state, statement, index, reader) if act.citations else ({}, True)
+            self._views(state, statement, index, reader) if ROLE_VIEW in cited else ({}, True)
         )
         facts = self.resolve(origin, needs, views, reader)
         newest = partial(self._ground.sight.newest, reader, origin)
         signer = facts.get(SIGNER)
         seats = seats_of(signer, newest)
         said = None
-        if act.citations:
+        if CORRECTS in cited:
             said = self._corrected(statement, origin, newest, reader)
         rests_on = (own, *facts.values(), *seats, None if said is None else said.author)
         if not is_judged or _is_any_unjudged(rests_on):
@@ -188,8 +190,6 @@ class Acts:
         reader: Reader,
     ) -> Corrected | None:
         """Return who made the act that this one corrects, as ``ledger.judge.corrected`` says."""
-        if CORRECTS not in [it.role for it in statement.act.citations]:
-            return None  # as nearly always
 
         def below(index: int) -> Fact | None:
             return self._ground.sight.below(reader, origin, statement.subject, index)
@@ -324,7 +324,7 @@ class Acts:
         if counted:
             effects.tally(state.published_size, index, counted)
         self.tie(state, statement, index, verdict.facts.get(SIGNER), effects, signed=True)
-        if statement.act.citations:
+        if statement.act.kind in ANSWERS:
             effects.noticed.append((index, statement))
 
     def take_unjudged(  # noqa: PLR0917 - in the order of ``take``

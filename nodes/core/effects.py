@@ -55,7 +55,7 @@ class Effects:
     shown: list[tuple[SignedHead, tuple[GoodLine, ...]]] = field(default_factory=list)
     """Notes of other logs that views show, with lines that hold."""
     noticed: list[tuple[int, Statement | UnverifiedStatement]] = field(default_factory=list)
-    """Acts with citations, which duties may follow from."""
+    """Answers to offers, which duties may follow from."""
     is_on_roster: bool = False
     """Whether one of these entries proposes, approves or stalls the next version of the roster."""
     is_epoch: bool = False

@@ -7,7 +7,7 @@ the node commits the writes first.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from authz.grant import quota_object
 from ledger.checkpoint import Checkpoint
@@ -307,12 +307,14 @@ class Sequencer:
         origin, region = self._origin, self._means.region
         members = self._means.projection.ground.roster_of(self.state).members
         wanted: list[tuple[str, str]] = []
-        seen = set[tuple[str, bytes, str | None]]()
+        seen = set[tuple[str, bytes, str]]()
         for event in events:
             if isinstance(event, Register):
                 for statement in event.statements:
                     wanted.append((origin, statement.subject))
-                    grant = _grant_of(statement.act.body)
+                    grant = statement.act.body.get("grant")
+                    if type(grant) is not str:
+                        grant = ""
                     signed = (statement.issuer, statement.kid, grant)
                     if signed in seen:
                         continue  # most of a batch is signed by the same few, under the same grants
@@ -321,7 +323,7 @@ class Sequencer:
                         (origin, statement.issuer),
                         (origin, key_object(region, statement.kid)),
                     )
-                    if grant is not None:
+                    if _is_object(grant):
                         wanted += ((origin, grant), (origin, quota_object(region, grant)))
                         if grant[:6] != region and grant[:6] in members:
                             wanted.append((members[grant[:6]].origin, grant))
@@ -331,13 +333,10 @@ class Sequencer:
             self._means.sight.prefetch(reader, wanted)
 
 
-def _grant_of(body: Mapping[str, Any]) -> str | None:
-    """Return the grant that a body names, which is not checked yet; None where it names none."""
-    grant = body.get("grant")
-    if type(grant) is not str:
-        return None
+def _is_object(name: str) -> bool:
+    """Say whether a name that was not checked yet is of the form."""
     try:
-        check_object(grant)
+        check_object(name)
     except MalformedError:
-        return None
-    return grant
+        return False
+    return True

@@ -43,7 +43,7 @@ def test_a_citation_that_nothing_rests_on_makes_the_act_void(role: str) -> None:
             CLERK,
             CASE,
             VERIFY,
-            change=lambda act: replace(act, citations=(*act.citations, stray)),
+            change=lambda act: act._replace(citations=(*act.citations, stray)),
         )
 
 

@@ -302,7 +302,7 @@ def test_a_view_that_does_not_hold_is_refused() -> None:
     good = log.statements[at]
     body = dict(good.act.body) | {"lines": [bytes(76)] * 2}
     bad = sign_statement(
-        key(SICHUAN, "issuer"), SICHUAN, good.subject, good.time_s, replace(good.act, body=body)
+        key(SICHUAN, "issuer"), SICHUAN, good.subject, good.time_s, good.act._replace(body=body)
     )
     log.statements[at] = bad
     with refused("view"):
@@ -377,7 +377,7 @@ def with_view(
     log = world.logs[SICHUAN]
     at = next(index for index, it in enumerate(log.statements) if it.act.kind == "log.view")
     good = log.statements[at]
-    act = replace(good.act, body=dict(good.act.body) | {"roster": roster})
+    act = good.act._replace(body=dict(good.act.body) | {"roster": roster})
     log.statements[at] = sign_statement(key(issuer, signer), issuer, subject, good.time_s, act)
     return bundle_of(world)
 

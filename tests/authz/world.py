@@ -5,7 +5,6 @@ the real rules. What is refused is not recorded, unless it is forced in as a bad
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from authz.kinds import KINDS as AUTHZ_KINDS
@@ -321,4 +320,4 @@ class World:
 
 def previous_of(leaf: bytes | None) -> Callable[[Act], Act]:
     """A change that gives an act another ``previous``."""
-    return lambda act: replace(act, previous=leaf)
+    return lambda act: act._replace(previous=leaf)

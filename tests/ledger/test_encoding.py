@@ -10,8 +10,6 @@ from ledger.encoding import (
     DEPTH_MAX,
     INTEGER_MAX,
     INTEGER_MIN,
-    KEPT_TEXT_CHARS_MAX,
-    KEPT_TEXTS_MAX,
     _texts,
     _texts_bytes,
     decode,
@@ -21,6 +19,7 @@ from ledger.encoding import (
     encode_tagged,
 )
 from ledger.errors import MalformedError
+from ledger.kept import KEPT_TEXT_CHARS_MAX, KEPT_TEXTS_MAX
 from tests.strategies import flip, values
 
 

@@ -185,7 +185,7 @@ def test_only_the_log_itself_begins_and_proves_an_epoch() -> None:
             by = key(signer, "issuer")
             made.log.statements[index] = sign_statement(by, issuer, subject, TIME_S, act)
             assert failed_step(made.bundle()) == "epoch"
-        cited = replace(act, citations=(made.log.cite("grant", 1),))
+        cited = act._replace(citations=(made.log.cite("grant", 1),))
         made.log.statements[index] = sign_statement(
             key("510000", "issuer"), "510000", SICHUAN, TIME_S, cited
         )

@@ -399,7 +399,7 @@ def test_a_successor_that_claims_more_than_the_cut_left_has_begun_with_a_void_wo
     first = found.logs[town.new].entries[0]
     body = {**first.act.body, "size": first.act.body["size"] + 1}
     claim = sign_statement(
-        heir_key("issuer"), LOST, town.new, first.time_s, replace(first.act, body=body)
+        heir_key("issuer"), LOST, town.new, first.time_s, first.act._replace(body=body)
     )
     told = judge_bundle(with_entry(found, town.new, 0, claim), KINDS)
     assert told.findings == ((town.new, 0, "bad-genesis"),)

@@ -229,7 +229,7 @@ def record(sound: Sound, kind: str, **given: object) -> None:
     log = sound.checkers.reference.logs[sound.one.origin]
     statements = map(decode_statement, reversed(log.entries))
     statement = next(it for it in statements if it.act.kind == kind)
-    act = replace(statement.act, body={**statement.act.body, **given})
+    act = statement.act._replace(body={**statement.act.body, **given})
     sound.checkers.reference.check_entry(log.copy(len(log.entries)), statement._replace(act=act))
 
 
