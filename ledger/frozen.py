@@ -3,7 +3,7 @@
 Source: protocol.md section 6.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,13 +67,19 @@ class Frozen:
         }
 
 
-def decode_frozen(body: Mapping[str, Any], region: str, roster: Roster) -> Frozen:
+def decode_frozen(body: Mapping[str, Any], region: str, rosters: Sequence[Roster]) -> Frozen:
     """Read the body of a ``log.frozen`` act in the log of ``region`` and check all of it.
 
     1. The fields are those of the form, and the roster is the one in force.
     2. The region is a witness of that log: nobody else's freeze means anything.
-    3. Each note is signed by the log, and the line on it by the region's own key.
+    3. Each note is signed by the log, with the key of that version or of one before: who holds it
+       cannot have it signed again. The line on it is by the region's own key of that version.
     4. What is mirrored is also witnessed.
+
+    Args:
+        body: As the act has it.
+        region: Whose log it stands in.
+        rosters: All versions up to the one in force.
 
     Raises:
         MalformedError: (1), (4), or a note is no note.
@@ -83,13 +89,14 @@ def decode_frozen(body: Mapping[str, Any], region: str, roster: Roster) -> Froze
     """
     if body.keys() != {"origin", "roster", "witnessed", "mirrored"}:  # (1)
         raise _bad("a freeze has origin, roster, witnessed and mirrored")
+    roster = rosters[-1]
     origin, version = body["origin"], body["roster"]
     if type(origin) is not str or type(version) is not int or version != roster.version:
         raise _bad(f"a freeze names a log, and roster version {roster.version}")
     if region not in roster.witnesses_of(origin):  # (2)
         raise RefusedError(f"{region} is no witness of {origin}", code="not-entitled")
-    witnessed = _decode_held(body["witnessed"], "witness", origin, region, roster)  # (3)
-    mirrored = _decode_held(body["mirrored"], "mirror", origin, region, roster)
+    witnessed = _decode_held(body["witnessed"], "witness", origin, region, rosters)  # (3)
+    mirrored = _decode_held(body["mirrored"], "mirror", origin, region, rosters)
     if mirrored is not None and (  # (4)
         mirrored.line is None
         or witnessed is None
@@ -100,7 +107,7 @@ def decode_frozen(body: Mapping[str, Any], region: str, roster: Roster) -> Froze
 
 
 def _decode_held(
-    value: object, role: Role, origin: str, region: str, roster: Roster
+    value: object, role: Role, origin: str, region: str, rosters: Sequence[Roster]
 ) -> Held | None:
     match value:
         case None:
@@ -115,11 +122,12 @@ def _decode_held(
     checkpoint = Checkpoint.decode(opened.text)
     if checkpoint.origin != origin:
         raise _bad(f"a note of {checkpoint.origin}, not {origin}")
-    (verified,) = check_signed(opened, [roster.log_key(origin)])
+    keys = dict.fromkeys(it.log_key(origin) for it in rosters if it.has_log(origin))
+    (verified,) = check_signed(opened, keys)
     if Note(opened.text, (verified.signature,)).encode() != note:
         raise _bad("a freeze's note holds its log's own signature line alone")
     if line is not None:
-        (good,) = check_lines(roster, origin, checkpoint, (line,), role)
+        (good,) = check_lines(rosters[-1], origin, checkpoint, (line,), role)
         if good.region != region:
             raise _bad(f"the {role} line is that of {good.region}")
     return Held(checkpoint, note, line)

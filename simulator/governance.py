@@ -427,10 +427,15 @@ class Governance:
                 named[region] = member_of(members.places[region], keys)
         return replace(new, members=committees(named, members.committee), proofs=proofs)
 
+    def _ruled(self, newest: Roster) -> tuple[Roster, ...]:
+        """Return the versions up to one."""
+        return self._simulation.checkers.reference.chain.rosters[: newest.version]
+
     def _holdings(self, newest: Roster, origin: str, machine: "Machine") -> tuple[int, int]:
         """Return how many freezes of a log a machine holds, and how much of that log."""
         with machine.disk.engine.connect() as connection:
-            reports = read_reports(newest, origin, StoreReader(connection, LogIDs()))
+            reader = StoreReader(connection, LogIDs())
+            reports = read_reports(self._ruled(newest), origin, reader)
             return len(reports), load_sizes(connection).get(origin, 0)
 
     def _closed(
@@ -449,7 +454,7 @@ class Governance:
             reader = StoreReader(connection, ids)
             read = read_nodes(lambda wanted: reader.tiles(origin, wanted))
             branch = Branch(load_sizes(connection).get(origin, 0), lambda size: root_at(size, read))
-            reports = read_reports(newest, origin, reader)
+            reports = read_reports(self._ruled(newest), origin, reader)
             pin = pins.get(origin)
             proven = [Checkpoint(origin, pin.size, pin.root)] if pin and pin.size else []
             cut = decide_cut(newest, origin, reports, [branch], proven)

@@ -105,6 +105,11 @@ class Service:
         return self.node.snapshot.roster(self.first)
 
     @property
+    def ruled(self) -> tuple[Roster, ...]:
+        """The versions that have been in force in our own log, up to the one that is."""
+        return self.chain.rosters[: self.roster.version]
+
+    @property
     def receipt(self) -> SigningKey:
         """The key that signs receipts, by the version in force."""
         return self.keys.receipt(self.roster, self.region)

@@ -56,7 +56,7 @@ async def freeze_log(request: web.Request) -> web.Response:
     check_origin(origin)
     appended = await freeze(service, lambda request_id: Freeze(request_id, origin))
     body = decode_statement(appended.entry).act.body
-    report = decode_frozen(body, service.region, service.roster)
+    report = decode_frozen(body, service.region, service.ruled)
     answer = {
         "origin": service.origin,
         "index": appended.index,
@@ -137,7 +137,7 @@ def _check_closing(service: Service, connection: Connection, head: Checkpoint) -
         LedgerError: Fewer than a quorum have frozen the log, or the cut is below or beside that.
     """
     ids, roster, origin = LogIDs(), service.roster, head.origin
-    reports = read_reports(roster, origin, StoreReader(connection, ids))
+    reports = read_reports(service.ruled, origin, StoreReader(connection, ids))
     quorum = roster.quorum(origin)
     if len(reports) < quorum:
         raise UnavailableError(
@@ -167,7 +167,7 @@ def _head_of(note: bytes) -> Checkpoint:
 def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any]:
     ids = LogIDs()
     roster = service.roster
-    reports = read_reports(roster, origin, StoreReader(connection, ids))
+    reports = read_reports(service.ruled, origin, StoreReader(connection, ids))
     answer: dict[str, Any] = {
         "log": origin,
         "quorum": roster.quorum(origin),

@@ -333,12 +333,9 @@ class Heads:
         turn = self.turned.get(origin)
         report = Frozen(origin, version, None, None)
         if turn is not None:
-            # Of the tree that we hold we have signed nothing; on the other nothing can stand. A
-            # freeze is read by the version in force, which may have given the log another key.
+            # Of the tree that we hold we have signed nothing; on the other nothing can stand.
             held = Held(turn.checkpoint, turn.head.note, None)
-            key_id = Note.decode(turn.head.note).signatures[0].key_id
-            is_by_it = key_id == self.roster.log_key(origin).key_id
-            report = Frozen(origin, version, held if is_by_it else None, None)
+            report = Frozen(origin, version, held, None)
         elif row is not None and row.pending:
             mirrored = self._held("mirror", row.mirrored, now_ms, writes) if row.mirrored else None
             witnessed = self._held("witness", row.pending, now_ms, writes)

@@ -93,7 +93,8 @@ class OwnWords:
             self.roster.judge(state, statement, effects, reader)
         elif act.kind == FROZEN_KIND:
             roster = self._ground.roster_of(state)
-            frozen = decode_frozen(act.body, statement.issuer, roster)
+            rosters = self._ground.rosters.chain.rosters[: roster.version]
+            frozen = decode_frozen(act.body, statement.issuer, rosters)
             held = (frozen.witnessed, frozen.mirrored)
             wait_for_clock([it.line for it in held if it is not None], now_s + self._ground.delta_s)
             if statement.subject != roster.region_of_origin(frozen.origin):

@@ -396,7 +396,7 @@ class RosterJudge:
                 raise RefusedError(f"{origin} is to be frozen here first", code="not-frozen")
             for entry in self._reader.entries(fact.origin, fact.index, fact.index + 1):
                 body = decode_statement(entry).act.body
-                held = decode_frozen(body, self._region, roster).mirrored
+                held = decode_frozen(body, self._region, self._chain.rosters).mirrored
                 closing = new.closed[origin]
                 head = Checkpoint(origin, closing.size, closing.root)
                 check_closing(head, None if held is None else held.checkpoint, _NOTHING)

@@ -6,7 +6,7 @@ cut, and a quorum of the freezes that date what is below.
 Source: protocol.md section 6.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ledger.checkpoint import Checkpoint
@@ -32,8 +32,15 @@ def lacking(closed: Mapping[str, Closing], stored: Mapping[str, int]) -> Mapping
     }
 
 
-def read_reports(roster: Roster, origin: str, reader: Reader) -> Mapping[str, Frozen]:
-    """Return, by region, the freezes of a log that are judged here and bind under a version."""
+def read_reports(rosters: Sequence[Roster], origin: str, reader: Reader) -> Mapping[str, Frozen]:
+    """Return, by region, the freezes of a log that are judged here and bind under a version.
+
+    Args:
+        rosters: All versions up to that one.
+        origin: Of the log.
+        reader: Of what is stored.
+    """
+    roster = rosters[-1]
     lost = roster.region_of_origin(origin)
     regions = roster.witnesses_of(origin)
     rows = reader.facts([(roster.origin_of(it), lost, INDEX_PAST_ALL) for it in regions])
@@ -43,7 +50,7 @@ def read_reports(roster: Roster, origin: str, reader: Reader) -> Mapping[str, Fr
         if fact is None or (state.get("frozen"), state.get("roster")) != (origin, roster.version):
             continue
         for entry in reader.entries(fact.origin, fact.index, fact.index + 1):
-            reports[region] = decode_frozen(decode_statement(entry).act.body, region, roster)
+            reports[region] = decode_frozen(decode_statement(entry).act.body, region, rosters)
     return reports
 
 
@@ -61,7 +68,7 @@ def waits_for(
     roster = chain.last_with(old_one)
     needed = roster.quorum(old_one) if roster.witnesses_of(old_one) else 0
     try:
-        found = len(read_reports(roster, old_one, reader))
+        found = len(read_reports(chain.rosters[: roster.version], old_one, reader))
     except LedgerError:
         found = 0
     if found < needed:
@@ -80,6 +87,6 @@ def opening_body(
     old = before(roster.closed, origin)
     if old is None:
         raise RefusedError(f"no log is closed that {origin} goes on from", code="open-log")
-    reports = read_reports(chain.last_with(old), old, reader)
+    reports = read_reports(chain.rosters[: chain.last_with(old).version], old, reader)
     lines = fitting_lines(genesis, frozen_lines(reports, roster.closed[old].size))
     return continues_body(genesis, roster, origin, lines)

@@ -1,6 +1,7 @@
 """Freezes, and where what they report cuts a lost log off."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -18,7 +19,7 @@ from ledger.names import mirror_name, origin_for, witness_name
 from ledger.note import Note, sign_ed25519
 from ledger.roster import Role
 from tests import rfc9162
-from tests.vectors.own.network import NETWORK, TIBET, TIME_S, key, roster
+from tests.vectors.own.network import NETWORK, TIBET, TIME_S, following, key, roster
 
 ROSTER = roster()
 MAIN = [f"entry {index}".encode() for index in range(40)]
@@ -61,7 +62,22 @@ def cut(reports: Sequence[tuple[str, Frozen]], *branches: Branch, **given: Any) 
 
 def test_a_freeze_is_read_as_it_was_written() -> None:
     for region, made in (report("510000", 30, 20), report("520000", 30, 0), report("500000", 0, 0)):
-        assert decode_frozen(made.to_body(), region, ROSTER) == made
+        assert decode_frozen(made.to_body(), region, (ROSTER,)) == made
+
+
+def test_a_freeze_reports_notes_that_the_log_signed_before_it_had_another_key() -> None:
+    member = ROSTER.members["540000"]
+    anew = replace(member, keys=replace(member.keys, log=key("540000/2", "log").public))
+    second = following(ROSTER, members={**ROSTER.members, "540000": anew})
+    _, first = report("510000", 30, 20)
+    newest = held("510000", "witness", head(30), by="540000/2")
+    for witnessed in (first.witnessed, newest):
+        made = replace(first, roster=2, witnessed=witnessed)
+        assert decode_frozen(made.to_body(), "510000", (ROSTER, second)) == made
+    # A key that the log gets only later has signed nothing yet.
+    early = replace(first, witnessed=newest)
+    with pytest.raises(UnverifiedError):
+        decode_frozen(early.to_body(), "510000", (ROSTER,))
 
 
 def changed(**fields: Any) -> Mapping[str, Any]:
@@ -104,7 +120,7 @@ BAD = {
 @pytest.mark.parametrize(("body", "code"), BAD.values(), ids=BAD)
 def test_a_freeze_that_proves_nothing_is_refused(body: Mapping[str, Any], code: str) -> None:
     with pytest.raises(LedgerError) as caught:
-        decode_frozen(body, "510000", ROSTER)
+        decode_frozen(body, "510000", (ROSTER,))
     assert caught.value.code == code
 
 

@@ -351,7 +351,7 @@ def test_the_vector_is_read_as_it_was_made() -> None:
         name: decode_statement(bytes.fromhex(vector[name])).act
         for name in ("frozen", "continues", "salvage")
     }
-    frozen = decode_frozen(made["frozen"].body, "520000", six)
+    frozen = decode_frozen(made["frozen"].body, "520000", EXAMPLE.chain()[:2])
     assert (frozen.origin, frozen.mirrored_size) == (vector["origin"], vector["size"])
     genesis = {name: made["continues"].body[name] for name in GENESIS}
     heir = f"{vector['origin']}/2"

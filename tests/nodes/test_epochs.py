@@ -234,7 +234,7 @@ def test_a_freeze_after_new_keys_came_gives_its_last_lines_again_by_those() -> N
     lost = town.origin(C)
     town.ask(B, Freeze(7, lost))
     with town.houses[B].engine.connect() as connection:
-        [report] = read_reports(town.chain.newest, lost, StoreReader(connection)).values()
+        [report] = read_reports(town.chain.rosters, lost, StoreReader(connection)).values()
     for role, held in (("witness", report.witnessed), ("mirror", report.mirrored)):
         assert held is not None
         assert held.line is not None

@@ -131,7 +131,7 @@ class Burnt(Town):
             reader = StoreReader(connection)
             read = read_nodes(lambda wanted: reader.tiles(self.old, wanted))
             held = Branch(load_sizes(connection)[self.old], lambda size: root_at(size, read))
-            reports = read_reports(self.roster, self.old, reader)
+            reports = read_reports((self.roster,), self.old, reader)
             return decide_cut(self.roster, self.old, reports, [held])
 
     def pin(self, origin: str) -> Pin:

@@ -11,7 +11,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.encoding import decode
 from ledger.epochs import Epoch
-from ledger.errors import RefusedError
+from ledger.errors import RefusedError, UnverifiedError
 from ledger.frozen import decode_frozen
 from ledger.hashing import EMPTY_ROOT
 from ledger.kind import ViewFact
@@ -54,6 +54,7 @@ from tests.nodes.neighbours import (
     make_roster,
     rosters_of,
 )
+from tests.vectors.own.network import following
 
 OWN, LIAR, C, D, E = "500000", "510000", "520000", "530000", "540000"
 HELD = Log(LIAR, entries(20))
@@ -487,17 +488,21 @@ def test_a_freeze_after_the_turn_reports_what_is_held_and_that_none_of_it_is_sig
     assert report.witnessed.line is None
 
 
-def test_a_freeze_after_the_turn_names_no_note_that_the_version_in_force_cannot_read() -> None:
-    """The log has another key since: whoever reads the report would refuse all of it."""
+def test_a_freeze_after_the_turn_is_read_also_where_the_log_has_another_key_since() -> None:
     world = turned()
     heads, origin = world.hosts[LATE].network.heads, LARGE_FORK.origin
     first = heads.roster
     member = first.members[LIAR]
     anew = replace(member, keys=replace(member.keys, log=key(LIAR, "new").public))
-    heads.rosters = rosters_of(replace(first, members={**first.members, LIAR: anew}))
+    second = following(first, members={**first.members, LIAR: anew})
+    chain = RosterChain((b"", b""), (first, second))
+    heads.rosters = Rosters(chain, {heads.own: 2})
     report, _ = heads.freeze(origin, world.now_ms)
-    assert decode_frozen(report.to_body(), LATE, heads.roster) == report
-    assert (report.witnessed, report.mirrored) == (None, None)
+    assert decode_frozen(report.to_body(), LATE, chain.rosters) == report
+    assert report.witnessed is not None
+    assert report.witnessed.checkpoint == LARGE_FORK.checkpoint()
+    with pytest.raises(UnverifiedError):  # the key that it was signed by is no other log's
+        decode_frozen(report.to_body(), LATE, (second,))
 
 
 def test_what_was_turned_to_is_what_nobody_may_cut_off() -> None:

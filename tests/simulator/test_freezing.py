@@ -71,7 +71,7 @@ def test_a_freeze_is_judged_alike_everywhere_and_reports_what_its_region_holds(
                 [entry] = reader.entries(fact.origin, fact.index, fact.index + 1)
                 act = decode_statement(entry).act
                 assert act.kind == FROZEN_KIND
-                report = decode_frozen(act.body, other, roster)
+                report = decode_frozen(act.body, other, (roster,))
                 row = story.simulation.machines[other].node.snapshot.logs[story.machine.origin]
                 assert 0 < report.mirrored_size == row.mirrored_size
     story.simulation.checkers.projections.compare()
