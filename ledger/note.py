@@ -174,6 +174,15 @@ def _read_note(data: bytes) -> Note:
 _known_note = lru_cache(maxsize=NOTES_CACHED_MAX)(_read_note)
 
 
+def checkpoint_of(note: bytes) -> Checkpoint:
+    """Return what a signed note says; whether its signatures hold, nobody has looked.
+
+    Raises:
+        MalformedError: It is no note, or its text is no checkpoint.
+    """
+    return Checkpoint.decode(Note.decode(note).text)
+
+
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
     """A public key under a name, for one of the three types of signature that we check.

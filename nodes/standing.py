@@ -2,7 +2,7 @@
 
 from ledger.checkpoint import Checkpoint
 from ledger.hashing import EMPTY_ROOT
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from nodes.core.damage import check_all
 from nodes.core.notes import second_note, sign_head
 from nodes.core.ready import (
@@ -29,7 +29,7 @@ class Standing(Loaded):
         What is altered is found before anything is signed; ``shouxin fsck`` names every place.
         """
         heads = {
-            origin: Checkpoint.decode(Note.decode(row.mirrored).text)
+            origin: checkpoint_of(row.mirrored)
             for origin, row in self._network.rows.items()
             if row.mirrored
         }

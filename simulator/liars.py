@@ -11,11 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger import names
-from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.errors import LedgerError, RefusedError
 from ledger.kind import Acting, Change, Judgement, Kind, Kinds
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -224,7 +223,7 @@ class Liar:
     def _cosigned(self, request: PeerRequest, reply: PeerReply) -> PeerReply:
         """Sign what the node refused to sign."""
         try:
-            checkpoint = Checkpoint.decode(Note.decode(split_add_checkpoint(request.body)[1]).text)
+            checkpoint = checkpoint_of(split_add_checkpoint(request.body)[1])
         except LedgerError:
             return reply
         self.simulation.world.count("cosigned what a witness must refuse")

@@ -10,7 +10,7 @@ from typing import Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError
-from ledger.note import Note, Signature
+from ledger.note import Note, Signature, checkpoint_of
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
@@ -146,7 +146,7 @@ class Lines:
             histories = self._watched.reference.histories(upload.origin)
             return [it.checkpoint(upload.end) for it in histories if upload.end < len(it.roots)]
         note = split_add_checkpoint(request.body)[1] if request.path == ADD_CHECKPOINT else b""
-        return [Checkpoint.decode(Note.decode(note or request.body).text)]
+        return [checkpoint_of(note or request.body)]
 
     def _check_line(
         self, machine: Machine, heads: Sequence[Checkpoint], signature: Signature, role: str

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from ledger.checkpoint import Checkpoint
 from ledger.cosignature import Line
 from ledger.errors import LedgerError
 from ledger.hashing import hash_leaf
-from ledger.note import Note
+from ledger.note import Note, checkpoint_of
 from ledger.roster import Role
 from ledger.roster_chain import RosterChain
 from ledger.roster_change import written_version
@@ -339,7 +338,7 @@ class Recorder:
         )
         quotes: tuple[Quoted, ...] = ()
         if act.kind == "log.view":
-            checkpoint = _checkpoint(act.body["note"])
+            checkpoint = checkpoint_of(act.body["note"])
             head = (checkpoint.size, checkpoint.root)
             lines = dict.fromkeys((*act.body["lines"], *act.body.get("before", ())))
             quotes = (self._quote(checkpoint.origin, *head, lines),)
@@ -421,7 +420,7 @@ class Recorder:
                 self.events.append(Rowed(now_ms, region, of, *row))
         if seen.note and self._published.get(own) != seen.note:
             self._published[own] = seen.note
-            checkpoint = _checkpoint(seen.note)
+            checkpoint = checkpoint_of(seen.note)
             self.events.append(Published(now_ms, own, checkpoint.size, checkpoint.root.hex()))
         final = (seen.witnessed_size, seen.replicated_size)
         if self._final.get(own, (0, 0)) != final:
@@ -451,7 +450,7 @@ class Recorder:
 
     def _sent(self, machine: Machine, request: PeerRequest) -> None:
         if request.path == ADD_CHECKPOINT:
-            checkpoint = _checkpoint(split_add_checkpoint(request.body)[1])
+            checkpoint = checkpoint_of(split_add_checkpoint(request.body)[1])
             self.events.append(
                 Submitted(
                     at_ms=self._now_ms,
@@ -463,7 +462,7 @@ class Recorder:
                 )
             )
         elif request.path == FINISHED:
-            checkpoint, origin = _checkpoint(request.body), machine.origin
+            checkpoint, origin = checkpoint_of(request.body), machine.origin
             self.events.append(
                 Finished(
                     at_ms=self._now_ms,
@@ -520,7 +519,7 @@ class Recorder:
             return upload.origin, upload.end, root
         is_witness = request.path == ADD_CHECKPOINT
         note = split_add_checkpoint(request.body)[1] if is_witness else request.body
-        checkpoint = _checkpoint(note)
+        checkpoint = checkpoint_of(note)
         return checkpoint.origin, checkpoint.size, checkpoint.root.hex()
 
 
@@ -532,10 +531,6 @@ def _first(record: Callable[..., None], check: Callable[..., Any]) -> Callable[.
         return check(*args, **named)
 
     return both
-
-
-def _checkpoint(note: bytes) -> Checkpoint:
-    return Checkpoint.decode(Note.decode(note).text)
 
 
 def _name(origin: str) -> str:

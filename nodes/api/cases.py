@@ -28,7 +28,7 @@ from ledger.lineage import heir_of
 from ledger.map_tree import Node
 from ledger.map_tree import prove as prove_standing
 from ledger.names import check_object
-from ledger.note import Note
+from ledger.note import Note, checkpoint_of
 from ledger.object_map import EMPTY_MAP_ROOT
 from ledger.proofs import prove_consistency, prove_inclusion, root_at
 from ledger.roster import Role, Roster
@@ -299,7 +299,7 @@ class _Held:
                 return False
             if made.act.kind != VIEW_KIND:
                 return True
-            viewed = Checkpoint.decode(Note.decode(made.act.body["note"]).text)
+            viewed = checkpoint_of(made.act.body["note"])
             return viewed.size <= self.note(viewed.origin)[0]
         except UnavailableError:
             return False
@@ -430,7 +430,7 @@ def prove(service: Service, connection: Connection, name: str) -> Bundle:
             raise _not_yet(place)
         if made.act.kind == VIEW_KIND and made.subject in service.by_hash.values():
             note = made.act.body["note"]
-            viewed = Checkpoint.decode(Note.decode(note).text)
+            viewed = checkpoint_of(note)
             if viewed.size > held.note(viewed.origin)[0]:
                 raise _not_yet(place)
             rested_on.add(viewed.origin)

@@ -18,7 +18,7 @@ from ledger.errors import LedgerError, MalformedError, RefusedError, Unavailable
 from ledger.frozen import Frozen, decode_frozen
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.names import check_origin
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from ledger.proofs import root_at
 from ledger.receipt import RECEIPT_BYTES_MAX, decode_transparent_statement
 from ledger.roster import Roster
@@ -157,11 +157,7 @@ def must_stay(connection: Connection, origin: str) -> Checkpoint | None:
     if turn is not None:
         return turn.checkpoint
     row = load_row(connection, origin)
-    return None if row is None or not row.mirrored else _head_of(row.mirrored)
-
-
-def _head_of(note: bytes) -> Checkpoint:
-    return Checkpoint.decode(Note.decode(note).text)
+    return None if row is None or not row.mirrored else checkpoint_of(row.mirrored)
 
 
 def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, MalformedError, NotFoundError, UnavailableError
 from ledger.hashing import EMPTY_ROOT, HASH_BYTES, hash_leaf
 from ledger.map_tree import Node, check_stored
-from ledger.note import Note, VerifierKey
+from ledger.note import Note, VerifierKey, checkpoint_of
 from ledger.object_map import EMPTY_MAP_ROOT
 from ledger.roster_chain import RosterChain
 from ledger.statement import decode_statement
@@ -365,7 +365,7 @@ class ServedLog:
     async def size(self) -> int:
         """Return the size of the newest checkpoint."""
         signed = await self.note()
-        return 0 if signed is None else Checkpoint.decode(Note.decode(signed).text).size
+        return 0 if signed is None else checkpoint_of(signed).size
 
     async def note(self) -> bytes | None:
         """Return the newest checkpoint, the same one as long as this object lives."""

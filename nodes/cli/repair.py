@@ -12,10 +12,9 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, UnavailableError, UnverifiedError
 from ledger.hashing import hash_leaf
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from ledger.tiles import TILE_WIDTH, extend_tiles
 from ledger.tree import Frontier
 from nodes.adapters.fence_file import FileFence
@@ -187,7 +186,7 @@ def _root_at(changed: _Changed, size: int) -> bytes:
 
 async def _signed_root(log: StoredLog) -> bytes | None:
     signed = await log.note()
-    return None if signed is None else Checkpoint.decode(Note.decode(signed).text).root
+    return None if signed is None else checkpoint_of(signed).root
 
 
 def _write(logs: StoredLogs, origin: str, changed: _Changed) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from ledger.statement import UnverifiedStatement, decode_statement
 from ledger.views import EPOCH_KIND, VIEW_KIND
 from nodes.core.log_state import LogState
@@ -60,5 +60,5 @@ def _is_lacking(statement: UnverifiedStatement, stored: Mapping[str, int]) -> bo
     note = statement.act.body.get("note")
     if type(note) is not bytes:
         return False
-    checkpoint = Checkpoint.decode(Note.decode(note).text)
+    checkpoint = checkpoint_of(note)
     return stored.get(checkpoint.origin, 0) < checkpoint.size

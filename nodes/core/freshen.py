@@ -9,9 +9,8 @@ Whatever comes back is checked, and kept by ``FinishedNotes``.
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, MalformedError
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from ledger.roster import Role
 from ledger.views import GoodLine
 from nodes.core.copies import LogReader
@@ -183,7 +182,7 @@ class Freshen:
         if row is not None and row.mirrored and origin not in self._heads.turned:
             found.append(row.mirrored)
         for note in found:
-            checkpoint = Checkpoint.decode(Note.decode(note).text)
+            checkpoint = checkpoint_of(note)
             if best is None or checkpoint.size > best.checkpoint.size:
                 best = SignedHead(checkpoint, note)
         if best is not want.head:

@@ -24,7 +24,7 @@ from ledger.errors import (
 from ledger.frozen import Frozen, Held
 from ledger.hashing import EMPTY_ROOT
 from ledger.names import mirror_name, witness_name
-from ledger.note import KEY_ID_BYTES, Note, Signature
+from ledger.note import KEY_ID_BYTES, Note, Signature, checkpoint_of
 from ledger.proofs import prove_roots, root_at
 from ledger.roster import Role, Roster
 from ledger.roster_fields import Constants, Pin
@@ -349,7 +349,7 @@ class Heads:
         A line by a key that the version in force does not name is given again, by one that it
         does: our keys may have changed since, and the freeze is read by that version.
         """
-        checkpoint = Checkpoint.decode(Note.decode(note).text)
+        checkpoint = checkpoint_of(note)
         origin = checkpoint.origin
         last = self._lines.get((role, origin))
         if last is None or last[0] != checkpoint.size:
@@ -459,7 +459,7 @@ class Heads:
             return self.convict(origin, (row.pending, head.note))
         # What is stored whole reaches the pending note as a rule, and the mirrored one always.
         size, note = row.witnessed_size, row.pending
-        if self.stored_size(origin) < size or self.is_off_branch(_head_of(note), reader):
+        if self.stored_size(origin) < size or self.is_off_branch(checkpoint_of(note), reader):
             size, note = row.mirrored_size, row.mirrored
         if checkpoint.size > size or not self.is_off_branch(checkpoint, reader):
             return ()
@@ -505,10 +505,6 @@ class Heads:
         writes += [PutMemory(TURNED + origin, b"") for origin in self.turned]
         self.turned = {}
         return tuple(writes)
-
-
-def _head_of(note: bytes) -> Checkpoint:
-    return Checkpoint.decode(Note.decode(note).text)
 
 
 def _decode_rest(value: bytes) -> tuple[str, set[bytes]]:

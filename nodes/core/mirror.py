@@ -23,7 +23,7 @@ from ledger.errors import (
 )
 from ledger.hashing import HASH_BYTES, hash_leaf
 from ledger.names import mirror_name, witness_name
-from ledger.note import Note, Signature
+from ledger.note import Note, Signature, checkpoint_of
 from ledger.proofs import check_subtree_consistency, root_at
 from ledger.roster import Role
 from ledger.tiles import (
@@ -207,7 +207,7 @@ class Mirror:
         heads.check_not_convicted(row.origin)
         heads.check_not_turned(row.origin)
         note = row.mirrored if size == row.mirrored_size and row.mirrored else row.pending
-        checkpoint = Checkpoint.decode(Note.decode(note).text)
+        checkpoint = checkpoint_of(note)
         assert checkpoint.size == size
         copy = heads.copy(row.origin, reader)
         root = copy.frontier.root() if copy.size == size else self._root(row.origin, size, reader)

@@ -5,9 +5,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from ledger.checkpoint import Checkpoint
 from ledger.kind import Fact
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from ledger.proofs import root_at
 from ledger.roster import Roster
 from ledger.roster_fields import Pin
@@ -63,7 +62,7 @@ def read_pins(
         else:
             found = load_newest_note(connection, ids, origin, finished=True)
             if found is not None:
-                head = Checkpoint.decode(Note.decode(found[1]).text)
+                head = checkpoint_of(found[1])
                 pins[origin] = Pin(head.size, head.root)
     return pins
 

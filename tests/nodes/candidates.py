@@ -2,7 +2,7 @@
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     Upload,
@@ -65,7 +65,7 @@ class Peers:
             is_both = request.path == EXTEND
             checkpoint = decode_extension(request.body)[0] if is_both else request.body
             note = checkpoint.partition(b"\n\n")[2]
-            return Checkpoint.decode(Note.decode(note).text)
+            return checkpoint_of(note)
         return self.host.log.checkpoint(Upload.decode(request.body).end)
 
     def serve(self, request: PeerRequest) -> list[PeerRequest]:

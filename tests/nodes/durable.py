@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
 from ledger.hashing import hash_leaf
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from ledger.receipt import check_inclusion_receipt
 from ledger.roster import Roster
 from ledger.tiles import (
@@ -277,6 +276,6 @@ class Load:
         while not self._ending.wait(0.02):
             status, data = self.send("GET", "/log/checkpoint", None, JSON)
             if status == 200:
-                head = Checkpoint.decode(Note.decode(data).text)
+                head = checkpoint_of(data)
                 if self.heads.setdefault(head.size, head.root) != head.root:
                     self.trouble.append(f"two roots at {head.size}")

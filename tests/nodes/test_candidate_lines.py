@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.errors import MalformedError
-from ledger.note import ED25519_COSIGNATURE, Note, VerifierKey
+from ledger.note import ED25519_COSIGNATURE, Note, VerifierKey, checkpoint_of
 from ledger.views import count_lines
 from nodes.core.candidate import (
     ROUNDS_MAX,
@@ -162,7 +161,7 @@ def test_late_lines_of_candidates_that_are_forgotten_are_kept() -> None:
         peers.tick(peers.roster.constants.candidate_ms)
     with peers.host.engine.begin() as connection:
         note = load_cosigned(connection, LogIDs(), peers.host.origin)[0]
-    assert Checkpoint.decode(Note.decode(note).text).size == 1
+    assert checkpoint_of(note).size == 1
     assert len(Note.decode(note).signatures) == 1 + len(OTHERS)
 
 

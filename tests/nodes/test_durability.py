@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, event
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
 from ledger.hashing import hash_leaf
-from ledger.note import Note, check_signed
+from ledger.note import Note, check_signed, checkpoint_of
 from ledger.proofs import check_consistency, prove_consistency
 from ledger.signed_roster import SignedRoster, check_genesis
 from nodes.core.exchange import encode_add_checkpoint, origin_hash
@@ -146,7 +146,7 @@ class Town:
 
     def check_log(self) -> None:
         """What is published is whole, and is what the store holds."""
-        head = Checkpoint.decode(Note.decode(self.fetch("/log/checkpoint")).text)
+        head = checkpoint_of(self.fetch("/log/checkpoint"))
         leaves = [hash_leaf(entry) for entry in read_entries(self.fetch, head.size)]
         assert roots_at(leaves, {head.size}) == {head.size: head.root}
         read = served_tree(self.fetch, head.size)

@@ -18,7 +18,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
 from ledger.errors import UnavailableError
 from ledger.hashing import hash_leaf
-from ledger.note import Note, check_signed
+from ledger.note import Note, check_signed, checkpoint_of
 from ledger.signed_roster import SignedRoster, check_genesis
 from loadtests.stage import START_S_MAX, Stage, StageError
 from nodes.cli.demo.free_ports import free_ports
@@ -53,7 +53,7 @@ def leaves_of(station: Station) -> list[bytes]:
     def fetch(path: str) -> bytes:
         return station.ask("GET", path).body
 
-    head = Checkpoint.decode(Note.decode(fetch("/log/checkpoint")).text)
+    head = checkpoint_of(fetch("/log/checkpoint"))
     leaves = [hash_leaf(entry) for entry in read_entries(fetch, head.size)]
     assert roots_at(leaves, {head.size}) == {head.size: head.root}
     return leaves

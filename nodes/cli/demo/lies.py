@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, UnavailableError
-from ledger.note import Note
+from ledger.note import checkpoint_of
 from nodes.adapters.network import CERTIFICATES_FILE
 from nodes.cli.demo.cast import CHONGQING, GUIZHOU, SICHUAN, TIBET
 from nodes.cli.demo.changes import run_here
@@ -121,7 +120,7 @@ async def _keep_note(world: World) -> Path:
     client = await world.office(SICHUAN.code).client()
     path = world.folder / "sichuan.note"
     path.write_bytes(await client.fetch("/log/checkpoint"))
-    assert Checkpoint.decode(Note.decode(path.read_bytes()).text).size
+    assert checkpoint_of(path.read_bytes()).size
     return path
 
 
