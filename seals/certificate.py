@@ -90,14 +90,7 @@ def decode_certificate(data: bytes) -> Certificate:
     """
     if len(data) > CERTIFICATE_BYTES_MAX:
         raise MalformedError("the certificate is too large", code="certificate-too-large")
-    outer = Reader(data)
-    parts = outer.inside()
-    outer.finish()
-    signed = parts.raw(der.SEQUENCE)
-    algorithm_raw = parts.raw(der.SEQUENCE)
-    signature = parts.bits()
-    parts.finish()
-
+    signed, algorithm_raw, signature = der.signed_parts(data)
     body = Reader(signed).inside()
     version = body.inside(der.context(0)).integer() if body.tag() == der.context(0) else 0
     if version not in {0, 1, 2}:

@@ -182,6 +182,22 @@ class Reader:
         return parse_time(self.body(tag), generalized=tag == GENERALIZED_TIME)
 
 
+def signed_parts(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return what is signed, the algorithm's identifier and the signature, as certificates have it.
+
+    Raises:
+        MalformedError: A code of this module.
+
+    Source: RFC 5280 sections 4.1 and 5.1.
+    """
+    outer = Reader(data)
+    parts = outer.inside()
+    outer.finish()
+    signed, algorithm, signature = parts.raw(SEQUENCE), parts.raw(SEQUENCE), parts.bits()
+    parts.finish()
+    return signed, algorithm, signature
+
+
 def parse_time(text: bytes, *, generalized: bool) -> int:
     """Return the Unix seconds of a time's content, which has seconds and ends in Z.
 

@@ -44,14 +44,7 @@ def decode_revocation_list(data: bytes) -> RevocationList:
     """
     if len(data) > LIST_BYTES_MAX:
         raise MalformedError("the revocation list is too large", code="list-too-large")
-    outer = Reader(data)
-    parts = outer.inside()
-    outer.finish()
-    signed = parts.raw(der.SEQUENCE)
-    algorithm_raw = parts.raw(der.SEQUENCE)
-    signature = parts.bits()
-    parts.finish()
-
+    signed, algorithm_raw, signature = der.signed_parts(data)
     body = Reader(signed).inside()
     if body.tag() == der.INTEGER and body.integer() != 1:
         raise MalformedError("no such version of a revocation list", code="list-version")

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.closing import close_log
-from ledger.cut import Branch, decide_cut
+from ledger.cut import decide_cut
 from ledger.errors import LedgerError
 from ledger.hashing import EMPTY_ROOT
 from ledger.key_proof import prove_key
 from ledger.keys import SigningKey
 from ledger.names import successor_origin
-from ledger.proofs import root_at
 from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
@@ -35,13 +34,12 @@ from ledger.roster_acts import (
 )
 from ledger.roster_chain import RosterChain, governance_quorum
 from ledger.roster_fields import Pin
-from ledger.tiles import read_nodes
 from nodes.core.ready import Compose, Event, Freeze, RegisterReply
 from nodes.core.recovery import REBUILDING
 from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.succession import read_reports
-from nodes.store.entries import LogIDs, load_sizes
+from nodes.store.entries import LogIDs, load_sizes, stored_branch
 from nodes.store.pins import read_pins
 from nodes.store.reader import StoreReader
 from simulator.regions import Keys, committees, keys_of, member_of, public_of
@@ -451,10 +449,8 @@ class Governance:
         origin = newest.origin_of(region)
         with machine.disk.engine.connect() as connection:
             ids = LogIDs()
-            reader = StoreReader(connection, ids)
-            read = read_nodes(lambda wanted: reader.tiles(origin, wanted))
-            branch = Branch(load_sizes(connection).get(origin, 0), lambda size: root_at(size, read))
-            reports = read_reports(self._ruled(newest), origin, reader)
+            branch = stored_branch(connection, ids, origin)
+            reports = read_reports(self._ruled(newest), origin, StoreReader(connection, ids))
             pin = pins.get(origin)
             proven = [Checkpoint(origin, pin.size, pin.root)] if pin and pin.size else []
             cut = decide_cut(newest, origin, reports, [branch], proven)

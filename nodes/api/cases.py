@@ -46,11 +46,12 @@ from nodes.api.clocks import (
 from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
 from nodes.api.entry_proofs import EntryProofs, wants_proofs
-from nodes.api.replies import json_response, plain
+from nodes.api.replies import json_response
 from nodes.api.requests import check_case, check_query, is_case
 from nodes.api.timelines import story, tell
 from nodes.api.tokens import ANY, Caller, authorize
 from nodes.core.sight import INDEX_PAST_ALL
+from nodes.plain import plain
 from nodes.store.entries import LogIDs, load_entries, load_leaves, nodes_of, stored_size
 from nodes.store.facts import load_changes, load_mentions, load_voids
 from nodes.store.findings import seen_by

@@ -25,11 +25,12 @@ from nodes.api.consistency import NAMES, consistency_of, judged_size, reach
 from nodes.api.context import SERVICE, Service
 from nodes.api.entry_proofs import EntryProofs, wants_proofs
 from nodes.api.pages import LOOKING, ROWS_DEFAULT
-from nodes.api.replies import json_response, plain
+from nodes.api.replies import json_response
 from nodes.api.requests import check_query, parse_number, query_number
 from nodes.api.timelines import Judged, read
 from nodes.api.tokens import authorize
 from nodes.core.sight import INDEX_PAST_ALL
+from nodes.plain import plain
 from nodes.store import ties
 from nodes.store.entries import LogIDs
 from nodes.store.facts import find_leaf, newest

@@ -13,11 +13,12 @@ from nodes.api.context import SERVICE, Service
 from nodes.api.journal import REQUEST_BYTES
 from nodes.api.pages import LOOKING, ROWS_DEFAULT
 from nodes.api.problem import mend_of
-from nodes.api.replies import json_response, plain
+from nodes.api.replies import json_response
 from nodes.api.requests import check_query, parse_number, query_number
 from nodes.api.tokens import ANY, Caller, Role, authorize
 from nodes.core.sentences import sentence_of
 from nodes.core.sight import INDEX_PAST_ALL
+from nodes.plain import plain
 from nodes.store.entries import LogIDs
 from nodes.store.facts import between, load_changes, newest
 from nodes.store.journal import RefusalRow, find_refusal, load_readings, load_refusals

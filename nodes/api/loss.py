@@ -13,13 +13,12 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from ledger.checkpoint import Checkpoint
-from ledger.cut import Branch, check_closing, decide_cut
+from ledger.cut import check_closing, decide_cut
 from ledger.errors import LedgerError, MalformedError, RefusedError, UnavailableError
 from ledger.frozen import Frozen, decode_frozen
 from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.names import check_origin
 from ledger.note import checkpoint_of
-from ledger.proofs import root_at
 from ledger.receipt import RECEIPT_BYTES_MAX, decode_transparent_statement
 from ledger.roster import Roster
 from ledger.roster_fields import Pin
@@ -35,7 +34,7 @@ from nodes.core.ready import Freeze, Salvage
 from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.succession import read_reports
 from nodes.core.turning import turns_in
-from nodes.store.entries import LogIDs, load_sizes, nodes_of
+from nodes.store.entries import LogIDs, stored_branch
 from nodes.store.facts import newest
 from nodes.store.notes import load_memory
 from nodes.store.peers import load_row
@@ -144,7 +143,7 @@ def _check_closing(service: Service, connection: Connection, head: Checkpoint) -
             f"{len(reports)} of the {quorum} witnesses needed have frozen {origin}",
             code="too-few-frozen",
         )
-    check_closing(head, must_stay(connection, origin), held_branch(connection, ids, origin))
+    check_closing(head, must_stay(connection, origin), stored_branch(connection, ids, origin))
 
 
 def must_stay(connection: Connection, origin: str) -> Checkpoint | None:
@@ -176,7 +175,7 @@ def _cut(service: Service, connection: Connection, origin: str) -> dict[str, Any
             roster,
             origin,
             reports,
-            [held_branch(connection, ids, origin)],
+            [stored_branch(connection, ids, origin)],
             _proven(service, connection, ids, origin),
         )
     except LedgerError as error:
@@ -199,12 +198,6 @@ def _pins(service: Service, connection: Connection, ids: LogIDs) -> Mapping[str,
     pins = read_pins(connection, ids, roster, service.origin, service.node.snapshot.known)
     empty = Pin(0, EMPTY_ROOT)
     return {origin: pins.get(origin, empty).to_map() for origin in roster.origins}
-
-
-def held_branch(connection: Connection, ids: LogIDs, origin: str) -> Branch:
-    """Return the history of a log that is stored here."""
-    read = nodes_of(connection, ids, origin)
-    return Branch(load_sizes(connection).get(origin, 0), lambda size: root_at(size, read))
 
 
 def report_fields(report: Frozen) -> dict[str, Any]:

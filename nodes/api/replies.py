@@ -6,6 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
+from nodes.plain import plain
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -39,14 +41,3 @@ def spell(value: Mapping[str, Any]) -> bytes:
         # Only answers with bytes in them pay for the walk.
         text = _encode(plain(value))
     return text.encode("utf-8", "replace")
-
-
-def plain(value: object) -> Any:  # noqa: ANN401 - what JSON knows
-    """Return ``value`` with its bytes in hexadecimal."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value

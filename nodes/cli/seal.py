@@ -20,8 +20,9 @@ from nodes.adapters.random import randomness
 from nodes.adapters.sm2 import open_sm2
 from nodes.adapters.trust_files import load_trust
 from nodes.cli.paper import find_use
-from nodes.cli.show import Language, console, plain, print_json, table
+from nodes.cli.show import Language, console, print_json, table
 from nodes.files import read_bounded
+from nodes.plain import plain
 from seals.authority import Profile, issue, issue_list, issue_root
 from seals.report import Outcome, Report, Verdict
 from seals.ses import Picture, is_signature

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from authz.right import Right
 from nodes.core.sentences import SENTENCES
+from nodes.plain import plain
 
 Language = Literal["zh", "en"]
 
@@ -72,17 +73,6 @@ def console() -> Console:
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one line that a program reads."""
     print(json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")))
-
-
-def plain(value: object) -> Any:  # noqa: ANN401 - what JSON knows
-    """Return ``value`` with its bytes in hexadecimal."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
 
 
 def reason(code: str, language: Language) -> str:

@@ -18,12 +18,12 @@ from nodes.cli.show import (
     Language,
     deadline,
     moment,
-    plain,
     reason,
     short,
     table,
 )
 from nodes.core.kinds import KINDS
+from nodes.plain import plain
 
 _CONFIRMATION_ZH: Final[Mapping[str, str]] = {
     "open": "待核",

@@ -26,7 +26,6 @@ from typing import Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, MalformedError
-from ledger.hashing import EMPTY_ROOT
 from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_roots, root_at
 from ledger.tiles import TILE_LEVELS, extend_tiles, read_nodes
@@ -499,15 +498,7 @@ class CatchUp:
     def _move(self, target: SignedHead) -> Write:
         """Move the row to the target, and sign nothing."""
         checkpoint = target.checkpoint
-        row = self._heads.row(checkpoint.origin) or PeerRow(
-            origin=checkpoint.origin,
-            witnessed_size=0,
-            witnessed_root=EMPTY_ROOT,
-            mirrored_size=0,
-            time_s=0,
-            pending=b"",
-            heard_ms=0,
-        )
+        row = self._heads.row(checkpoint.origin) or PeerRow.unheard(checkpoint.origin)
         return self._heads.move(
             replace(
                 row,

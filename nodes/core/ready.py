@@ -7,10 +7,11 @@ durable.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from ledger import encoding
 from ledger.errors import LedgerError
+from ledger.hashing import EMPTY_ROOT
 from ledger.kind import Fact
 from ledger.map_tree import Grown
 from ledger.statement import Statement
@@ -268,6 +269,19 @@ class PeerRow:
     heard_ms: int
     mirrored: bytes = b""
     """The signed note (the log's line only) at the mirrored size; empty before the first."""
+
+    @classmethod
+    def unheard(cls, origin: str) -> Self:
+        """Return the row of a log that was never heard of."""
+        return cls(
+            origin=origin,
+            witnessed_size=0,
+            witnessed_root=EMPTY_ROOT,
+            mirrored_size=0,
+            time_s=0,
+            pending=b"",
+            heard_ms=0,
+        )
 
 
 @dataclass(frozen=True, slots=True)

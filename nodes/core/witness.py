@@ -16,7 +16,6 @@ from ledger.errors import (
     UnavailableError,
     UnverifiedError,
 )
-from ledger.hashing import EMPTY_ROOT
 from ledger.note import Note, VerifierKey
 from ledger.proofs import check_consistency
 from nodes.core.exchange import (
@@ -92,15 +91,7 @@ class Witness:
         submitted = read_submitted(header, data, heads.rosters.log_keys(origin))  # (2, 3)
         old_size, proof, checkpoint, signed, post_quantum = submitted
         size = 0 if checkpoint is None else checkpoint.size
-        row = heads.row(origin) or PeerRow(
-            origin=origin,
-            witnessed_size=0,
-            witnessed_root=EMPTY_ROOT,
-            mirrored_size=0,
-            time_s=0,
-            pending=b"",
-            heard_ms=0,
-        )
+        row = heads.row(origin) or PeerRow.unheard(origin)
         if old_size != row.witnessed_size:  # (4)
             raise ConflictError(row.witnessed_size)
         if checkpoint is None:

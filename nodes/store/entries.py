@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from ledger.cut import Branch
 from ledger.errors import ConflictError
 from ledger.hashing import HASH_BYTES
 from ledger.proofs import Reader as NodeReader
+from ledger.proofs import root_at
 from ledger.tiles import TILE_WIDTH, Tile, read_nodes
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
@@ -161,6 +163,12 @@ def load_entries(
 def nodes_of(connection: Connection, ids: LogIDs, origin: str) -> NodeReader:
     """Return the reader of a stored log's tree that roots and proofs are made with."""
     return read_nodes(lambda wanted: load_tiles(connection, ids, origin, wanted))
+
+
+def stored_branch(connection: Connection, ids: LogIDs, origin: str) -> Branch:
+    """Return the history of a log that is stored here."""
+    read = nodes_of(connection, ids, origin)
+    return Branch(load_sizes(connection).get(origin, 0), lambda size: root_at(size, read))
 
 
 def load_tiles(

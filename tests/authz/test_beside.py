@@ -19,7 +19,9 @@ from tests.authz.world import (
     HRSS,
     HRSS_SC,
     ITEM,
+    LENT,
     OPEN_BODY,
+    OPENED,
     OUTSIDER,
     SICHUAN,
     TIBET,
@@ -30,8 +32,6 @@ from tests.authz.world import (
 )
 
 HASH = bytes(32)
-LENT = World().enrol().lend()
-OPENED = LENT.copy().open()
 DUE_S = OPENED.now_s + 1_000
 UNDER = {"grant": GRANT, "window": WINDOW}
 WHY = {"reason": "调整"}

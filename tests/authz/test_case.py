@@ -17,6 +17,7 @@ from tests.authz.world import (
     CLERK_CQ,
     DECIDE_BODY,
     DECIDER,
+    ENROLLED,
     GRANT,
     GRANT_BODY,
     HEAD,
@@ -24,20 +25,18 @@ from tests.authz.world import (
     HRSS,
     ITEM,
     ITEM_BODY,
+    LENT,
     OPEN_BODY,
+    OPENED,
     OUTSIDER,
     SICHUAN,
     TIBET,
     WINDOW,
     WINDOW_2,
     WINDOW_CQ,
-    World,
     officer,
 )
 
-ENROLLED = World().enrol()
-LENT = ENROLLED.copy().lend()
-OPENED = LENT.copy().open()
 AT_TIBET = OPENED.copy().hand_over(CLERK, HRSS, HEAD)
 DECIDED = AT_TIBET.copy()
 DECIDED.do("case.decide", DECIDER, CASE, DECIDE_BODY)

@@ -22,7 +22,9 @@ from tests.authz.world import (
     HEAD,
     HRSS,
     HRSS_SC,
+    LENT,
     OPEN_BODY,
+    OPENED,
     SICHUAN,
     TIBET,
     WINDOW,
@@ -31,8 +33,6 @@ from tests.authz.world import (
 )
 
 # Made here, like those of every module: the tests of hostile writers make them anew.
-LENT = World().enrol().lend()
-OPENED = LENT.copy().open()
 OTHER = bytes([1]) * 32
 
 

@@ -16,6 +16,7 @@ from tests.authz.world import (
     HEAD_SC,
     KINDS,
     OPEN_BODY,
+    OPENED,
     SICHUAN,
     WINDOW,
     WINDOW_2,
@@ -23,7 +24,6 @@ from tests.authz.world import (
     officer,
 )
 
-OPENED = World().enrol().lend().open()
 NOTICE = {"missing": ["proof"], "grant": GRANT, "window": WINDOW}
 
 

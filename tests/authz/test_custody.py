@@ -20,6 +20,7 @@ from tests.authz.world import (
     HEAD_SC,
     HRSS,
     HRSS_SC,
+    OPENED,
     OUTSIDER,
     REGIONS,
     SICHUAN,
@@ -31,7 +32,6 @@ from tests.authz.world import (
     officer,
 )
 
-OPENED = World().enrol().lend().open()
 WHY = {"reason": "不属本部门"}
 OFFER: dict[str, Any] = {"unit": HRSS}
 ANSWER = {"holder": SICHUAN}

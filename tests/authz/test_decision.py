@@ -12,6 +12,7 @@ from tests.authz.world import (
     CLERK,
     CLERK_2,
     DECIDER,
+    ENROLLED,
     GRANT,
     GRANT_BODY,
     HALL,
@@ -19,6 +20,7 @@ from tests.authz.world import (
     HRSS,
     ITEM,
     ITEM_BODY,
+    LENT,
     OPEN_BODY,
     OUTSIDER,
     SICHUAN,
@@ -29,8 +31,6 @@ from tests.authz.world import (
     officer,
 )
 
-ENROLLED = World().enrol()
-LENT = ENROLLED.copy().lend()
 OWN_WINDOW = "540000/window/w1"
 WHY = {"reason": "轮岗"}
 STALENESS_S, REFRESH_S = 600, 60

@@ -15,6 +15,7 @@ from tests.authz.test_listing import acts_on
 from tests.authz.world import (
     CHIEF,
     CLERK,
+    ENROLLED,
     GRANT,
     GRANT_BODY,
     HALL,
@@ -23,6 +24,7 @@ from tests.authz.world import (
     HRSS,
     HRSS_SC,
     ITEM,
+    LENT,
     OUTSIDER,
     SICHUAN,
     TIBET,
@@ -32,8 +34,6 @@ from tests.authz.world import (
 from tests.vectors.own.network import key
 
 DAY_S = 86_400
-ENROLLED = World().enrol()
-LENT = ENROLLED.copy().lend()
 HASH = bytes(32)
 
 

@@ -15,6 +15,7 @@ from tests.authz.world import (
     CLERK_2,
     CLERK_CQ,
     DECIDER,
+    ENROLLED,
     FROM_S,
     GRANT,
     GRANT_BODY,
@@ -23,6 +24,7 @@ from tests.authz.world import (
     HRSS_SC,
     ITEM,
     ITEM_BODY,
+    LENT,
     OPEN_BODY,
     OUTSIDER,
     ROSTER,
@@ -31,16 +33,13 @@ from tests.authz.world import (
     UNTIL_S,
     WINDOW,
     WINDOW_CQ,
-    World,
     officer,
 )
 
-ENROLLED = World().enrol()
 PUBLISHED = ENROLLED.copy()
 PUBLISHED.do("item.publish", HEAD, ITEM, ITEM_BODY)
 OFFERED = PUBLISHED.copy()
 OFFERED.do("grant.offer", HEAD, GRANT, GRANT_BODY)
-LENT = ENROLLED.copy().lend()
 ANSWER = {"window": WINDOW, "item": ITEM}
 WHY = {"reason": "政策调整"}
 BASIS = "540000/basis/2021-21"

@@ -23,6 +23,7 @@ from tests.authz.world import (
     HRSS_SC,
     ITEM,
     ITEM_BODY,
+    LENT,
     OPEN_BODY,
     OUTSIDER,
     SICHUAN,
@@ -36,7 +37,6 @@ from tests.authz.world import (
 
 PUBLISHED = World().enrol()
 PUBLISHED.do("item.publish", HEAD, ITEM, ITEM_BODY)
-LENT = World().enrol().lend()
 ITEM_2, OTHERS = "540000/item/000500000002", "540000/item/000500000003"
 HASH, OTHER = bytes(32), bytes([1]) * 32
 WHY = {"reason": "续期"}

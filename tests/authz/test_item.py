@@ -2,6 +2,7 @@ from authz.item import version_object
 from tests.authz.refusals import refused
 from tests.authz.world import (
     DECIDER,
+    ENROLLED,
     HEAD,
     HEAD_SC,
     HEALTH,
@@ -11,10 +12,8 @@ from tests.authz.world import (
     ITEM_BODY,
     OUTSIDER,
     TIBET,
-    World,
 )
 
-ENROLLED = World().enrol()
 WHY = {"reason": "停办"}
 
 

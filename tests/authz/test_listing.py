@@ -6,9 +6,19 @@ import pytest
 
 from authz.listing import WAITING, Kept, Standing, Wanted, stands
 from authz.tables import LIVES
-from tests.authz.world import CHIEF, CLERK, GRANT, HEAD, HRSS, SICHUAN, TIBET, WINDOW, World
+from tests.authz.world import (
+    CHIEF,
+    CLERK,
+    ENROLLED,
+    GRANT,
+    HEAD,
+    HRSS,
+    SICHUAN,
+    TIBET,
+    WINDOW,
+    World,
+)
 
-ENROLLED = World().enrol()
 NOTICE = "540000/supervision/1"
 START_S = ENROLLED.now_s
 DUE_S = START_S + 1_000

@@ -13,6 +13,7 @@ from tests.authz.world import (
     CLERK_2,
     CLERK_CQ,
     DECIDER,
+    ENROLLED,
     HALL,
     HEAD,
     HEAD_SC,
@@ -26,7 +27,6 @@ from tests.authz.world import (
 )
 from tests.vectors.own.network import key
 
-ENROLLED = World().enrol()
 NEW = "510000/officer/new"
 WHY = {"reason": "轮岗"}
 WINDOW_BODY = {"name": "五号窗口", "hall": HALL, "department": HRSS_SC}

@@ -32,17 +32,14 @@ from tests.authz.world import (
     HEAD_SC,
     HRSS,
     ITEM,
+    LENT,
+    OPENED,
     OUTSIDER,
     SICHUAN,
     TIBET,
     WINDOW,
     World,
 )
-
-ENROLLED = World().enrol()
-LENT = ENROLLED.copy().lend()
-OPENED = LENT.copy().open()
-
 
 # ---- the generic rule ----------------------------------------------------------------------
 

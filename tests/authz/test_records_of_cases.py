@@ -27,24 +27,21 @@ from tests.authz.world import (
     CLERK_2,
     DECIDE_BODY,
     DECIDER,
+    ENROLLED,
     GRANT,
     HEAD,
     HEAD_SC,
     HRSS,
     ITEM,
     ITEM_BODY,
+    LENT,
+    OPENED,
     OUTSIDER,
     SICHUAN,
     TIBET,
     WINDOW,
     WINDOW_2,
-    World,
 )
-
-ENROLLED = World().enrol()
-LENT = ENROLLED.copy().lend()
-OPENED = LENT.copy().open()
-
 
 # ---- 26 容缺受理 -------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from tests.authz.world import (
     CLERK,
     CLERK_2,
     CLERK_CQ,
+    ENROLLED,
     HALL,
     HEAD,
     HEAD_SC,
@@ -28,6 +29,8 @@ from tests.authz.world import (
     HRSS_SC,
     ITEM,
     ITEM_BODY,
+    LENT,
+    OPENED,
     OUTSIDER,
     SICHUAN,
     TIBET,
@@ -35,13 +38,7 @@ from tests.authz.world import (
     WINDOW,
     WINDOW_2,
     WINDOW_CQ,
-    World,
 )
-
-ENROLLED = World().enrol()
-LENT = ENROLLED.copy().lend()
-OPENED = LENT.copy().open()
-
 
 # ---- 45 changes of items, 50 agreements ----------------------------------------------------
 

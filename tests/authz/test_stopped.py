@@ -29,7 +29,9 @@ from tests.authz.world import (
     ITEM,
     ITEM_BODY,
     KINDS,
+    LENT,
     OPEN_BODY,
+    OPENED,
     SICHUAN,
     TIBET,
     WINDOW,
@@ -40,8 +42,6 @@ from tests.authz.world import (
 
 HASH = bytes(32)
 WHY = {"reason": "整改"}
-LENT = World().enrol().lend()
-OPENED = LENT.copy().open()
 UNDER = {"grant": GRANT, "window": WINDOW}
 STOPS = [
     ("party.suspend", WINDOW),

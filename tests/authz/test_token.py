@@ -1,11 +1,10 @@
 import pytest
 
 from tests.authz.refusals import refused
-from tests.authz.world import CLERK, HEAD_SC, SICHUAN, UNTIL_S, World
+from tests.authz.world import CLERK, ENROLLED, HEAD_SC, SICHUAN, UNTIL_S
 
 GIVEN = "510000/token/0123456789abcdef"
 BODY = {"holder": CLERK, "role": "window", "expires": UNTIL_S}
-ENROLLED = World().enrol()
 
 
 def test_a_token_lives_from_its_issue_to_its_end_and_never_again() -> None:

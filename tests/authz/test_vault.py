@@ -16,12 +16,12 @@ from tests.authz.world import (
     HEAD,
     HEAD_SC,
     HRSS,
+    OPENED,
     SICHUAN,
     TIBET,
     World,
 )
 
-OPENED = World().enrol().lend().open()
 X_KEY, SM2_KEY = (vault_key_object(SICHUAN, suite) for suite in ("x25519", "sm2-sm3"))
 HASH, OTHER = bytes(32), bytes([1]) * 32
 PAYLOAD, SHARE = "510000/payload/1", "510000/key-share/1"

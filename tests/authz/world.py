@@ -321,3 +321,9 @@ class World:
 def previous_of(leaf: bytes | None) -> Callable[[Act], Act]:
     """A change that gives an act another ``previous``."""
     return lambda act: act._replace(previous=leaf)
+
+
+ENROLLED = World().enrol()
+"""Worlds as far as most tests want them; each takes a copy of one."""
+LENT = ENROLLED.copy().lend()
+OPENED = LENT.copy().open()

@@ -12,10 +12,10 @@ from ledger.bundle import VerifiedBundle, check_bundle
 from ledger.bundle_file import Bundle
 from ledger.closing import close_log
 from ledger.continuing import CONTINUES_KIND
-from ledger.cut import Branch, Cut, decide_cut
+from ledger.cut import Cut, decide_cut
 from ledger.errors import LedgerError, UnverifiedError
 from ledger.keys import SigningKey
-from ledger.proofs import prove_inclusion, root_at
+from ledger.proofs import prove_inclusion
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster_fields import Pin
 from ledger.signed_roster import sign_roster
@@ -30,7 +30,7 @@ from nodes.core.kinds import KINDS
 from nodes.core.ready import Freeze, Registered, Salvage
 from nodes.core.succession import read_reports
 from nodes.node import Ports, RoleKeys, Settings, build
-from nodes.store.entries import LogIDs, load_sizes
+from nodes.store.entries import LogIDs, stored_branch
 from nodes.store.findings import load_findings
 from nodes.store.reader import StoreReader
 from tests import rfc9162
@@ -128,10 +128,8 @@ class Burnt(Town):
 
     def decide(self, region: str) -> Cut:
         with self.houses[region].engine.connect() as connection:
-            reader = StoreReader(connection)
-            read = read_nodes(lambda wanted: reader.tiles(self.old, wanted))
-            held = Branch(load_sizes(connection)[self.old], lambda size: root_at(size, read))
-            reports = read_reports((self.roster,), self.old, reader)
+            held = stored_branch(connection, LogIDs(), self.old)
+            reports = read_reports((self.roster,), self.old, StoreReader(connection))
             return decide_cut(self.roster, self.old, reports, [held])
 
     def pin(self, origin: str) -> Pin:

@@ -8,6 +8,7 @@ from nodes.cli.arguments.common import (
     add_caller,
     add_json,
     add_language,
+    add_output,
     add_question,
     command,
 )
@@ -198,14 +199,7 @@ def add_paper(commands: Commands) -> None:
     paper.add_argument(
         "--show", action="store_true", help="with --draft: only show it, unsealed and as PDF"
     )
-    paper.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="where the paper is written",
-    )
+    add_output(paper, "where the paper is written")
     add_caller(paper)
 
 

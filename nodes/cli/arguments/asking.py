@@ -8,6 +8,7 @@ from nodes.cli.arguments.common import (
     add_caller,
     add_json,
     add_language,
+    add_output,
     add_question,
     command,
 )
@@ -221,14 +222,7 @@ def add_bundle(commands: Commands) -> None:
         commands, "bundle", "traces:bundle", "export the evidence of a case as one file"
     )
     bundle.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
-    bundle.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="where the bundle is written",
-    )
+    add_output(bundle, "where the bundle is written")
     add_caller(bundle)
 
 
@@ -250,14 +244,7 @@ def add_findings(commands: Commands) -> None:
         "export what convicts a key that signed two histories, as one file",
     )
     evidence.add_argument("object", metavar="OBJECT", help="as findings and status name it")
-    evidence.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="where the evidence is written",
-    )
+    add_output(evidence, "where the evidence is written")
     add_caller(evidence)
 
 
@@ -270,14 +257,7 @@ def add_prove(commands: Commands) -> None:
         "export the proof of how a grant, seal, case or other object stands",
     )
     prove.add_argument("object", metavar="OBJECT", help="a grant, seal, case or other object")
-    prove.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="where the proof is written",
-    )
+    add_output(prove, "where the proof is written")
     add_caller(prove)
 
 

@@ -39,6 +39,13 @@ def add_caller(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_output(
+    made: argparse.ArgumentParser, text: str, *, metavar: str = "FILE", required: bool = True
+) -> None:
+    """Say where something is written."""
+    made.add_argument("-o", dest="output", type=Path, required=required, metavar=metavar, help=text)
+
+
 def add_json(made: argparse.ArgumentParser) -> None:
     """Offer one line of JSON in place of words."""
     made.add_argument("--json", action="store_true", help="print one line of JSON")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ledger.suites import SUITES
-from nodes.cli.arguments.common import Commands, add_caller, add_json, command
+from nodes.cli.arguments.common import Commands, add_caller, add_json, add_output, command
 
 
 def add_fsck(commands: Commands) -> None:
@@ -82,14 +82,7 @@ def add_admin(commands: Commands) -> None:
         help="what it may do: act at a window, act for an authority, read all, run the node",
     )
     issue.add_argument("--days", type=int, default=90, help="how long it is good for (default: 90)")
-    issue.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="new; where the token is written, for its owner alone",
-    )
+    add_output(issue, "new; where the token is written, for its owner alone")
     add_caller(issue)
     revoke = command(parts, "revoke", "admin:revoke", "end a token at once")
     revoke.add_argument("id", metavar="ID", help="as it was printed when the token was made")

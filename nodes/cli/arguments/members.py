@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nodes.cli.arguments.common import Commands, add_caller, add_json, command
+from nodes.cli.arguments.common import Commands, add_caller, add_json, add_output, command
 
 
 def add_roster(commands: Commands) -> None:
@@ -11,9 +11,7 @@ def add_roster(commands: Commands) -> None:
     parts = roster.add_subparsers(metavar="COMMAND", required=True)
     show = command(parts, "show", "roster:show", "the version in force, and the next one")
     history = command(parts, "history", "roster:history", "every version since the genesis")
-    history.add_argument(
-        "-o", dest="output", type=Path, metavar="FILE", help="write the signed versions, as CBOR"
-    )
+    add_output(history, "write the signed versions, as CBOR", required=False)
     propose = command(
         parts,
         "propose",
@@ -106,12 +104,10 @@ def add_loss(commands: Commands) -> None:
         "show what was laid aside of a log whose other branch stands, and write it to a file",
     )
     asides.add_argument("origin", metavar="LOG", help="its origin, as in shouxin status")
-    asides.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        metavar="FILE",
-        help="where all of it is written, checked: hashes, entries and the notes signed for them",
+    add_output(
+        asides,
+        "where all of it is written, checked: hashes, entries and the notes signed for them",
+        required=False,
     )
     prepare = command(
         parts, "prepare", "loss:prepare", "make a folder with fresh keys for the region's new node"
@@ -138,14 +134,7 @@ def add_loss(commands: Commands) -> None:
         metavar="FILE",
         help="member.cbor of the region's new node (default: the region leaves the network)",
     )
-    close.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="where the version is written, to be proposed",
-    )
+    add_output(close, "where the version is written, to be proposed")
     check = command(
         parts,
         "check",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nodes.cli.arguments.common import Commands, add_caller, command
+from nodes.cli.arguments.common import Commands, add_caller, add_output, command
 
 ERASURE: str = "个人信息保护法第四十七条"
 
@@ -36,14 +36,7 @@ def add_vault(commands: Commands) -> None:
     )
     get.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")
     get.add_argument("--paper", action="append", metavar="OBJECT", help="only this one")
-    get.add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="where the papers are written",
-    )
+    add_output(get, "where the papers are written", metavar="DIR")
     add_caller(get)
     listing = command(parts, "list", "vault:listing", "list the papers and tombstones of a case")
     listing.add_argument("case", metavar="CASE", help="its name, for example 510000/case/2026-1")

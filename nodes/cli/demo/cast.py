@@ -11,6 +11,7 @@ from typing import Final
 
 from authz import catalogue
 from authz.catalogue import CatalogueItem
+from authz.preset import PresetRegion
 from authz.right import RIGHTS
 
 RIGHTS_ALL: Final = tuple(sorted(RIGHTS))
@@ -20,25 +21,11 @@ WORKING_DAYS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class Home(PresetRegion):
     """A region's people and places, by the names they have on the ledger.
 
-    Args:
-        city: Where its hall is, in Chinese and English.
-        place: Latin letters for the hall and its windows.
-        competent: The department that decides, in Chinese and English.
-        office: Latin letters for that department.
-        items: Catalogue numbers of what it decides; the first is what windows elsewhere are lent.
+    The first of its items is what windows elsewhere are lent.
     """
-
-    code: str
-    name: str
-    name_en: str
-    city: tuple[str, str]
-    place: str
-    competent: tuple[str, str]
-    office: str
-    items: tuple[str, ...]
 
     def party(self, kind: str, local: str) -> str:
         """Return the name of a party of this region."""
