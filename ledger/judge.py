@@ -27,8 +27,6 @@ from ledger.statement import ROLE_VIEW, Act, Citation, Statement, UnverifiedStat
 
 SIGNER: Final = "signer"
 CORRECTS: Final = "corrects"
-_UNITS: Final = ("unit", "hall", "dept")
-"""Fields of an officer's row that say where they sit, and what that is part of."""
 
 
 def kind_of(kinds: Kinds, name: str, version: int) -> Kind:
@@ -94,8 +92,14 @@ def _in_citing_log(need: Need) -> Need:
 
 def units_of(row: Fact) -> tuple[str, ...]:
     """Return the unit that an officer sits in, its hall and its department; of a window, these."""
-    state = row.state
-    return tuple(dict.fromkeys([state[name] for name in _UNITS if name in state]))
+    named = row.state.get
+    return _distinct(named("unit"), named("hall"), named("dept"))
+
+
+# The same few officers sign nearly all acts of a log.
+@lru_cache(maxsize=4_096)
+def _distinct(*names: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([it for it in names if it is not None]))
 
 
 def seats_of(signer: Fact | None, newest: Callable[[str], Fact | None]) -> tuple[Fact, ...]:

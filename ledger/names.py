@@ -43,6 +43,11 @@ def check_region(text: str) -> None:
         raise MalformedError(f"not a region of six digits: {text[:80]!r}", code="bad-field")
 
 
+def is_party(text: str) -> bool:
+    """Say whether ``text`` is ``<region>`` or ``<region>/<type>/<local>``."""
+    return _party(text) is not None
+
+
 def check_party(text: str) -> None:
     """Check that ``text`` is ``<region>`` or ``<region>/<type>/<local>``."""
     if not _party(text):
