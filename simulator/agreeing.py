@@ -27,6 +27,7 @@ _RESTS_ON: Final = {
     "only": "hostile",
     "faulty": "damage",
     "more_changes": "changes",
+    "keepers_lie": "damage",
 }
 """What is drawn from the seed, by the field without which nothing of it is."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ledger.roster_chain import RosterChain
 from ledger.roster_fields import Closing
+from ledger.signed_roster import SignedRoster
 from nodes.core.ready import PeerReply, PeerRequest, Registered
 from nodes.store.schema import ENTRY_BITS
 from simulator.convicted import Convictions
@@ -19,6 +20,7 @@ from simulator.settling import Settling
 from simulator.turns import Turns
 from simulator.verdicts import Verdicts
 from simulator.watched import Watched
+from simulator.words import check_version, check_words
 from simulator.world import BrokenError, World
 
 
@@ -45,6 +47,8 @@ class Checkers(Watched):
         """By log: what its region called witnessed and replicated."""
         self._chains: dict[str, RosterChain] = {}
         """The versions of the roster that a machine showed last."""
+        self._versions = 1
+        """How many versions of the roster were looked at."""
         self._newest_note: dict[str, bytes] = {}
         self._resting: set[str] = set()
         """Regions whose witness and mirror keys sign no more, as their nodes say."""
@@ -111,6 +115,11 @@ class Checkers(Watched):
         """Look at a machine after a step, before anything of it leaves."""
         self._learn(machine)
         self._take_own(machine)
+        while self._versions < len(self.reference.chain.signed):
+            before = self.reference.chain.rosters[self._versions - 1]
+            signed = SignedRoster.decode(self.reference.chain.signed[self._versions])
+            check_version(self, before, signed)
+            self._versions += 1
         if machine.region in self.liars:
             return
         node = machine.node
@@ -313,6 +322,10 @@ class Checkers(Watched):
                 continue
             if self.entries(machine, origin, index, index + 1) != [entry]:
                 raise BrokenError(f"{origin} lost entry {index}, which it had accepted")
+
+    def check_words(self) -> None:
+        """Check that words on the roster that may not stand are findings, and no others."""
+        check_words(self, lambda machine, origin: origin in self.settling.near_of(machine))
 
     def check_leaves(self) -> None:
         """Check that every stored copy hashes to its writer's tree, and each turn was right."""

@@ -13,6 +13,7 @@ from typing import Final
 from simulator.asked import AskedError
 from simulator.disk import OF_SERVERS
 from simulator.faults import KINDS
+from simulator.keepers import MISUSES
 from simulator.limits import BAD_PLAN
 from simulator.places import places_of
 from simulator.plan import Happening, Plan
@@ -21,13 +22,17 @@ from simulator.scenario import load
 PAUSE_S: Final = (0.5, 8.0)
 AT_ONCE_S: Final = (0.0, 0.3)
 """How long after a fault the one that joins it comes."""
+KEEPERS_LIE: Final = 0.15
+"""In so many worlds of those that bear it whoever keeps a governance key lies."""
+BESIDE: Final = ("region cosigns anything", "region floods", "region records forbidden acts")
+"""What else such a region may do that leaves its log one history."""
 AFTER_S: Final = (0.5, 8.0)
 """How long after a change of the roster people want the next one."""
 OFTEN: Final = tuple(name for name, kind in KINDS.items() for _ in range(kind.often))
 OF_SERVERS_ALL: Final = (*sorted(it.value for it in OF_SERVERS), "database away for a while")
 LASTING: Final = tuple(name for name, kind in KINDS.items() if kind.lasting)
 """Of these a region burns down only together with the closing of its log."""
-DAMAGE: Final = tuple(name for name in LASTING if name != "region burnt down")
+DAMAGE: Final = tuple(name for name in LASTING if name not in {"region burnt down", MISUSES})
 
 FOLLOWING: Final = frozenset(
     {
@@ -66,7 +71,10 @@ def random_plan(seed: int) -> Plan:
         f"changes={regions >= 5 and random.random() < 0.4}",
     )
     plan = plain.what_if(*_other_network(seed))
-    return plan.what_if(*_other_ways(seed, plan))
+    plan = plan.what_if(*_other_ways(seed, plan))
+    if regions < 5 or plan.stages or Random(f"{seed}/keeper").random() >= KEEPERS_LIE:
+        return plan
+    return plan.what_if("keepers_lie=True", "damage=True", "changes=False", "more_changes=0")
 
 
 def _other_network(seed: int) -> list[str]:
@@ -162,6 +170,9 @@ def draw(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
     if plan.clocks_beyond:
         at_s = random.uniform(0, plan.minutes * 60)
         drawn.append(_drawn(random, at_s, "clock stepped beyond tolerance", regions))
+    if plan.keepers_lie:
+        drawn += _lying_keepers(plan, regions)
+        return tuple(sorted(drawn, key=lambda one: one.at_s))
     struck = list(_damages(random, plan, regions)) if plan.damage else []
     drawn += struck
     if plan.changes:
@@ -234,6 +245,41 @@ def _changes(
         yield _drawn(random, max(0.1, at_s - 4.5), "keeper of keys away", regions)
     yield first
     yield from _later_changes(plan, regions, struck, first)
+
+
+def _lying_keepers(plan: Plan, regions: Sequence[str]) -> Iterator[Happening]:
+    """Yield whose keepers lie, what people want meanwhile, and who is on leave.
+
+    Often one of them is the steward's, or that of whoever comes next: these are to propose. Nobody
+    else does harm, and no log is closed but a liar's: it takes as many to sign as are left.
+    """
+    random = Random(f"{plan.seed}/keepers")
+    wanted_s = random.uniform(0.2, 0.6) * plan.minutes * 60
+    liars: list[str] = []
+    for _ in range(plan.faulty):
+        left = [it for it in regions if it not in liars]
+        liars.append(random.choice((*left[:1], *left[:2], *left)))
+        at_s = max(0.5, wanted_s - random.uniform(0, 4))
+        yield _of(random, at_s, MISUSES, liars[-1])
+        if random.random() < 0.3:
+            yield _of(random, at_s + random.uniform(0, 4), random.choice(BESIDE), liars[-1])
+    others = [it for it in regions if it not in liars]
+    for region in random.sample(others, random.choice((0, 1, 1, 2))):
+        away = _of(
+            random, max(0.1, wanted_s - random.uniform(-4, 4)), "keeper of keys away", region
+        )
+        yield replace(away, for_s=round(random.uniform(10, 100), 3))
+    do = random.choice(("keys rotated", "constants changed", "constants changed", "region leaves"))
+    if do == "constants changed":
+        yield _drawn(random, wanted_s, do, regions)
+    else:
+        of = liars if do == "region leaves" else regions
+        yield replace(_of(random, wanted_s, do, random.choice(of)), value=1.0)
+
+
+def _of(random: Random, at_s: float, name: str, region: str) -> Happening:
+    """Return what happens to one region, drawn but for whom."""
+    return replace(_drawn(random, at_s, name, [region]), region=region)
 
 
 def _later_changes(

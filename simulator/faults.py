@@ -7,7 +7,9 @@ from typing import Final
 
 from simulator.asked import AskedError
 from simulator.disk import OF_SERVERS, Fault
-from simulator.governance import Wish
+from simulator.drafts import Wish
+from simulator.keepers import MISUSES, obedient
+from simulator.keepers import Keeper as LyingKeeper
 from simulator.liars import LIES, TABLES, Liar, fork
 from simulator.machine import Machine
 from simulator.network import CALM, HURRICANE, STORM, Link
@@ -332,6 +334,19 @@ def _lie(how: str, faults: Faults, it: Happening) -> None:
         faults.simulation.rebuild(machine, TABLES[how](it.region))
 
 
+def _misuse_key(faults: Faults, it: Happening) -> None:
+    """Let a region's keeper lie from now on; ``value`` is the number of the one lie, or 0."""
+    machine = faults.machine(it)
+    if machine.sequencer is not None:
+        return
+    faults.world.inject(it.do)
+    faults.simulation.checkers.liars.add(it.region)
+    machine.sequencer = obedient
+    if machine.node is not None:
+        faults.simulation.rebuild(machine, machine.kinds)
+    LyingKeeper(faults.simulation, machine, int(it.value))
+
+
 # ---- the roster ---------------------------------------------------------------------------------
 
 
@@ -389,6 +404,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "bit flipped on a disk": Kind(do=_alter, lasting=True),
     **{f"region {how}": Kind(do=partial(_lie, how), lasting=True) for how in LIES},
+    MISUSES: Kind(do=_misuse_key, lasting=True),
     "region joins": Kind(do=_wish),
     "region leaves": Kind(do=_wish),
     "region returns": Kind(do=_wish),

@@ -1,7 +1,10 @@
 """The people who keep the governance keys: they propose versions of the roster, sign and stall.
 
 They act as operators do (docs/operations.md): on what one node shows, through what a node takes,
-and they try again. What they want is done one version after the other. No checker relies on them.
+and they try again. What they want is done one version after the other. What another has proposed
+they read before they sign: they want that very change and no other, and whether what it pins is so
+their own node has to say. Who keeps a key and lies is none of these (``simulator.keepers``). No
+checker relies on them.
 """
 
 from collections import deque
@@ -11,14 +14,8 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.checkpoint import Checkpoint
-from ledger.closing import close_log
-from ledger.cut import decide_cut
 from ledger.errors import LedgerError
-from ledger.hashing import EMPTY_ROOT
-from ledger.key_proof import prove_key
 from ledger.keys import SigningKey
-from ledger.names import successor_origin
 from ledger.roster import Roster
 from ledger.roster_acts import (
     APPROVE_KIND,
@@ -33,16 +30,12 @@ from ledger.roster_acts import (
     sign_stall,
 )
 from ledger.roster_chain import RosterChain, governance_quorum
-from ledger.roster_fields import Pin
 from nodes.core.ready import Compose, Event, Freeze, RegisterReply
 from nodes.core.recovery import REBUILDING
 from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS
-from nodes.core.sight import INDEX_PAST_ALL
-from nodes.core.succession import read_reports
-from nodes.store.entries import LogIDs, load_sizes, stored_branch
-from nodes.store.pins import read_pins
-from nodes.store.reader import StoreReader
-from simulator.regions import Keys, committees, keys_of, member_of, public_of
+from simulator.drafts import CLOSING, Drafts, Wish, newest_word, said_in, well
+from simulator.regions import Keys, keys_of
+from simulator.world import BrokenError
 
 if TYPE_CHECKING:
     from simulator.machine import Machine
@@ -53,20 +46,6 @@ STALL_AFTER_MS: Final = 40_000
 """How long people wait in a round before they turn to the next proposer, at least."""
 DONE: Final = frozenset({"", "exists", "already-signed", "frozen"})
 """Codes after which nobody tries the same again."""
-CLOSING: Final = frozenset({"region leaves", "lost log closed"})
-"""Wishes by which a log ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What people want of the next version. ``do`` is the happening that began it.
-
-    ``value`` is the new constant, or says whether the governance key changes with the others.
-    """
-
-    do: str
-    regions: tuple[str, ...] = ()
-    value: float = 0.0
 
 
 @dataclass(slots=True)
@@ -77,7 +56,9 @@ class Round:
     began_ms: int
     number: int = 1
     bodies: dict[bytes, bytes] = field(default_factory=dict)
-    """Proposed rosters, by their hash."""
+    """What was proposed of this version by those who mean it, by its hash."""
+    read: dict[bytes, bool] = field(default_factory=dict)
+    """Whether what somebody else has proposed is what people want, by its hash."""
     asked: set[tuple[str, str, int]] = field(default_factory=set)
     """Who is asking their node for what, in which round, and has no answer yet."""
     done: set[tuple[str, str, int]] = field(default_factory=set)
@@ -100,6 +81,7 @@ class Governance:
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
         self._world = simulation.world
+        self.drafts = Drafts(simulation)
         self._wishes: deque[Wish] = deque()
         self._round: Round | None = None
         self._is_made = False
@@ -115,6 +97,8 @@ class Governance:
         """Are told of a region that is about to leave, and asks for nothing any more."""
         self.away: set[str] = set()
         """Regions whose keeper of the governance key is on leave: nothing is signed there."""
+        self.foreign: dict[bytes, bytes] = {}
+        """What keepers who lie have proposed, by its hash: everybody can read it."""
 
     def want(self, wish: Wish) -> None:
         """Begin with a wish once those before it are in force."""
@@ -149,6 +133,7 @@ class Governance:
         if newest.version >= self._round.version:
             if not self._is_made:
                 self._is_made = True
+                self._check_wanted(newest, self._round)
                 self._world.count("a version of the roster was signed")
                 self._follow_up(wish)
             if self._is_in_force(self._round.version):
@@ -174,6 +159,8 @@ class Governance:
             self._wishes.remove(wish)
         self._wishes.appendleft(wish)
         if self._round is not None:
+            # What was refused may be what is wanted now.
+            self._round.read = {digest: it for digest, it in self._round.read.items() if it}
             self._begin(wish)
         self._world.count("a lost log was closed before all else")
 
@@ -194,6 +181,25 @@ class Governance:
         others = (it.region for it in checkers.sound() if it is not machine)
         has_tail = any(checkers.stored_size(it, machine.origin) >= mark.size for it in others)
         return state != REBUILDING or not has_tail
+
+    @property
+    def under_way(self) -> tuple[Wish, Round] | None:
+        """What people want of the next version, and how far it is; None: nothing, or it is signed.
+
+        A keeper who lies knows it as well.
+        """
+        if self._round is None or self._is_made:
+            return None
+        return self._wishes[0], self._round
+
+    def _check_wanted(self, new: Roster, now: Round) -> None:
+        """Check that the version which was signed is one that people had read and wanted.
+
+        Raises:
+            BrokenError: It is another one: no keeper who lies may bring that about.
+        """
+        if new.sha256 not in now.bodies and not now.read.get(new.sha256):
+            raise BrokenError(f"version {new.version} of the roster is one that nobody wanted")
 
     def _begin(self, wish: Wish) -> None:
         """Make what must be there before the version is proposed."""
@@ -280,7 +286,7 @@ class Governance:
         proposer = proposer_of(newest, now.number)
         self._propose(wish, newest, now, proposer)
         for region in newest.members:
-            self._approve(newest, now, region, proposer)
+            self._approve(wish, newest, now, region, proposer)
 
     def _take_turns(self, newest: Roster, now: Round) -> None:
         """Stall a round that goes on for too long, and open the next one."""
@@ -318,7 +324,7 @@ class Governance:
     def _propose(self, wish: Wish, newest: Roster, now: Round, proposer: str) -> None:
         if proposer in self.away or (proposer, PROPOSE_KIND, now.number) in now.done | now.asked:
             return
-        machine = self._well(proposer)
+        machine = well(self._simulation, proposer)
         if machine is None:
             return
         stalls: tuple[str, ...] = ()
@@ -326,17 +332,30 @@ class Governance:
         if now.number > 1:
             before = replace(now, number=now.number - 1)
             seen = self._stalls(newest, before, proposer, shown=True)
+            heard = len(seen)
+            # What these stalls say was signed is to be repeated. Who has signed what nobody else
+            # wants is left out, if there are enough without them.
+            seen = {
+                region: said
+                for region, said in seen.items()
+                if said is None or self._may_sign(wish, newest, now, machine, said[1])
+            }
             if len(seen) < governance_quorum(newest):
-                self._world.count("no proposal yet: its log cannot show the stalls")
+                lacks = "its log cannot show the stalls"
+                if heard >= governance_quorum(newest):
+                    lacks = "too few have not signed what nobody wants"
+                self._world.count(f"no proposal yet: {lacks}")
                 return
+            if heard > len(seen):
+                self._world.count("a stall was left out that says what nobody wants")
             stalls = tuple(sorted(seen))
             signed = [it for it in seen.values() if it is not None]
             if signed:
-                body = now.bodies[max(signed)[1]]
+                body = self.body_of(max(signed)[1])
                 self._world.count("a proposal that some had signed was repeated")
         if body is None:
             try:
-                new = self._made_for(wish, newest, machine)
+                new = self.drafts.made_for(wish, newest, machine, tries_old_keys=now.tries_old_keys)
             except LedgerError as error:
                 self._world.count(f"no proposal yet: {error.code}")
                 return
@@ -352,154 +371,75 @@ class Governance:
         proposal = Proposal(now.number, body, stalls, signatures)
         self._ask(now, proposer, PROPOSE_KIND, proposal.to_body(newest))
 
-    def _approve(self, newest: Roster, now: Round, region: str, proposer: str) -> None:
+    def _approve(self, wish: Wish, newest: Roster, now: Round, region: str, proposer: str) -> None:
         said = self._said(region, proposer, now.version)
         for round_, digest, _ in () if said is None else said[PROPOSALS]:
-            body = now.bodies.get(bytes(digest))
-            if round_ != now.number or body is None:
+            machine = well(self._simulation, region)
+            if round_ != now.number or machine is None:
                 continue
+            if not self._may_sign(wish, newest, now, machine, bytes(digest)):
+                continue
+            body = self.body_of(bytes(digest))
+            assert body is not None
             signature = sign_proposal(self._key(newest, region), body, now.number)
             approval = Approval(now.version, now.number, bytes(digest), signature)
             self._ask(now, region, APPROVE_KIND, approval.to_body())
+
+    def body_of(self, digest: bytes) -> bytes | None:
+        """Return a version that was proposed, by its hash; None where nobody has proposed it."""
+        meant = None if self._round is None else self._round.bodies.get(digest)
+        return self.foreign.get(digest) if meant is None else meant
+
+    def _may_sign(
+        self, wish: Wish, newest: Roster, now: Round, machine: "Machine", digest: bytes
+    ) -> bool:
+        """Say whether a region's keeper would sign a version, having read it.
+
+        It must be what people want now: members, keys, constants, and where logs are closed, as
+        their own node says. The rest of what it pins nobody can tell by looking at it.
+        """
+        if digest in now.bodies:
+            return True
+        if digest in now.read:
+            return now.read[digest]
+        if digest not in self.foreign:
+            return False  # they have not got its bytes
+        try:
+            wanted = self.drafts.made_for(wish, newest, machine, tries_old_keys=now.tries_old_keys)
+        except LedgerError:
+            return False  # not yet
+        if wanted is None:
+            return False
+        found = replace(Roster.decode(self.foreign[digest]), pins={}) == replace(wanted, pins={})
+        self._world.count("a keeper read " + ("what was wanted" if found else "what nobody wanted"))
+        now.read[digest] = found
+        return found
 
     def _freeze(self, wish: Wish, newest: Roster, now: Round) -> None:
         """Have every other node cosign a log no more that is to be closed."""
         for lost in wish.regions:
             origin = newest.origin_of(lost)
             for region in newest.witnesses_of(origin):
-                if self._well(region) is not None:
+                if well(self._simulation, region) is not None:
                     self._ask_for(now, (region, origin, 0), partial(Freeze, origin=origin))
 
-    # ---- the version that is wanted -------------------------------------------------------------
-
-    def _made_for(self, wish: Wish, newest: Roster, machine: "Machine") -> Roster | None:
-        """Return the version that a wish asks for; None while its node cannot tell what to pin."""
-        members = self._simulation.members
-        pins = self._pins(newest, machine)
-        is_closing = wish.do in CLOSING
-        # A log that is closed keeps the pin that it has: nobody need know a newer one.
-        ending = {newest.origin_of(it) for it in wish.regions} if is_closing else set[str]()
-        if not pins.keys() >= set(newest.origins) - ending:
-            return None
-        if is_closing:
-            [region] = wish.regions
-            [origin] = ending
-            holders = [it for it in map(self._well, newest.members) if it is not None]
-            heir = wish.do != "region leaves"
-            # Where committees witness, few hold the freezes of them all; and of a log with two
-            # histories some hold the one that does not stand.
-            holders.sort(key=partial(self._holdings, newest, origin), reverse=True)
-            undecided: LedgerError | None = None
-            for holder in holders:
-                try:
-                    closed = self._closed(newest, holder, region, pins, has_heir=heir)
-                except LedgerError as error:
-                    undecided = undecided or error
-                else:
-                    if closed is not None:
-                        return closed
-            if undecided is not None:
-                raise undecided
-            return None
-        new = newest.following(pins=pins)
-        if wish.do == "constants changed":
-            constants = replace(newest.constants, refresh_s=int(wish.value))
-            return replace(new, constants=constants)
-        named, proofs = dict(newest.members), dict[str, bytes]()
-        for region in wish.regions:
-            keys = members.rings[region][-1]
-            if wish.do == "keys rotated":
-                fresh = public_of(keys)
-                if wish.value:
-                    proofs[region] = prove_key(keys["governance"], new.network, new.version, region)
-                else:
-                    fresh = replace(fresh, governance=named[region].keys.governance)
-                named[region] = replace(named[region], keys=fresh)
-            elif wish.do == "region returns":
-                assert self._round is not None
-                old = members.rings[region][0] if self._round.tries_old_keys else keys
-                last = self._simulation.machines[region].origin
-                joiner = member_of(members.places[region], old)
-                named[region] = replace(joiner, origin=successor_origin(last))
-            else:
-                named[region] = member_of(members.places[region], keys)
-        return replace(new, members=committees(named, members.committee), proofs=proofs)
-
-    def _ruled(self, newest: Roster) -> tuple[Roster, ...]:
-        """Return the versions up to one."""
-        return self._simulation.checkers.reference.chain.rosters[: newest.version]
-
-    def _holdings(self, newest: Roster, origin: str, machine: "Machine") -> tuple[int, int]:
-        """Return how many freezes of a log a machine holds, and how much of that log."""
-        with machine.disk.engine.connect() as connection:
-            reader = StoreReader(connection, LogIDs())
-            reports = read_reports(self._ruled(newest), origin, reader)
-            return len(reports), load_sizes(connection).get(origin, 0)
-
-    def _closed(
-        self,
-        newest: Roster,
-        machine: "Machine",
-        region: str,
-        pins: Mapping[str, Pin],
-        *,
-        has_heir: bool,
-    ) -> Roster | None:
-        """Return the version that closes a region's log where its freezes and bytes say."""
-        origin = newest.origin_of(region)
-        with machine.disk.engine.connect() as connection:
-            ids = LogIDs()
-            branch = stored_branch(connection, ids, origin)
-            reports = read_reports(self._ruled(newest), origin, StoreReader(connection, ids))
-            pin = pins.get(origin)
-            proven = [Checkpoint(origin, pin.size, pin.root)] if pin and pin.size else []
-            cut = decide_cut(newest, origin, reports, [branch], proven)
-        if cut.lacking:
-            return None
-        heir = None
-        if has_heir:
-            fresh = public_of(self._simulation.members.rings[region][-1])
-            heir = replace(newest.members[region], origin=successor_origin(origin), keys=fresh)
-        new = close_log(newest, origin, Pin(cut.size, cut.root), pins, heir)
-        return replace(new, members=committees(new.members, self._simulation.members.committee))
-
-    def _pins(self, newest: Roster, machine: "Machine") -> dict[str, Pin]:
-        """Return, of each log, the newest tree that a node knows to be replicated."""
-        node = machine.node
-        assert node is not None
-        with machine.disk.engine.connect() as connection:
-            pins = read_pins(connection, LogIDs(), newest, machine.origin, node.snapshot.known)
-        if newest.version == 1:
-            return {origin: Pin(0, EMPTY_ROOT) for origin in newest.origins} | pins
-        return pins
-
     # ---- nodes ----------------------------------------------------------------------------------
-
-    def _well(self, region: str) -> "Machine | None":
-        """Return a region's machine where its node serves, and does not lie."""
-        machine, checkers = self._simulation.machines.get(region), self._simulation.checkers
-        if machine is None or machine.node is None or region in checkers.liars | checkers.gone:
-            return None
-        return machine if machine.node.snapshot.state == "serving" else None
 
     def _said(
         self, viewer: str, region: str, version: int, *, shown: bool = False
     ) -> dict[str, Any] | None:
         """Return what a region's log says of a version, as another's node sees it."""
-        machine = self._well(viewer)
+        machine = well(self._simulation, viewer)
         if machine is None:
             return None
         origin = self._simulation.roster.origin_of(region)
-        with machine.disk.engine.connect() as connection:
-            reader = StoreReader(connection, LogIDs())
-            [fact] = reader.facts([(origin, roster_object(region, version), INDEX_PAST_ALL)])
-        empty: dict[str, Any] = {PROPOSALS: [], APPROVALS: [], STALLS: []}
+        fact = newest_word(machine, origin, roster_object(region, version))
         if fact is not None and shown and viewer != region:
             assert machine.node is not None
             known = machine.node.snapshot.known.get(origin)
             if known is None or known.size <= fact.index:
-                return empty
-        return empty if fact is None else empty | dict(fact.state)
+                return said_in(None)
+        return said_in(fact)
 
     def _key(self, newest: Roster, region: str) -> SigningKey:
         """Return a member's governance key, as the newest version names it."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from ledger.keys import SigningKey
 from ledger.kind import Kinds
 from ledger.roster_chain import RosterChain
+from nodes.core.batch import Means
 from nodes.core.kinds import KINDS
 from nodes.core.ready import Event, PeerRequest
+from nodes.core.sequencer import Sequencer
 from nodes.node import Node
 from nodes.ports import Signer
 from simulator.clock import SimulatedClock
@@ -50,6 +52,8 @@ class Machine:
     """What alters its door; None: it is honest."""
     kinds: Kinds = field(default_factory=lambda: KINDS)
     """The rules that its node judges by: another table than everybody's only where it lies."""
+    sequencer: Callable[[Means], Sequencer] | None = None
+    """What takes acts into its log: another one only where its keeper lies."""
     branch: int = 0
     """Which of its log's histories it writes; an honest log has one."""
     audience: frozenset[str] | None = None

@@ -128,6 +128,8 @@ class Plan:
         servers: Whether databases fail as those behind a server do.
         changes: Whether the roster changes, by what the seed draws.
         more_changes: How often it changes after that.
+        keepers_lie: Whether what happens to the faulty regions is that whoever keeps their
+            governance keys lies, while people want a change.
         only: Which of the drawn faults happen, by their number; None: all.
         pace_ms: How long a node gathers acts before it sequences them.
         signer: How costly signatures are (``simulator.signing``).
@@ -168,6 +170,7 @@ class Plan:
     servers: bool = False
     changes: bool = False
     more_changes: int = 0
+    keepers_lie: bool = False
     only: tuple[int, ...] | None = None
     pace_ms: int = 0
     signer: str = "shared"

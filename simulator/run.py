@@ -193,6 +193,7 @@ def check_at_rest(checkers: Checkers, papers: Papers) -> None:
     checkers.verdicts.check_findings()
     checkers.verdicts.check_uses()
     check_withheld(checkers)
+    checkers.check_words()
     papers.check()
 
 

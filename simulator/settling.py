@@ -49,7 +49,7 @@ class Settling:
                     f"{machine.region} has {seen.size} entries, {seen.witnessed_size} witnessed, "
                     f"{seen.replicated_size} replicated"
                 )
-            near = self._near_of(machine)
+            near = self.near_of(machine)
             for origin in sorted(well & near):
                 size = len(self._watched.reference.logs[origin].entries)
                 judged = seen.logs[origin].judged_size if origin in seen.logs else 0
@@ -112,7 +112,7 @@ class Settling:
         origins = self._watched.reference.logs_of(region)
         return next((rows[origin] for origin in reversed(origins) if origin in rows), None)
 
-    def _near_of(self, machine: Machine) -> frozenset[str]:
+    def near_of(self, machine: Machine) -> frozenset[str]:
         """Return the logs of which all is owed to a machine's node: those that it judges whole.
 
         Who witnesses a log no more by the newest version is brought nothing more of it.

@@ -149,7 +149,7 @@ class Simulation:
             officers=machine.officers,
             engine=machine.disk.engine,
             follower=self._follower,
-            sequencer=self._sequencer,
+            sequencer=machine.sequencer or self._sequencer,
             more_keys=lambda: tuple(map(role_keys, self.members.rings[machine.region][1:])),
         )
         settings = nodes.Settings(region=machine.region, limits=_limits(self.pace_ms))
@@ -397,6 +397,11 @@ class Simulation:
         liar = machine.liar
         for leaving in (request,) if liar is None else liar.sends(request):
             self._carry(machine, leaving)
+
+    def slip(self, machine: Machine, request: PeerRequest) -> None:
+        """Carry a request that a machine's node has not made; its answer goes nowhere."""
+        assert request.request_id < 0
+        self._carry(machine, request)
 
     def _carry(self, machine: Machine, request: PeerRequest) -> None:
         if machine.audience is not None and request.to not in machine.audience:

@@ -13,6 +13,17 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "a version of the roster was signed": "the roster changed",
     "a round of signing was stalled": "members turned to the next proposer of a roster",
     "a proposal that some had signed was repeated": "the next proposer repeated what some signed",
+    "a forbidden word on the roster was found": (
+        "a keeper lied, and every node near that log has the finding"
+    ),
+    "a keeper read what nobody wanted": "a keeper who lies proposed what nobody else wants",
+    "a keeper read what was wanted": "a keeper who lies proposed what others want, wrongly pinned",
+    "word roster.approve: pin-not-replicated": "a node did not sign what pins another tree",
+    "a stall was left out that says what nobody wants": (
+        "a round was opened without the stall of one who had signed what nobody wants"
+    ),
+    "finding breach: other-proposal": "somebody repeated not what was signed, or stalled untruly",
+    "a version was told that too few had signed": "a liar told a version too early",
     "a retired key was refused": "a region that returned was not let in with its old keys",
     "a receipt was verified": "a receipt was verified by a stranger",
     "a bundle was verified from the genesis": "a bundle was verified from the genesis roster alone",

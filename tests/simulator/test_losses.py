@@ -4,7 +4,7 @@ import pytest
 
 from nodes.core.ready import Compose, Freeze, RegisterReply
 from nodes.node import Node
-from simulator.governance import Wish
+from simulator.drafts import Wish
 from simulator.machine import Machine
 from simulator.network import CALM
 from simulator.plan import Plan

@@ -5,7 +5,7 @@ that no longer looks is missed. ``python -m tests.simulator.mutants`` says how m
 to find each, as a table for docs/simulator.md.
 """
 
-from tests.simulator.mutants import acts, convictions, disks, lines, papers, rosters
+from tests.simulator.mutants import acts, convictions, disks, keepers, lines, papers, rosters
 from tests.simulator.mutants.planting import Mutant
 
 MUTANTS = (
@@ -13,6 +13,7 @@ MUTANTS = (
     *lines.MUTANTS,
     *convictions.MUTANTS,
     *rosters.MUTANTS,
+    *keepers.MUTANTS,
     *acts.MUTANTS,
     *papers.MUTANTS,
 )
