@@ -25,6 +25,15 @@ LINES_MAX: Final = 10
 """More regions than this share one grey, but for the highest of them."""
 
 TICKS_MAX: Final = 5
+TIME_TICKS_MAX: Final = 6
+STEPS: Final[Mapping[str, Sequence[float]]] = {
+    "s": (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60),
+    "min": (1, 2, 5, 10, 20, 30),
+    "h": (1, 2, 4, 6, 12, *(24 * 2**power for power in range(16))),
+}
+SECONDS_MAX: Final = 360
+"""Up to here time is told in seconds, and up to the next in minutes."""
+MINUTES_MAX: Final = 10_800
 POINTS_MAX: Final = 60
 """Of a line that is drawn as means."""
 NUMBER_WIDTH: Final = 14
@@ -65,6 +74,18 @@ def _ticks(values: Sequence[float]) -> list[float]:
     return [step * at for at in range(math.ceil(most / step - 1e-9) + 1)]
 
 
+def _time_ticks(length_s: float) -> list[tuple[float, str]]:
+    """Return round times from 0 up to a length, with their words in its unit."""
+    if length_s <= 0:
+        return []
+    unit = "s" if length_s <= SECONDS_MAX else "min" if length_s <= MINUTES_MAX else "h"
+    seconds = {"s": 1, "min": 60, "h": 3_600}[unit]
+    count = length_s / seconds
+    step = next(it for it in STEPS[unit] if it * TIME_TICKS_MAX >= count * (1 - 1e-9))
+    ticks = [step * at for at in range(math.floor(count / step + 1e-9) + 1)]
+    return [(tick * seconds, f"{tick:g} {unit}") for tick in ticks]
+
+
 def _number(value: float) -> str:
     if value >= 10_000:
         return f"{value / 1_000:g}k"
@@ -81,16 +102,11 @@ def _frame(ticks: Sequence[float], unit: str, hours: float) -> list[str]:
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
             f"{_number(round(tick, 3))}</text>"
         )
-    if hours:
-        for share in (0, 0.25, 0.5, 0.75, 1):
-            x = LEFT + share * (WIDTH - LEFT - RIGHT)
-            minutes = hours * 60 * share
-            words = f"{minutes / 60:.3g} h" if hours >= 3 else f"{minutes:.3g} min"
-            if hours < 0.1:
-                words = f"{minutes * 60:.0f} s"
-            anchor = "end" if share == 1 else "middle"
-            y = HEIGHT - BOTTOM + 16
-            parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{words}</text>')
+    for at_s, words in _time_ticks(hours * 3_600):
+        x = LEFT + at_s / (hours * 3_600) * (WIDTH - LEFT - RIGHT)
+        anchor = "end" if x > WIDTH - RIGHT - LETTER * len(words) / 2 else "middle"
+        y = HEIGHT - BOTTOM + 16
+        parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{words}</text>')
     parts.append(f'<text x="{LEFT}" y="{TOP - 8}" fill="#666">{escape(unit)}</text>')
     return parts
 
@@ -151,7 +167,8 @@ def over_time(
     parts = _frame(ticks, unit, hours) + _marks(marks, hours * 3_600)
     highest = sorted(lines, key=lambda name: -max((v or 0 for v in lines[name]), default=0))
     named = highest[:LINES_MAX]
-    colours = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(sorted(named))}
+    shown = (name for name in lines if name in named)
+    colours = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(shown)}
     # The grey ones first, so that they lie under those that have a name.
     for name, line in sorted(lines.items(), key=lambda it: it[0] in colours):
         d, is_down = [], True
@@ -266,5 +283,10 @@ def waits(places: Sequence[Place], rows: Sequence[Mapping[str, float | str]]) ->
             "</circle>"
         )
         if len(places) <= 40:
-            parts.append(f'<text x="{x + 6:.1f}" y="{y - 5:.1f}">{escape(place.name)}</text>')
+            # Away from the middle, where most lines are, and with a rim over those that cross it.
+            below = y > height / 2
+            parts.append(
+                f'<text x="{x:.1f}" y="{y + (18 if below else -9):.1f}" text-anchor="middle" '
+                f'stroke="#fff" stroke-width="3" paint-order="stroke">{escape(place.name)}</text>'
+            )
     return _svg(parts, "who waited for whom", height)

@@ -27,6 +27,7 @@ body{font:15px/1.5 sans-serif;color:#222;max-width:60rem;margin:2rem auto;paddin
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}
 table{border-collapse:collapse;font-size:.85rem}td,th{padding:.15rem .8rem .15rem 0;text-align:left}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+.rows{columns:24rem;column-gap:2rem}tr{break-inside:avoid}
 .plot{overflow-x:auto}svg{width:100%;min-width:34rem;height:auto}.two svg{min-width:0}
 .bad{color:#b3202c;font-weight:600}.good{color:#23713f}code{font-size:.85em}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:2rem}.muted{color:#667}
@@ -211,7 +212,7 @@ def _named(made: Mapping[str, Any], by_region: Mapping[str, Any]) -> dict[str, A
         code: place.name if is_short else f"{place.name} {place.name_en}"
         for code, place in names.items()
     }
-    return {told.get(code, code): it for code, it in by_region.items()}
+    return {told.get(code, code): by_region[code] for code in sorted(by_region)}
 
 
 def _plots(made: Mapping[str, Any], least_tops: Mapping[str, float] = MappingProxyType({})) -> str:
@@ -288,7 +289,8 @@ def _table(title: str, rows: Mapping[str, object]) -> str:
         f'<tr><td class="n">{escape(str(value))}</td><td>{escape(name)}</td></tr>'
         for name, value in rows.items()
     )
-    return f"<h2>{escape(title)}</h2><table>{cells or '<tr><td>none</td></tr>'}</table>"
+    table = f"<table>{cells or '<tr><td>none</td></tr>'}</table>"
+    return f'<h2>{escape(title)}</h2><div class="rows">{table}</div>'
 
 
 # ---- two reports --------------------------------------------------------------------------------

@@ -355,6 +355,23 @@ def test_an_axis_has_few_round_numbers_and_whole_ones_for_what_is_counted(
     assert plots._ticks(values) == pytest.approx(ticks)
 
 
+@pytest.mark.parametrize(
+    ("length_s", "words"),
+    [
+        (0, []),
+        (117, ["0 s", "20 s", "40 s", "60 s", "80 s", "100 s"]),
+        (120, ["0 s", "20 s", "40 s", "60 s", "80 s", "100 s", "120 s"]),
+        (1_790, ["0 min", "5 min", "10 min", "15 min", "20 min", "25 min"]),
+        (7_200, ["0 min", "20 min", "40 min", "60 min", "80 min", "100 min", "120 min"]),
+        (86_400, ["0 h", "4 h", "8 h", "12 h", "16 h", "20 h", "24 h"]),
+    ],
+)
+def test_time_is_told_in_round_numbers_wherever_a_plot_ends(
+    length_s: float, words: list[str]
+) -> None:
+    assert [told for _, told in plots._time_ticks(length_s)] == words
+
+
 def test_means_leave_out_what_is_not_there_and_a_last_part_that_is_short() -> None:
     assert plots.coarser([1, 3, None, 5, None, None, 7], 2) == [2, 5, None]
 
