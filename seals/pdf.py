@@ -41,6 +41,7 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from ledger.errors import LedgerError, MalformedError, UnavailableError
+from seals import der
 from seals.documents import EVIDENCE_NAME
 from seals.drawing import POINTS_PER_MM
 from seals.report import Outcome, Report, Step
@@ -408,7 +409,7 @@ def _facts(signature: EmbeddedPdfSignature) -> dict[str, Any]:
         signer = signature.signer_cert.subject.human_friendly
     except Exception:  # noqa: BLE001  # see _opened
         return {}
-    return {"signer": signer, "time": "" if at is None else at.astimezone(UTC).isoformat()}
+    return {"signer": signer, "time": "" if at is None else der.moment(int(at.timestamp()))}
 
 
 def _base(data: bytes, ses: bytes) -> bytes:
@@ -518,7 +519,7 @@ def _stamp_step(found: Any) -> Step:  # noqa: ANN401  # pyHanko has several type
     name = "pdf-timestamp"
     if found is None or not (found.intact and found.valid):
         return Step.failed(name, "pdf-timestamp", "the time stamp does not hold")
-    at = found.timestamp.astimezone(UTC).isoformat()
+    at = der.moment(int(found.timestamp.timestamp()))
     if not found.trusted:
         return Step.unchecked(name, "pdf-timestamp", f"{at}: nobody given vouches for the service")
     return Step.passed(name, at)

@@ -219,6 +219,11 @@ _MARKS: Final = {
     Outcome.FAILED: ("✗", "bold red"),
     Outcome.UNCHECKED: ("?", "yellow"),
 }
+_RECORD: Final = (
+    {"subject": "用印", "seal": "印章", "case": "办件", "officer": "经办人"},
+    {"subject": "use", "seal": "seal", "case": "case", "officer": "officer"},
+)
+_FINDINGS: Final = ("异议", "findings")
 _NONE: Final = ("没有电子印章。", "There is no seal in it.")
 
 
@@ -249,17 +254,18 @@ def _print_one(out: Console, report: Report, pick: int) -> None:
 
 def _print_record(record: dict[str, Any] | None, language: Language) -> None:
     """Say where the ledger has the use of the seal for this very file."""
-    out = console()
+    out, pick = console(), 0 if language == "zh" else 1
     if record is None:
-        out.print(
-            ("账本上没有这份文件的用印记录。", "The ledger has no use for it.")[language == "en"]
-        )
+        out.print(("账本上没有这份文件的用印记录。", "The ledger has no use for it.")[pick])
         return
     place = f"{record['origin']} #{record['index']} {record['finality']}"
-    words = ("用印记录", "The ledger has its use")[language == "en"]
+    words = ("用印记录", "The ledger has its use")[pick]
     out.print(Text(f"{words}: {_printable(place)}", style="bold"))
-    for name in ("subject", "seal", "case", "officer", "findings"):
-        out.print(_printable(f"{name}: {plain(record[name])}"), markup=False, style="dim")
+    for name, label in _RECORD[pick].items():
+        out.print(_printable(f"{label}: {plain(record[name])}"), markup=False, style="dim")
+    if record["findings"]:
+        findings = ", ".join(str(plain(it)) for it in record["findings"])
+        out.print(_printable(f"{_FINDINGS[pick]}: {findings}"), markup=False, style="bold red")
 
 
 def _printable(text: str) -> str:

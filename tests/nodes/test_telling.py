@@ -188,6 +188,14 @@ def test_lags_count_an_act_once_both_sizes_cover_it() -> None:
     assert (made.witnessed, made.replicated) == ([1500.0], [2000.0])
 
 
+def test_an_act_that_is_replicated_at_once_was_witnessed_in_that_time() -> None:
+    made = lags.Lags()
+    made.take("witnessed", "replicated", 30.0)
+    made.take("replicated", "witnessed", 40.0)
+    made.take("accepted", "accepted", 20.0)
+    assert (made.accepted, made.witnessed, made.replicated) == ([20.0], [30.0], [])
+
+
 def test_one_bit_of_the_decision_is_changed() -> None:
     bundle = b"..case.open..case.decide..granted.."
     made = trouble.changed(bundle)

@@ -3,6 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, get_args
+
+from nodes.client.acts import Word
+
+WORDS: Final[tuple[Word, ...]] = get_args(Word)
+"""The three words, the least first."""
 
 
 @dataclass(slots=True)
@@ -13,11 +19,17 @@ class Lags:
     witnessed: list[float] = field(default_factory=list)
     replicated: list[float] = field(default_factory=list)
 
+    def take(self, word: str, finality: str, took_ms: float) -> None:
+        """Take how long an act took until it was called ``finality``, where a word was waited for.
+
+        Whoever calls it more has called it that, too: often both quorums come at once.
+        """
+        if WORDS.index(finality) >= WORDS.index(word):
+            getattr(self, word).append(took_ms)
+
     def fields(self) -> dict[str, dict[str, float]]:
         """Return count, median and 95th percentile of each word."""
-        return {
-            word: quantiles(getattr(self, word)) for word in ("accepted", "witnessed", "replicated")
-        }
+        return {word: quantiles(getattr(self, word)) for word in WORDS}
 
 
 @dataclass(slots=True)

@@ -45,7 +45,9 @@ async def papers(world: World, terminal: Terminal, plan: Plan) -> None:
     for file, (status, said) in zip(files, checked, strict=True):
         steps = sum(len(it["steps"]) for it in said.get("reports", ()))
         use = said.get("record") or {}
-        shown.add_row(file.name, str(steps), str(status == 0), f"#{use.get('index', '–')}")
+        shown.add_row(
+            file.name, str(steps), "✓" if status == 0 else "✗", f"#{use.get('index', '–')}"
+        )
     terminal.show(shown)
     terminal.expect("papers.valid", all(status == 0 for status, _ in checked))
     terminal.expect("papers.recorded", all(said.get("record") for _, said in checked))

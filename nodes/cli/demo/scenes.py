@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ledger.errors import LedgerError
 from nodes.cli.demo.cast import (
@@ -22,13 +22,11 @@ from nodes.cli.demo.cast import (
     load_items,
 )
 from nodes.cli.demo.flow import Plan, case_name, opening, receive, whole_life
+from nodes.cli.demo.lags import WORDS
 from nodes.cli.demo.office import HAS_DOCUMENTS, Office
 from nodes.cli.demo.terminal import Terminal
 from nodes.cli.demo.world import World, now_s
 from nodes.cli.show import reason, short, table
-
-if TYPE_CHECKING:
-    from nodes.client import Word
 
 CONCURRENT_CASES: Final = 12
 QUIET_ACTS: Final = 10
@@ -340,12 +338,7 @@ def is_settled(world: World) -> bool:
 async def quiet(world: World, terminal: Terminal) -> None:
     """One act at a time: how long the three words take when nobody else asks for anything."""
     tibet = world.office(TIBET.code)
-    taken: tuple[tuple[Word, list[float]], ...] = (
-        ("accepted", world.quiet.accepted),
-        ("witnessed", world.quiet.witnessed),
-        ("replicated", world.quiet.replicated),
-    )
-    for word, times in taken:
+    for word in WORDS:
         for number in range(QUIET_ACTS):
             fields = {
                 "title": "西南五省政务服务“跨省通办”工作实施方案",
@@ -358,8 +351,7 @@ async def quiet(world: World, terminal: Terminal) -> None:
             acted = await tibet.act(
                 "basis.publish", basis, fields, officer=TIBET.grantor, wait=word
             )
-            if word in {acted.finality, "accepted"}:
-                times.append((time.monotonic() - sent_s) * 1000)
+            world.quiet.take(word, acted.finality, (time.monotonic() - sent_s) * 1000)
             await tibet.until(_replicates(acted.index))
     tibet.forget_pending()
     figures = world.quiet.fields()
