@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from authz.custody import At
+from ledger.lineage import ancestors
+from ledger.roster_fields import Closing
 from nodes.core.rosters import Rosters
 from simulator.convicted import Convictions
 from simulator.machine import Machine
@@ -108,9 +110,16 @@ class Settling:
         return sorted(owed)
 
     def _newest_row(self, rows: Mapping[str, Standing], region: str) -> Standing | None:
-        """Return where a case stands with a region: in its log, or in the one before that."""
-        origins = self._watched.reference.logs_of(region)
-        return next((rows[origin] for origin in reversed(origins) if origin in rows), None)
+        """Return where a case stands with a region: in its log, or in the one before that.
+
+        A region that left and came back does not go on from the log that it had then.
+        """
+        own = self._watched.machines[region].origin
+        origins = (own, *(old for old, _ in ancestors(self._closed(), own)))
+        return next((rows[origin] for origin in origins if origin in rows), None)
+
+    def _closed(self) -> Mapping[str, Closing]:
+        return self._watched.reference.newest.closed
 
     def near_of(self, machine: Machine) -> frozenset[str]:
         """Return the logs of which all is owed to a machine's node: those that it judges whole.

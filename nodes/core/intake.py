@@ -7,6 +7,7 @@ from ledger.errors import LedgerError, RefusedError
 from ledger.judge import CORRECTS, kind_of, wants
 from ledger.keys import key_thumbprint
 from ledger.kind import Draft, Need
+from ledger.lineage import living
 from ledger.roster_acts import ROSTER_KINDS
 from ledger.salvage import SALVAGE_KIND, as_judged, decode_salvage
 from ledger.salvage import Salvage as Lost
@@ -109,11 +110,16 @@ class Intake(OwnEntries):
             return Registered(None, error)
 
     def do(self, duty: Duty) -> None:
-        """Do an act that the region owes, if the answer it cites can be cited by now."""
+        """Do an act that the region owes, if the answer it cites can be cited by now.
+
+        What stands in a closed log is cited through the log that goes on from it, at any size.
+        """
         if duty.origin != self._origin:
-            known = self._shelf.get(duty.origin)
-            seen = self._state.views.get(duty.origin)
-            if max(known.size if known else 0, seen.size if seen else 0) <= duty.index:
+            origin = living(self._roster.closed, duty.origin)
+            known = self._shelf.get(origin)
+            seen = self._state.views.get(origin)
+            shown = max(known.size if known else 0, seen.size if seen else 0)
+            if shown <= (duty.index if origin == duty.origin else 0):
                 return
         try:
             self._compose(duty.kind, 1, self._region, duty.subject, {})

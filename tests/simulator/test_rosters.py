@@ -205,3 +205,12 @@ def test_a_region_that_burns_down_before_its_first_entry_begins_in_its_successor
     assert outcome.broken == ""
     assert outcome.sizes["520000"] == 0
     assert outcome.sizes["520000/2"] > 0
+
+
+def test_an_answer_that_stands_in_a_closed_log_is_acted_upon_through_its_successor() -> None:
+    """450000 had taken a case over; nobody had a quorum on that before its log was lost."""
+    plan = load("small-world").plan.what_if("seed=301123", "regions=6", "minutes=0.2")
+    plan = plan.what_if("acts_per_minute=90", "at_once=True", "damage=True", "changes=True")
+    outcome = run(plan.what_if("more_changes=1"))
+    assert outcome.broken == ""
+    assert outcome.counts["in force: lost log closed"] == 1

@@ -3,6 +3,7 @@
 import pytest
 
 from authz.custody import At
+from ledger.roster_fields import Closing
 from tests.simulator.sound import ONE, OTHER, Patch, Sound, Spoil, snapshot, status
 
 
@@ -62,3 +63,16 @@ def test_a_world_in_which_something_is_owed_has_not_settled(
         spoil(sound, patch)
         left = sound.checkers.settling.unfinished()
     assert any(words in one for one in left), left
+
+
+def test_who_left_and_came_back_owes_nothing_for_the_log_of_before(
+    sound: Sound, monkeypatch: Patch
+) -> None:
+    settling, old = sound.checkers.settling, sound.one.origin
+    row = {"at": At.OFFERED, "to": OTHER, "n": 1}
+    heir = f"{old}/2"
+    monkeypatch.setattr(sound.one, "origin", heir)
+    for successor, found in ((None, None), (heir, row)):
+        closed = {old: Closing(5, bytes(32), successor)}
+        monkeypatch.setattr(settling, "_closed", lambda closed=closed: closed)
+        assert settling._newest_row({old: row}, ONE) == found
