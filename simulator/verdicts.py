@@ -101,21 +101,38 @@ class Verdicts:
         self._check_convicted()
 
     def _check_convicted(self) -> None:
-        """Check that two histories of a log, once found out, are a finding with everybody."""
+        """Check that two histories of a log, once found out, are a finding with everybody.
+
+        The evidence is an entry of whoever found it out. Where committees witness, a log is
+        followed no further than others rely on it: who has not judged that entry need not know.
+        """
         machines = list(self._watched.sound())
-        found = {machine.region: self.count_equivocations(machine) for machine in machines}
-        if any(found.values()):
-            self._watched.world.count("two histories were found out")
-            missing = [region for region, count in found.items() if not count]
-            if missing:
-                raise BrokenError(f"{missing} know nothing of two histories that others found")
+        found = {machine.region: self._equivocations(machine) for machine in machines}
+        places = {place for its in found.values() for place in its}
+        if not places:
+            return
+        self._watched.world.count("two histories were found out")
+        missing = [
+            region
+            for region, its in found.items()
+            if not its
+            and any(self._projections.seen_size(region, origin) > at for origin, at in places)
+        ]
+        if missing:
+            raise BrokenError(f"{missing} know nothing of two histories that others found")
 
     @staticmethod
-    def count_equivocations(machine: Machine) -> int:
+    def _equivocations(machine: Machine) -> list[tuple[str, int]]:
+        """Return where evidence of two histories stands, as a node has it: log and index."""
+        query = (
+            'SELECT origin, findings."index" FROM findings JOIN logs USING (log_id) '
+            "WHERE code = 'equivocation' ORDER BY 1, 2"
+        )
+        return [(str(origin), int(at)) for origin, at in machine.disk.database.execute(query)]
+
+    def count_equivocations(self, machine: Machine) -> int:
         """Return how often a node has found two histories of a log."""
-        query = "SELECT count(*) FROM findings WHERE code = 'equivocation'"
-        [count] = machine.disk.database.execute(query).fetchone()
-        return int(count)
+        return len(self._equivocations(machine))
 
     def count_uses(self) -> None:
         """Count how the uses of foreign facts ended, each once, as its own region sees it."""

@@ -8,6 +8,7 @@ from simulator.run import build
 from simulator.signing import signing
 from simulator.workload import Workload
 from simulator.world import BrokenError
+from tests.simulator.sound import Sound
 
 LAWLESS = "460000"
 
@@ -38,3 +39,20 @@ def test_the_committee_finds_a_forbidden_act_and_whoever_follows_may_not_have_ju
         monkeypatch.setattr(checkers.reference, "committee_of", lambda _origin: everybody)
         with pytest.raises(BrokenError, match="finds nothing wrong with"):
             checkers.verdicts.check_findings()
+
+
+def test_whoever_has_judged_the_evidence_of_two_histories_knows_of_them(
+    sound: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where committees witness, a log is followed no further than others rely on it."""
+    verdicts = sound.checkers.verdicts
+    sound.say(
+        sound.one,
+        "INSERT INTO findings SELECT log_id, 1, 'equivocation', '', 'breach', '', x'' FROM logs "
+        "WHERE origin = ?",
+        sound.other.origin,
+    )
+    with pytest.raises(BrokenError, match="know nothing of two histories"):
+        verdicts.check_findings()
+    monkeypatch.setattr(verdicts._projections, "seen_size", lambda *_given: 1)
+    verdicts.check_findings()
