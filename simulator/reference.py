@@ -63,8 +63,9 @@ class Log:
     """The versions after the first, ascending."""
     ended: dict[str, int] = field(default_factory=dict)
     """Where a grant was revoked, by its name."""
-    views: dict[tuple[str, int], set[int]] = field(default_factory=dict)
-    """How fresh the views of a log at a size are: the q-th latest of their lines' times."""
+    views: dict[tuple[str, int], dict[bytes, set[int]]] = field(default_factory=dict)
+    """By root, how fresh the views of a log at a size are: the q-th latest of their lines' times.
+    """
 
     def append(self, entry: bytes) -> UnverifiedStatement:
         """Add an entry and return what it says."""
@@ -215,11 +216,8 @@ class Reference:
 
         Of a log with several histories that is the one on which the tree lies.
         """
-        origin, size, root = checkpoint.origin, checkpoint.size, checkpoint.root
-        log = next(
-            (it for it in self.histories(origin) if it.roots[size : size + 1] == [root]),
-            self.logs[origin],
-        )
+        origin, size = checkpoint.origin, checkpoint.size
+        log = self.history_of(origin, size, checkpoint.root)
         known = len(self.chain.rosters)
         found = [self.chain.at(version) for version in log.versions_at(size) if version <= known]
         return [roster for roster in found if roster.has_log(origin)]
@@ -268,6 +266,11 @@ class Reference:
     def histories(self, origin: str) -> list[Log]:
         """Return every history of a log."""
         return self.branches.get(origin) or [self.logs[origin]]
+
+    def history_of(self, origin: str, size: int, root: bytes) -> Log:
+        """Return the history of a log that a tree lies on; the first where it lies on none."""
+        found = (it for it in self.histories(origin) if it.roots[size : size + 1] == [root])
+        return next(found, self.logs[origin])
 
     def shared_size(self, origin: str) -> int:
         """Return how many entries all histories of a log have in common."""
@@ -362,7 +365,8 @@ class Reference:
             for roster in self.rosters_at(checkpoint)
             if roster.witnesses_of(checkpoint.origin)
         )
-        log.views.setdefault((checkpoint.origin, checkpoint.size), set()).add(fresh_s)
+        viewed = log.views.setdefault((checkpoint.origin, checkpoint.size), {})
+        viewed.setdefault(checkpoint.root, set()).add(fresh_s)
 
     def _fresh_at(self, roster: Roster, origin: str, found: Sequence[Signed]) -> int:
         keys = roster.mirror_keys(origin)

@@ -43,13 +43,14 @@ class Verdicts:
             for origin, name, size, fresh_s, staleness_s, seen_s, index in rows:
                 what = f"{machine.region} confirms its use {index} of {name}"
                 viewed = [
-                    heir
+                    (heir, root)
                     for heir in self._heirs(origin)
-                    if fresh_s in log.views.get((heir, size), ())
+                    for root, times_s in log.views.get((heir, size), {}).items()
+                    if fresh_s in times_s
                 ]
                 if not viewed:
                     raise BrokenError(f"{what} by a view that is not as fresh as it says")
-                if all(self._is_ended(name, origin, heir, size) for heir in viewed):
+                if all(self._is_ended(name, origin, heir, size, root) for heir, root in viewed):
                     raise BrokenError(f"{what}, which its view shows as revoked")
                 if seen_s is not None and seen_s - fresh_s > staleness_s:
                     raise BrokenError(f"{what} by a view that was not fresh enough any more")
@@ -63,13 +64,20 @@ class Verdicts:
             heirs.append(heir)
         return heirs
 
-    def _is_ended(self, name: str, origin: str, viewed: str, size: int) -> bool:
-        """Say whether a view of ``viewed`` at a size shows that something has ended."""
+    def _is_ended(self, name: str, origin: str, viewed: str, size: int, root: bytes) -> bool:
+        """Say whether a view of ``viewed`` shows that something has ended.
+
+        What a liar ended in one history stands in the other all the same.
+        """
         reference = self._watched.reference
         for heir in self._heirs(origin):
-            ended = reference.logs[heir].ended.get(name)
-            shown = size if heir == viewed else reference.newest.closed[heir].size
-            if ended is not None and ended < shown:
+            closing = reference.newest.closed.get(heir)
+            if heir != viewed and closing is not None:
+                shown = (closing.size, closing.root)
+            else:
+                shown = (size, root)
+            ended = reference.history_of(heir, *shown).ended.get(name)
+            if ended is not None and ended < shown[0]:
                 return True
             if heir == viewed:
                 break

@@ -17,3 +17,5 @@ def test_a_tree_counts_by_the_versions_of_the_history_that_it_lies_on() -> None:
     assert reference.rosters_at(twin.checkpoint(5)) == [members.roster]
     assert reference.rosters_at(first.checkpoint(5)) == []
     assert reference.rosters_at(first.checkpoint(2)) == [members.roster]
+    assert reference.history_of(origin, 5, twin.roots[5]) is twin
+    assert reference.history_of(origin, 5, bytes(32)) is first
