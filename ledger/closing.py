@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ledger.errors import RefusedError
-from ledger.hashing import EMPTY_ROOT
 from ledger.member import Member
 from ledger.names import successor_origin
 from ledger.roster import Roster
@@ -52,7 +51,7 @@ def close_log(
         members=members,
         # Who has frozen the log can show no more of it than before, and must sign this version: so
         # its pin stays. What it holds is bound by the cut.
-        pins={at: _kept(roster, at) if at == origin else pins[at] for at in roster.origins},
+        pins={at: roster.pinned(at) if at == origin else pins[at] for at in roster.origins},
         closed={**roster.closed, origin: closing},
     )
     check_follows(roster, new)
@@ -64,8 +63,3 @@ def _without(member: Member, region: str) -> Member:
     if not member.witnesses or region not in member.witnesses:
         return member
     return replace(member, witnesses=tuple(it for it in member.witnesses if it != region))
-
-
-def _kept(roster: Roster, origin: str) -> Pin:
-    """Return the pin that a log has in a version."""
-    return roster.pins.get(origin, Pin(0, EMPTY_ROOT))

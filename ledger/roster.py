@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from ledger import encoding, names, policy
 from ledger.cosignature import line_key_id
 from ledger.errors import MalformedError, NotFoundError
+from ledger.hashing import EMPTY_ROOT
 from ledger.keys import SIGNATURE_BYTES
 from ledger.member import Member, decode_member
 from ledger.note import ED25519, POST_QUANTUM_COSIGNATURE, VerifierKey
@@ -274,6 +275,10 @@ class Roster:
     def mirror_keys(self, origin: str) -> Mapping[bytes, tuple[Cosigner, ...]]:
         """Return who may sign mirror lines for the log, by key id."""
         return self._lines.get((origin, "mirror"), _EMPTY)
+
+    def pinned(self, origin: str) -> Pin:
+        """Return what this version pins of a log: nothing yet of one that joined with it."""
+        return self.pins.get(origin, Pin(0, EMPTY_ROOT))
 
     def log_key(self, origin: str) -> VerifierKey:
         """Return the key that signs the log's notes."""

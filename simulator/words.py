@@ -197,7 +197,7 @@ class Words:
         """Say whether a log shows what a version pins of logs that only a committee holds."""
         for member in roster.members.values():
             pin = new.pins[member.origin]
-            is_kept = pin == roster.pins.get(member.origin) and (
+            is_kept = pin == roster.pinned(member.origin) and (
                 pin.size > 0 or member.origin in new.closed
             )
             if member.witnesses is None or is_kept or not (pin.size or roster.version > 1):
@@ -253,7 +253,7 @@ class Words:
     def _is_shown(self, origin: str, index: int, roster: Roster, new: Roster, pinned: str) -> bool:
         """Say whether a log shows at a place what a version pins of itself or of another one."""
         pin, is_closed = new.pins[pinned], pinned in new.closed
-        if is_closed and pin == roster.pins.get(pinned):
+        if is_closed and pin == roster.pinned(pinned):
             return True
         if not pin.size:
             return roster.version == 1

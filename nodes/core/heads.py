@@ -22,7 +22,6 @@ from ledger.errors import (
     UnverifiedError,
 )
 from ledger.frozen import Frozen, Held
-from ledger.hashing import EMPTY_ROOT
 from ledger.names import mirror_name, witness_name
 from ledger.note import KEY_ID_BYTES, Note, Signature, checkpoint_of
 from ledger.proofs import prove_roots, root_at
@@ -497,7 +496,7 @@ class Heads:
         for role in self._signers:
             del self._signers[role][1:]
         for origin, row in list(self._rows.items()):
-            pin = self.rosters.newest.pins.get(origin, Pin(0, EMPTY_ROOT))
+            pin = self.rosters.newest.pinned(origin)
             new = replace(_pinned_row(origin, pin), time_s=row.time_s, heard_ms=row.heard_ms)
             writes.append(AdvancePeer(row, new))
             self._rows[origin] = new

@@ -217,7 +217,7 @@ class RosterJudge:
         An empty pin of before is of a log that had not begun then. Who is near it never signs that
         again, so that the signatures of those who are far would wedge the version.
         """
-        is_kept = pin == self._roster.pins.get(origin) and (pin.size > 0 or ends)
+        is_kept = pin == self._roster.pinned(origin) and (pin.size > 0 or ends)
         if is_kept or (not pin.size and self._roster.version == 1):
             return
         if origin == self._state.origin:
@@ -408,7 +408,7 @@ class RosterJudge:
                 continue  # those who hold it sign as well
             if not pin.size and self._roster.version == 1:
                 continue  # a member that has not begun yet holds up nobody
-            if origin in new.closed and pin == self._roster.pins.get(origin):
+            if origin in new.closed and pin == self._roster.pinned(origin):
                 continue  # replicated before; of a log that all have frozen nobody shows more
             seen = None if own else self._row(self._state.origin, origin)
             if seen is not None and not seen.is_judged:

@@ -3,22 +3,27 @@
 A proposal that far members sign and a committee never can is repeated by each later round.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from ledger.closing import close_log
 from ledger.errors import RefusedError
+from ledger.frozen import FROZEN_KIND, Frozen
 from ledger.hashing import EMPTY_ROOT
 from ledger.roster import Roster
 from ledger.roster_acts import PROPOSE_KIND, Proposal, roster_object
 from ledger.roster_chain import RosterChain
 from ledger.roster_fields import Pin
 from ledger.statement import Act, Statement, sign_statement
-from nodes.core.roster_judge import PROPOSALS, RosterJudge
+from nodes.core.roster_judge import APPROVALS, PROPOSALS, RosterJudge
 from tests.nodes import neighbours
-from tests.nodes.judging import NOW_S, ROSTER, SIGNED, A, C, Writer
+from tests.nodes.judging import NOW_S, ROSTER, SIGNED, A, B, C, D, Writer
 from tests.nodes.test_void_views import (
     SECOND,
+    TIMES,
     Following,
+    approve,
     begun,
     in_committee,
     propose,
@@ -30,6 +35,7 @@ from tests.vectors.own.network import following
 FAR = SECOND.origin_of(C)
 """The log that has a committee."""
 EMPTY = Pin(0, EMPTY_ROOT)
+E = "540000"
 
 
 def word(new: Roster) -> Statement:
@@ -91,3 +97,37 @@ def test_a_node_proposes_nothing_over_a_log_that_has_not_come_under_the_version_
     judge.read(steward)
     assert judge.said(steward, 3) == [PROPOSALS]
     assert judge.codes() == []
+
+
+@pytest.mark.parametrize("committee", [None, (A, B, C)])
+def test_whoever_joined_with_the_version_in_force_can_be_closed(
+    committee: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That version pins nothing of its log, which may never begin."""
+    second = following(ROSTER)
+    for region in (A, B, C, D):
+        second = in_committee(region, second)
+    joiner = replace(neighbours.make_roster((A, B, C, D, E)).members[E], witnesses=committee)
+    second = replace(second, members={**second.members, E: joiner})
+    chain = RosterChain.check((SIGNED, signed(second)))
+    monkeypatch.setattr("tests.nodes.test_void_views.CHAIN", chain)
+    logs = steward, member, *others = [begun(region, 2) for region in (A, B, C, D)]
+    pins = {it.origin: Pin(len(it.entries), it.root(len(it.entries))) for it in logs}
+    for log in (steward, member):
+        log.block((log.seen(len(log.entries), TIMES[log.region]),), roster=2)
+    for log in (member, *others):
+        view(steward, log, 2)
+    pins[member.origin] = Pin(len(member.entries), member.root(len(member.entries)))
+    member.block((member.seen(len(member.entries), TIMES[B]),), roster=2)
+    new = close_log(second, joiner.origin, EMPTY, pins, None)
+    propose(steward, new)
+    frozen = Frozen(joiner.origin, 2, None, None)
+    member.add(FROZEN_KIND, E, frozen.to_body())
+    for log in (steward, *others):
+        view(member, log, 2)
+    approve(member, new)
+    judge = Following(A, B, C, D)
+    judge.read(*logs)
+    assert judge.codes() == []
+    assert judge.said(steward, 3) == [PROPOSALS]
+    assert judge.said(member, 3) == [APPROVALS]
