@@ -108,7 +108,7 @@ MUTANTS = (
         name="a member signs twice in a round",
         plant=_signs_twice,
         words=FOUND,
-        plan=_world("keeper signs everything", SECOND),
+        plan=_world("keeper signs everything", SECOND, AWAY),
     ),
     Mutant(
         name="a member signs after it has stalled",
