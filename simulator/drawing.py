@@ -22,9 +22,17 @@ from simulator.scenario import load
 PAUSE_S: Final = (0.5, 8.0)
 AT_ONCE_S: Final = (0.0, 0.3)
 """How long after a fault the one that joins it comes."""
+MISDATES: Final = "region misdates lines"
+MISDATED: Final = 0.1
+"""In so many of the worlds that are damaged a region misdates its lines instead."""
 KEEPERS_LIE: Final = 0.15
 """In so many worlds of those that bear it whoever keeps a governance key lies."""
-BESIDE: Final = ("region cosigns anything", "region floods", "region records forbidden acts")
+BESIDE: Final = (
+    MISDATES,
+    "region cosigns anything",
+    "region floods",
+    "region records forbidden acts",
+)
 """What else such a region may do that leaves its log one history."""
 AFTER_S: Final = (0.5, 8.0)
 """How long after a change of the roster people want the next one."""
@@ -32,12 +40,15 @@ OFTEN: Final = tuple(name for name, kind in KINDS.items() for _ in range(kind.of
 OF_SERVERS_ALL: Final = (*sorted(it.value for it in OF_SERVERS), "database away for a while")
 LASTING: Final = tuple(name for name, kind in KINDS.items() if kind.lasting)
 """Of these a region burns down only together with the closing of its log."""
-DAMAGE: Final = tuple(name for name in LASTING if name not in {"region burnt down", MISUSES})
+DAMAGE: Final = tuple(
+    name for name in LASTING if name not in {"region burnt down", MISUSES, MISDATES}
+)
 
 FOLLOWING: Final = frozenset(
     {
         *("backup restored", "database lost"),
         *("region cosigns anything", "region floods", "region keeps cases"),
+        MISDATES,
         "region records forbidden acts",
     }
 )
@@ -212,6 +223,8 @@ def _damages(random: Random, plan: Plan, regions: Sequence[str]) -> Iterator[Hap
             random = Random(f"{plan.seed}/damage/{number}")
         at_s = random.uniform(0.3, 0.7) * plan.minutes * 60
         one = _drawn(random, at_s, random.choice(DAMAGE), left)
+        if Random(f"{plan.seed}/misdates/{number}").random() < MISDATED:
+            one = replace(one, do=MISDATES, for_s=0.0, value=0.0)
         left.remove(one.region)
         yield one
 

@@ -14,13 +14,15 @@ from ledger import names
 from ledger.cosignature import sign_line
 from ledger.errors import LedgerError, RefusedError
 from ledger.kind import Acting, Change, Judgement, Kind, Kinds
-from ledger.note import checkpoint_of
+from ledger.note import Signature, checkpoint_of
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
     ADD_ENTRIES,
+    LINES,
     MIRROR,
     NEWEST,
     MirrorInfo,
+    decode_lines,
     encode_lines,
     encode_size,
     origin_hash,
@@ -46,9 +48,12 @@ LIES: Final = (
     "lies about sizes",
     "floods",
     "keeps cases",
+    "misdates lines",
 )
 REMEMBERED_MAX: Final = 200
 FLOOD_MAX: Final = 12
+MISDATED_S: Final = (-25, 4)
+"""By how much a line is dated otherwise: from when to when."""
 FORBIDDEN_EVERY_MS: Final = 4_000
 ROLLED_BACK_MS: Final = 6_000
 
@@ -213,6 +218,8 @@ class Liar:
                 return PeerReply(404, b"")
             case "cosigns anything" if request.path == ADD_CHECKPOINT and reply.status != 200:
                 return self._cosigned(request, reply)
+            case "misdates lines" if request.path in {ADD_CHECKPOINT, ADD_ENTRIES, LINES}:
+                return self._misdated(request, reply)
             case "replays":
                 return self._old_reply(reply)
             case "lies about sizes":
@@ -232,6 +239,26 @@ class Liar:
         time_s = self.machine.clock.now_ms() // 1_000
         line = sign_line(name, key, checkpoint, time_s)
         return PeerReply(200, encode_lines([line.to_signature(name)]))
+
+    def _misdated(self, request: PeerRequest, reply: PeerReply) -> PeerReply:
+        """Sign anew, with another date, the lines that the node has given."""
+        if reply.status != 200 or self._random.random() < 0.5:
+            return reply
+        role = "witness" if request.path == ADD_CHECKPOINT else "mirror"
+        own = self.machine.origin
+        name = names.witness_name(own) if role == "witness" else names.mirror_name(own)
+        rings = self.simulation.members.rings[self.machine.region]
+        time_s = self.machine.clock.now_ms() // 1_000 + self._random.randint(*MISDATED_S)
+        made: list[Signature] = []
+        for given in decode_lines(reply.body):
+            line = given.key_id + given.blob
+            head = self.simulation.checkers.lines.head_signed(request, line, role)
+            if head is None:
+                return reply
+            anew = [sign_line(name, ring[role], head, time_s).to_signature(name) for ring in rings]
+            made += [it for it in anew if it.key_id == given.key_id][:1] or [given]
+        self.simulation.world.count("a line was dated otherwise")
+        return PeerReply(200, encode_lines(made))
 
     def _old_reply(self, reply: PeerReply) -> PeerReply:
         self._replied = [*self._replied, reply][-REMEMBERED_MAX:]

@@ -21,6 +21,7 @@ from nodes.core.exchange import (
     split_add_checkpoint,
 )
 from nodes.core.ready import PeerReply, PeerRequest
+from simulator.contradictions import Contradictions
 from simulator.convicted import Convictions
 from simulator.halves import answered_halves, asked_halves
 from simulator.machine import Machine
@@ -39,6 +40,7 @@ class Lines:
     def __init__(self, watched: Watched, convictions: Convictions) -> None:
         self._watched = watched
         self._convictions = convictions
+        self.contradictions = Contradictions(watched)
         self.dates: dict[tuple[str, str, bytes], list[tuple[int, int]]] = {}
         """By log, role and key: sizes and times of an honest region's lines, both ascending."""
         self._signers: dict[tuple[str, str], dict[tuple[int, bytes], set[bytes]]] = {}
@@ -94,10 +96,12 @@ class Lines:
                 role = signature.name.rsplit("/", 1)[-1]
                 if role in keys:
                     line = signature.key_id + signature.blob
-                    keys[role].add(self._watched.reference.line_of(checkpoint, line, role).key_id)
-            for role, signed in keys.items():
-                if not self._watched.reference.is_quorum(checkpoint, signed, role):
-                    raise BrokenError(f"{what} is not finished: {len(signed)} {role} lines")
+                    signed = self._watched.reference.line_of(checkpoint, line, role)
+                    keys[role].add(signed.key_id)
+                    self.contradictions.take(machine, checkpoint, signed, role)
+            for role, ids in keys.items():
+                if not self._watched.reference.is_quorum(checkpoint, ids, role):
+                    raise BrokenError(f"{what} is not finished: {len(ids)} {role} lines")
 
     def check_answer(self, machine: Machine, request: PeerRequest, reply: PeerReply) -> None:
         """Check that each line in an answer is true."""
@@ -126,6 +130,11 @@ class Lines:
     ) -> tuple[Sequence[Checkpoint], Sequence[Signature]]:
         """Return the lines in an answer, and the checkpoints that they may be about."""
         return self._asked_heads(request), decode_lines(reply.body)
+
+    def head_signed(self, request: PeerRequest, line: bytes, role: str) -> Checkpoint | None:
+        """Return on which tree a line in the answer to a request is; None: on none that it may."""
+        found = self._signed_head(self._asked_heads(request), line, role)
+        return None if found is None else found[0]
 
     def _asked_heads(self, request: PeerRequest) -> Sequence[Checkpoint]:
         """Return the checkpoints that the lines in an answer may be about."""

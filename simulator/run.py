@@ -194,6 +194,7 @@ def check_at_rest(checkers: Checkers, papers: Papers) -> None:
     checkers.verdicts.check_uses()
     check_withheld(checkers)
     checkers.check_words()
+    checkers.lines.contradictions.check()
     papers.check()
 
 

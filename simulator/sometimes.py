@@ -43,6 +43,9 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "two histories were found out": "a region showed two histories, and everybody has the finding",
     "cosigned what a witness must refuse": "a lying witness signed what others refused",
     "an old request was sent again": "a liar sent an old request again",
+    "a line was dated otherwise": "a lying witness dated a line as it liked",
+    "lines that contradict each other were seen": "a node took two lines that no honest key gives",
+    "a lying witness was convicted by who saw its lines": "and knows whom they convict",
     "told another size": "a liar told another size than it has",
     "requests of a flood": "a liar flooded the others",
     "a node turned to the branch of the quorum": (

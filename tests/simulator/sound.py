@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from nodes.core.ready import PeerReply, PeerRequest
+from simulator import run as running
 from simulator.machine import Machine
 from simulator.papers import Papers
 from simulator.plan import Plan
-from simulator.run import build
+from simulator.run import Outcome, build, run
+from simulator.simulation import Simulation
 from simulator.workload import Workload
 
 ONE, OTHER = "500000", "510000"
@@ -110,3 +112,18 @@ def status(sound: Sound, patch: Patch, **given: object) -> None:
     logs = dict(node.snapshot.logs)
     logs[sound.other.origin] = replace(logs[sound.other.origin], **given)
     snapshot(sound, patch, logs=logs)
+
+
+def run_and_keep(plan: Plan) -> tuple[Outcome, Simulation]:
+    """Run a world to its end, see its promises held, and return it as it then is."""
+    kept: list[Simulation] = []
+
+    def keep(given: Plan) -> Simulation:
+        kept.append(build(given))
+        return kept[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "build", keep)
+        outcome = run(plan)
+    assert not outcome.broken, f"{outcome.broken}\nreplay: {plan.command()}"
+    return outcome, kept[0]

@@ -10,15 +10,14 @@ from ledger.roster_acts import sign_proposal
 from ledger.roster_chain import governance_quorum
 from ledger.roster_fields import Pin
 from ledger.signed_roster import SignedRoster
-from simulator import run as running
 from simulator.drawing import random_plan
 from simulator.governance import Round
 from simulator.keepers import LIES, MISUSES
 from simulator.plan import Happening, Plan
-from simulator.run import Outcome, build, run
-from simulator.simulation import Simulation
+from simulator.run import Outcome, run
 from simulator.words import Words, check_version, needed
 from simulator.world import BrokenError
+from tests.simulator.sound import run_and_keep
 
 STEWARD, OTHER = "500000", "510000"
 
@@ -88,16 +87,7 @@ class Rested:
     """A world in which a keeper has lied, before it is looked at as a whole."""
 
     def __init__(self) -> None:
-        found: list[Simulation] = []
-        with pytest.MonkeyPatch.context() as patch:
-
-            def kept(plan: Plan) -> Simulation:
-                found.append(build(plan))
-                return found[-1]
-
-            patch.setattr(running, "build", kept)
-            ended(world(3))
-        self.simulation = found[0]
+        _, self.simulation = run_and_keep(world(3))
         self.checkers = self.simulation.checkers
 
     def words(self) -> Iterator[tuple[str, int]]:

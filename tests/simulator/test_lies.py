@@ -1,5 +1,7 @@
 """Keys that sign two histories, in the simulated world: found, held by all, and outlived (8)."""
 
+import pytest
+
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.hashing import hash_leaf
@@ -10,6 +12,8 @@ from nodes.core.exchange import ADD_CHECKPOINT, FINISHED, encode_add_checkpoint
 from nodes.core.ready import PeerCalled
 from simulator.plan import Happening, Plan
 from simulator.run import run
+from simulator.world import BrokenError
+from tests.simulator.sound import run_and_keep
 from tests.simulator.test_losses import LOST as LIAR
 from tests.simulator.test_losses import Story
 
@@ -127,6 +131,31 @@ def test_a_lying_witness_is_convicted_everywhere_and_nothing_stops() -> None:
     for region in story.simulation.machines:
         assert story.convicted(region) == {("witness", LIAR)}
     story.simulation.checkers.projections.compare()
+
+
+def test_a_witness_that_dates_lines_as_it_likes_is_convicted_by_whoever_has_seen_two() -> None:
+    """And a node that does not know it, though its own notes show it, is told."""
+    lies = Happening(at_s=4, do="region misdates lines", region="510000")
+    plan = Plan(
+        seed=2,
+        regions=5,
+        minutes=0.3,
+        acts_per_minute=60,
+        hostile=False,
+        receipts=0,
+        bundle_every_s=0,
+        script=(lies,),
+    )
+    outcome, simulation = run_and_keep(plan)
+    assert outcome.counts["a line was dated otherwise"] > 0
+    assert outcome.counts["a lying witness was convicted by who saw its lines"] >= 4
+    checkers, machine = simulation.checkers, simulation.machines["530000"]
+    contradictions = checkers.lines.contradictions
+    contradictions.check()
+    database = machine.disk.database
+    database.execute("UPDATE memory SET name = 'x' || name WHERE name LIKE 'equivocation/%'")
+    with pytest.raises(BrokenError, match="530000 has convicted nobody by two"):
+        contradictions.check()
 
 
 def test_who_alone_was_shown_another_history_turns_to_that_of_the_others_and_all_settle() -> None:

@@ -1,6 +1,8 @@
 """Evidence of two histories: that it is recorded, kept, and heeded."""
 
-from nodes.core import convictions
+from ledger.checkpoint import Checkpoint
+from ledger.views import GoodLine
+from nodes.core import convictions, watch
 from simulator.plan import Happening
 from tests.simulator.mutants.planting import Mutant, Patch, script
 
@@ -23,13 +25,45 @@ def _evidence_not_kept(patch: Patch) -> None:
     patch.setattr(convictions.Convictions, "_keep", forgetful)
 
 
+def _lines_not_compared(patch: Patch) -> None:
+    patch.setattr(watch.Watch, "look", lambda *_given: ())
+
+
+def _lines_compared_by_size_alone(patch: Patch) -> None:
+    """Take a line on a larger tree for one that goes on, whenever it is dated."""
+    goes_on = watch._Past.goes_on
+
+    def hasty(self: watch._Past, head: Checkpoint, line: GoodLine) -> bool:
+        if self.largest.is_ours and self.largest.head.size < head.size:
+            self.largest.head, self.largest.line = head, line
+            return True
+        return goes_on(self, head, line)
+
+    patch.setattr(watch._Past, "goes_on", hasty)
+
+
 FOUND_OUT = {**script("region equivocates", "510000"), "acts_per_minute": 120}
 RESTARTS = tuple(
     Happening(at_s=20.0 + at, do="process killed", region=region)
     for at, region in enumerate(("500000", "520000", "530000", "540000"))
 )
 
+MISDATED = {**script("region misdates lines", "510000", 8.0), "acts_per_minute": 60}
+UNSEEN = ("has convicted nobody by two",)
+
 MUTANTS = (
+    Mutant(
+        name="the lines of a witness that lies are never compared",
+        plant=_lines_not_compared,
+        words=UNSEEN,
+        plan=MISDATED,
+    ),
+    Mutant(
+        name="lines are compared by size alone",
+        plant=_lines_compared_by_size_alone,
+        words=UNSEEN,
+        plan=MISDATED,
+    ),
     Mutant(
         name="a log is cosigned whose key is convicted",
         plant=_convicted_log_cosigned,
