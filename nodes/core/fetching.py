@@ -72,15 +72,8 @@ def fetch_tree(
     edge = yield from _fetch_edge(size, root)
     for level in range(_levels(size) - 1, -1, -1):
         index = size >> (TILE_LEVELS * (level + 1))
-        if (level, index) not in edge:
-            continue
-        tile = edge[level, index]
-        yield Tile(level, index, tile)
-        if level == 0:
-            yield from _fetch_bundle(index, tile)
-            continue
-        for at, hash_ in enumerate(split_hashes(tile)):
-            yield from _fetch_below(level - 1, index * TILE_WIDTH + at, hash_, wanted)
+        if (level, index) in edge:
+            yield from _fetch_under(level, index, edge[level, index], wanted)
 
 
 def fetch_path(
@@ -162,6 +155,13 @@ def _fetch_below(
     if not wanted(level, index, root):
         return
     (tile,) = yield Need((tile_path(level, index),), _tile_check(level, index, root))
+    yield from _fetch_under(level, index, tile, wanted)
+
+
+def _fetch_under(
+    level: int, index: int, tile: bytes, wanted: Wanted
+) -> Generator[Need | Bundle | Tile, Sequence[bytes], None]:
+    """Hand out a tile that is right, and fetch what is wanted below it."""
     yield Tile(level, index, tile)
     if level == 0:
         yield from _fetch_bundle(index, tile)
