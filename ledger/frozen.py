@@ -3,14 +3,14 @@
 Source: protocol.md section 6.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
-from ledger.errors import MalformedError, RefusedError
-from ledger.note import Note, check_signed
+from ledger.errors import MalformedError, RefusedError, UnverifiedError
+from ledger.note import Note, VerifierKey, check_signed
 from ledger.roster import Role, Roster
 from ledger.views import check_lines
 
@@ -122,15 +122,36 @@ def _decode_held(
     checkpoint = Checkpoint.decode(opened.text)
     if checkpoint.origin != origin:
         raise _bad(f"a note of {checkpoint.origin}, not {origin}")
-    keys = dict.fromkeys(it.log_key(origin) for it in rosters if it.has_log(origin))
-    (verified,) = check_signed(opened, keys)
-    if Note(opened.text, (verified.signature,)).encode() != note:
+    if len(opened.signatures) != 1:
         raise _bad("a freeze's note holds its log's own signature line alone")
+    _check_signed_by_one(
+        opened, dict.fromkeys(it.log_key(origin) for it in rosters if it.has_log(origin))
+    )
     if line is not None:
         (good,) = check_lines(rosters[-1], origin, checkpoint, (line,), role)
         if good.region != region:
             raise _bad(f"the {role} line is that of {good.region}")
     return Held(checkpoint, note, line)
+
+
+def _check_signed_by_one(note: Note, keys: Iterable[VerifierKey]) -> None:
+    """Check that one of a log's keys signed a note.
+
+    Each by itself: a region can give its log a key that lines cannot tell from the one before, and
+    must not keep others from freezing it by that.
+
+    Raises:
+        UnverifiedError: ``bad-signature`` where lines call a key so, else ``unknown-key``.
+    """
+    refused = UnverifiedError("no line by a key of the log", code="unknown-key")
+    for key in keys:
+        try:
+            check_signed(note, (key,))
+        except UnverifiedError as error:
+            refused = error if error.code == "bad-signature" else refused
+        else:
+            return
+    raise refused
 
 
 def _to_list(held: Held | None) -> list[bytes | None] | None:

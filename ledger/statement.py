@@ -56,6 +56,8 @@ _CLAIMS_HEAD: Final = b"\x0f\xa3\x01"
 _KID_AT: Final = len(_PROTECTED_HEAD)
 _CLAIMS_AT: Final = _KID_AT + HASH_BYTES
 _ISSUER_AT: Final = _CLAIMS_AT + len(_CLAIMS_HEAD)
+_SHORT_BYTES_MAX: Final = 257
+"""Of a text of less than 256 bytes, with its head."""
 
 
 class Citation(NamedTuple):
@@ -336,7 +338,9 @@ def _decode_protected(protected: bytes) -> tuple[bytes, str, str, int, int]:
         # No name holds the byte 2, and no head of least length does; so the first one is the key.
         first, _, second = protected[_ISSUER_AT:-6].partition(b"\x02")
         time_s = int.from_bytes(protected[-4:])
-        issuer, subject = _short_issuer(first), _short_text(second)
+        # What is longer is none, and anybody may send it: it is not to stay in memory.
+        issuer = _short_issuer(first) if len(first) <= _SHORT_BYTES_MAX else None
+        subject = _short_text(second)
         if issuer and subject and protected[-6:-4] == b"\x06\x1a" and time_s >= 0x10000:
             check_subject(subject)
             return protected[_KID_AT:_CLAIMS_AT], issuer, subject, time_s, EDDSA
@@ -348,7 +352,7 @@ def _short_text(item: bytes) -> str | None:
     size = len(item)
     if 1 < size < 25 and item[0] == 0x60 + size - 1:
         text = item[1:]
-    elif 25 < size < 258 and item[0] == 0x78 and item[1] == size - 2:
+    elif 25 < size <= _SHORT_BYTES_MAX and item[0] == 0x78 and item[1] == size - 2:
         text = item[2:]
     else:
         return None

@@ -12,12 +12,18 @@ from hypothesis import strategies as st
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.cut import Branch, Cut, check_closing, decide_cut
-from ledger.errors import LedgerError, RefusedError, UnavailableError, UnverifiedError
+from ledger.errors import (
+    LedgerError,
+    MalformedError,
+    RefusedError,
+    UnavailableError,
+    UnverifiedError,
+)
 from ledger.frozen import Frozen, Held, decode_frozen
 from ledger.hashing import EMPTY_ROOT
 from ledger.names import mirror_name, origin_for, witness_name
 from ledger.note import Note, sign_ed25519
-from ledger.roster import Role
+from ledger.roster import Role, Roster, _verifier_key
 from tests import rfc9162
 from tests.vectors.own.network import NETWORK, TIBET, TIME_S, following, key, roster
 
@@ -66,9 +72,7 @@ def test_a_freeze_is_read_as_it_was_written() -> None:
 
 
 def test_a_freeze_reports_notes_that_the_log_signed_before_it_had_another_key() -> None:
-    member = ROSTER.members["540000"]
-    anew = replace(member, keys=replace(member.keys, log=key("540000/2", "log").public))
-    second = following(ROSTER, members={**ROSTER.members, "540000": anew})
+    second = renewed()
     _, first = report("510000", 30, 20)
     newest = held("510000", "witness", head(30), by="540000/2")
     for witnessed in (first.witnessed, newest):
@@ -78,6 +82,46 @@ def test_a_freeze_reports_notes_that_the_log_signed_before_it_had_another_key() 
     early = replace(first, witnessed=newest)
     with pytest.raises(UnverifiedError):
         decode_frozen(early.to_body(), "510000", (ROSTER,))
+
+
+def renewed() -> Roster:
+    """The second version, in which the log has another key."""
+    member = ROSTER.members["540000"]
+    anew = replace(member, keys=replace(member.keys, log=key("540000/2", "log").public))
+    return following(ROSTER, members={**ROSTER.members, "540000": anew})
+
+
+def test_a_note_that_the_log_signed_with_both_its_keys_is_no_note_of_a_freeze() -> None:
+    _, made = report("510000", 30, 20)
+    text = head(30).text()
+    lines = tuple(sign_ed25519(TIBET, key(by, "log"), text) for by in ("540000", "540000/2"))
+    assert made.witnessed is not None
+    both = replace(made.witnessed, note=Note(text, lines).encode())
+    body = replace(made, roster=2, witnessed=both).to_body()
+    with pytest.raises(MalformedError) as caught:
+        decode_frozen(body, "510000", (ROSTER, renewed()))
+    assert caught.value.code == "bad-field"
+
+
+def test_a_key_that_is_called_as_the_one_before_keeps_nobody_from_freezing_its_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four bytes call a key: whoever wants two that are called alike tries some 2^32."""
+    monkeypatch.setattr("ledger.note.key_id", lambda *_: bytes(4))
+    _verifier_key.cache_clear()
+    _, first = report("510000", 30, 20)
+    newest = held("510000", "witness", head(30), by="540000/2")
+    other = held("510000", "witness", head(30), by="510000")
+    try:
+        for witnessed in (first.witnessed, newest):
+            made = replace(first, roster=2, witnessed=witnessed)
+            assert decode_frozen(made.to_body(), "510000", (ROSTER, renewed())) == made
+        made = replace(first, roster=2, witnessed=other)
+        with pytest.raises(UnverifiedError) as caught:
+            decode_frozen(made.to_body(), "510000", (ROSTER, renewed()))
+        assert caught.value.code == "bad-signature"
+    finally:
+        _verifier_key.cache_clear()
 
 
 def changed(**fields: Any) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from ledger.statement import (
     UnverifiedStatement,
     _decode_protected,
     _decode_protected_slowly,
+    _short_issuer,
     decode_statement,
     sign_statement,
     verify_statement,
@@ -329,3 +330,16 @@ def test_the_payload_is_covered_by_the_signature() -> None:
     with pytest.raises(UnverifiedError) as caught:
         verify_statement(decode_statement(swapped), KEY.public)
     assert caught.value.code == "bad-signature"
+
+
+def test_headers_that_are_none_are_not_kept_in_memory() -> None:
+    """Anybody may send entries whose issuer is some sixty thousand bytes of nothing."""
+    good = sign_statement(KEY, OFFICER, CASE, TIME_S, ACT)
+    protected = good.signed[good.signed.index(b"\xa4\x01") :]
+    claims = protected.index(b"\x0f\xa3\x01") + 3
+    _short_issuer.cache_clear()
+    for number in range(3, 11):
+        junk = bytes((number,)) * 60_000 + b"\x02" + b"x\x06\x1a" + bytes((255,)) * 4
+        with pytest.raises(LedgerError):
+            _decode_protected(protected[:claims] + junk)
+    assert _short_issuer.cache_info().currsize == 0
