@@ -21,6 +21,7 @@ DELTA_S: Final = 5
 _RESTS_ON: Final = {
     "clocks_beyond": "hostile",
     "damage": "hostile",
+    "pause_s": "hostile",
     "together": "hostile",
     "servers": "hostile",
     "changes": "hostile",

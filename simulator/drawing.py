@@ -14,17 +14,19 @@ from simulator.asked import AskedError
 from simulator.disk import OF_SERVERS
 from simulator.faults import KINDS
 from simulator.keepers import MISUSES
-from simulator.limits import BAD_PLAN
+from simulator.limits import BAD_PLAN, PAUSE_S_MIN
 from simulator.places import places_of
 from simulator.plan import Happening, Plan
 from simulator.scenario import load
 
-PAUSE_S: Final = (0.5, 8.0)
 AT_ONCE_S: Final = (0.0, 0.3)
 """How long after a fault the one that joins it comes."""
 MISDATES: Final = "region misdates lines"
 MISDATED: Final = 0.1
 """In so many of the worlds that are damaged a region misdates its lines instead."""
+PATIENT: Final = 0.05
+"""So many worlds last for minutes: in twenty seconds no view grows stale, no use is judged late,
+nobody who is cut off gives up, and no release is withheld for long enough."""
 KEEPERS_LIE: Final = 0.15
 """In so many worlds of those that bear it whoever keeps a governance key lies."""
 BESIDE: Final = (
@@ -83,6 +85,7 @@ def random_plan(seed: int) -> Plan:
     )
     plan = plain.what_if(*_other_network(seed))
     plan = plan.what_if(*_other_ways(seed, plan))
+    plan = plan.what_if(*_other_pace(seed, plan))
     if regions < 5 or plan.stages or Random(f"{seed}/keeper").random() >= KEEPERS_LIE:
         return plan
     return plan.what_if("keepers_lie=True", "damage=True", "changes=False", "more_changes=0")
@@ -132,6 +135,18 @@ def _other_ways(seed: int, plan: Plan) -> list[str]:
     if plan.changes and plan.faulty == 1:  # a version closes one log, and two may lag behind
         chosen.append(f"more_changes={random.choice((0, 0, 1, 1, 2))}")
     return chosen
+
+
+def _other_pace(seed: int, plan: Plan) -> list[str]:
+    """Return what makes a world outlast its views, for few acts and fewer faults at once."""
+    random = Random(f"{seed}/patient")
+    if random.random() >= PATIENT or plan.regions > 6:
+        return []
+    return [
+        f"minutes={random.choice((4, 5, 6))}",
+        f"acts_per_minute={random.choice((6, 10, 16))}",
+        "pause_s=40",
+    ]
 
 
 # ---- what goes wrong ----------------------------------------------------------------------------
@@ -194,10 +209,10 @@ def draw(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
 def _one_after_the_other(
     random: Random, plan: Plan, names: Sequence[str], regions: Sequence[str]
 ) -> Iterator[Happening]:
-    at_s = random.uniform(*PAUSE_S)
+    at_s = random.uniform(PAUSE_S_MIN, plan.pause_s)
     while at_s < plan.minutes * 60:
         yield _drawn(random, at_s, random.choice(names), regions)
-        at_s += random.uniform(*PAUSE_S)
+        at_s += random.uniform(PAUSE_S_MIN, plan.pause_s)
 
 
 def _joined(plan: Plan, drawn: Sequence[Happening], regions: Sequence[str]) -> list[Happening]:

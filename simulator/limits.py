@@ -9,6 +9,8 @@ from simulator.asked import AskedError
 from simulator.offices import items
 
 BAD_PLAN: Final = "bad-plan"
+PAUSE_S_MIN: Final = 0.5
+"""The least time after a drawn fault before the next one."""
 YEAR_MINUTES: Final = 366 * 24 * 60
 OFTEN_S: Final = 0.1
 """No less lies between two bundles that somebody asks for."""
@@ -25,6 +27,7 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
     "think_s": (0.2, 86_400),
     "revoked": (0, 1),
     "faulty": (1, 1_000),
+    "pause_s": (PAUSE_S_MIN, 86_400),
     "together": (0, 1),
     "more_changes": (0, 1_000),
     "pace_ms": (0, 86_400_000),

@@ -124,6 +124,7 @@ class Plan:
         clocks_beyond: Whether one of those may set a clock off by more than the tolerance.
         damage: Whether one of those may lose a database, restore a backup or turn a region hostile.
         faulty: To how many regions that may happen.
+        pause_s: How long after a drawn fault the next one comes, at most.
         together: Share of the drawn faults that another one joins, at once and in the same region.
         servers: Whether databases fail as those behind a server do.
         changes: Whether the roster changes, by what the seed draws.
@@ -166,6 +167,7 @@ class Plan:
     clocks_beyond: bool = False
     damage: bool = False
     faulty: int = 1
+    pause_s: float = 8.0
     together: float = 0.0
     servers: bool = False
     changes: bool = False

@@ -198,8 +198,18 @@ def test_every_kind_of_fault_lie_and_change_is_drawn_in_some_world() -> None:
     joins = sum(bool(plan.stages) for plan in plans)
     assert KINDS.keys() - kinds.keys() == {"region joins"}
     assert min(joins, *kinds.values()) >= 3
-    ways = ["committee", "faulty", "servers", "together", "more_changes", "pace_ms", "begins"]
-    for way in (*ways, "judging", "signer", "at_once", "receipts", "bundle_every_s", "keepers_lie"):
+    ways = [
+        "committee",
+        "faulty",
+        "servers",
+        "together",
+        "more_changes",
+        "pace_ms",
+        "begins",
+        "pause_s",
+    ]
+    ways += ["pause_s", "keepers_lie"]
+    for way in (*ways, "judging", "signer", "at_once", "receipts", "bundle_every_s"):
         assert sum(getattr(plan, way) != getattr(Plan(), way) for plan in plans) >= 10, way
     together = Plan(seed=1, minutes=1.0, together=1.0)
     assert len(drawn_of(together)) > 1.5 * len(drawn_of(replace(together, together=0.0)))
