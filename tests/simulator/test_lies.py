@@ -12,6 +12,7 @@ from nodes.core.exchange import ADD_CHECKPOINT, FINISHED, encode_add_checkpoint
 from nodes.core.ready import PeerCalled
 from simulator.plan import Happening, Plan
 from simulator.run import run
+from simulator.scenario import load
 from simulator.world import BrokenError
 from tests.simulator.sound import run_and_keep
 from tests.simulator.test_losses import LOST as LIAR
@@ -176,3 +177,13 @@ def test_who_alone_was_shown_another_history_turns_to_that_of_the_others_and_all
     assert not outcome.broken, f"{outcome.broken}\nreplay: {outcome.plan.command()}"
     assert outcome.counts["a node turned to the branch of the quorum"] == 1
     assert outcome.counts["two histories were found out"] > 0
+
+
+def test_what_one_liar_spoils_and_another_one_signs_breaks_no_promise() -> None:
+    """One floods the others with its own checkpoints, a bit of them flipped; one signs anything."""
+    plan = load("small-world").plan.what_if("seed=302074", "places=nation", "regions=8")
+    plan = plan.what_if("minutes=0.3", "careless=0.1", "clocks_beyond=True", "damage=True")
+    outcome = run(plan.what_if("faulty=2", "receipts=0.5"))
+    assert outcome.broken == ""
+    assert outcome.counts["cosigned what a witness must refuse"] > 0
+    assert outcome.counts["requests of a flood"] > 0
