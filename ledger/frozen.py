@@ -10,7 +10,7 @@ from typing import Any, Final
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import LINE_BYTES
 from ledger.errors import MalformedError, RefusedError, UnverifiedError
-from ledger.note import Note, VerifierKey, check_signed
+from ledger.note import Note, check_signed
 from ledger.roster import Role, Roster
 from ledger.views import check_lines
 
@@ -124,9 +124,7 @@ def _decode_held(
         raise _bad(f"a note of {checkpoint.origin}, not {origin}")
     if len(opened.signatures) != 1:
         raise _bad("a freeze's note holds its log's own signature line alone")
-    _check_signed_by_one(
-        opened, dict.fromkeys(it.log_key(origin) for it in rosters if it.has_log(origin))
-    )
+    check_by_log(opened, origin, rosters)
     if line is not None:
         (good,) = check_lines(rosters[-1], origin, checkpoint, (line,), role)
         if good.region != region:
@@ -134,8 +132,8 @@ def _decode_held(
     return Held(checkpoint, note, line)
 
 
-def _check_signed_by_one(note: Note, keys: Iterable[VerifierKey]) -> None:
-    """Check that one of a log's keys signed a note.
+def check_by_log(note: Note, origin: str, rosters: Iterable[Roster]) -> None:
+    """Check that a log signed a note, by the key that it has in one of some versions.
 
     Each by itself: a region can give its log a key that lines cannot tell from the one before, and
     must not keep others from freezing it by that.
@@ -144,7 +142,7 @@ def _check_signed_by_one(note: Note, keys: Iterable[VerifierKey]) -> None:
         UnverifiedError: ``bad-signature`` where lines call a key so, else ``unknown-key``.
     """
     refused = UnverifiedError("no line by a key of the log", code="unknown-key")
-    for key in keys:
+    for key in dict.fromkeys(it.log_key(origin) for it in rosters if it.has_log(origin)):
         try:
             check_signed(note, (key,))
         except UnverifiedError as error:

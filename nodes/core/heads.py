@@ -21,7 +21,7 @@ from ledger.errors import (
     UnavailableError,
     UnverifiedError,
 )
-from ledger.frozen import Frozen, Held
+from ledger.frozen import Frozen, Held, check_by_log
 from ledger.names import mirror_name, witness_name
 from ledger.note import KEY_ID_BYTES, Note, Signature, checkpoint_of
 from ledger.proofs import prove_roots, root_at
@@ -319,7 +319,8 @@ class Heads:
 
         Raises:
             NotFoundError: We do not witness that log.
-            RefusedError: ``frozen``: it is already.
+            RefusedError: ``frozen``: it is already. ``early-roster``: what we hold of it is signed
+                by a key of a later version than our own log has come under; it comes first.
             UnavailableError: Our keys rest, or we are halted: our memory of the log is gone.
         """
         if origin not in self.logs:
@@ -330,6 +331,10 @@ class Heads:
         writes: list[Write] = [PutMemory(FROZEN + origin, version.to_bytes(8))]
         row = self._rows.get(origin)
         turn = self.turned.get(origin)
+        if turn is not None:
+            self._check_readable(origin, turn.head.note)
+        elif row is not None:
+            self._check_readable(origin, row.pending, row.mirrored)
         report = Frozen(origin, version, None, None)
         if turn is not None:
             # Of the tree that we hold we have signed nothing; on the other nothing can stand.
@@ -341,6 +346,18 @@ class Heads:
             report = Frozen(origin, version, witnessed, mirrored)
         self._frozen[origin] = version
         return report, tuple(writes)
+
+    def _check_readable(self, origin: str, *found: bytes) -> None:
+        """Check that whoever reads our log knows the keys by which a log signed its notes."""
+        version = self.roster.version
+        for note in filter(None, found):
+            try:
+                check_by_log(Note.decode(note), origin, self.rosters.chain.rosters[:version])
+            except UnverifiedError as error:
+                raise RefusedError(
+                    f"{origin} signs by a later version than {version}, under which our log is",
+                    code="early-roster",
+                ) from error
 
     def _held(self, role: Role, note: bytes, now_ms: int, writes: list[Write]) -> Held:
         """Return a note with our last line in a role, if that is on this very note.

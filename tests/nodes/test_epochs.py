@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from ledger.cosignature import line_key_id
-from ledger.errors import UnavailableError
+from ledger.errors import RefusedError, UnavailableError
 from ledger.member import Member, MemberKeys
 from ledger.names import origin_for
 from ledger.roster import Roster
@@ -428,3 +428,22 @@ def test_messages_of_an_old_epoch_that_come_again_or_late_do_no_harm() -> None:
     town.tick(40)
     assert state_of(town, D, A).size == town.node(A).snapshot.replicated_size
     assert all(town.findings(region) == [] for region in (A, B, C, D))
+
+
+def test_a_note_by_a_key_of_a_later_version_is_frozen_only_under_that_version() -> None:
+    """Whoever reads a freeze knows no key of a later version than its log is under."""
+    town = town_of(A, B, C, D)
+    late, _ = rotated(B, "issuer")
+    lost, keys = rotated(C, "log")
+    node = town.node(C)
+    node._ports = replace(node._ports, more_keys=lambda: (keys,))
+    change(town, following(town, members=dict(town.roster.members) | {B: late, C: lost}))
+    town.tick(20)
+    assert [town.node(it).snapshot.version for it in (A, B, C, D)] == [2, 1, 2, 2]
+    town.kill(C)
+    with pytest.raises(RefusedError) as caught:
+        town.ask(B, Freeze(7, town.origin(C)))
+    assert caught.value.code == "early-roster"
+    assert town.ask(A, Freeze(7, town.origin(C)))
+    town.tick(40)
+    assert all(town.findings(region) == [] for region in (A, B, D))
