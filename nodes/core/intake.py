@@ -51,8 +51,7 @@ class Intake(OwnEntries):
         verdict = self._judge(statement, index, needs)  # (3)
         if not verdict.kind.receives_only:
             self._check_fresh(verdict)  # (4)
-        if self.base_is_stale():
-            self.freshen()
+        if self.base_is_stale() and self.freshen():
             self._check_time(statement.time_s)
         self.open_block()
         index = self._state.size

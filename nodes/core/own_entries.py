@@ -146,15 +146,20 @@ class OwnEntries:
         """Say whether b is so old that an act is to bring a later one with it."""
         return 2 * (self._batch.now_s - self._base_s) > self._staleness_s
 
-    def freshen(self) -> None:
-        """Record a view of whichever log shows the latest time, if any shows a later one than b."""
+    def freshen(self) -> bool:
+        """Record a view of whichever log shows the latest time, if any shows a later one than b.
+
+        Says whether one was recorded.
+        """
         found = self._shelf.freshest(self._batch.now_s + self._delta_s)
         if found is None or found[1].fresh_at_s <= self._base_s:
-            return
+            return False
         origin, best = found
         current = self._state.views.get(origin)
-        if current is None or best.size >= current.size:
-            self.append_view(origin)
+        if current is not None and best.size < current.size:
+            return False
+        self.append_view(origin)
+        return True
 
     # ---- the log's own entries ------------------------------------------------------------------
 
