@@ -8,7 +8,6 @@ PostgreSQL with an election. What the two databases do differently is decided he
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,8 +36,6 @@ BUSY_TIMEOUT_MS: Final = 2_000
 CACHE_KIB: Final = 16_384
 CHECKPOINT_PAGES: Final = 1_000
 PAGE_BYTES: Final = 8192
-SEVERAL_ROWS: Final = 32
-"""That one statement of SQLite inserts, where there are so many."""
 
 WRITER: Final = "shouxin_writer"
 """Execution option of the one connection that writes."""
@@ -431,7 +428,7 @@ class Upsert:
             row as it is; None: the key must not be there.
     """
 
-    __slots__ = ("_keys", "_names", "_prepared", "_replaced", "_several", "_table")
+    __slots__ = ("_keys", "_names", "_prepared", "_replaced", "_table")
 
     def __init__(self, table: Table, *, replaced: Sequence[str] | None) -> None:
         self._table = table
@@ -439,8 +436,6 @@ class Upsert:
         self._keys = [self._names.index(column.name) for column in table.primary_key]
         self._replaced = replaced
         self._prepared: dict[str, Prepared] = {}
-        self._several: Prepared | None = None
-        """Of SQLite: writes ``SEVERAL_ROWS`` at once."""
 
     def run_many(self, connection: Connection, rows: Sequence[Sequence[object]]) -> None:
         """Write the rows, the later over the earlier."""
@@ -461,36 +456,13 @@ class Upsert:
                 rows = list({tuple(row[at] for at in keys): row for row in rows}.values())
             prepared.run(connection, list(map(list, zip(*rows, strict=True))))
         else:
-            prepared.run_many(connection, self._without_several(connection, rows))
-
-    def _without_several(
-        self, connection: Connection, rows: Sequence[Sequence[object]]
-    ) -> Sequence[Sequence[object]]:
-        """Write as many rows as come to whole statements of several, and return the rest.
-
-        A statement of its own for each costs half as much again, and lets another thread of the
-        process in between any two.
-        """
-        if len(rows) < SEVERAL_ROWS:
-            return rows
-        several = self._several
-        if several is None:
-            statement = _sqlite_insert(self._table, self._replaced, SEVERAL_ROWS)
-            places = (f"{name}_m{at}" for at in range(SEVERAL_ROWS) for name in self._names)
-            several = self._several = Prepared(statement, tuple(places))
-        whole = len(rows) - len(rows) % SEVERAL_ROWS
-        for start in range(0, whole, SEVERAL_ROWS):
-            part = rows[start : start + SEVERAL_ROWS]
-            several.run(connection, tuple(chain.from_iterable(part)))
-        return rows[whole:]
+            prepared.run_many(connection, rows)
 
 
-def _sqlite_insert(table: Table, replaced: Sequence[str] | None, rows: int = 1) -> ClauseElement:
-    made = insert_sqlite(table)
-    if rows > 1:
-        made = made.values([dict.fromkeys(table.columns.keys())] * rows)
+def _sqlite_insert(table: Table, replaced: Sequence[str] | None) -> ClauseElement:
     if replaced is None:
-        return made
+        return insert(table)
+    made = insert_sqlite(table)
     keys = [column.name for column in table.primary_key]
     if not replaced:
         return made.on_conflict_do_nothing(index_elements=keys)
