@@ -5,10 +5,12 @@ epoch entry on. In between, lines are asked for and kept by both, and count wher
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from ledger.errors import LedgerError, NotFoundError
+from ledger.errors import LedgerError, NotFoundError, UnverifiedError
+from ledger.frozen import check_by_log
 from ledger.keys import POST_QUANTUM_PUBLIC_BYTES
 from ledger.note import Note, VerifierKey
 from ledger.roster import Roster
@@ -176,14 +178,16 @@ class Rosters:
         return tuple(dict.fromkeys(found))
 
     def signed_under(self, origin: str, note: Note) -> Roster:
-        """Return the newest version by which a log's own line on a note may be its key's.
+        """Return the newest version by which a log's own line on a note is its key's.
+
+        The line must hold: four bytes call a key, and a liar may have two that are called alike.
 
         Raises:
             NotFoundError: Its key in none of them has signed.
         """
-        ids = {signature.key_id for signature in note.signatures}
         for roster in reversed(self.chain.rosters):
-            if roster.has_log(origin) and roster.log_key(origin).key_id in ids:
+            with suppress(UnverifiedError):
+                check_by_log(note, origin, (roster,))
                 return roster
         raise NotFoundError(f"no key of {origin} has signed the note")
 

@@ -1,5 +1,6 @@
 """A key that signs two histories: recorded at once, held by everyone, and what follows from it."""
 
+from dataclasses import replace
 from hashlib import sha256
 from itertools import count
 from types import SimpleNamespace
@@ -19,9 +20,15 @@ from ledger.equivocation import (
     evidence_body,
     said_by_log,
 )
+from ledger.errors import NotFoundError
+from ledger.hashing import EMPTY_ROOT
 from ledger.names import origin_for
-from ledger.note import Note, Signature
+from ledger.note import Note, Signature, sign_ed25519
 from ledger.proofs import prove_consistency, prove_subtree_consistency
+from ledger.roster import _verifier_key
+from ledger.roster_chain import RosterChain
+from ledger.roster_fields import Pin
+from ledger.signed_roster import sign_roster
 from ledger.statement import Act, decode_statement, sign_statement
 from ledger.views import GoodLine, view_body
 from nodes.core.audit import Page
@@ -37,10 +44,11 @@ from nodes.core.exchange import (
     encode_given,
 )
 from nodes.core.ready import IssueLine, PeerCalled, PeerReply
+from nodes.core.rosters import Rosters
 from nodes.core.watch import Watch
 from nodes.store.peers import issue, load_lines
 from nodes.store.reader import StoreReader
-from tests.nodes.neighbours import NETWORK, Log, LogReader, key
+from tests.nodes.neighbours import NETWORK, Log, LogReader, key, make_roster
 from tests.nodes.town import Town
 
 A, B, C, LIAR = "500000", "510000", "520000", "540000"
@@ -413,3 +421,29 @@ def test_a_line_is_held_against_every_later_one_unless_its_tree_is_ours(
         watch.note("mirror", Checkpoint("log", size, bytes(32)), [line])
         watch.look(None)  # type: ignore[arg-type]
     assert held == compared
+
+
+def test_the_version_that_a_note_is_signed_under_is_told_by_its_signature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two keys of a log may be called alike: evidence by the wrong one would convict nobody."""
+    monkeypatch.setattr("ledger.note.key_id", lambda *_: bytes(4))
+    _verifier_key.cache_clear()
+    try:
+        first = make_roster(REGIONS)
+        origin = first.origin_of(LIAR)
+        member = first.members[LIAR]
+        anew = replace(member, keys=replace(member.keys, log=key(LIAR, "log 2").public))
+        pins = {it: Pin(0, EMPTY_ROOT) for it in first.origins}
+        second = first.following(pins=pins, members={**first.members, LIAR: anew})
+        held = {it: key(it, "governance") for it in REGIONS}
+        chain = RosterChain.check(tuple(sign_roster(it, held).encode() for it in (first, second)))
+        rosters, text = Rosters(chain), Checkpoint(origin, 1, bytes(32)).text()
+        for version, name in ((1, "log"), (2, "log 2")):
+            note = Note(text, (sign_ed25519(origin, key(LIAR, name), text),))
+            assert rosters.signed_under(origin, note).version == version
+        stranger = Note(text, (sign_ed25519(origin, key(A, "log"), text),))
+        with pytest.raises(NotFoundError):
+            rosters.signed_under(origin, stranger)
+    finally:
+        _verifier_key.cache_clear()
