@@ -1,5 +1,6 @@
 """Governance keys in the hands of who lies: what such a keeper says, and what nobody may take."""
 
+from dataclasses import replace
 from typing import Any
 
 from ledger import roster_chain
@@ -76,7 +77,7 @@ def _one_signature_less(patch: Patch) -> None:
     patch.setattr(roster_chain, "governance_quorum", fewer)
 
 
-def _world(lie: str, region: str = STEWARD, *more: Happening) -> dict[str, Any]:
+def _world(lie: str, region: str, *more: Happening) -> dict[str, Any]:
     """Return a calm world in which a keeper tells one lie, and people want a change."""
     number = list(LIES).index(lie) + 1
     return {
@@ -95,20 +96,20 @@ def _world(lie: str, region: str = STEWARD, *more: Happening) -> dict[str, Any]:
 
 FOUND = ("finds words on the roster",)
 AWAY = Happening(at_s=4, do="keeper of keys away", region=THIRD, for_s=44)
-"""For a round, so that its proposal is signed by some and completed by nobody."""
+"""For a round, which so is completed by nobody, though some sign what is proposed in it."""
 
 MUTANTS = (
     Mutant(
         name="nobody looks at what a version pins",
         plant=_pins_not_looked_at,
         words=("pins", *FOUND),
-        plan=_world("keeper proposes a wrong pin"),
+        plan=_world("keeper proposes a wrong pin", SECOND, replace(AWAY, region=STEWARD)),
     ),
     Mutant(
         name="a member signs twice in a round",
         plant=_signs_twice,
         words=FOUND,
-        plan=_world("keeper signs everything", SECOND, AWAY),
+        plan=_world("keeper signs everything", SECOND, AWAY, replace(AWAY, region="530000")),
     ),
     Mutant(
         name="a member signs after it has stalled",
