@@ -94,10 +94,14 @@ class Disk:
         self.is_in_use = False
         """Whether it is the node that reads and writes now, and not somebody who looks on."""
         self._statements_left = 0
-        self.lose_database()
+        self._open()
 
     def lose_database(self) -> None:
         """Put an empty database in place of the one there is; the fence is elsewhere, and stays."""
+        self.close()
+        self._open()
+
+    def _open(self) -> None:
         self.engine: Engine = open_sqlite(None)
         borrowed = self.engine.raw_connection()
         database = borrowed.driver_connection
@@ -115,6 +119,10 @@ class Disk:
             event.listen(self.engine, "rollback", lambda _connection: self._check_undone())
             database.execute("PRAGMA journal_mode=OFF")
             self._committed = database.total_changes
+
+    def close(self) -> None:
+        """Let go of the database; its pool would keep it for as long as the process lives."""
+        self.engine.dispose()
 
     def _check_undone(self) -> None:
         """Check that what is given up has changed nothing, where nothing can be undone."""

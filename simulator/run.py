@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from time import process_time  # how fast the run itself was; nothing in it depends on that
@@ -91,8 +91,12 @@ def _rare_collections() -> Iterator[None]:
 def run(plan: Plan, watch: Watch | None = None) -> Outcome:
     """Run one world from its seed, and say how it ended."""
     began = process_time()
-    with signing(plan.signer), sharing(plan.judging), _rare_collections():
-        simulation = build(plan)
+    with (
+        signing(plan.signer),
+        sharing(plan.judging),
+        _rare_collections(),
+        closing(build(plan)) as simulation,
+    ):
         world = simulation.world
         broken, settled_ms = "", 0
         try:

@@ -114,11 +114,13 @@ class Simulation:
         self._service_ms_max = max(SERVICE_MS_MAX, min(pace_ms // 8, PACED_SERVICE_MS_MAX))
         self._random = world.stream("machines")
         self._faults = world.stream("disks")
+        self._disks: list[Disk] = []
+        """All that there ever were."""
         self.machines = {
             region: Machine(
                 region,
                 members.roster.origin_of(region),
-                Disk(undoes=not is_plain),
+                self._new_disk(undoes=not is_plain),
                 SimulatedClock(world, self._random.randint(-2_000, 2_000)),
             )
             for region in members.roster.members
@@ -188,6 +190,16 @@ class Simulation:
         for answer in waiting.values():
             answer(None)
 
+    def close(self) -> None:
+        """Let go of all databases, once nobody looks at them any more."""
+        for disk in self._disks:
+            disk.close()
+
+    def _new_disk(self, *, undoes: bool = True) -> Disk:
+        disk = Disk(undoes=undoes)
+        self._disks.append(disk)
+        return disk
+
     def start_again(self, machine: Machine) -> None:
         """Start a process on a machine that has none, unless the machine is gone."""
         if machine.node is None and machine.region not in self.checkers.gone | self.checkers.left:
@@ -199,7 +211,7 @@ class Simulation:
         machine = Machine(
             region,
             origin,
-            Disk(),
+            self._new_disk(),
             SimulatedClock(self.world, self._random.randint(-2_000, 2_000)),
             chain=chain,
         )
@@ -234,7 +246,7 @@ class Simulation:
         twin = Machine(
             machine.region,
             machine.origin,
-            Disk(),
+            self._new_disk(),
             machine.clock,
             officers=machine.officers,
             audience=of_twin,

@@ -135,7 +135,7 @@ class Writing:
     def _let_go(self, _engine: Engine) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
-            kept.detach()
+            kept.invalidate()  # nothing is open on it that would be undone
             kept.close()
 
     @contextmanager

@@ -32,7 +32,6 @@ from tests.authz.world import (
     World,
 )
 
-# Made here, like those of every module: the tests of hostile writers make them anew.
 OTHER = bytes([1]) * 32
 
 

@@ -323,7 +323,12 @@ def previous_of(leaf: bytes | None) -> Callable[[Act], Act]:
     return lambda act: act._replace(previous=leaf)
 
 
-ENROLLED = World().enrol()
-"""Worlds as far as most tests want them; each takes a copy of one."""
-LENT = ENROLLED.copy().lend()
-OPENED = LENT.copy().open()
+def make_stages() -> tuple[World, World, World]:
+    """Make the worlds that most tests begin with: all enrolled, an item lent, a case opened."""
+    enrolled = World().enrol()
+    lent = enrolled.copy().lend()
+    return enrolled, lent, lent.copy().open()
+
+
+ENROLLED, LENT, OPENED = make_stages()
+"""Each test takes a copy of one; the tests of hostile writers make them anew."""

@@ -36,6 +36,7 @@ from nodes.core.projection import Projection
 from nodes.core.ready import FindingRow
 from nodes.core.rosters import Rosters
 from nodes.core.sight import Sight
+from tests.authz import world as worlds
 from tests.authz.refusing_lines import all_lines, places_of, was_met
 from tests.authz.world import REGIONS, ROSTER, SIGNED, World
 from tests.vectors.own.network import TIME_S, key
@@ -295,6 +296,8 @@ def harvest() -> Harvest:
     patch.setattr(World, "do", watched)
     patch.setattr(World, "view", view)
     try:
+        for name, made in zip(("ENROLLED", "LENT", "OPENED"), worlds.make_stages(), strict=True):
+            patch.setattr(worlds, name, made)
         for name in MODULES:
             module = fresh(name)
             for function in vars(module).values():

@@ -1,5 +1,6 @@
 """Hostile little worlds of real nodes, each from its seed; a broken promise prints its replay."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.disk import Disk
 from simulator.plan import Happening
 from simulator.run import Outcome, Plan, run
 
@@ -101,3 +103,17 @@ def test_a_region_cut_off_until_its_views_are_stale_settles_when_it_is_back() ->
     assert not outcome.broken, f"{outcome.broken}\nreplay: {outcome.plan.command()}"
     assert outcome.counts["region cut off until stale"]
     assert outcome.counts["use confirmed-late"]
+
+
+def test_a_world_that_is_over_leaves_no_database_in_memory() -> None:
+    """An exploration runs thousands of worlds in one process."""
+
+    def disks() -> int:
+        gc.collect()
+        return sum(isinstance(it, Disk) for it in gc.get_objects())
+
+    before = disks()
+    run(
+        Plan(seed=1, minutes=0.05, script=(Happening(at_s=1, do="database lost", region="510000"),))
+    )
+    assert disks() == before
