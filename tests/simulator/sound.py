@@ -124,6 +124,7 @@ def run_and_keep(plan: Plan) -> tuple[Outcome, Simulation]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "build", keep)
+        patch.setattr(Simulation, "close", lambda _simulation: None)
         outcome = run(plan)
     assert not outcome.broken, f"{outcome.broken}\nreplay: {plan.command()}"
     return outcome, kept[0]
