@@ -111,10 +111,11 @@ class Intake(OwnEntries):
     def do(self, duty: Duty) -> None:
         """Do an act that the region owes, if the answer it cites can be cited by now.
 
-        What stands in a closed log is cited through the log that goes on from it, at any size.
+        What stands in a closed log is cited through the log that goes on from it, at any size; if
+        that is our own, as what stands in it itself.
         """
-        if duty.origin != self._origin:
-            origin = living(self._roster.closed, duty.origin)
+        origin = living(self._roster.closed, duty.origin)
+        if origin != self._origin:
             known = self._shelf.get(origin)
             seen = self._state.views.get(origin)
             shown = max(known.size if known else 0, seen.size if seen else 0)

@@ -62,6 +62,7 @@ class Burnt(Town):
         for number in ("1", "4"):
             self.open_case(number)
             self.offer(number)
+        self.hand_on_inside("5")
         self.rounds()
         self.tick(40)
         self.replicated = self.node(LOST).snapshot.replicated_size
@@ -86,6 +87,13 @@ class Burnt(Town):
     def offer(self, number: str) -> int:
         case, clerk = f"{LOST}/case/{number}", f"{LOST}/officer/clerk"
         return self.act(LOST, "handoff.offer", case, {"unit": f"{E}/department/d"}, clerk)
+
+    def hand_on_inside(self, number: str) -> None:
+        """Hand a case on to another unit of the region; its node releases it at once."""
+        unit, case = f"{LOST}/department/d", f"{LOST}/case/{number}"
+        self.open_case(number)
+        self.act(LOST, "handoff.offer", case, {"unit": unit}, f"{LOST}/officer/clerk")
+        self.act(LOST, "handoff.accept", case, {"holder": LOST}, f"{LOST}/officer/decider")
 
     def kept(self, index: int) -> tuple[bytes, bytes]:
         """An entry of the lost log with its receipt, as a caller keeps them."""
@@ -235,6 +243,14 @@ def test_an_offer_open_at_the_cut_is_released_by_the_successor_alone(town: Burnt
     assert made.act.kind == "handoff.release"
     town.rounds()
     assert town.fact(E, town.new, f"{LOST}/case/1") == released
+
+
+def test_what_was_handed_on_inside_the_lost_log_is_owed_by_nobody(town: Burnt) -> None:
+    """Its node reads the answer again, in a log that its own goes on from."""
+    town.rounds()
+    moved = town.fact(LOST, town.new, f"{LOST}/case/5")
+    assert (moved.origin, moved.state["unit"]) == (town.old, f"{LOST}/department/d")
+    assert town.node(LOST)._duties.owed == ()
 
 
 def test_a_grant_of_the_lost_log_is_relied_on_and_ended_through_its_successor(
