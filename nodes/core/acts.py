@@ -21,7 +21,7 @@ from ledger.kind import (
     Severity,
     ViewFact,
 )
-from ledger.lineage import living
+from ledger.names import region_of_origin
 from ledger.roster import Roster
 from ledger.salvage import as_judged, check_salvage, salvage_mark, salvaged_object
 from ledger.statement import (
@@ -277,8 +277,8 @@ class Acts:
         effects.facts += rows.values()
         self._ground.sight.add(rows.values())
         for use in judgement.uses:
-            fact = verdict.facts[use.need]
-            view = None if fact is None else self.view_over(fact, verdict.views)
+            fact, roster = verdict.facts[use.need], self._ground.roster_of(state)
+            view = None if fact is None else self.view_over(roster, fact, verdict.views)
             if fact is None or view is None:
                 continue
             effects.uses.append(
@@ -290,9 +290,7 @@ class Acts:
                     fact_index=fact.index,
                     view_size=view.size,
                     fresh_at_s=view.fresh_at_s,
-                    staleness_s=min(
-                        use.staleness_s, self._ground.roster_of(state).constants.staleness_s
-                    ),
+                    staleness_s=min(use.staleness_s, roster.constants.staleness_s),
                     status="open",
                 )
             )
@@ -375,20 +373,15 @@ class Acts:
             for name in ties_of(statement, fields, unit, signed=signed)
         ]
 
-    def view_over(self, fact: Fact, views: Mapping[str, ViewFact]) -> ViewFact | None:
-        """Return the view that shows a foreign fact: of its log, or of one that goes on from it.
+    def view_over(
+        self, roster: Roster, fact: Fact, views: Mapping[str, ViewFact]
+    ) -> ViewFact | None:
+        """Return the view through which an act found a foreign fact; None for one of its own log.
 
-        None for a fact of the citing log.
+        That is of the log that the region writes by ``roster``, the version which the citing log is
+        under: the fact's own log, or one that goes on from it. That one may be closed by now, too.
         """
-        closed = self._ground.rosters.newest.closed
-        return next(
-            (
-                view
-                for at, view in views.items()
-                if at in {fact.origin, living(closed, fact.origin)}
-            ),
-            None,
-        )
+        return views.get(roster.origin_of(region_of_origin(fact.origin)))
 
     def _views(
         self,

@@ -83,7 +83,9 @@ class Intake(OwnEntries):
         bounds = dict.fromkeys(verdict.views, self._staleness_s)
         for use in verdict.judgement.uses:
             fact = verdict.facts[use.need]
-            view = None if fact is None else self._projection.acts.view_over(fact, verdict.views)
+            view = None
+            if fact is not None:
+                view = self._projection.acts.view_over(self._roster, fact, verdict.views)
             if view is not None:
                 bounds[view.origin] = min(bounds[view.origin], use.staleness_s)
         for origin, staleness_s in bounds.items():

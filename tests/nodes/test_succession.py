@@ -15,6 +15,7 @@ from ledger.continuing import CONTINUES_KIND
 from ledger.cut import Cut, decide_cut
 from ledger.errors import LedgerError, UnverifiedError
 from ledger.keys import SigningKey
+from ledger.names import number_of_origin, successor_origin
 from ledger.proofs import prove_inclusion
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster_fields import Pin
@@ -42,8 +43,8 @@ OTHERS = (A, C, D, E)
 NODE_ROLES = ("log", "witness", "mirror", "receipt", "issuer")
 
 
-def heir_key(role: str) -> SigningKey:
-    return neighbours.key(f"{LOST} heir", role)
+def heir_key(role: str, number: int = 2) -> SigningKey:
+    return neighbours.key(f"{LOST} heir {number}", role)
 
 
 class Burnt(Town):
@@ -118,7 +119,8 @@ class Burnt(Town):
         if region != LOST or self.chain.newest.version == 1:
             return super().begin(region)
         house = self.houses[LOST]
-        keys = RoleKeys(**{role: heir_key(role) for role in NODE_ROLES})
+        number = number_of_origin(self.new)
+        keys = RoleKeys(**{role: heir_key(role, number) for role in NODE_ROLES})
         ports = Ports(
             clock=self.clock, fence=house.fence, keys=keys, officers=house.officers,
             engine=house.engine,
@@ -137,8 +139,8 @@ class Burnt(Town):
     def decide(self, region: str) -> Cut:
         with self.houses[region].engine.connect() as connection:
             held = stored_branch(connection, LogIDs(), self.old)
-            reports = read_reports((self.roster,), self.old, StoreReader(connection))
-            return decide_cut(self.roster, self.old, reports, [held])
+            reports = read_reports(self.chain.rosters, self.old, StoreReader(connection))
+            return decide_cut(self.chain.newest, self.old, reports, [held])
 
     def pin(self, origin: str) -> Pin:
         viewer = next(region for region in OTHERS if self.origin(region) != origin)
@@ -147,11 +149,12 @@ class Burnt(Town):
 
     def close(self, cut: Cut) -> None:
         """Let all members sign the version that closes the log, and start their nodes with it."""
-        lost = self.roster.members[LOST]
-        fresh = {role: heir_key(role).public for role in NODE_ROLES}
+        roster, number = self.chain.newest, number_of_origin(self.new)
+        lost = roster.members[LOST]
+        fresh = {role: heir_key(role, number).public for role in NODE_ROLES}
         heir = replace(lost, origin=self.new, keys=replace(lost.keys, **fresh))
-        pins = {origin: self.pin(origin) for origin in self.roster.origins}
-        new = close_log(self.roster, self.old, Pin(cut.size, cut.root), pins, heir)
+        pins = {origin: self.pin(origin) for origin in roster.origins}
+        new = close_log(roster, self.old, Pin(cut.size, cut.root), pins, heir)
         governance = {region: neighbours.key(region, "governance") for region in new.members}
         self.chain = self.chain.extended(sign_roster(new, governance).encode())
         self.cut.clear()
@@ -564,3 +567,21 @@ def test_a_successor_that_keeps_what_its_closed_log_has_offered_is_found_by_ever
     assert (finding.origin, finding.index) == viewed
     assert viewed[0] == late[0] == town.new
     assert viewed[1] < late[1]
+
+
+def test_who_reads_an_act_after_the_successor_is_closed_too_finds_the_same_uses() -> None:
+    """The act cites a view of the second log of a region, for a grant that stands in its first."""
+    town = after_the_fire()
+    used_at = town.origin(C), open_case(town, C, LOST, town.given, "1")
+    town.tick(60)
+    town.kill(LOST)
+    town.old, town.new = town.new, successor_origin(town.new)
+    town.freeze(*OTHERS)
+    town.close(town.decide(A))
+    town.tick(15, by=5)
+    town.revive()
+    town.tick(120, by=30)
+    found = town.uses(A, *used_at)
+    assert found
+    # It has a new disk, and knows of the third log before it reads anything.
+    assert town.uses(LOST, *used_at) == found
