@@ -15,7 +15,7 @@ from ledger.continuing import CONTINUES_KIND
 from ledger.cut import Cut, decide_cut
 from ledger.errors import LedgerError, UnverifiedError
 from ledger.keys import SigningKey
-from ledger.names import number_of_origin, successor_origin
+from ledger.names import number_of_origin
 from ledger.proofs import prove_inclusion
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster_fields import Pin
@@ -176,9 +176,9 @@ class Burnt(Town):
         return result
 
 
-def after_the_fire() -> Burnt:
+def after_the_fire(burn: type[Burnt] = Burnt) -> Burnt:
     """A town whose lost region is back in its successor log, with nothing brought back yet."""
-    town = Burnt()
+    town = burn()
     town.freeze(*OTHERS)
     cut = town.decide(A)
     assert cut.size >= town.replicated
@@ -567,21 +567,3 @@ def test_a_successor_that_keeps_what_its_closed_log_has_offered_is_found_by_ever
     assert (finding.origin, finding.index) == viewed
     assert viewed[0] == late[0] == town.new
     assert viewed[1] < late[1]
-
-
-def test_who_reads_an_act_after_the_successor_is_closed_too_finds_the_same_uses() -> None:
-    """The act cites a view of the second log of a region, for a grant that stands in its first."""
-    town = after_the_fire()
-    used_at = town.origin(C), open_case(town, C, LOST, town.given, "1")
-    town.tick(60)
-    town.kill(LOST)
-    town.old, town.new = town.new, successor_origin(town.new)
-    town.freeze(*OTHERS)
-    town.close(town.decide(A))
-    town.tick(15, by=5)
-    town.revive()
-    town.tick(120, by=30)
-    found = town.uses(A, *used_at)
-    assert found
-    # It has a new disk, and knows of the third log before it reads anything.
-    assert town.uses(LOST, *used_at) == found
