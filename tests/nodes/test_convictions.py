@@ -20,7 +20,7 @@ from ledger.equivocation import (
     evidence_body,
     said_by_log,
 )
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, UnverifiedError
 from ledger.hashing import EMPTY_ROOT
 from ledger.names import origin_for
 from ledger.note import Note, Signature, sign_ed25519
@@ -43,6 +43,7 @@ from nodes.core.exchange import (
     encode_add_checkpoint,
     encode_given,
 )
+from nodes.core.notes import open_head
 from nodes.core.ready import IssueLine, PeerCalled, PeerReply
 from nodes.core.rosters import Rosters
 from nodes.core.watch import Watch
@@ -442,8 +443,15 @@ def test_the_version_that_a_note_is_signed_under_is_told_by_its_signature(
         for version, name in ((1, "log"), (2, "log 2")):
             note = Note(text, (sign_ed25519(origin, key(LIAR, name), text),))
             assert rosters.signed_under(origin, note).version == version
+            # Nor does it stop whoever reads such a note, or starts with one in the store.
+            for is_ours in (False, True):
+                read, _ = open_head(note.encode(), rosters, is_ours=is_ours)
+                assert (read.checkpoint.origin, read.note) == (origin, note.encode())
         stranger = Note(text, (sign_ed25519(origin, key(A, "log"), text),))
         with pytest.raises(NotFoundError):
             rosters.signed_under(origin, stranger)
+        with pytest.raises(UnverifiedError) as caught:
+            open_head(stranger.encode(), rosters, is_ours=True)
+        assert caught.value.code == "bad-signature"
     finally:
         _verifier_key.cache_clear()
