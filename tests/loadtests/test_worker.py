@@ -269,6 +269,16 @@ def test_a_batch_has_ten_signed_cases_of_one_region_and_each_refusal_counts() ->
     assert bench.worker.counts.errors == {"platform: batch: no-grant": 1}
 
 
+def test_no_case_of_a_batch_was_signed_long_ago() -> None:
+    """A log refuses what is dated before what it knew of, and a batch has no second try."""
+    bench = Bench(CLOSED)
+    bench.now_s += 4
+    request = bench.draw("platform: batch")
+    dated = [decode_statement(entry).time_s for entry in decode(request.body)]
+    assert min(dated) >= NOW_S + int(bench.now_s) - 2
+    assert bench.worker.counts.sums["signed anew"] >= 10
+
+
 def test_what_is_given_to_workers_elsewhere_is_read_wherever_it_was_copied_to(
     tmp_path: Path,
 ) -> None:
