@@ -99,9 +99,10 @@ def test_custody_moves_at_the_release_and_not_before() -> None:
 
 def test_the_first_act_of_the_receiver_cites_the_release() -> None:
     world = OPENED.copy().hand_over(CLERK, HRSS, HEAD)
-    without = lambda act: act._replace(  # noqa: E731 - one line, used once
-        citations=tuple(it for it in act.citations if it.role != "release")
-    )
+
+    def without(act: Act) -> Act:
+        return act._replace(citations=tuple(it for it in act.citations if it.role != "release"))
+
     with refused("void-citation"):
         world.do("case.note", HEAD, CASE, NOTE, change=without)
     world.do("case.note", HEAD, CASE, NOTE)
