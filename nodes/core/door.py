@@ -60,7 +60,7 @@ class Door:
         """Answer a request; its writes must be applied before the next call."""
         path = event.path
         if path == ADD_CHECKPOINT:
-            return self._add_checkpoint(event, now_ms)
+            return self._add_checkpoint(event, now_ms, reader)
         if path == ADD_ENTRIES:
             return self._mirror.add_entries(event, now_ms, reader)
         if path == EXTEND:
@@ -82,8 +82,8 @@ class Door:
             return self._mirror.read(event, reader)
         return _refused(event, NotFoundError("there is nothing at this path"))
 
-    def _add_checkpoint(self, event: PeerCalled, now_ms: int) -> Ready:
-        ready = self._witness.add_checkpoint(event, now_ms)
+    def _add_checkpoint(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
+        ready = self._witness.add_checkpoint(event, now_ms, reader)
         # A commit is due for it anyway, so what waited for one goes along.
         kept = self._finished.keep_all() if ready.writes else ()
         return Ready(writes=(*ready.writes, *kept), replies=ready.replies)
@@ -94,7 +94,7 @@ class Door:
             checkpoint, entries = halves(event)
         except LedgerError as error:
             return _refused(event, error)
-        taken = [self._add_checkpoint(checkpoint, now_ms)]
+        taken = [self._add_checkpoint(checkpoint, now_ms, reader)]
         if _reply_of(taken[0]).status == 200:
             taken.append(self._mirror.add_entries(entries, now_ms, reader))
         body = encode_extended([_reply_of(it) for it in taken])

@@ -18,6 +18,7 @@ from ledger.errors import (
 )
 from ledger.note import Note, VerifierKey
 from ledger.proofs import check_consistency
+from nodes.core.copies import LogReader
 from nodes.core.exchange import (
     SIZE_TYPE,
     decode_old,
@@ -26,7 +27,7 @@ from nodes.core.exchange import (
     split_add_checkpoint,
 )
 from nodes.core.heads import Heads
-from nodes.core.notes import check_log
+from nodes.core.notes import SignedHead, check_log
 from nodes.core.ready import PeerCalled, PeerReply, PeerRow, Ready, Reply, Write
 
 _EMPTY_LINE = b"\n0\n"
@@ -56,7 +57,7 @@ class Witness:
     def __init__(self, heads: Heads) -> None:
         self._heads = heads
 
-    def add_checkpoint(self, event: PeerCalled, now_ms: int) -> Ready:
+    def add_checkpoint(self, event: PeerCalled, now_ms: int, reader: LogReader) -> Ready:
         """Take one submission. Never raises: what is wrong with it is in the reply.
 
         In the order of the specification, with its statuses:
@@ -72,16 +73,21 @@ class Witness:
 
         While our keys rest the row moves all the same and nothing is signed: a mirror may answer
         with an empty body, and so our copies of the other logs keep growing.
+
+        Whoever shows a second history may well say that we stand elsewhere, and so never come to
+        (5): at (4) the note is compared with the entries that we hold, and kept if it convicts.
         """
         try:
-            writes, body = self._take(event, now_ms)
-        except _ConvictedError as error:
+            writes, body = self._take(event, now_ms, reader)
+        except (_ElsewhereError, _ConvictedError) as error:
             return Ready(writes=error.writes, replies=(Reply(event.request_id, refusal(error)),))
         except LedgerError as error:
             return Ready(replies=(Reply(event.request_id, refusal(error)),))
         return Ready(writes=writes, replies=(Reply(event.request_id, PeerReply(200, body)),))
 
-    def _take(self, event: PeerCalled, now_ms: int) -> tuple[tuple[Write, ...], bytes]:
+    def _take(
+        self, event: PeerCalled, now_ms: int, reader: LogReader
+    ) -> tuple[tuple[Write, ...], bytes]:
         heads = self._heads
         header, data = split_add_checkpoint(event.body)
         origin = data.partition(b"\n")[0].decode(errors="replace")
@@ -93,7 +99,9 @@ class Witness:
         size = 0 if checkpoint is None else checkpoint.size
         row = heads.row(origin) or PeerRow.unheard(origin)
         if old_size != row.witnessed_size:  # (4)
-            raise ConflictError(row.witnessed_size)
+            shown = None if checkpoint is None else SignedHead(checkpoint, signed)
+            writes = () if shown is None else heads.compare(shown, reader)
+            raise _ElsewhereError(row.witnessed_size, writes)
         if checkpoint is None:
             raise UnverifiedError("the empty tree has one root, and this is not it")
         try:
@@ -137,6 +145,14 @@ class Witness:
         elif row.pending:
             writes = heads.convict(row.origin, (row.pending, signed), proof)
         return _ConvictedError(str(error), writes) if writes else error
+
+
+class _ElsewhereError(ConflictError):
+    """A submission from where we do not stand: answered with our size, whatever its note shows."""
+
+    def __init__(self, known_size: int, writes: tuple[Write, ...]) -> None:
+        super().__init__(known_size)
+        self.writes = writes
 
 
 class _ConvictedError(UnverifiedError):

@@ -77,9 +77,18 @@ def entries(town: Town, at: str, of: str) -> list[bytes]:
 
 def show_fork(town: Town, to: str) -> int:
     """Submit a second history of the liar's log, of the size that is witnessed."""
-    row = town.node(to)._network.rows[town.origin(LIAR)]
-    fork = Log(LIAR, [b"other %d" % index for index in range(row.witnessed_size)])
-    body = encode_add_checkpoint(row.witnessed_size, (), fork.note())
+    size = town.node(to)._network.rows[town.origin(LIAR)].witnessed_size
+    return submit(town, to, size, other(size))
+
+
+def other(size: int) -> Log:
+    """Return a history of the liar's log that nobody knows."""
+    return Log(LIAR, [b"other %d" % index for index in range(size)])
+
+
+def submit(town: Town, to: str, old_size: int, shown: Log) -> int:
+    """Submit all of a log of the liar's, from a size at which the witness is said to stand."""
+    body = encode_add_checkpoint(old_size, (), shown.note())
     request_id = next(ids)
     outbox = town.step(to, PeerCalled(request_id, ADD_CHECKPOINT, body, LIAR))
     (reply,) = [it.value for it in outbox.replies if it.request_id == request_id]
@@ -102,6 +111,21 @@ def test_a_fork_is_an_entry_of_the_finders_log_before_the_refusal_leaves(town: T
     assert convicted(town, B) == {("log", LIAR)}
     (found,) = town.node(B).snapshot.convicted.values()
     assert found.place == (town.origin(B), len(entries(town, B, B)) - 1)
+
+
+def test_a_second_history_convicts_though_it_begins_where_its_witness_does_not_stand(
+    town: Town,
+) -> None:
+    """A writer of two histories goes by what the witness says of the other: it is told again."""
+    town.act(LIAR, "party.enrol", f"{LIAR}/hall/i", {"name": "大厅"})
+    town.rounds()
+    size = town.node(B)._network.rows[town.origin(LIAR)].witnessed_size
+    true = Log(LIAR, entries(town, B, LIAR)[: size - 1])
+    assert submit(town, B, size - 1, true) == 409
+    assert convicted(town, B) == set()
+    assert submit(town, B, size - 1, other(size - 1)) == 409
+    assert convicted(town, B) == {("log", LIAR)}
+    assert kinds(town, B, B)[-1] == EVIDENCE_KIND
 
 
 def test_every_node_that_mirrors_the_entry_holds_it_and_finds_the_same(town: Town) -> None:
