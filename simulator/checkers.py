@@ -17,6 +17,7 @@ from simulator.machine import Machine
 from simulator.projections import Projections
 from simulator.reference import Reference
 from simulator.settling import Settling
+from simulator.shown import Shown
 from simulator.turns import Turns
 from simulator.verdicts import Verdicts
 from simulator.watched import Watched
@@ -38,6 +39,7 @@ class Checkers(Watched):
         super().__init__(world, Reference(chain), machines)
         self.convictions = Convictions(self)
         self.lines = Lines(self, self.convictions)
+        self.shown = Shown(self)
         self.turns = Turns(self, self.lines)
         self.projections = Projections(self, sample)
         self.verdicts = Verdicts(self, self.projections)
@@ -97,6 +99,7 @@ class Checkers(Watched):
         self.projections.forget(machine.region)
         self.turns.forget(machine.region)
         self.convictions.forget(machine.region)
+        self.shown.forget(machine.region)
         for origin in self.reference.logs:
             self.rows.pop((machine.region, origin), None)
 
@@ -285,6 +288,7 @@ class Checkers(Watched):
         if reply.status >= 500:
             self.world.count(f"answered {reply.status}")
         self.lines.check_answer(machine, request, reply)
+        self.shown.answered(machine, request, reply)
 
     def accepted(self, region: str, registered: Registered) -> None:
         """Remember what was acknowledged, and check that it is so."""

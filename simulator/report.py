@@ -238,7 +238,7 @@ def _plots(made: Mapping[str, Any], least_tops: Mapping[str, float] = MappingPro
         "<h2>Who waited for whom 谁等谁</h2><p class='muted'>As broad as the time that one node's "
         f"requests waited for another{_broadest(made)}; red where one of twenty or more had no "
         "answer. Seen from the one who waits, its line bends to the left.</p>"
-        + plots.waits(places, measures["waits"])
+        f'<div class="plot">{plots.waits(places, measures["waits"])}</div>'
     )
     return "".join(parts)
 

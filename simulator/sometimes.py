@@ -41,6 +41,9 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "a forbidden act was found by another node": "every other node found that out",
     "a withheld release was found": "a holder kept a case, and everybody has the finding",
     "two histories were found out": "a region showed two histories, and everybody has the finding",
+    "who was shown a second history convicted its log": (
+        "a node that held one history was shown the other, and convicted the log"
+    ),
     "cosigned what a witness must refuse": "a lying witness signed what others refused",
     "an old request was sent again": "a liar sent an old request again",
     "a line was dated otherwise": "a lying witness dated a line as it liked",

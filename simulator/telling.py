@@ -51,7 +51,9 @@ def tell(outcome: Outcome, scenario: Scenario | None = None) -> str:
     if plan.expect and not outcome.unmet:
         lines += [f"as expected: {one.words()}" for one in plan.expect]
     if outcome.broken:
-        lines += [f"BROKEN: {outcome.broken}", f"replay: {plan.command()}"]
+        lines.append(f"BROKEN: {outcome.broken}")
     else:
         lines.append(f"all promises held; settled {outcome.settled_ms / 1000:.0f} s after healing")
+    if outcome.broken or outcome.unmet:
+        lines.append(f"replay: {plan.command()}")
     return "\n".join(lines)

@@ -12,11 +12,11 @@ from authz.custody import At
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import encode
 from ledger.errors import LedgerError
-from ledger.note import Note
+from ledger.note import Note, sign_ed25519
 from ledger.statement import decode_statement
-from nodes.core.exchange import ADD_CHECKPOINT, ADD_ENTRIES, FINISHED
+from nodes.core.exchange import ADD_CHECKPOINT, ADD_ENTRIES, FINISHED, encode_add_checkpoint
 from nodes.core.extension import EXTEND
-from nodes.core.ready import PeerReply, Registered, Reply
+from nodes.core.ready import PeerReply, PeerRequest, Registered, Reply
 from simulator.halves import altered
 from simulator.regions import make_members
 from simulator.run import check_at_rest
@@ -316,6 +316,20 @@ def found_out_by_one_alone(sound: Sound, _patch: Patch) -> None:
     sound.checkers.verdicts.check_findings()
 
 
+def shown_two_histories(sound: Sound, patch: Patch) -> None:
+    """A node says twice where it stands, and minds no history but the one that it holds."""
+    checkers, origin = sound.checkers, sound.other.origin
+    patch.setitem(checkers.reference.branches, origin, [checkers.reference.logs[origin]])
+    patch.setitem(checkers.history, (ONE, origin), 0)
+    text = Checkpoint(origin, 5, bytes(32)).text()
+    log = sound.simulation.members.keys[OTHER]["log"]
+    note = Note(text, (sign_ed25519(origin, log, text),)).encode()
+    request = PeerRequest(1, ONE, ADD_CHECKPOINT, encode_add_checkpoint(5, (), note), 1_000)
+    for at_ms in (sound.world.now_ms, sound.world.now_ms + 1):
+        patch.setattr(sound.world, "now_ms", at_ms)
+        checkers.answered(sound.one, request, PeerReply(409, b"9\n"))
+
+
 def withheld_by_nobody(sound: Sound, _patch: Patch) -> None:
     sound.say(
         sound.one,
@@ -420,6 +434,7 @@ SPOILT: dict[str, Spoil] = {
     "its view shows as revoked": used_after_its_end,
     "finds nothing wrong with": forbidden_and_not_found,
     "know nothing of two histories": found_out_by_one_alone,
+    "was shown two histories of .* and minds neither": shown_two_histories,
     "finds releases withheld that are not": withheld_by_nobody,
 }
 """What a checker says, and how its promise is broken."""

@@ -27,6 +27,7 @@ from simulator.places import MAPS, places_of
 from simulator.plan import Expectation, Happening, Plan, duration_s
 from simulator.run import Outcome, build, run
 from simulator.scenario import load, names
+from simulator.telling import tell
 from simulator.world import World
 
 NEEDED = {
@@ -272,7 +273,8 @@ def test_a_report_is_a_page_of_its_own_with_the_figures_beside_it(
 ) -> None:
     page = report.write(outcome, load("small-world"), tmp_path)
     text = page.read_text()
-    assert text.count("<svg") == 5
+    # Each has a frame of its own to be moved in where the page is narrow.
+    assert text.count("<svg") == text.count('<div class="plot"><svg') == 5
     assert "acts not replicated R after they were accepted, by region: none" in text
     assert "<title>at 3.0 s link cut 500000 重庆 and 510000 四川 for 4.0 s</title>" in text
     assert "http://" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
@@ -298,10 +300,13 @@ def test_a_report_is_a_page_of_its_own_with_the_figures_beside_it(
     assert "nan" not in (tmp_path / "report.json").read_text().lower().split('"')
 
 
-def test_an_expectation_that_is_not_met_is_told(outcome: Outcome) -> None:
+def test_an_expectation_that_is_not_met_is_told_and_how_to_see_it_again(outcome: Outcome) -> None:
     assert not outcome.broken
     assert len(outcome.unmet) == 1
     assert "cases opened" in outcome.unmet[0]
+    last = tell(outcome).splitlines()[-1]
+    assert last == f"replay: {outcome.plan.command()}"
+    assert not tell(replace(outcome, unmet=())).splitlines()[-1].startswith("replay")
 
 
 def test_two_reports_are_laid_side_by_side(

@@ -2,7 +2,8 @@
 
 from ledger.checkpoint import Checkpoint
 from ledger.views import GoodLine
-from nodes.core import convictions, watch
+from nodes.core import convictions, watch, witness
+from nodes.core.ready import Write
 from simulator.plan import Happening
 from tests.simulator.mutants.planting import Mutant, Patch, script
 
@@ -42,6 +43,14 @@ def _lines_compared_by_size_alone(patch: Patch) -> None:
     patch.setattr(watch._Past, "goes_on", hasty)
 
 
+def _shown_elsewhere_not_compared(patch: Patch) -> None:
+    class Blind(witness._ElsewhereError):
+        def __init__(self, known_size: int, _writes: tuple[Write, ...]) -> None:
+            super().__init__(known_size, ())
+
+    patch.setattr(witness, "_ElsewhereError", Blind)
+
+
 FOUND_OUT = {**script("region equivocates", "510000"), "acts_per_minute": 120}
 RESTARTS = tuple(
     Happening(at_s=20.0 + at, do="process killed", region=region)
@@ -68,6 +77,12 @@ MUTANTS = (
         name="a log is cosigned whose key is convicted",
         plant=_convicted_log_cosigned,
         words=("whose key its own log has convicted",),
+        plan=FOUND_OUT,
+    ),
+    Mutant(
+        name="a second history is overlooked where its witness stands elsewhere",
+        plant=_shown_elsewhere_not_compared,
+        words=("was shown two histories",),
         plan=FOUND_OUT,
     ),
     Mutant(
