@@ -26,12 +26,18 @@ def wholes(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
     return lambda text: tuple(one(part) for part in text.split(","))
 
 
-def above_zero(text: str) -> float:
-    """Read a number that is greater than 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number greater than 0")
-    return number
+def above_zero(most: float) -> Callable[[str], float]:
+    """Return what reads a number that is greater than 0, up to ``most``."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no number greater than 0, up to {most:,.15g}"
+            )
+        return number
+
+    return read

@@ -19,7 +19,7 @@ from rich.console import Console
 from loadtests import report
 from loadtests.counts import Counts
 from loadtests.happenings import Happenings
-from loadtests.machine import Meter
+from loadtests.machine import Meter, Metered
 from loadtests.network import HOST, Network
 from loadtests.order import Order
 from loadtests.stage import StageError
@@ -149,9 +149,9 @@ def drive(
                                 f"{event['failed']} failed"
                             )
                         case "end":
-                            used, ended = meter.end()
-                            driven.stages.append(_stage(event, used))
-                            driven.ended |= dict.fromkeys(ended, event["stage"]["name"])
+                            metered = meter.end()
+                            driven.stages.append(_stage(event, metered))
+                            driven.ended |= dict.fromkeys(metered.ended, event["stage"]["name"])
                             console.print(report.one_line(driven.stages[-1]))
                         case "over":
                             driven.saturation = event["saturation"]
@@ -223,11 +223,11 @@ def ways(processes: int, workers_elsewhere: int, port: int) -> list[str]:
     return []
 
 
-def _stage(event: Mapping[str, Any], used: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def _stage(event: Mapping[str, Any], metered: Metered) -> dict[str, Any]:
     counts = Counts()
     counts.merge(event["counts"])
     acts = counts.sums["acts in all"]
-    nodes_s = sum(it["cpu_s"] for name, it in used.items() if name.startswith("node"))
+    nodes_s = sum(it["cpu_s"] for name, it in metered.used.items() if name.startswith("node"))
     seconds = event["stage"]["seconds"] - event["stage"]["warm_s"]
     return {
         "stage": event["stage"],
@@ -237,6 +237,8 @@ def _stage(event: Mapping[str, Any], used: Mapping[str, Mapping[str, float]]) ->
         "levels": {name: it.summary() for name, it in counts.levels.items()},
         "errors": dict(counts.errors.most_common()),
         "sums": dict(counts.sums),
-        "processes": used,
+        "accepted_at": dict(sorted(counts.accepted_at.items())),
+        "processes": metered.used,
+        "metered_s": metered.seconds,
         "cpu_ms_an_act": nodes_s * 1e3 / acts if acts else None,
     }

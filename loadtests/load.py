@@ -22,10 +22,11 @@ from loadtests import report
 from loadtests.arguments import PORT_MAX, above_zero, whole, wholes
 from loadtests.driving import Driven, drive, ways
 from loadtests.happenings import Happenings
-from loadtests.machine import describe, paced_floor, raw_floors
+from loadtests.machine import code, describe, paced_floor, raw_floors
 from loadtests.network import CODES, Network
 from loadtests.order import SHAPES, SHORTEST, Order
 from loadtests.programme import CLOSED_CLIENTS
+from loadtests.recorded import compare, missing, recorded
 from loadtests.scene import Scene, set_scene
 from loadtests.stage import StageError, check_free
 
@@ -34,6 +35,11 @@ PORTS_A_REGION: Final = 3
 """For callers, for peers, and of a link that can be cut; one more is for the load's processes."""
 MASTER_PORT: Final = 5_557
 """Where locust's master listens for workers elsewhere, who know it by that."""
+RATE: Final = 40.0
+RATE_MAX: Final = 100_000.0
+SECONDS_MAX: Final = 7 * 86_400.0
+TURNS_MAX: Final = 20_000_000
+"""Of a stage: all its starts are drawn before it begins."""
 STAGE_S_MIN: Final = 2.0
 """Of a stage; in its first second nothing is measured."""
 NOT_HELD: Final = 1
@@ -56,9 +62,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     regions_max = len(CODES)
     add("--regions", type=whole(1, regions_max), default=5, help=f"nodes, 1 to {regions_max}")
     each = "of each stage of saturation, of the whole of any other shape"
-    add("--seconds", type=above_zero, default=8.0, help=each)
-    rate = "turns a second, all regions together; saturation finds its own"
-    add("--rate", type=above_zero, default=40.0, help=rate)
+    add("--seconds", type=above_zero(SECONDS_MAX), default=8.0, help=each)
+    rate = f"turns a second, all regions together (default: {RATE:g}); saturation finds its own"
+    add("--rate", type=above_zero(RATE_MAX), default=argparse.SUPPRESS, help=rate)
     clients = ",".join(map(str, CLOSED_CLIENTS))
     add("--clients", type=wholes(1, 4_096), default=clients, help="of the closed loops")
     add("--processes", type=whole(1, 256), default=1, help="that make the load")
@@ -72,6 +78,13 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     least_s = STAGE_S_MIN / SHORTEST[given.shape]
     if given.seconds < least_s:
         parser.error(f"--seconds of {given.shape} are {least_s:g} or more: a stage needs some")
+    if given.shape == "saturation" and "rate" in given:
+        parser.error("--rate is for the other shapes: saturation finds its own")
+    given.rate = getattr(given, "rate", RATE)
+    if (turns := given.rate * given.seconds * SHORTEST[given.shape]) > TURNS_MAX:
+        parser.error(f"a stage would be {turns:,.0f} turns, and {TURNS_MAX:,} are the most")
+    if given.workers_elsewhere and given.processes > 1:
+        parser.error("the load is made by --processes here or by --workers-elsewhere, not by both")
     if given.shape == "cut" and given.regions == 1:
         parser.error("--shape cut needs two regions or more: one has no links")
     return given
@@ -123,6 +136,7 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
                 raise StageError(driven.cut_short or "the load was over before it began")
             _add_floors(driven, network, floors["http_closed"])
             disk = _disk(network, scene, before)
+            compared = compare(driven.stages, recorded(network, scene))
             kept = _logs_of_ended_nodes(network, given.output)
             when = dict.fromkeys(kept, "a stage that was not finished") | driven.ended
             ended = [f"{who} ended in {stage}{kept.get(who, '')}" for who, stage in when.items()]
@@ -131,6 +145,7 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
         "began": began,
         "took_s": time.monotonic() - began_s,
         "command": " ".join(["python -m loadtests.load", *sys.argv[1:]]),
+        "code": code(),
         "machine": machine,
         "network": {"regions": list(network.regions), "database": "SQLite", "links": "loopback"},
         "shape": given.shape,
@@ -140,6 +155,7 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
         "search": driven.saturation,
         "stages": driven.stages,
         "disk": disk,
+        "recorded": compared,
         "happened": happenings.told,
         "cut_short": driven.cut_short,
         "ended": ended,
@@ -244,8 +260,8 @@ def _disk(
 def main() -> int:
     """Run what the command line says.
 
-    The status is 1 where a proof or a receipt did not hold, 2 where it was not gone through to its
-    end by all who were to be there.
+    The status is 1 where a proof or a receipt did not hold, or an act that was answered as accepted
+    is in no log; 2 where it was not gone through to its end by all who were to be there.
     """
     given = arguments()
     console = Console(stderr=True)
@@ -268,7 +284,7 @@ def main() -> int:
         for stage in found["stages"]
         for name in ("bad receipts", "bad proofs")
     )
-    if bad:
+    if bad or missing(found["recorded"]):
         return NOT_HELD
     return NOT_TO_ITS_END if found["cut_short"] or found["ended"] else 0
 

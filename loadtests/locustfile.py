@@ -174,7 +174,7 @@ class Shape(LoadTestShape):
             number=self._number,
             stage=asdict(self._stage),
             counts=counts.to_map(),
-            measured=asdict(measured),
+            measured={**asdict(measured), "kept_up": _kept_up(self._stage, measured)},
         )
         return measured
 
@@ -188,6 +188,11 @@ class Shape(LoadTestShape):
             found: Saturation | None = stop.value
             cut_short = INTERRUPTED if self._is_enough else ""
             _tell("over", saturation=found and asdict(found), cut_short=cut_short)
+
+
+def _kept_up(stage: Stage, measured: Measured) -> bool | None:
+    """Return whether a rate was kept up with; None of a closed loop, which asks for none."""
+    return measured.kept_up if stage.loop == "open" else None
 
 
 def _tell(event: str, **fields: object) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +17,8 @@ from loadtests.floors import EMPTY, blast, fsync_ms, insertion_us, verification_
 from loadtests.pacing import paced
 
 PINGS: Final = 600
+PINGS_A_CLIENT_MIN: Final = 40
+"""Of fewer, what connecting so many clients takes would be most of the time."""
 PACED_S: Final = 1.5
 PACED_REQUESTS_MIN: Final = 5
 
@@ -36,6 +40,18 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "busy_before": os.getloadavg()[0],
     }
+
+
+def code() -> dict[str, str]:
+    """Return which code is measured: its version, and its commit where it lies in a clone."""
+    told = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(told, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        commit = ""
+    else:
+        commit = found.stdout.strip()
+    return {"version": version("shouxin"), "commit": commit}
 
 
 ELSEWHERE: Final = "elsewhere"
@@ -79,11 +95,8 @@ class Meter:
                 self._seen[name] = found
         return ended
 
-    def end(self) -> tuple[dict[str, dict[str, float]], Sequence[str]]:
-        """Return, by process, CPU seconds since ``begin``, cores kept busy, and memory now.
-
-        And which of them have ended; nothing is told of those from now on.
-        """
+    def end(self) -> "Metered":
+        """Take the last reading; nothing is told from now on of what has ended."""
         seconds = max(time.monotonic() - self._before_s, 1e-3)
         ended = self.look()
         used = {}
@@ -99,7 +112,21 @@ class Meter:
         ours_s = sum(it["cpu_s"] for it in used.values())
         others_s = max(0.0, _busy_s() - self._busy_before_s - ours_s)
         used[ELSEWHERE] = {"cpu_s": others_s, "cores": others_s / seconds, "memory_bytes": 0.0}
-        return used, ended
+        return Metered(used, ended, seconds)
+
+
+class Metered(NamedTuple):
+    """What was read between a beginning and an end.
+
+    Args:
+        used: By process: CPU seconds since the beginning, cores kept busy, and memory at the end.
+        ended: Which processes were there no more.
+        seconds: From the beginning to the end.
+    """
+
+    used: dict[str, dict[str, float]]
+    ended: Sequence[str]
+    seconds: float
 
 
 class _Reading(NamedTuple):
@@ -143,7 +170,7 @@ def raw_floors(port: int, clients: Sequence[int]) -> dict[str, Any]:
     verify_us, insert_us, alone_us = verification_us(), insertion_us(), insertion_us(1)
     http = {}
     for count in clients:
-        each = max(2, PINGS // count)
+        each = max(PINGS_A_CLIENT_MIN, PINGS // count)
         result = asyncio.run(blast(port, [[EMPTY] * each for _ in range(count)]))
         http[str(count)] = {
             "a_second": result.rate,

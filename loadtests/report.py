@@ -13,6 +13,7 @@ from typing import Any, Final
 from loadtests.flood import CONNECTIONS
 from loadtests.machine import ELSEWHERE
 from loadtests.plots import curves
+from loadtests.recorded import missing
 
 LEVELS: Final = ("accepted", "witnessed", "replicated", "proven")
 QUANTILES: Final = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
@@ -88,6 +89,14 @@ def _disk(disk: Mapping[str, float]) -> str:
     )
 
 
+def _recorded(compared: Mapping[str, Mapping[str, int]]) -> str:
+    """Tell how many acts the logs hold, of how many they answered for."""
+    accepted, in_log = (
+        sum(it[name] for it in compared.values()) for name in ("accepted", "in_log")
+    )
+    return f"{in_log} in {len(compared)} logs; {accepted} had been answered as accepted there"
+
+
 def html(found: Mapping[str, Any]) -> str:
     """Return the page."""
     machine, floors, network = found["machine"], found["floors"], found["network"]
@@ -95,6 +104,7 @@ def html(found: Mapping[str, Any]) -> str:
     facts = [
         ("Machine", f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}"),
         ("Python", machine["python"]),
+        ("Shouxin", " ".join(filter(None, found["code"].values()))),
         ("Load average before it began", f"{machine['busy_before']:.2f}"),
         ("Cores that all others kept busy", _elsewhere(found["stages"])),
         ("Regions", f"{len(network['regions'])} ({', '.join(network['regions'])})"),
@@ -103,6 +113,7 @@ def html(found: Mapping[str, Any]) -> str:
         ("Began, and took", f"{found['began']}, {found['took_s']:.0f} s"),
         ("Saturation, as found", _saturation(found)),
         ("Disk, an entry and replica", _disk(found["disk"])),
+        ("Acts of cases, in the logs afterwards", _recorded(found["recorded"])),
         ("Floor: one raw verification, V", f"{floors['verification_us']:.0f} µs"),
         ("Floor: one row inserted, 100 a transaction", f"{floors['insertion_us']:.0f} µs"),
         ("Floor: one row in a transaction of its own", f"{floors['commit_ms']:.2f} ms"),
@@ -159,16 +170,19 @@ def _in_short(found: Mapping[str, Any]) -> str:
     proven = sum(it["levels"].get("proven", {}).get("count", 0) for it in stages)
     words.append(
         f"{total('verified receipts')} receipts and {proven + total('bad proofs')} proofs were "
-        f"checked; {total('failed', 'unanswered')} of {total('turns')} turns failed."
+        f"checked; {total('failed', 'unanswered')} of {total('turns', 'unanswered')} turns failed."
     )
     if late := total("not proven in time"):
         words.append(f"{late} of {total('followed')} acts that were followed were not proven.")
-    bad = total("bad receipts", "bad proofs")
-    verdict = (
-        f'<p class="bad">{bad} receipts or proofs did not hold.</p>'
-        if bad
-        else '<p class="good">Every receipt and proof that was checked held.</p>'
-    )
+    bad, lost = total("bad receipts", "bad proofs"), missing(found["recorded"])
+    verdict = f'<p class="bad">{bad} receipts or proofs did not hold.</p>' if bad else ""
+    if lost:
+        verdict += f'<p class="bad">{lost} acts were answered as accepted and are in no log.</p>'
+    if not bad and not lost:
+        verdict = (
+            '<p class="good">Every receipt and proof that was checked held, and every act that was '
+            "answered as accepted is in its log.</p>"
+        )
     stopped = [one for one in (found.get("cut_short"), *found.get("ended", ())) if one]
     warnings = [f'<p class="bad">Not to its end: {escape(one)}.</p>' for one in stopped]
     return f"{''.join(warnings)}<p>{escape(' '.join(words))}</p>{verdict}"
@@ -230,7 +244,7 @@ def _line(stages: Sequence[Mapping[str, Any]], level: str, quantile: str) -> lis
 
 
 def _stages(stages: Sequence[Mapping[str, Any]], verification_us: float) -> str:
-    names = "stage|meant/s|answered/s|acts/s|p50|p99|floor p50|floor p99|failed"
+    names = "stage|meant/s|answered/s|kept up|acts/s|p50|p99|floor p50|floor p99|failed"
     heads = [*names.split("|"), "CPU an act"]
     rows = []
     for it in stages:
@@ -240,6 +254,7 @@ def _stages(stages: Sequence[Mapping[str, Any]], verification_us: float) -> str:
                 it["stage"]["name"],
                 f"{it['measured']['offered']:.0f}" if it["stage"]["loop"] == "open" else "",
                 f"{it['measured']['answered']:.0f}",
+                {True: "yes", False: "no", None: ""}[it["measured"]["kept_up"]],
                 f"{it['acts_a_second']:.0f}",
                 _ms(accepted.get("p50_ms")),
                 _ms(accepted.get("p99_ms")),
@@ -250,8 +265,9 @@ def _stages(stages: Sequence[Mapping[str, Any]], verification_us: float) -> str:
             )
         )
     return _table(heads, rows) + (
-        '<p class="note">Meant, answered and failed: turns. p50 and p99: of acts until '
-        "accepted. Floor: an empty handler of the same "
+        '<p class="note">Meant, answered and failed: turns. Kept up: 97 of a hundred were answered '
+        "in the stage but for chance, 99 within a second, and at most one failed. "
+        "p50 and p99: of acts until accepted. Floor: an empty handler of the same "
         "node, by as many connections or at the same rate, with nothing else to do. CPU: of all "
         "nodes together, for whatever they did in the stage.</p>"
     )
@@ -266,12 +282,16 @@ def _cpu(an_act_ms: float | None, verification_us: float) -> str:
 def _stage(it: Mapping[str, Any]) -> str:
     sums = it["sums"]
     late = sums.get("signed in the loop", 0) + sums.get("signed anew", 0)
+    seconds = it["stage"]["seconds"] - it["stage"]["warm_s"]
     said = (
+        f"Measured for {seconds:.1f} s, metered for {it['metered_s']:.1f}: "
+        f"{sums.get('turns', 0)} turns were answered that began then, {sums.get('not begun', 0)} "
+        f"were due and had nobody free to begin them, {sums.get('unanswered', 0)} had no answer. "
         f"{sums.get('receipts', 0)} receipts came, {sums.get('verified receipts', 0)} were "
         f"verified, {sums.get('bad receipts', 0)} did not hold; {sums.get('followed', 0)} acts "
         f"were followed, {sums.get('not proven in time', 0)} were not proven in time, "
-        f"{sums.get('bad proofs', 0)} proofs did not hold; {sums.get('unanswered', 0)} turns "
-        f"were not answered; {late} cases were signed within the loop."
+        f"{sums.get('bad proofs', 0)} proofs did not hold; {late} cases were signed within the "
+        "loop."
     )
     measured = [(name, it["levels"][name]) for name in LEVELS if name in it["levels"]]
     measured += list(it["acts"].items())
@@ -312,16 +332,22 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "
     return "".join([*parts, "</table></div>"])
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Draw the plots of a report as files."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.report", description=__doc__)
     parser.add_argument("report", type=Path)
     parser.add_argument("--images", type=Path, required=True)
-    given = parser.parse_args()
-    found = json.loads(given.report.read_text(encoding="utf-8"))
-    given.images.mkdir(parents=True, exist_ok=True)
-    for name, plot in plots_of(found["stages"]).items():
-        (given.images / f"{name}.svg").write_text(plot + "\n", encoding="utf-8")
+    given = parser.parse_args(words)
+    try:
+        found = json.loads(given.report.read_text(encoding="utf-8"))
+        plots = plots_of(found["stages"])
+        given.images.mkdir(parents=True, exist_ok=True)
+        for name, plot in plots.items():
+            (given.images / f"{name}.svg").write_text(plot + "\n", encoding="utf-8")
+    except OSError as error:
+        parser.error(str(error))
+    except (ValueError, KeyError, TypeError):
+        parser.error(f"{given.report} is no report.json of make load")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from loadtests.stage import YEAR_S, Stage, StageError
 LENDS_TO_MAX: Final = 2
 PATIENCE_S: Final = 30
 MATERIALS: Final = ("application-form", "identity-proof", "photo")
+OF_SCENE: Final = "scene-"
+"""What the names of cases begin with that are no load: they are opened to learn what to cite."""
 CASE_RIGHTS: Final = ("deliver", "intake", "notice", "verify")
 
 
@@ -252,13 +254,13 @@ def _accept(stage: Stage, owner: Office, to: Office) -> Lent:
     return Lent(owner=owner.region, to=to.region, grant=grant, citations=cite(owner, to))
 
 
-def opening(owner: Office, to: Office, grant: str) -> dict[str, Any]:
+def opening(owner: Office, to: Office, grant: str, mode: str = "agency") -> dict[str, Any]:
     """Return the fields of a case's first act."""
     return {
         "item": owner.item,
         "item_version": 1,
         "department": owner.department,
-        "mode": "agency",
+        "mode": mode,
         "grant": grant,
         "window": to.window,
     }
@@ -270,7 +272,7 @@ def cite(owner: Office, to: Office) -> tuple[Citation, ...]:
     Raises:
         StageError: The node does not take it.
     """
-    case = f"{to.region}/case/scene-{time.monotonic_ns()}"
+    case = f"{to.region}/case/{OF_SCENE}{time.monotonic_ns()}"
     asked = {
         "kind": "case.open",
         "subject": case,

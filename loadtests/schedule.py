@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 Curve = Literal["even", "day"]
 
-COUNTER_DAY: Final[Sequence[float]] = (0.4, 1.3, 1.6, 1.3, 0.6, 0.6, 1.2, 1.3, 1.1, 0.6)
-"""How busy the ten hours from 8 to 18 are, against their mean: the peaks of a counter's day, an
-assumption in the shape of what halls report (a morning and an afternoon peak, few at noon)."""
+COUNTER_DAY: Final[Sequence[float]] = (3.5, 12.5, 15.0, 12.5, 6.0, 6.0, 11.0, 12.5, 10.0, 4.5)
+"""How busy the ten hours from 8 to 18 are: so many of a hundred cases of a day come in each, as in
+the simulator's days (a morning and an afternoon peak, few at noon: an assumption)."""
 
 
 def busyness(curve: Curve, share: float) -> float:

@@ -9,7 +9,7 @@ import base64
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random  # noqa: TID251 - load is drawn from a seed
 from typing import Final
@@ -25,6 +25,7 @@ from loadtests.histogram import Histogram
 from loadtests.programme import Stage
 from loadtests.scene import Scene, cite
 from loadtests.schedule import intended_starts
+from loadtests.waiting import Waiting
 
 CHECKS: Final = 0.10
 TRACES: Final = 0.03
@@ -47,6 +48,10 @@ CASE_SHARE: Final = 0.4
 GUESS: Final = 60.0
 GUESS_MAX: Final = 500.0
 """Turns a second that a closed loop is expected to make: a client, and all of them."""
+
+_HELD: Final = ("held back until another region's act is seen", "held back to be dated anew")
+"""What turns are called whose act has to be tried again: composed by the node, and signed by a
+clerk, before whose date the log has recorded something."""
 
 Follow = Callable[[int, str, int, bytes, float], bool]
 """Have an act followed: stage, region, index, leaf, and when it was meant to start; say whether
@@ -102,8 +107,7 @@ class Worker:
         self._next_start = 0
         self._begin_s = self._end_s = self._from_s = 0.0
         self._fresh: deque[Case] = deque()
-        self._ready: deque[Case] = deque()
-        self._held: deque[Case] = deque()
+        self._waiting = Waiting()
         self._closed: deque[Case] = deque(maxlen=64)
         self._cases: Cases | None = None
         self._cited_s = now_s()
@@ -125,10 +129,8 @@ class Worker:
         unix_s = int(self._unix_s())
         self._cases = Cases(self.scene, f"{unix_s}-{self._index}-{number}", unix_s)
         # What waits for another region still waits; at the counter the day begins anew.
-        for queue in (self._fresh, self._ready, self._held):
-            kept = [case for case in queue if not case.steps[0].entry]
-            queue.clear()
-            queue.extend(kept)
+        self._fresh.clear()
+        self._waiting.leave_counter()
         turns = stage.rate or min(GUESS_MAX, GUESS * stage.clients)
         self._cases_a_second = turns * CASE_SHARE / processes
         self.sign_ahead(min(stage.seconds, AHEAD_S))
@@ -164,18 +166,22 @@ class Worker:
     def end(self) -> float:
         """Hand out no more turns, and return how many seconds the stage lasted.
 
-        One that is ended early is one that was meant to be as short.
+        One that is ended early is one that was meant to be as short. Turns that were due and that
+        nobody was free to begin have no latency, so that they are counted.
         """
         stage, now_s = self._stage, self._now_s()
         self._stage = None
         if stage is None:
             return 0.0
-        if now_s < self._end_s:
-            self._end_s = now_s
-            lasted_s = now_s - self._begin_s
-            measured = [it for it in self._starts if stage.warm_s <= it < lasted_s]
-            self.counts.sums["offered"] = len(measured)
-        return self._end_s - self._begin_s
+        self._end_s = min(self._end_s, now_s)
+        lasted_s = self._end_s - self._begin_s
+
+        def due(starts: Sequence[float]) -> int:
+            return sum(stage.warm_s <= it < lasted_s for it in starts)
+
+        self.counts.sums["offered"] = due(self._starts)
+        self.counts.sums["not begun"] = due(self._starts[self._next_start :])
+        return lasted_s
 
     def _cite_anew(self) -> None:
         offices = self.scene.offices
@@ -213,14 +219,10 @@ class Worker:
         return self._step(self._some_case())
 
     def _some_case(self) -> Case:
-        """Return the case that has waited longest and can go on; a new one where none can."""
-        now_s = self._now_s()
-        for _ in range(min(4, len(self._held))):
-            if self._held[0].not_before_s <= now_s:
-                return self._held.popleft()
-            self._held.rotate(-1)
-        if self._ready:
-            return self._ready.popleft()
+        """Return a case that can go on, or a new one."""
+        case = self._waiting.take(self._now_s(), self._random.random())
+        if case is not None:
+            return case
         if self._fresh:
             return self._fresh.popleft()
         # It costs the measured loop a few signatures, so the report says how often.
@@ -325,24 +327,31 @@ class Worker:
         """
         now_s = self._now_s()
         self.under_way -= 1
-        code = "" if 200 <= status < 300 else _code(status, body)
+        code, refused = "" if 200 <= status < 300 else _code(status, body), list[str]()
+        if request.count and request.step is None and not code:
+            code, refused = _refused(body)
         case, step = request.case, request.step
         if case is not None and step is not None:
             code = self._move_on(case, step, code, now_s)
+        accepted = 0 if code else request.count - len(refused)
         sums = self.counts.sums
-        sums["acts in all"] += 0 if code else request.count
+        sums["acts in all"] += accepted
+        sums["turns without an act in all"] += not accepted
+        if accepted:
+            self.counts.accepted_at[request.region] += accepted
         if self._from_s <= now_s < self._end_s:
             sums["answered"] += 1
-            sums["acts"] += 0 if code else request.count
+            sums["acts"] += accepted
         if not self._from_s <= meant_s < self._end_s:
             return code
         sums["turns"] += 1
-        name = request.name if code != "held" else "held back until another region's act is seen"
+        name = _HELD[bool(step and step.entry)] if code == "held" else request.name
         self.counts.acts.setdefault(name, Histogram()).add(now_s - meant_s)
-        if code and code != "held":
-            self.counts.errors[f"{request.name}: {code}"] += 1
-            sums["failed"] += 1
-        elif request.count and not code:
+        failures = refused or [code] * (code not in {"", "held"})
+        for one in failures:
+            self.counts.errors[f"{request.name}: {one}"] += 1
+        sums["failed"] += bool(failures)
+        if accepted:
             self.counts.levels.setdefault("accepted", Histogram()).add(now_s - meant_s)
             self._receipt(request, meant_s, body)
         return code
@@ -356,9 +365,10 @@ class Worker:
                 self._closed.append(case)
             elif case.steps[0].rests:
                 case.not_before_s = now_s + self._hold_s()
-                self._held.append(case)
+                self._waiting.put(case)
             else:
-                self._ready.append(case)
+                case.not_before_s = now_s
+                self._waiting.put(case)
         elif step.entry and code == "stale-time" and case.tries < TRIES_MAX:
             # The log has recorded something newer than the clerk's date.
             case.tries += 1
@@ -366,14 +376,14 @@ class Worker:
             self._cases.date(int(self._unix_s()))
             self._cases.sign_anew(case)
             self.counts.sums["signed anew"] += 1
-            self._ready.append(case)
+            self._waiting.put(case)
             return "held"
         elif step.rests and code in HELD_BACK_CODES:
             case.tries += 1
             if case.tries >= TRIES_MAX:
                 return f"still {code}"
             case.not_before_s = now_s + self._hold_s() * min(case.tries, 4)
-            self._held.append(case)
+            self._waiting.put(case)
             return "held"
         return code
 
@@ -385,8 +395,7 @@ class Worker:
         """Verify the receipt, of as many as the stage says; have some acts followed."""
         sums, stage, step = self.counts.sums, self._stage, request.step
         if step is None:
-            self._batch_results(request, body)
-            return
+            return  # a batch has results, and no receipts
         sums["receipts"] += 1
         elapsed_s = max(self._now_s() - self._from_s, 0.1)
         is_followed = self._random.random() * sums["receipts"] < SAMPLES_A_SECOND * elapsed_s
@@ -414,12 +423,6 @@ class Worker:
             sums["followed"] += 1
             self.followed += 1
 
-    def _batch_results(self, request: Request, body: bytes) -> None:
-        for result in decode(body)["results"]:
-            if result[0] != 0:
-                self.counts.errors[f"{request.name}: {result[1]}"] += 1
-                self.counts.sums["failed"] += 1
-
     def deserted(self) -> None:
         """Take note that the auditor has ended: what it had not done with will not be proven."""
         self.counts.errors["auditor: ended"] += 1
@@ -440,6 +443,14 @@ class Worker:
         self.counts.levels.setdefault(level, Histogram()).add(seconds)
         if level == "proven":
             self.followed -= 1
+
+
+def _refused(body: bytes) -> tuple[str, list[str]]:
+    """Return what a batch's answer comes to: a code where it is none, and those of its refusals."""
+    try:
+        return "", [str(result[1]) for result in decode(body)["results"] if result[0] != 0]
+    except (LedgerError, KeyError, TypeError, IndexError):
+        return "malformed", []
 
 
 def _base64(text: str) -> bytes:

@@ -17,6 +17,11 @@ from loadtests import bench, load
         ("--clients 1,,2", "'' is no whole number 1 to 4096"),
         ("--processes 1.5", "'1.5' is no whole number 1 to 256"),
         ("--base-port 65530 --regions 5", "too few ports"),
+        ("--shape steady --rate 1e6", "'1e6' is no number greater than 0, up to 100,000"),
+        ("--shape steady --seconds 1e6", "'1e6' is no number greater than 0, up to 604,800"),
+        ("--shape steady --rate 1e5 --seconds 6e5", "would be 60,000,000,000 turns"),
+        ("--rate 60", "saturation finds its own"),
+        ("--shape steady --processes 2 --workers-elsewhere 2", "not by both"),
         ("--shape cut --regions 1", "one has no links"),
         ("--shape storm", "invalid choice"),
         ("--shape soak --seconds 19", "--seconds of soak are 20 or more"),
@@ -36,6 +41,8 @@ def test_a_load_is_of_five_regions_unless_it_is_said_otherwise() -> None:
     given = load.arguments([])
     assert (given.shape, given.regions, given.clients) == ("saturation", 5, (1, 16, 64, 256))
     assert load.arguments(["--clients", "2,3"]).clients == (2, 3)
+    assert load.arguments(["--shape", "soak", "--seconds", "36000"]).rate == 40.0
+    assert load.arguments(["--shape", "holiday", "--rate", "2000"]).rate == 2_000.0
 
 
 def test_a_full_bench_is_of_a_million_cases() -> None:

@@ -20,12 +20,12 @@ def test_of_a_process_that_ends_is_told_what_was_seen_of_it_and_then_nothing_mor
         assert meter.look() == []
         process.kill()
         process.wait()
-        used, ended = meter.end()
+        used, ended, _ = meter.end()
     assert ended == ["it"]
     assert used["it"]["memory_bytes"] > 0
     assert used["it"]["cpu_s"] >= 0
     meter.begin()
-    used, ended = meter.end()
+    used, ended, _ = meter.end()
     assert ended == []
     assert set(used) == {ELSEWHERE}
 
@@ -36,4 +36,4 @@ def test_a_process_that_has_gone_before_it_is_watched_is_none() -> None:
     meter = Meter()
     meter.watch("it", process.pid)
     meter.begin()
-    assert set(meter.end()[0]) == {ELSEWHERE}
+    assert set(meter.end().used) == {ELSEWHERE}

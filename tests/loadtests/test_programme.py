@@ -131,7 +131,7 @@ def test_what_processes_counted_adds_up() -> None:
         part = Counts()
         part.acts["window: case.open"] = Histogram()
         part.acts["window: case.open"].add(latency_s)
-        part.sums.update(offered=50, answered=45, turns=50, failed=1, unanswered=1)
+        part.sums.update(offered=50, answered=45, turns=49, failed=1, unanswered=1)
         whole.merge(part.to_map())
     measured = measure(stage, whole)
     assert (measured.offered, measured.answered, measured.failed) == (10, 9, 0.04)

@@ -10,7 +10,7 @@ import pytest
 
 from loadtests.histogram import Histogram
 from loadtests.plots import curves
-from loadtests.report import html, one_line, plots_of, write
+from loadtests.report import html, main, one_line, plots_of, write
 
 
 def stage(name: str, loop: str, clients: int, rate: float = 0.0) -> dict[str, Any]:
@@ -18,14 +18,17 @@ def stage(name: str, loop: str, clients: int, rate: float = 0.0) -> dict[str, An
     for step in range(1, 101):
         latency.add(step / 1_000)
     return {
-        "stage": {"name": name, "loop": loop, "clients": clients, "rate": rate},
-        "measured": {"offered": 81.0, "answered": 80.0, "failed": 0.01, "p99_ms": 99.0},
+        "stage": {"name": name, "loop": loop, "clients": clients, "rate": rate}
+        | {"seconds": 4.5, "warm_s": 1.0},
+        "measured": {"offered": 81.0, "answered": 80.0, "failed": 0.01, "p99_ms": 99.0}
+        | {"kept_up": clients == 256 if loop == "open" else None},
         "acts_a_second": 61.5,
         "acts": {"window: case.open, own key": latency.summary()},
         "levels": {"accepted": latency.summary(), "proven": latency.summary()},
         "errors": {"window: case.open: no-answer": 3},
         "sums": {"receipts": 90, "verified receipts": 11, "failed": 3, "turns": 100},
         "processes": {"node 510000": {"cpu_s": 1.0, "cores": 0.25, "memory_bytes": 2.0**26}},
+        "metered_s": 4.0,
         "cpu_ms_an_act": 12.25,
         "floor": {"p50_ms": 0.5, "p99_ms": 1.5},
     }
@@ -58,6 +61,8 @@ def canned() -> dict[str, Any]:
                 "kept": 1_000,
             }
         },
+        "recorded": {"510000": {"accepted": 300, "in_log": 302}},
+        "code": {"version": "0.1", "commit": "abc1234"},
         "stages": [
             stage("closed, 1 client", "closed", 1),
             stage("probe 1: 80/s", "open", 256, 80),
@@ -105,6 +110,8 @@ def test_the_page_begins_with_what_it_came_to_and_hides_nothing_bad() -> None:
     found["stages"][1]["sums"]["bad proofs"] = 2
     beginning = html(found).split("<svg")[0]
     assert "2 receipts or proofs did not hold" in beginning
+    found["recorded"]["510000"]["in_log"] = 297
+    assert "3 acts were answered as accepted and are in no log" in html(found).split("<svg")[0]
     assert 'class="good"' not in beginning
 
 
@@ -188,3 +195,29 @@ def test_what_others_took_from_the_machine_is_told_from_its_least_to_its_most() 
     for cores, one in zip((0.25, 1.5), found["stages"], strict=False):
         one["processes"]["elsewhere"] = {"cpu_s": 1.0, "cores": cores, "memory_bytes": 0.0}
     assert "0.25 to 1.50, by stage" in html(found)
+
+
+def test_what_was_due_and_never_begun_is_told_and_so_is_what_was_kept_up_with() -> None:
+    found = canned()
+    found["stages"][1]["sums"] |= {"not begun": 17, "unanswered": 2}
+    page = html(found)
+    assert "17 were due and had nobody free to begin them, 2 had no answer" in page
+    assert "11 of 302 turns failed" in page
+    assert page.count("<td>yes</td>") == 2
+    assert "302 in 1 logs; 300 had been answered as accepted there" in page
+    assert "0.1 abc1234" in page
+
+
+@pytest.mark.parametrize("text", [None, "[]", "no json", '{"stages": [1]}'])
+def test_plots_of_what_is_no_report_are_refused_in_a_sentence(
+    text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    if text is not None:
+        report.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        main([str(report), "--images", str(tmp_path / "images")])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "report.json" in told
+    assert not (tmp_path / "images").exists()

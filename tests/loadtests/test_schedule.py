@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from loadtests.schedule import COUNTER_DAY, Curve, busyness, intended_starts
+from simulator.arrivals import BY_HOUR
 
 
 def test_starts_are_in_order_and_the_same_for_the_same_seed() -> None:
@@ -41,3 +42,9 @@ def test_a_day_has_its_peaks_where_the_curve_has_them() -> None:
 
 def test_no_rate_is_no_turn() -> None:
     assert intended_starts(rate=0, seconds=10, seed="s") == ()
+
+
+def test_a_day_at_the_counter_has_the_hours_of_the_simulators() -> None:
+    whole = sum(BY_HOUR[8:18])
+    for hour, share in enumerate(COUNTER_DAY):
+        assert share / sum(COUNTER_DAY) == pytest.approx(BY_HOUR[8 + hour] / whole)

@@ -206,6 +206,7 @@ def test_a_stale_date_is_signed_anew_and_not_an_error() -> None:
     assert request.case is not None
     assert decode_statement(request.case.steps[0].entry).time_s == NOW_S + int(bench.now_s)
     assert bench.worker.counts.errors == {}
+    assert bench.worker.counts.acts["held back to be dated anew"].count == 1
 
 
 def test_what_the_auditor_refuses_is_an_error_and_what_it_proves_a_level() -> None:
@@ -253,6 +254,10 @@ def test_a_stage_that_is_ended_early_is_one_that_was_meant_to_be_as_short() -> N
         for request, at_s in zip(late, (101.5, 103.5), strict=True):
             bench.worker.answered(request, at_s, 500, b"")
         assert meant_s[0] is not None
+        sums = bench.worker.counts.sums
+        # A hundred were handed out from the beginning on, those of the first second among them.
+        handed_out = sum(it is not None and it >= 101.0 for it in meant_s)
+        assert sums["not begun"] == max(0, sums["offered"] - handed_out)
     assert whole.worker.counts.sums["offered"] == offered > 300
     assert 60 < early.worker.counts.sums["offered"] < 140
     assert whole.worker.counts.sums["turns"] == 2
@@ -266,7 +271,39 @@ def test_a_batch_has_ten_signed_cases_of_one_region_and_each_refusal_counts() ->
     results = [[0, at] for at in range(9)] + [[1, "no-grant", "said"]]
     answer = encode({"size": 9, "results": results})
     bench.worker.answered(request, bench.now_s, 200, answer)
-    assert bench.worker.counts.errors == {"platform: batch: no-grant": 1}
+    counts = bench.worker.counts
+    assert counts.errors == {"platform: batch: no-grant": 1}
+    assert counts.sums["failed"] == 1
+    answered = sum(
+        it.count for name, it in counts.acts.items() if name.startswith(("window", "authority"))
+    )
+    assert counts.sums["acts in all"] == counts.sums["acts"] == answered + 9
+    assert sum(counts.accepted_at.values()) == answered + 9
+
+
+def test_a_batch_whose_answer_cannot_be_read_is_an_error() -> None:
+    bench = Bench(CLOSED)
+    request = bench.draw("platform: batch")
+    acts = bench.worker.counts.sums["acts in all"]
+    assert bench.worker.answered(request, bench.now_s, 200, b"\xff") == "malformed"
+    assert bench.worker.counts.errors == {"platform: batch: malformed": 1}
+    assert bench.worker.counts.sums["acts in all"] == acts
+
+
+def test_every_turn_brings_acts_or_is_counted_as_one_that_brings_none() -> None:
+    bench = Bench(CLOSED)
+    bench.draw("auditor: trace of a case")
+    for _ in range(400):
+        bench.good(bench.worker.choose())
+        bench.now_s += 0.01
+    sums, acts = bench.worker.counts.sums, bench.worker.counts.acts
+    batches = acts["platform: batch"].count if "platform: batch" in acts else 0
+    questions = acts["platform: check"].count + acts["auditor: trace of a case"].count
+    assert sums["turns without an act in all"] == questions
+    assert (
+        sums["turns"]
+        == questions + batches + bench.worker.counts.levels["accepted"].count - batches
+    )
 
 
 def test_no_case_of_a_batch_was_signed_long_ago() -> None:
