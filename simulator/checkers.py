@@ -12,6 +12,7 @@ from ledger.signed_roster import SignedRoster
 from nodes.core.ready import PeerReply, PeerRequest, Registered
 from nodes.store.schema import ENTRY_BITS
 from simulator.convicted import Convictions
+from simulator.dates import Dates
 from simulator.lines import Lines
 from simulator.machine import Machine
 from simulator.projections import Projections
@@ -42,6 +43,7 @@ class Checkers(Watched):
         self.shown = Shown(self)
         self.turns = Turns(self, self.lines)
         self.projections = Projections(self, sample)
+        self.dates = Dates(self)
         self.verdicts = Verdicts(self, self.projections)
         self.settling = Settling(self, self.projections, self.verdicts, self.convictions)
         self._accepted: dict[tuple[str, int], bytes] = {}

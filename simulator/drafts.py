@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger.checkpoint import Checkpoint
 from ledger.closing import close_log
 from ledger.cut import decide_cut
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, UnavailableError
 from ledger.hashing import EMPTY_ROOT
 from ledger.key_proof import prove_key
 from ledger.kind import Fact
 from ledger.names import successor_origin
 from ledger.roster import Roster
+from ledger.roster_chain import governance_quorum
 from ledger.roster_fields import Pin
 from nodes.core.roster_judge import APPROVALS, PROPOSALS, STALLS
 from nodes.core.sight import INDEX_PAST_ALL
@@ -150,6 +151,11 @@ class Drafts:
             cut = decide_cut(newest, origin, reports, [branch], proven)
         if cut.lacking:
             return None
+        others = newest.members.keys() - {region} - set(newest.witnesses_of(origin))
+        if len(reports) + len(others) < governance_quorum(newest):
+            # Who freezes later may have mirrored more, and then never signs such a cut; but once
+            # the rest have signed it, every later round repeats it (docs/loss.md).
+            raise UnavailableError(f"{sorted(reports)} have frozen {origin}", code="too-few-frozen")
         heir = None
         if has_heir:
             fresh = public_of(self._members.rings[region][-1])

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import Line, check_line
@@ -32,6 +32,15 @@ class Signed(NamedTuple):
     region: str
     key_id: bytes
     time_s: int
+
+
+class Viewed(NamedTuple):
+    """A view: where it stands, of which log, how much of it, and how fresh."""
+
+    at: int
+    origin: str
+    size: int
+    fresh_s: int
 
 
 @dataclass(slots=True)
@@ -66,6 +75,10 @@ class Log:
     views: dict[tuple[str, int], dict[bytes, set[int]]] = field(default_factory=dict)
     """By root, how fresh the views of a log at a size are: the q-th latest of their lines' times.
     """
+    viewed: list[Viewed] = field(default_factory=list)
+    """The views, in their order."""
+    records: list[tuple[int, Sequence[Any]]] = field(default_factory=list)
+    """Where block records stand, and the candidates in them: size, root and lines."""
 
     def append(self, entry: bytes) -> UnverifiedStatement:
         """Add an entry and return what it says."""
@@ -83,9 +96,12 @@ class Log:
         return statement
 
     def _prove(self, body: Mapping[str, object]) -> None:
-        """Take note of where the lines on the newest epoch's note are recorded."""
+        """Take note of what a block record covers, and of where the newest epoch is proven."""
         covered = body.get("lines")
-        if not self.epochs or not isinstance(covered, list):
+        if not isinstance(covered, list):
+            return
+        self.records.append((len(self.entries) - 1, covered))
+        if not self.epochs:
             return
         last = self.epochs[-1]
         if last.proven_at is None and any(size == last.start + 1 for size, _, _ in covered):
@@ -118,7 +134,8 @@ class Log:
     def cut(self, size: int) -> None:
         """Forget what was committed beyond ``size`` and shown to nobody, since its disk is lost."""
         shown, self.entries, self.roots, self.blocks = self.entries[:size], [], self.roots[:1], 0
-        self.frontier, self.epochs = Frontier.empty(), []
+        self.frontier, self.epochs, self.records = Frontier.empty(), [], []
+        self.viewed = [it for it in self.viewed if it.at < size]
         for entry in shown:
             self.blocks += self.append(entry).act.kind == "log.block"
 
@@ -367,6 +384,8 @@ class Reference:
         )
         viewed = log.views.setdefault((checkpoint.origin, checkpoint.size), {})
         viewed.setdefault(checkpoint.root, set()).add(fresh_s)
+        at = len(log.entries) - 1
+        log.viewed.append(Viewed(at, checkpoint.origin, checkpoint.size, fresh_s))
 
     def _fresh_at(self, roster: Roster, origin: str, found: Sequence[Signed]) -> int:
         keys = roster.mirror_keys(origin)

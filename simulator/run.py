@@ -20,6 +20,7 @@ from simulator.regions import make_members
 from simulator.sharing import sharing
 from simulator.signing import signing
 from simulator.simulation import Simulation
+from simulator.uses import check_settled
 from simulator.withholding import check_withheld
 from simulator.workload import Workload
 from simulator.world import BrokenError, World
@@ -194,8 +195,10 @@ def check_at_rest(checkers: Checkers, papers: Papers) -> None:
     checkers.check_accepted()
     checkers.check_leaves()
     checkers.check_readable()
+    checkers.dates.check()
     checkers.verdicts.check_findings()
     checkers.verdicts.check_uses()
+    check_settled(checkers, checkers.dates)
     check_withheld(checkers)
     checkers.check_words()
     checkers.lines.contradictions.check()

@@ -75,8 +75,8 @@ class _Log:
     """Of one log, what words on the roster are, and what they rest on."""
 
     words: dict[int, UnverifiedStatement] = field(default_factory=dict)
-    views: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    """By log, where it was viewed, and at which size; ascending."""
+    views: dict[str, list[tuple[int, Pin]]] = field(default_factory=lambda: defaultdict(list))
+    """By log, where it was viewed, and as which tree; ascending."""
     covered: list[tuple[int, int]] = field(default_factory=list)
     """Where a block record stands, and the largest tree of which it holds a quorum's lines."""
     frozen: list[tuple[int, str, Pin]] = field(default_factory=list)
@@ -203,11 +203,9 @@ class Words:
             if member.witnesses is None or is_kept or not (pin.size or roster.version > 1):
                 continue
             if member.origin == origin:
-                sizes = {pin.size} if pin.size <= self._covered(origin, index) else set[int]()
-            else:
-                views = [it for it in self._logs[origin].views[member.origin] if it[0] < index]
-                sizes = {size for _, size in views[-VIEWS_LOOKED_AT:]}
-            if pin.size not in sizes or not self._is_so(member.origin, pin):
+                if pin.size > self._covered(origin, index) or not self._is_so(origin, pin):
+                    return False
+            elif pin not in self._views(origin, member.origin, index)[-VIEWS_LOOKED_AT:]:
                 return False
         return True
 
@@ -258,13 +256,17 @@ class Words:
         if not pin.size:
             return roster.version == 1
         if pinned == origin:
-            shown = self._covered(origin, index)
+            shown, log = self._covered(origin, index), self._reference.logs[pinned]
         else:
-            views = [size for at, size in self._logs[origin].views[pinned] if at < index]
-            shown = views[-1] if views else 0
-        counted = self._reference.logs[pinned].versions_at(shown)
+            views = self._views(origin, pinned, index)
+            if not views:
+                return False
+            # Of a liar's log the history counts that the member itself has seen.
+            shown = views[-1].size
+            log = self._reference.history_of(pinned, shown, views[-1].root)
+        counted = log.versions_at(shown)
         is_at = bool(counted) and (counted[-1] == roster.version or is_closed)
-        return pin.size <= shown and is_at and self._is_so(pinned, pin)
+        return pin.size <= shown and is_at and log.roots[pin.size] == pin.root
 
     # ---- what it rests on -----------------------------------------------------------------------
 
@@ -286,8 +288,12 @@ class Words:
         """Return the words of a log that another one's newest view shows, or all of its own."""
         if other == origin:
             return list(self._standing(origin, subject, index))
-        views = [size for at, size in self._logs[origin].views[other] if at < index]
-        return list(self._standing(other, subject, views[-1])) if views else []
+        views = self._views(origin, other, index)
+        return list(self._standing(other, subject, views[-1].size)) if views else []
+
+    def _views(self, origin: str, other: str, index: int) -> Sequence[Pin]:
+        """Return the trees that a log's views of another one show below a place, in their order."""
+        return [shown for at, shown in self._logs[origin].views[other] if at < index]
 
     def _covered(self, origin: str, index: int) -> int:
         """Return how much of itself a log shows replicated at a place."""
@@ -324,8 +330,8 @@ def _read(entries: Sequence[bytes]) -> _Log:
         if kind in ROSTER_KINDS:
             found.words[index] = statement
         elif kind == VIEW_KIND:
-            size = int(body["note"].split(b"\n")[1])
-            found.views[statement.subject].append((index, size))
+            head = Checkpoint.decode(Note.decode(body["note"]).text)
+            found.views[statement.subject].append((index, Pin(head.size, head.root)))
         elif kind == BLOCK_KIND and body["lines"]:
             found.covered.append((index, max(size for size, _, _ in body["lines"])))
         elif kind == FROZEN_KIND:

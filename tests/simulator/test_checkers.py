@@ -20,6 +20,7 @@ from nodes.core.ready import PeerReply, PeerRequest, Registered, Reply
 from simulator.halves import altered
 from simulator.regions import make_members
 from simulator.run import check_at_rest
+from simulator.uses import check_settled
 from simulator.withholding import check_withheld
 from simulator.world import BrokenError
 from tests.simulator.sound import ONE, OTHER, Patch, Sound, Spoil, snapshot, status
@@ -303,6 +304,33 @@ def used_after_its_end(sound: Sound, patch: Patch) -> None:
     sound.checkers.verdicts.check_uses()
 
 
+def dated_otherwise(sound: Sound, _patch: Patch) -> None:
+    sound.say(sound.one, "UPDATE evidence SET seen_by_s = seen_by_s + 1 WHERE low > 40")
+    sound.checkers.dates.check()
+
+
+def dated_too_far(sound: Sound, _patch: Patch) -> None:
+    sound.say(
+        sound.one, "UPDATE evidence SET high = high + 1 WHERE at = (SELECT max(at) FROM evidence)"
+    )
+    sound.checkers.dates.check()
+
+
+def settled_by_nothing(sound: Sound, _patch: Patch) -> None:
+    machine, _, index, _ = sound.use()
+    words = "UPDATE uses SET status = 'unauthorised' WHERE \"index\" = ?"
+    sound.say(machine, words, index)
+    check_settled(sound.checkers, sound.checkers.dates)
+
+
+def ended_before_it_was_used(sound: Sound, patch: Patch) -> None:
+    """Its view was too old, and the next one shows an end that was seen before."""
+    machine, name, index, origin = sound.use()
+    sound.say(machine, 'UPDATE uses SET staleness_s = -999 WHERE "index" = ?', index)
+    patch.setitem(sound.checkers.reference.logs[origin].ended, name, 0)
+    check_settled(sound.checkers, sound.checkers.dates)
+
+
 def forbidden_and_not_found(sound: Sound, patch: Patch) -> None:
     patch.setattr(sound.checkers.verdicts, "forbidden", [(sound.one.origin, 7)])
     sound.checkers.verdicts.check_findings()
@@ -432,6 +460,10 @@ SPOILT: dict[str, Spoil] = {
     "is not as fresh as it says": view_not_so_fresh,
     "was not fresh enough": view_too_old,
     "its view shows as revoked": used_after_its_end,
+    "dates .* and it was seen by": dated_otherwise,
+    "dates .* where .* are dated": dated_too_far,
+    "calls its use .* unauthorised, and it is confirmed": settled_by_nothing,
+    "calls its use .* confirmed, and it is unauthorised": ended_before_it_was_used,
     "finds nothing wrong with": forbidden_and_not_found,
     "know nothing of two histories": found_out_by_one_alone,
     "was shown two histories of .* and minds neither": shown_two_histories,

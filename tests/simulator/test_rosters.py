@@ -214,3 +214,24 @@ def test_an_answer_that_stands_in_a_closed_log_is_acted_upon_through_its_success
     outcome = run(plan.what_if("more_changes=1"))
     assert outcome.broken == ""
     assert outcome.counts["in force: lost log closed"] == 1
+
+
+def test_a_cut_is_not_proposed_before_as_many_have_frozen_as_are_to_sign_it() -> None:
+    """510000 is down while the others freeze the log, and comes back with more of it than they.
+
+    It may not sign a cut below that; and what the three others had signed would be repeated for
+    ever.
+    """
+    plan = Plan(seed=700_086, minutes=0.3, acts_per_minute=5, revoked=0.0, together=0.5)
+    plan = plan.what_if("keepers_lie=True", "damage=True", "only=1,2,4")
+    outcome = run(plan)
+    assert outcome.broken == ""
+    assert outcome.counts["in force: region leaves"] == 1
+    assert outcome.counts["no proposal yet: too-few-frozen"]
+
+
+def test_what_a_version_pins_of_a_log_with_two_histories_is_looked_up_in_the_one_viewed() -> None:
+    plan = load("small-world").plan.what_if("seed=700151", "minutes=0.4", "acts_per_minute=60")
+    outcome = run(plan.what_if("damage=True", "servers=True", "changes=True", "receipts=0.5"))
+    assert outcome.broken == ""
+    assert outcome.counts["in force: keys rotated"] == 1

@@ -113,6 +113,17 @@ def _view_survives(patch: Patch) -> None:
     patch.setattr(settlement.Settlement, "_stand", cached)
 
 
+def _settled_by_any_view(patch: Patch) -> None:
+    """Settle a use by the first view after it, however old that is."""
+    after = settlement.Settlement._views_after
+
+    def fresh(self: Any, use: Any, reader: Any) -> Any:
+        for view in after(self, use, reader):
+            yield view._replace(state={**view.state, "fresh_at": 1 << 40})
+
+    patch.setattr(settlement.Settlement, "_views_after", fresh)
+
+
 def _unjudged_counts(patch: Patch) -> None:
     patch.setattr(acts, "unknown", lambda before: {} if before is None else dict(before.state))
 
@@ -206,6 +217,13 @@ MUTANTS = (
         plant=_view_survives,
         words=("was not fresh enough",),
         plan=STALE,
+        costly=True,
+    ),
+    Mutant(
+        name="a use is settled by an older view than itself",
+        plant=_settled_by_any_view,
+        words=("calls its use",),
+        plan={**STALE, "revoked": 1.0},
         costly=True,
     ),
     Mutant(

@@ -1,6 +1,9 @@
 """Versions of the roster: keys that come back, notes above an epoch, logs that are frozen."""
 
+from dataclasses import replace
+
 from ledger.roster_chain import RosterChain
+from ledger.views import Count, Evidence, FixedRange
 from nodes.core import (
     heads,
     sequencer,
@@ -19,6 +22,18 @@ def _shown_above_an_epoch(patch: Patch) -> None:
 
 def _frozen_cosigned(patch: Patch) -> None:
     patch.setattr(heads.Heads, "check_not_frozen", lambda *_given: None)
+
+
+def _dated_before_its_quorums(patch: Patch) -> None:
+    """Date what stands at an epoch, and above it, by lines alone, whenever it was proven."""
+    crossed = Evidence.crossed
+
+    def early(self: Evidence, count: Count, quorum: int) -> tuple[list[FixedRange], Evidence]:
+        _, evidence = crossed(self, count, quorum)
+        ranges, _ = self.fixed(count.before or count.covers)
+        return ranges, replace(evidence, floor_s=0)
+
+    patch.setattr(Evidence, "crossed", early)
 
 
 RETURNS = {
@@ -58,6 +73,12 @@ MUTANTS = (
         plant=_shown_above_an_epoch,
         words=("where", "no note of a log"),
         plan={"hostile": False, "stages": ((0.0, 3), (0.1, 4))},
+    ),
+    Mutant(
+        name="entries are dated before the quorums of an epoch",
+        plant=_dated_before_its_quorums,
+        words=("and it was seen by",),
+        plan={"regions": 5, "hostile": False, "stages": ((0.0, 4), (0.1, 5))},
     ),
     Mutant(
         name="a frozen log is cosigned again",
