@@ -45,6 +45,25 @@ def ancestors(closed: Mapping[str, Closing], origin: str) -> Iterator[tuple[str,
         old = before(closed, old)
 
 
+def heirs(closed: Mapping[str, Closing], origin: str) -> Iterator[str]:
+    """Give a log and those that go on from it, in their order."""
+    heir: str | None = origin
+    while heir is not None:
+        yield heir
+        heir = heir_of(closed, heir)
+
+
+def shown_by(closed: Mapping[str, Closing], origin: str, size: int) -> Iterator[tuple[str, int]]:
+    """Give what a view of the first ``size`` entries of a log shows: how much of which logs.
+
+    That is the log itself, and up to its cut each one that it goes on from, whatever the size: its
+    first entry names the cut, and all that lies below is judged before that entry.
+    """
+    yield origin, size
+    for old, closing in ancestors(closed, origin):
+        yield old, closing.size
+
+
 def is_one_log(closed: Mapping[str, Closing], origin: str, other: str) -> bool:
     """Say whether two logs are one to rules: the same, or one goes on from the other."""
     return (
@@ -56,10 +75,8 @@ def is_one_log(closed: Mapping[str, Closing], origin: str, other: str) -> bool:
 
 def living(closed: Mapping[str, Closing], origin: str) -> str:
     """Return the log in which a log goes on by now: itself, or its last heir."""
-    heir = heir_of(closed, origin)
-    while heir is not None:
-        origin, heir = heir, heir_of(closed, heir)
-    return origin
+    *_, last = heirs(closed, origin)
+    return last
 
 
 def has_number_of(origin: str, name: str) -> bool:

@@ -286,15 +286,13 @@ class Loaded:
         closed = self._rosters.newest.closed
         with connection.begin():
             kept = {**self._elsewhere(connection), **astray_in(self._memory)}
-            for origin, size in kept.items():
-                closings.lay_aside(connection, self._ids, closed, origin, size)
             writes = (
                 *unplaced(self._memory, kept),
                 *unowed(self._memory.get(DUTIES, b""), kept),
                 *(PutMemory(ASTRAY + origin, b"") for origin in kept),
             )
+            closings.close(connection, self._ids, closed, kept)
             apply(connection, self._ids, writes)
-            closings.close(connection, self._ids, closed)
         self._load(connection, now_ms)
 
     def _elsewhere(self, connection: Connection) -> Mapping[str, int]:

@@ -35,6 +35,7 @@ LONG = {
     "tests/nodes/test_epochs.py": 19,
     "tests/model/test_replay.py": 20,
     "tests/nodes/test_withheld.py": 18,
+    "tests/nodes/test_withheld_lines.py": 16,
     "tests/nodes/test_any_bytes.py": 16,
     "tests/simulator/test_losses.py": 15,
     "tests/nodes/test_coming_back.py": 13,

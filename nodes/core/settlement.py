@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ledger.kind import Fact, Severity
-from ledger.lineage import ancestors, heir_of, is_one_log, living
+from ledger.lineage import ancestors, heirs, is_one_log, living, shown_by
 from ledger.roster_fields import Closing
 from nodes.core.effects import Effects
 from nodes.core.ready import FindingRow, PutEvidence, PutFindings, PutUses, Write
@@ -131,8 +131,7 @@ class Settlement:
                 if self._awaited is None or dated in self._awaited:
                     _add(rows, reader.unsettled(fact_origin=dated))
             for view in effects.views:
-                viewed = (view.origin, *(old for old, _ in ancestors(self.closed, view.origin)))
-                for name in viewed:
+                for name, _ in shown_by(self.closed, view.origin, view.size):
                     _add(rows, self._unviewed(origin, name, view.index, reader))
                     for old, _ in ancestors(self.closed, origin):
                         _add(rows, self._unviewed(old, name, None, reader))
@@ -271,7 +270,7 @@ class Settlement:
             if use.status == OPEN and latest.get(use.origin, 0) > seen_by_s + UNPROVEN_AFTER_S:
                 return _Standing(UNPROVEN, (_unproven(use),), seen_by_s=seen_by_s)
             return _Standing(use.status, seen_by_s=seen_by_s)
-        if any(map(self.is_owed, self._heirs(use.fact_origin))):
+        if any(map(self.is_owed, heirs(self.closed, use.fact_origin))):
             return _Standing(use.status, seen_by_s=seen_by_s)
         return self._by_view(use, seen_by_s, later, reader)  # (3)
 
@@ -299,20 +298,13 @@ class Settlement:
             return _Standing(CONFIRMED_LATE, undone)
         return _Standing(UNAUTHORISED, (*undone, self._unauthorised(use, ended, later, reader)))
 
-    def _heirs(self, origin: str) -> Iterator[str]:
-        """Give a log and those that go on from it, in order."""
-        heir: str | None = origin
-        while heir is not None:
-            yield heir
-            heir = heir_of(self.closed, heir)
-
     def _views_after(self, use: UseRow, reader: Reader) -> Iterator[Fact]:
         """Give the views of the log relied on, recorded after a use, in their order."""
         low = use.index + 1
-        for using in self._heirs(use.origin):
+        for using in heirs(self.closed, use.origin):
             views = [
                 view
-                for viewed in self._heirs(use.fact_origin)
+                for viewed in heirs(self.closed, use.fact_origin)
                 for view in reader.facts_between(using, viewed, low, INDEX_PAST_ALL)
             ]
             yield from sorted(views, key=lambda view: view.index)
@@ -322,7 +314,7 @@ class Settlement:
         """Return the rows of what was relied on that came after it, as far as a view shows."""
         changes: list[Fact] = []
         low = use.fact_index + 1
-        for origin in self._heirs(use.fact_origin):
+        for origin in heirs(self.closed, use.fact_origin):
             is_last = origin == later.object
             high = later.state["size"] if is_last else self.closed[origin].size
             changes += reader.facts_between(origin, use.fact_object, low, high)
@@ -334,7 +326,7 @@ class Settlement:
     def _unauthorised(self, use: UseRow, ended: Fact, later: Fact, reader: Reader) -> FindingRow:
         relied_on = [
             (use.origin, fact.index)
-            for viewed in self._heirs(use.fact_origin)
+            for viewed in heirs(self.closed, use.fact_origin)
             for fact in reader.facts_between(use.origin, viewed, 0, use.index)
             if (fact.state["size"], fact.state["fresh_at"]) == (use.view_size, use.fresh_at_s)
         ]

@@ -1,18 +1,27 @@
 """Accepted offers whose holder neither releases nor cancels: the finding ``release-withheld``.
 
-For an offer in the holder's log and the acceptance that cites it, let v be the first view in the
-holder's log that covers the acceptance, T its ``seen_by`` and S the staleness bound. The finding
-stands iff the log has an entry above v with ``seen_by`` later than T + S, and up to the first such
-entry neither release nor cancel of that offer. Inside one region the acceptance itself takes the
-place of v. A release that comes later moves custody all the same and takes the finding not back:
-the log proves for ever that it was late. So the finding is a function of the two logs' prefixes,
-whatever arrived when.
+The definition. *Line*: a log with those that go on from it (``ledger.lineage``). *Shown*: a view
+shows the entries of its log below its size, and, below their cuts, all of the logs which that one
+goes on from, of whatever generation.
 
-What a closed log offered is awaited from the log that goes on from it: its first entry takes the
-place of v where the closed log had one below its cut. The finding is then one of that log.
+1. For an offer in a log H of the holder and the acceptance that cites it: v is the first view in H
+   that shows the acceptance, T its ``seen_by``, S the staleness bound. The finding stands in H iff
+   H has an entry above v with ``seen_by`` later than T + S, and up to the first such entry neither
+   release nor cancel of that offer.
+2. Inside one region the acceptance itself takes the place of v, in the log in which it stands.
+3. Where H was closed, only what lies below its cut counts; and where the finding does not stand in
+   H, the offer is awaited from the log that goes on from it, and so on along the line. There the
+   first entry takes the place of v if a log before had one, else it is the first view as in (1).
+   The finding is then one of that log.
+
+A release that comes later moves custody all the same and takes the finding not back: the log proves
+for ever that it was late. So the finding is a function of the prefixes of the two lines and of the
+roster, which says how they go on: whatever arrived when, before a closing is known and after, and
+judged once or again. A node that cannot judge the first view, since its log is far, concludes
+nothing.
 
 What is pending is kept in the store, so that neither memory nor a step's work grows with what a
-hostile holder leaves open.
+hostile holder leaves open. A row lies with the newest log of the holder's line that has begun.
 
 Source: protocol.md section 5.
 """
@@ -22,8 +31,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from authz.custody import OPEN_OFFER
-from ledger.kind import Severity, ViewFact
-from ledger.lineage import before, heir_of, is_one_log
+from ledger.kind import Severity
+from ledger.lineage import ancestors, heirs, is_one_log, shown_by
 from ledger.roster_fields import Closing
 from ledger.statement import Statement, UnverifiedStatement
 from nodes.core.duties import OFFER_ROLE
@@ -97,25 +106,28 @@ class Withheld:
             for origin, effects in judged
             for index, statement in effects.noticed
             for answer in answers_in(statement, origin, index, self.closed)
-            if answer.answer_index >= self.viewed.get((answer.holder, origin), 0)
+            if answer.answer_index >= self._viewed_before(answer)
         ]
         writes: list[Write] = [PutAnswers(tuple(answers))] if answers else []
         for answer in answers:
             if answer.view_index is None:
                 self._await_view(answer)
-            self._inherited.discard(heir_of(self.closed, answer.holder) or "")
+            self._inherited.difference_update(heirs(self.closed, answer.holder))
         for origin, effects in judged:
             # A log's first entry dates what the closed one before it left open.
             writes += [self._date(row) for row in effects.evidence if row.origin != origin]
-            old = before(self.closed, origin)
-            if old is not None and origin not in self._inherited:
+            if origin not in self._inherited:
                 self._inherited.add(origin)
-                writes.append(InheritAnswers(old, origin))
-                self._unviewed, self.judged = {}, {}
+                # All of its line: an answer may come when a log in between has ended already.
+                old = [it for it, _ in ancestors(self.closed, origin)]
+                writes += [InheritAnswers(it, origin) for it in old]
+                if old:
+                    self._unviewed, self.judged = {}, {}
             writes += [
-                ViewAnswers(origin, view.origin, view.size, view.index)
+                ViewAnswers(origin, shown, size, view.index)
                 for view in effects.views
-                if self._may_cover(origin, view)
+                for shown, size in shown_by(self.closed, view.origin, view.size)
+                if self._may_show(origin, shown, size)
             ]
             writes += [self._date(row) for row in effects.evidence if row.origin == origin]
         return tuple(writes)
@@ -128,12 +140,22 @@ class Withheld:
         known = self._unviewed.get((holder, answered))
         return self.judged.get(answered, INDEX_PAST_ALL) if known is None else known
 
-    def _may_cover(self, holder: str, view: ViewFact) -> bool:
-        """Say whether a view may be the first to cover an answer: most cover none."""
-        end = self._end(holder, view.origin)
-        if end <= view.size:
-            self._unviewed[holder, view.origin] = 0
+    def _may_show(self, holder: str, answered: str, size: int) -> bool:
+        """Say whether a view may be the first to show an answer: most show none."""
+        end = self._end(holder, answered)
+        closing = self.closed.get(answered)
+        if end <= size or (closing is not None and closing.size <= size):
+            self._unviewed[holder, answered] = 0
         return end > 0
+
+    def _viewed_before(self, answer: AnswerRow) -> int:
+        """Return how much of the answer's log the holder's line had viewed, if it is judged again.
+
+        Views of the log itself are all: what goes on from a log begins when that is judged up to
+        its cut, and from then on it is judged no more.
+        """
+        logs = heirs(self.closed, answer.holder)
+        return max(self.viewed.get((it, answer.answer_origin), 0) for it in logs)
 
     def _date(self, row: PutEvidence) -> DateAnswers:
         self._looked_at[row.origin] = max(self._looked_at.get(row.origin, 0), row.seen_by_s)
@@ -160,9 +182,11 @@ class Withheld:
             writes.append(PutFindings(tuple(findings)))
         return tuple(writes)
 
-    @staticmethod
-    def _is_open(late: LateAnswer, reader: Reader) -> bool:
-        """Say whether the very offer that was accepted still stood open at the late entry."""
+    def _is_open(self, late: LateAnswer, reader: Reader) -> bool:
+        """Say whether the very offer that was accepted still stood open at the late entry.
+
+        Where that rests on what is not judged here, nothing is said.
+        """
         answer = late.answer
         accepted, held = reader.facts(
             [
@@ -170,10 +194,25 @@ class Withheld:
                 (answer.holder, answer.case, late.index + 1),
             ]
         )
-        if accepted is None or held is None:
+        if accepted is None or held is None or not (accepted.is_judged and held.is_judged):
             return False
         is_same = held.state.get("n") == accepted.state.get("n")
-        return is_same and held.state.get("at") in OPEN_OFFER
+        is_open = is_same and held.state.get("at") in OPEN_OFFER
+        return is_open and not self._is_shown_unjudged(answer, reader)
+
+    def _is_shown_unjudged(self, answer: AnswerRow, reader: Reader) -> bool:
+        """Say whether a view that is not judged here showed the answer before the one we know of.
+
+        After such a view of a log none of that log is judged; one of its heir may be.
+        """
+        logs = list(heirs(self.closed, answer.answer_origin))
+        rows = reader.facts([(answer.holder, it, answer.view_index or 0) for it in logs])
+        return any(
+            row is not None
+            and (row.origin, row.is_judged) == (answer.holder, False)
+            and (log != answer.answer_origin or row.state["size"] > answer.answer_index)
+            for log, row in zip(logs, rows, strict=True)
+        )
 
 
 def answers_in(

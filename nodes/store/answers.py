@@ -4,7 +4,7 @@ The table is called ``awaited_releases``; a database of before has ``answers`` i
 the log of an offer was its only holder.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,19 +12,23 @@ from sqlalchemy import Connection, bindparam, case, delete, inspect, select, tex
 
 from authz.custody import At
 from ledger.encoding import decode
-from ledger.lineage import ancestors
+from ledger.kind import UNJUDGED
+from ledger.lineage import ancestors, heirs
 from ledger.roster_fields import Closing
 from ledger.salvage import as_judged
 from ledger.statement import decode_statement
 from nodes.core.ready import DateAnswers, DropAnswers, InheritAnswers, ViewAnswers
+from nodes.core.sight import INDEX_PAST_ALL
 from nodes.core.withheld import CODE, answers_in
 from nodes.ports import AnswerRow, LateAnswer
 from nodes.store import schema
 from nodes.store.engine import Prepared, Upsert
 from nodes.store.entries import LogIDs, load_entries
-from nodes.store.findings import load_findings_of
+from nodes.store.facts import between
 
 _OLD: Final = "answers"
+_ACCEPTED: Final = frozenset({At.ACCEPTED, At.ANSWERED})
+"""Where a case stands in the log of its acceptance, of another region or of the same one."""
 _answers = schema.answers.c
 _evidence = schema.evidence.c
 
@@ -116,13 +120,17 @@ def date(connection: Connection, ids: LogIDs, write: DateAnswers) -> None:
 
 
 def inherit(connection: Connection, ids: LogIDs, write: InheritAnswers) -> None:
-    """Await from a log's heir what the log itself was not late with."""
+    """Await from a log's heir what the log itself was not late with.
+
+    Where a view of the closed log had shown it, the heir's first entry does; that dates it anew.
+    """
     connection.execute(
         update(schema.answers)
         .where(_answers.holder_id == ids.get(connection, write.closed), _late.is_(None))
         .values(
             holder_id=ids.get(connection, write.heir),
             view_index=case((_answers.view_index.is_not(None), 0)),
+            due_s=None,
         )
     )
 
@@ -182,57 +190,87 @@ def cut_off(
     connection: Connection,
     ids: LogIDs,
     closed: Mapping[str, Closing],
-    origin: str,
-    size: int,
-    *,
-    again: bool,
+    cuts: Mapping[str, int],
+    again: Collection[str],
 ) -> None:
-    """Forget the acceptances in a log from some size on, which are void or were never there.
+    """Forget the acceptances in logs from some sizes on, which are void or were never there.
 
     Args:
-        connection: Open; the facts of the log are there still.
+        connection: Open; the facts of all these logs are there still.
         ids: Of logs.
         closed: By the newest roster.
-        origin: Of the log.
-        size: From where on.
-        again: Whether it will be judged anew, up to there. What was awaited from it is awaited as
-            at first, whatever was found, or done, beyond.
+        cuts: By origin, from where on.
+        again: Which of them will be judged anew, up to there. What was awaited from these is
+            awaited as at first, whatever was found, or done, beyond.
     """
-    log_id = ids.get(connection, origin)
-    beyond = (_answers.answer_log_id == log_id) & (_answers.answer_index >= size)
-    connection.execute(delete(schema.answers).where(beyond))
-    if not again:
-        return
-    connection.execute(delete(schema.answers).where(_answers.holder_id == log_id))
-    put(connection, ids, list(_recorded(connection, ids, closed, origin)))
+    for origin in again:
+        log_id = ids.get(connection, origin)
+        connection.execute(delete(schema.answers).where(_answers.holder_id == log_id))
+        put(connection, ids, list(_recorded(connection, ids, closed, origin)))
+    # Last, since what was just found again may lie beyond as well.
+    for origin, size in cuts.items():
+        beyond = _answers.answer_log_id == ids.get(connection, origin)
+        connection.execute(delete(schema.answers).where(beyond, _answers.answer_index >= size))
 
 
 def _recorded(
     connection: Connection, ids: LogIDs, closed: Mapping[str, Closing], origin: str
 ) -> Iterator[AnswerRow]:
-    """Find the acceptances of what a log has offered, or goes on from, in the other logs."""
-    older = {old for old, _ in ancestors(closed, origin)}
+    """Find the acceptances, in other logs, of what a log or one that it goes on from has offered.
+
+    The older logs are judged, and stay so: what they were late with is theirs, and what a view of
+    theirs shows is known to this log from its first entry on.
+    """
+    older = [old for old, _ in ancestors(closed, origin)]
     log_id = ids.get(connection, origin)
-    known = select(schema.facts.c.object).where(schema.facts.c.log_id == log_id)
+    line = [log_id, *(ids.get(connection, old) for old in older)]
     facts_ = schema.facts.c
+    offered = select(facts_.object).where(facts_.log_id.in_(line))
     rows = connection.execute(
         select(facts_.log_id, facts_.index, facts_.state).where(
-            facts_.log_id != log_id, facts_.object.in_(known)
+            facts_.log_id != log_id, facts_.object.in_(offered)
         )
     ).all()
     for answer_log_id, index, state in rows:
-        if decode(state).get("at") != At.ANSWERED:
+        found = decode(state)
+        if found.get("at") not in _ACCEPTED or UNJUDGED in found:
             continue
         answered = ids.origin(connection, answer_log_id)
         [entry] = load_entries(connection, ids, answered, index, index + 1)
         for row in answers_in(as_judged(decode_statement(entry)), answered, index, closed):
             if row.origin == origin:
                 yield row
-            elif row.origin in older and not _is_found(connection, ids, row):
-                yield replace(row, holder=origin)
+            elif row.origin in older and not _is_found(connection, ids, older, row):
+                is_shown = row.view_index is not None or _is_shown(
+                    connection, ids, closed, older, row
+                )
+                yield replace(row, holder=origin, view_index=0 if is_shown else None)
 
 
-def _is_found(connection: Connection, ids: LogIDs, row: AnswerRow) -> bool:
-    """Say whether the log of an offer was itself late."""
-    against = load_findings_of(connection, ids, row.origin, row.index)
-    return any(it.code == CODE for it in against)
+def _is_found(connection: Connection, ids: LogIDs, older: Sequence[str], row: AnswerRow) -> bool:
+    """Say whether one of the logs that have ended was itself late with an offer."""
+    table = schema.findings.c
+    evidence = connection.execute(
+        select(table.evidence).where(
+            table.log_id.in_([ids.get(connection, old) for old in older]),
+            table.code == CODE,
+            table.subject == row.case,
+        )
+    ).scalars()
+    return any(tuple(decode(it)[0]) == (row.origin, row.index) for it in evidence)
+
+
+def _is_shown(
+    connection: Connection,
+    ids: LogIDs,
+    closed: Mapping[str, Closing],
+    older: Sequence[str],
+    row: AnswerRow,
+) -> bool:
+    """Say whether a view in one of the logs that have ended shows an acceptance."""
+    return any(
+        view.is_judged and (shown != row.answer_origin or view.state["size"] > row.answer_index)
+        for holder in older
+        for shown in heirs(closed, row.answer_origin)
+        for view in between(connection, ids, holder, shown, 0, INDEX_PAST_ALL)
+    )

@@ -5,6 +5,7 @@ projected beyond a cut is taken out, since acts there are void.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -38,27 +39,46 @@ def elsewhere(
     )
 
 
-def close(connection: Connection, ids: LogIDs, closed: Mapping[str, Closing]) -> None:
+def close(
+    connection: Connection,
+    ids: LogIDs,
+    closed: Mapping[str, Closing],
+    kept: Mapping[str, int] = MappingProxyType({}),
+) -> None:
     """Take the roster's closings over; what is known already changes nothing.
 
-    What is projected beyond a cut is taken out; what is below it is judged again. Copies of another
-    tree than the cut are laid aside before.
+    What is projected beyond a cut is taken out; what is below it is judged again. So is what stays
+    of copies that are laid aside.
+
+    Args:
+        connection: Open.
+        ids: Of logs.
+        closed: By the newest roster.
+        kept: Copies of another tree than the one that stands, closed or not: how much of each is
+            what stands, as far as is known. The rest is laid aside.
     """
     known = set(connection.execute(select(schema.closings.c.log_id)).scalars())
-    for origin, closing in closed.items():
-        log_id = ids.get(connection, origin)
-        if log_id in known:
-            continue
-        judged = connection.execute(
-            select(schema.projections.c.size).where(schema.projections.c.log_id == log_id)
-        ).scalar()
-        again = judged is not None and judged > min(closing.size, stored_size(connection, origin))
-        answers.cut_off(connection, ids, closed, origin, closing.size, again=again)
-        if again:
-            copies.unproject(connection, log_id)
+    fresh = {it: cut for it, cut in closed.items() if ids.get(connection, it) not in known}
+    sizes = select(schema.projections.c.log_id, schema.projections.c.size)
+    judged = {row.log_id: row.size for row in connection.execute(sizes)}
+    again = dict.fromkeys(kept)
+    for origin, cut in fresh.items():
+        left = min(cut.size, stored_size(connection, origin))
+        if judged.get(ids.get(connection, origin), 0) > left:
+            again[origin] = None
+    cuts = {origin: cut.size for origin, cut in fresh.items()}
+    for origin, size in kept.items():
+        cuts[origin] = min(size, cuts.get(origin, size))
+    # While the facts of all of them are there.
+    answers.cut_off(connection, ids, closed, cuts, again)
+    for origin, size in kept.items():
+        copies.lay_aside(connection, ids, origin, size)
+    for origin in again:
+        copies.unproject(connection, ids.get(connection, origin))
+    for origin, cut in fresh.items():
         heir = heir_of(closed, origin)
         heir_id = None if heir is None else ids.get(connection, heir)
-        _PUT.run_many(connection, [(log_id, closing.size, heir_id)])
+        _PUT.run_many(connection, [(ids.get(connection, origin), cut.size, heir_id)])
     ids.forget()
 
 
@@ -73,22 +93,3 @@ def _fits(connection: Connection, ids: LogIDs, origin: str, closing: Closing) ->
         return root_at(closing.size, read) == closing.root
     except LedgerError:
         return False
-
-
-def lay_aside(
-    connection: Connection, ids: LogIDs, closed: Mapping[str, Closing], origin: str, kept_size: int
-) -> None:
-    """Lay our copy of a log aside but for its beginning, which is judged again.
-
-    Args:
-        connection: Open.
-        ids: Of logs.
-        closed: By the newest roster.
-        origin: Of the log, closed or not.
-        kept_size: How much of it is what stands, as far as is known.
-    """
-    log_id = ids.get(connection, origin)
-    copies.lay_aside(connection, ids, origin, kept_size)
-    answers.cut_off(connection, ids, closed, origin, kept_size, again=True)
-    copies.unproject(connection, log_id)
-    ids.forget()

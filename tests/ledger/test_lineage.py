@@ -25,7 +25,17 @@ from ledger.hashing import EMPTY_ROOT, hash_leaf
 from ledger.judge import check_citations
 from ledger.keys import key_thumbprint
 from ledger.kind import Fact, Need, ViewFact
-from ledger.lineage import ancestors, before, has_number_of, heir_of, is_one_log, living, numbered
+from ledger.lineage import (
+    ancestors,
+    before,
+    has_number_of,
+    heir_of,
+    heirs,
+    is_one_log,
+    living,
+    numbered,
+    shown_by,
+)
 from ledger.member import Member
 from ledger.receipt import make_inclusion_receipt
 from ledger.roster_fields import Closing, Pin
@@ -59,10 +69,17 @@ def test_a_log_goes_on_in_the_one_that_the_roster_names() -> None:
     assert before(CLOSED, SECOND) == TIBET
     assert before(CLOSED, TIBET) is None
     assert [old for old, _ in ancestors(CLOSED, THIRD)] == [SECOND, TIBET]
+    assert list(heirs(CLOSED, TIBET)) == [TIBET, SECOND, THIRD]
     assert living(CLOSED, TIBET) == THIRD
     assert is_one_log(CLOSED, TIBET, THIRD)
     assert is_one_log(CLOSED, THIRD, SECOND)
     assert not is_one_log(CLOSED, THIRD, SICHUAN)
+
+
+def test_a_view_shows_its_log_and_below_their_cuts_all_that_this_one_goes_on_from() -> None:
+    assert list(shown_by(CLOSED, THIRD, 2)) == [(THIRD, 2), (SECOND, 5), (TIBET, 20)]
+    assert list(shown_by(CLOSED, SECOND, 3)) == [(SECOND, 3), (TIBET, 20)]
+    assert list(shown_by(CLOSED, TIBET, 7)) == [(TIBET, 7)]
 
 
 def test_a_region_that_takes_over_anothers_cases_is_no_heir_of_its_log() -> None:

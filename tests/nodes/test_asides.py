@@ -38,7 +38,7 @@ def laid_aside() -> Any:
     engine, ids = open_sqlite(None), LogIDs()
     fill(engine, ids, FIRST, {})
     with engine.begin() as connection:
-        closings.lay_aside(connection, ids, {}, FIRST, 20)
+        closings.close(connection, ids, {}, {FIRST: 20})
         yield connection
 
 
@@ -129,6 +129,6 @@ def test_the_notes_that_our_keys_have_signed_are_kept_with_it() -> None:
     )
     with engine.begin() as connection:
         advance(connection, None, row)
-        closings.lay_aside(connection, ids, {}, log.origin, 20)
+        closings.close(connection, ids, {}, {log.origin: 20})
         [aside] = load_asides(connection, ids, log.origin)
     assert aside.notes == (log.note(280), log.note())

@@ -85,7 +85,7 @@ def test_a_copy_of_a_branch_that_did_not_stand_is_named_once_and_laid_aside(
         assert closings.elsewhere(connection, ids, closed) == (FIRST,)
         longer = cut(301, SECOND, [*forked, b"x"])  # what is pulled will tell
         assert closings.elsewhere(connection, ids, {FIRST: longer}) == ()
-        closings.lay_aside(connection, ids, closed, FIRST, 0)
+        closings.close(connection, ids, {}, {FIRST: 0})
         del closed[OTHER]
         closings.close(connection, ids, closed)
         assert closings.elsewhere(connection, ids, closed) == ()

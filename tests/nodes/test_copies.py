@@ -38,7 +38,7 @@ def test_what_is_laid_aside_is_kept_whole_and_the_log_goes_on_from_the_rest(
         log = f"n.example/{510000 + at}"
         fill(engine, ids, log, {5: GRANT})
         with engine.begin() as connection:
-            closings.lay_aside(connection, ids, {}, log, kept)
+            closings.close(connection, ids, {}, {log: kept})
             [aside] = copies.load_asides(connection, ids, log)
             assert (
                 aside.peaks
@@ -73,9 +73,9 @@ def test_a_copy_may_be_laid_aside_twice_and_one_that_is_not_longer_is_left_alone
     ids = LogIDs()
     fill(engine, ids, FIRST, {})
     with engine.begin() as connection:
-        closings.lay_aside(connection, ids, {}, FIRST, 290)
-        closings.lay_aside(connection, ids, {}, FIRST, 290)
-        closings.lay_aside(connection, ids, {}, FIRST, 280)
+        closings.close(connection, ids, {}, {FIRST: 290})
+        closings.close(connection, ids, {}, {FIRST: 290})
+        closings.close(connection, ids, {}, {FIRST: 280})
         found = copies.load_asides(connection, ids, FIRST)
         assert [(it.number, it.size, it.kept_size) for it in found] == [
             (0, 300, 290),
@@ -104,7 +104,7 @@ def test_acceptances_that_were_never_there_are_awaited_no_more(engine: Engine) -
     with engine.begin() as connection:
         rows = (awaited(10, viewed=20), awaited(11, viewed=None), awaited(260, viewed=None))
         apply(connection, ids, [PutAnswers(rows), DateAnswers(OTHER, 0, 30, 7)])
-        closings.lay_aside(connection, ids, {}, FIRST, 250)
+        closings.close(connection, ids, {}, {FIRST: 250})
         left = connection.exec_driver_sql(
             f'SELECT "index", view_index, due_s FROM {answers.schema.answers.name} ORDER BY 1'  # noqa: S608
         ).all()

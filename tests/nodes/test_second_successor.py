@@ -3,7 +3,10 @@
 from ledger.names import successor_origin
 from ledger.statement import decode_statement
 from nodes.core.duties import Duty
-from tests.nodes.test_succession import LOST, OTHERS, A, Burnt, C, after_the_fire, entry
+from nodes.store.entries import LogIDs
+from nodes.store.findings import load_findings
+from nodes.store.reader import StoreReader
+from tests.nodes.test_succession import LOST, OTHERS, A, Burnt, C, D, after_the_fire, entry
 from tests.nodes.town import open_case
 
 CASE = f"{C}/case/offered"
@@ -81,3 +84,56 @@ def test_what_the_first_of_three_logs_accepted_is_released_once_through_the_last
     assert town.fact(A, town.origin(C), CASE) == released
     for region in (*OTHERS, LOST):
         assert town.findings(region) == []
+
+
+def go_on(town: Burnt, minutes: int) -> None:
+    """Let C work on under a grant of the region that was lost, so that its log views the heirs."""
+    for minute in range(minutes):
+        open_case(town, C, LOST, town.given, f"more-{minute}-{town.clock.ms}")
+        town.tick(60)
+
+
+def check_found(town: Owing, heir: str) -> None:
+    """Check that every node has found that C keeps the case, shown by a view of a successor."""
+    found = []
+    for region in (*OTHERS, LOST):
+        with town.houses[region].engine.connect() as connection:
+            found += load_findings(connection, LogIDs())
+    finding = found[0]
+    assert found == [finding] * 5
+    assert (finding.code, finding.subject) == ("release-withheld", CASE)
+    assert finding.origin == town.origin(C)
+    _, answered, viewed, late = finding.evidence
+    assert answered == (town.chain.genesis.origin_of(LOST), town.accepted)
+    assert decode_statement(entry(town, A, *viewed)).subject == heir
+    assert viewed[1] < late[1]
+
+
+def shown(town: Owing, log: str) -> bool:
+    """Say whether C's log views the acceptance in the very log in which it stands."""
+    with town.houses[A].engine.connect() as connection:
+        views = StoreReader(connection, LogIDs()).facts_between(town.origin(C), log, 0, 2**62)
+    return any(it.state["size"] > town.accepted for it in views)
+
+
+def test_a_case_that_is_kept_after_a_log_that_is_lost_has_accepted_it_is_found() -> None:
+    town = after_the_fire(Owing)
+    assert isinstance(town, Owing)
+    first, second = town.old, town.new
+    assert not shown(town, first)
+    go_on(town, 3)
+    # Memory is made anew from the store, as after a restart.
+    town.node(A)._is_loaded = False
+    town.kill(D)
+    town.start(D)
+    go_on(town, 12)
+    check_found(town, second)
+
+
+def test_it_is_found_as_well_once_the_successor_is_closed_too() -> None:
+    town = after_the_fire(Owing)
+    assert isinstance(town, Owing)
+    lose_again(town)
+    assert not shown(town, town.roster.origin_of(LOST))
+    go_on(town, 15)
+    check_found(town, town.new)

@@ -38,7 +38,7 @@ from nodes.core.notes import Known
 from nodes.core.ready import PeerCalled, PutMemory, Ready, Write
 from nodes.core.rosters import Rosters
 from nodes.core.turning import ASTRAY, TURNED, Offer, Shown, Turn, Turning, astray_in, turns_in
-from nodes.store.closings import lay_aside
+from nodes.store import closings
 from nodes.store.entries import LogIDs
 from nodes.store.notes import load_memory
 from nodes.store.peers import load_row
@@ -417,8 +417,8 @@ def turned(kept: int | None = None) -> Neighbours:
     host = world.hosts[LATE]
     with host.engine.begin() as connection:
         memory = load_memory(connection)
-        for origin, size in astray_in(memory).items():
-            lay_aside(connection, LogIDs(), {}, origin, size if kept is None else kept)
+        stays = {it: size if kept is None else kept for it, size in astray_in(memory).items()}
+        closings.close(connection, LogIDs(), {}, stays)
     host.load()
     return world
 
