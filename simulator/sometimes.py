@@ -40,6 +40,9 @@ SOMETIMES: Final[Mapping[str, str]] = {
     "a forbidden act was recorded": "a lawless node recorded what the rules forbid",
     "a forbidden act was found by another node": "every other node found that out",
     "a withheld release was found": "a holder kept a case, and everybody has the finding",
+    "a withheld release was found through a successor": (
+        "a holder kept a case that a log had accepted which has ended since"
+    ),
     "two histories were found out": "a region showed two histories, and everybody has the finding",
     "who was shown a second history convicted its log": (
         "a node that held one history was shown the other, and convicted the log"

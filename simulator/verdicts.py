@@ -1,8 +1,9 @@
 """Verdicts: uses of lent rights are judged by what they rest on, and forbidden acts are found."""
 
 from collections import Counter
+from collections.abc import Iterator
 
-from ledger.lineage import heir_of
+from ledger.lineage import heirs
 from simulator.machine import Machine
 from simulator.projections import Projections
 from simulator.watched import Watched
@@ -56,13 +57,9 @@ class Verdicts:
                     raise BrokenError(f"{what} by a view that was not fresh enough any more")
                 self._watched.world.count("a verdict on a use was checked")
 
-    def _heirs(self, origin: str) -> list[str]:
-        """Return a log and those that go on from it: a view of any of these shows what it says."""
-        closed = self._watched.reference.newest.closed
-        heirs = [origin]
-        while (heir := heir_of(closed, heirs[-1])) is not None:
-            heirs.append(heir)
-        return heirs
+    def _heirs(self, origin: str) -> Iterator[str]:
+        """Give a log and those that go on from it: a view of any of these shows what it says."""
+        return heirs(self._watched.reference.newest.closed, origin)
 
     def _is_ended(self, name: str, origin: str, viewed: str, size: int, root: bytes) -> bool:
         """Say whether a view of ``viewed`` shows that something has ended.

@@ -1,13 +1,16 @@
 """A case that is kept after its acceptance: found from bytes, by everybody, and by nobody else."""
 
+from dataclasses import replace
+
 import pytest
 
 from ledger.checkpoint import Checkpoint
 from ledger.note import Note, Signature
+from ledger.roster_fields import Closing
 from ledger.statement import Act, Citation, Statement, sign_statement
 from simulator.plan import Happening
 from simulator.run import Plan, run
-from simulator.withholding import Copy, withheld
+from simulator.withholding import Copy, Kept, withheld
 from tests.nodes import neighbours
 
 HOLDER, RECEIVER = "network.example/500000", "network.example/510000"
@@ -23,11 +26,9 @@ def act(kind: str, subject: str, body: dict[str, object], *cited: Citation) -> S
     )
 
 
-def view_of(size: int) -> Statement:
-    note = Note(
-        Checkpoint(RECEIVER, size, bytes(32)).text(), (Signature(RECEIVER, bytes(4), bytes(64)),)
-    )
-    return act("log.view", RECEIVER, {"note": note.encode()})
+def view_of(size: int, log: str = RECEIVER) -> Statement:
+    note = Note(Checkpoint(log, size, bytes(32)).text(), (Signature(log, bytes(4), bytes(64)),))
+    return act("log.view", log, {"note": note.encode()})
 
 
 def logs(*ends: tuple[int, str], seen_s: int = 1_000 + S + 1) -> dict[str, Copy]:
@@ -41,19 +42,55 @@ def logs(*ends: tuple[int, str], seen_s: int = 1_000 + S + 1) -> dict[str, Copy]
     }
 
 
+def found(copies: dict[str, Copy], **heirs: str) -> set[Kept]:
+    """What is withheld where these logs are closed at 4, each with the log that goes on from it."""
+    names = {"holder": HOLDER, "receiver": RECEIVER}
+    closed = {names[it]: Closing(4, bytes(32), heir) for it, heir in heirs.items()}
+    return set(withheld(copies, closed, S))
+
+
 def test_an_offer_that_stays_open_past_its_time_is_withheld() -> None:
-    assert set(withheld(logs(), S)) == {(HOLDER, 2, CASE)}
+    assert found(logs()) == {(HOLDER, 2, CASE, False)}
 
 
 @pytest.mark.parametrize("kind", ["handoff.release", "handoff.cancel"])
 def test_what_ends_the_offer_up_to_the_late_entry_is_in_time(kind: str) -> None:
-    assert not set(withheld(logs((LATE, kind)), S))
-    assert set(withheld(logs((LATE + 1, kind)), S)) == {(HOLDER, 2, CASE)}
-    assert set(withheld(logs((1, kind)), S)) == {(HOLDER, 2, CASE)}
+    assert not found(logs((LATE, kind)))
+    assert found(logs((LATE + 1, kind)))
+    assert found(logs((1, kind)))
 
 
 def test_until_an_entry_is_late_nothing_is_withheld() -> None:
-    assert not set(withheld(logs(seen_s=1_000 + S), S))
+    assert not found(logs(seen_s=1_000 + S))
+
+
+def test_a_view_of_a_successor_shows_what_the_closed_log_had_accepted() -> None:
+    heir = f"{RECEIVER}/2"
+    copies = logs()
+    late_view = (copies[HOLDER].acts[0], (VIEW, view_of(1, heir)))
+    copies[HOLDER] = replace(copies[HOLDER], acts=late_view)
+    assert found(copies, receiver=heir) == {(HOLDER, 2, CASE, True)}
+    assert not found(copies)
+    # A region that takes over another one's cases is no heir.
+    assert not found(copies, receiver=heir.replace("510000", "520000"))
+
+
+def test_what_a_closed_log_kept_in_time_is_awaited_from_its_successor() -> None:
+    heir = f"{HOLDER}/2"
+    copies = logs(seen_s=1_000)
+    copies[heir] = Copy(heir, (), ((0, 3, 5_000), (3, 5, 5_000 + S + 1)))
+    assert found(copies, holder=heir) == {(heir, 0, CASE, False)}
+    released = ((3, act("handoff.release", CASE, {})),)
+    assert not found({**copies, heir: replace(copies[heir], acts=released)}, holder=heir)
+    # What the closed log was itself late with is found there, and nowhere else.
+    assert found({**copies, HOLDER: logs()[HOLDER]}, holder=heir) == {(HOLDER, 2, CASE, False)}
+
+
+@pytest.mark.parametrize("unjudged", [(VIEW, RECEIVER), (LATE, CASE)])
+def test_of_what_a_machine_does_not_judge_nothing_is_expected(unjudged: tuple[int, str]) -> None:
+    copies = logs()
+    copies[HOLDER] = replace(copies[HOLDER], unjudged=frozenset({unjudged}))
+    assert not found(copies)
 
 
 def test_every_honest_node_finds_the_cases_that_a_liar_keeps() -> None:
