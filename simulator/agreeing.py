@@ -92,12 +92,16 @@ def _contradictions(plan: Plan) -> Iterator[str]:
         yield (
             f"acts_per_minute counts where cases_per_day is 0, and it is {plan.cases_per_day} here"
         )
+    if plan.phases and plan.items != _PLAIN.items:
+        yield "items counts where there are no phases, and they say how many there are when"
     if not bears_damage(plan):
         yield (
             f"damage strikes {plan.faulty} of the regions, and some log has not the witnesses to "
             "bear that"
         )
     known = {place.code for place in places_of(plan.places, plan.regions)}
+    if plan.hub and plan.hub not in known:
+        yield f"the hub is {plan.hub}, which is none of the {count} regions"
     for happening in plan.script:
         named = (*happening.region.split(), happening.other)
         for region in (it for it in named if it.isdigit() and it not in known):

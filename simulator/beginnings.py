@@ -5,6 +5,7 @@ from typing import Final
 
 from simulator.offices import Office, items
 from simulator.places import Place
+from simulator.plan import Plan
 from simulator.regions import key_of
 from simulator.wanted import Wanted
 
@@ -31,7 +32,12 @@ def first_acts(office: Office, seed: int, items_count: int) -> list[Wanted]:
     ):
         key = key_of(seed, officer).public
         acts.append(_enrol(office, officer, unit=unit, key=key, holder=holder, roles=roles))
-    return acts + [_publish(office, rank) for rank in range(items_count)]
+    return acts + publications(office, range(items_count))
+
+
+def publications(office: Office, ranks: Iterable[int]) -> list[Wanted]:
+    """Return the acts by which a region publishes items, by their ranks."""
+    return [_publish(office, rank) for rank in ranks]
 
 
 def _enrol(office: Office, subject: str, **body: object) -> Wanted:
@@ -64,22 +70,29 @@ def _publish(office: Office, rank: int) -> Wanted:
 
 
 def borrowers(
-    owner: str, others: Iterable[str], places: Mapping[str, Place], *, neighbours: bool
+    owner: str, others: Iterable[str], places: Mapping[str, Place], plan: Plan
 ) -> Sequence[str]:
-    """Return the regions that a region lends to, those first that it lends to before others.
+    """Return the regions that a region lends to.
+
+    Where there is a hub, it lends to all and all lend to it. Else those come first to which most
+    goes: by people alone or, where a plan says ``neighbours``, also by nearness and beyond the own
+    province.
 
     Args:
         owner: Who lends.
         others: Who may borrow.
         places: By their codes.
-        neighbours: Whether people and nearness count, beyond the own province; else people alone.
+        plan: Of the run.
     """
-    if not neighbours:
-        return sorted(others, key=lambda other: -places[other].people)
+    if plan.hub:
+        return sorted(others) if owner == plan.hub else [it for it in others if it == plan.hub]
+    if not plan.neighbours:
+        by_people = sorted(others, key=lambda other: -places[other].people)
+        return by_people[: plan.windows]
     here = places[owner]
     beyond = [other for other in others if other[:2] != owner[:2]]
     # As many go from one place to another as people live there, over the distance squared.
     return sorted(
         beyond,
         key=lambda other: -places[other].people / max(1.0, here.kilometres_to(places[other])) ** 2,
-    )
+    )[: plan.windows]

@@ -13,6 +13,8 @@ from typing import Any, Final
 from ledger.spelling import meant
 from simulator.asked import AskedError
 from simulator.limits import BAD_PLAN, check_number, check_stages
+from simulator.phases import ALL_RIGHTS, Phase, check_phases
+from simulator.phases import read as read_phases
 from simulator.world import START_MS
 
 BEIJING: Final = timezone(timedelta(hours=8))
@@ -112,7 +114,10 @@ class Plan:
         acts_per_minute: Of the whole network, evenly, where ``cases_per_day`` is 0.
         cases_per_day: Of the whole network on a plain working day, by the hours of such a day.
         stages: Minutes and how many regions are members from then on; empty: all at once.
-        items: Items of the catalogue that each region decides.
+        items: Items of the catalogue that each region decides, and lends with all four rights.
+        phases: Of how many and with which rights from when on, where that changes.
+        hub: The one region that lends to all others and borrows from them, and nobody else does;
+            empty: see ``windows``.
         at_once: Whether a region's first acts are asked for together, so that a node gathers them.
         windows: To how many other places each region lends.
         neighbours: Whether to those of other provinces with many people and near by; else to those
@@ -157,6 +162,8 @@ class Plan:
     cases_per_day: int = 0
     stages: tuple[tuple[float, int], ...] = ()
     items: int = 1
+    phases: tuple[Phase, ...] = ()
+    hub: str = ""
     at_once: bool = False
     windows: int = 6
     neighbours: bool = False
@@ -200,6 +207,11 @@ class Plan:
     def end_ms(self) -> int:
         """When the working phase is over."""
         return self.start_ms + int(self.minutes * 60_000)
+
+    @property
+    def lent(self) -> tuple[Phase, ...]:
+        """What regions lend from when on; the first is from the beginning."""
+        return self.phases or (Phase(0.0, self.items, ALL_RIGHTS),)
 
     @property
     def is_plain(self) -> bool:
@@ -251,7 +263,12 @@ _NOT_OVERRIDDEN: Final = frozenset({"scenario", "script", "expect", "base"})
 def _spell(value: object) -> str:
     if isinstance(value, tuple):
         parts = (
-            ":".join(f"{it:g}" for it in one) if isinstance(one, tuple) else one for one in value
+            one.words
+            if isinstance(one, Phase)
+            else ":".join(f"{it:g}" for it in one)
+            if isinstance(one, tuple)
+            else one
+            for one in value
         )
         return ",".join(str(one) for one in parts) or "none"
     if isinstance(value, str) and " " in value:
@@ -262,6 +279,7 @@ def _spell(value: object) -> str:
 _FORMS: Final[Mapping[str, str]] = {
     "only": "numbers with commas between them, or none",
     "stages": "such as 0:2,1.5:4, minutes and members, or none",
+    "phases": "such as 0:6:intake,1.5:20:all, minutes, items and rights, or none",
     "begins": "such as 2026-09-21 08:30, in Beijing, from 2000 to 2099",
     "bool": "true or false",
     "int": "a whole number",
@@ -273,6 +291,8 @@ def _parse(key: str, text: str) -> Any:  # noqa: ANN401 - the field says of whic
     kind = type(getattr(Plan(), key))
     try:
         value = _value(key, kind, text)
+    except AskedError:
+        raise
     except (ValueError, KeyError) as error:
         form = _FORMS.get(key) or _FORMS[kind.__name__]
         raise AskedError(BAD_PLAN, f"{key} is {form}, not {text!r}") from error
@@ -280,6 +300,8 @@ def _parse(key: str, text: str) -> Any:  # noqa: ANN401 - the field says of whic
         check_number(key, value)
     elif key == "stages":
         check_stages(value)
+    elif key == "phases":
+        check_phases(value)
     return value
 
 
@@ -290,6 +312,8 @@ def _value(key: str, kind: type, text: str) -> Any:  # noqa: ANN401 - see above
         case "stages":
             pairs = (word.split(":") for word in text.split(",") if word != "none")
             return tuple((float(minutes), int(count)) for minutes, count in pairs)
+        case "phases":
+            return read_phases(text)
         case "begins":
             _begin(text)
             return text

@@ -16,8 +16,9 @@ from ledger.names import number_of_origin
 from ledger.statement import Act, Statement, sign_statement
 from nodes.core.ready import Compose, Register, RegisterReply
 from simulator.arrivals import Arrivals
-from simulator.beginnings import borrowers, first_acts
+from simulator.beginnings import borrowers, first_acts, publications
 from simulator.offices import Office
+from simulator.phases import BEYOND, WITHIN, Phase, begun
 from simulator.places import places_of
 from simulator.plan import Plan
 from simulator.regions import key_of
@@ -57,6 +58,8 @@ class Lent:
     to: Office
     rank: int
     name: str
+    rights: str
+    """As its phase has them."""
 
 
 class Workload:
@@ -75,11 +78,23 @@ class Workload:
         self._stopped = False
         self._cases = 0
         self._grants: dict[tuple[str, str, int], Lent] = {}
+        self._choice: tuple[list[tuple[str, str, int]], list[float]] | None = None
+        """What ``_some_grant`` draws from, and how often up to each; None: to be reckoned anew."""
         self._numbers: dict[tuple[str, str, int], int] = {}
+        self._lent: dict[tuple[str, str, int], str] = {}
+        """With which rights an item was lent to a place in its latest phase."""
+        self._phases: dict[str, Phase] = {}
+        """What is lent now, within a province and beyond."""
+        self._published: dict[str, int] = {}
         self._undone: dict[str, int] = {}
         """How many of its first acts each region has still to do."""
         self._ready: set[str] = set()
         self._retired: set[str] = set()
+        for number, phase in enumerate(plan.lent):
+            if number:
+                self._world.after(int(phase.minutes * 60_000), partial(self._begin_phase, phase))
+            else:
+                self._phases = begun({}, phase)
         for region in self._places:
             if region in simulation.machines:
                 self._world.after(0, partial(self._join, region))
@@ -98,20 +113,53 @@ class Workload:
         for officer in (office.clerk, office.decider):
             machine.officers.keys[officer] = key_of(self._world.seed, officer)
         self._active.append(office)
-        first = first_acts(office, self._world.seed, self._plan.items)
-        self._undone[region] = len(first)
+        self._published[region] = self._to_publish
+        self._do_all(office, first_acts(office, self._world.seed, self._to_publish))
+
+    @property
+    def _to_publish(self) -> int:
+        """How many items each region has to have published by now."""
+        return max(phase.items for phase in self._phases.values())
+
+    def _do_all(self, office: Office, acts: Sequence[Wanted]) -> None:
+        """Do acts that others wait for: one after the other, or all at once."""
+        self._undone[office.region] = len(acts)
         if not self._plan.at_once:
-            self._begin(self._set_up(office, first))
+            self._begin(self._set_up(office, acts))
             return
-        for at_ms, wanted in enumerate(first):
+        for at_ms, wanted in enumerate(acts):
             agent = self._set_up(office, [wanted])
             self._world.after(at_ms, partial(self._ask, agent, next(agent), 1))
+
+    def _begin_phase(self, phase: Phase) -> None:
+        """Let everybody publish and lend what is lent from now on."""
+        if self._stopped:
+            return
+        self._phases = begun(self._phases, phase)
+        self._world.count("a phase began")
+        for office in self._active:
+            if office.region in self._ready:
+                self._go_on(office)
+
+    def _go_on(self, office: Office) -> None:
+        """Publish what is still to be published; once that is done everywhere, all lend."""
+        region, items = office.region, self._to_publish
+        published = self._published[region]
+        if published < items:
+            self._published[region] = items
+            self._ready.discard(region)
+            self._do_all(office, publications(office, range(published, items)))
+            return
+        self._ready.add(region)
+        if self._ready >= {one.region for one in self._active}:
+            self._lend_all()
 
     def _leave(self, region: str) -> None:
         """Let nobody want anything of a region any more."""
         self._retired.add(region)
         self._active = [office for office in self._active if office.region != region]
         self._grants = {pair: lent for pair, lent in self._grants.items() if region not in pair[:2]}
+        self._choice = None
 
     def stop(self) -> None:
         """Let nobody want anything any more."""
@@ -221,27 +269,30 @@ class Workload:
             yield from until_done(wanted)
             self._undone[office.region] -= 1
         if not self._undone[office.region]:
-            self._ready.add(office.region)
-            if self._ready >= {one.region for one in self._active}:
-                self._lend_all()
+            self._go_on(office)
 
     def _lend_all(self) -> None:
-        """Let every active region lend to some others, where it did not before."""
-        asked = {(owner, to) for owner, to, _ in self._numbers}
-        plan, active = self._plan, {office.region: office for office in self._active}
+        """Let every active region lend to some others, where it did not before as it does now."""
+        active = {office.region: office for office in self._active}
         for owner in self._active:
             others = [region for region in active if region != owner.region]
-            order = borrowers(owner.region, others, self._places, neighbours=plan.neighbours)
-            for to in order[: plan.windows]:
-                if (owner.region, to) not in asked:
-                    for rank in range(plan.items):
-                        self._begin(self._lend(owner, active[to], rank))
+            for to in borrowers(owner.region, others, self._places, self._plan):
+                phase = self._phase_between(owner.region, to)
+                for rank in range(phase.items if phase else 0):
+                    pair = (owner.region, to, rank)
+                    if phase and self._lent.get(pair) != phase.rights:
+                        self._lent[pair] = phase.rights
+                        self._begin(self._lend(owner, active[to], rank, phase.rights))
 
-    def _lend(self, owner: Office, to: Office, rank: int) -> Agent:
-        """Lend all four rights to another place's window, which accepts; later, perhaps, revoke."""
+    def _phase_between(self, owner: str, to: str) -> Phase | None:
+        """Return what one place lends to another now; None where that has not begun."""
+        return self._phases.get(WITHIN if owner[:2] == to[:2] else BEYOND)
+
+    def _lend(self, owner: Office, to: Office, rank: int, rights: str) -> Agent:
+        """Lend rights to another place's window, which accepts; later, perhaps, revoke."""
         pair = (owner.region, to.region, rank)
         number = self._numbers[pair] = self._numbers.get(pair, 0) + 1
-        lent = Lent(owner, to, rank, owner.grant_to(to, rank, number))
+        lent = Lent(owner, to, rank, owner.grant_to(to, rank, number), rights)
         start_s = self._world.start_ms // 1000 - 86_400
         offer = Wanted(
             region=owner.region,
@@ -252,7 +303,7 @@ class Workload:
                 "item": owner.item(rank),
                 "item_version": 1,
                 "window": to.window,
-                "rights": ["deliver", "intake", "notice", "verify"],
+                "rights": rights.split("+"),
                 "valid_from": start_s,
                 "valid_until": start_s + YEAR_S,
                 "staleness_s": self._simulation.roster.constants.staleness_s,
@@ -268,21 +319,31 @@ class Workload:
             after=owner.region,
         )
         yield from until_done(accept)
-        if self._retired & {owner.region, to.region}:
+        if self._retired & {owner.region, to.region} or self._lent[pair] != rights:
             return
+        before = self._grants.get(pair)
         self._grants[pair] = lent
+        if before is None:
+            self._choice = None
+        if before is not None and before.rights != rights:
+            yield from until_done(self._revocation(before, "已由下一阶段的授权取代"))
         if self._random.random() < self._plan.revoked:
             # A case begins in the very moment in which its grant ends.
             self._begin(self._case(lent))
-            revoke = Wanted(
-                region=owner.region,
-                issuer=owner.manager,
-                kind="grant.revoke",
-                subject=lent.name,
-                body={"reason": "期满"},
-            )
-            yield from until_done(revoke)
-            self._later((5_000, 30_000), partial(self._begin, self._lend(owner, to, rank)))
+            yield from until_done(self._revocation(lent, "期满"))
+            again = self._lend(owner, to, rank, rights)
+            self._later((5_000, 30_000), partial(self._begin, again))
+
+    @staticmethod
+    def _revocation(lent: Lent, reason: str) -> Wanted:
+        owner = lent.owner
+        return Wanted(
+            region=owner.region,
+            issuer=owner.manager,
+            kind="grant.revoke",
+            subject=lent.name,
+            body={"reason": reason},
+        )
 
     def _next_case(self) -> None:
         """Let a case come, and the next one after it."""
@@ -303,12 +364,15 @@ class Workload:
         """Draw a grant by how many people live in its two places, and by its item's rank."""
         if not self._grants:
             return None
-        known = sorted(self._grants)
-        weights = accumulate(
-            self._places[owner].people * self._places[to].people / (1 + rank)
-            for owner, to, rank in known
-        )
-        (drawn,) = self._random.choices(known, cum_weights=list(weights))
+        if self._choice is None:
+            known = sorted(self._grants)
+            weights = accumulate(
+                self._places[owner].people * self._places[to].people / (1 + rank)
+                for owner, to, rank in known
+            )
+            self._choice = known, list(weights)
+        known, cumulated = self._choice
+        (drawn,) = self._random.choices(known, cum_weights=cumulated)
         return self._grants[drawn]
 
     def _case(self, lent: Lent) -> Agent:
@@ -363,7 +427,7 @@ class Workload:
             yield forbidden(
                 at_window("case.decide", result="granted", basis="x", document=bytes(32))
             )
-        if random.random() < 0.5:
+        if random.random() < 0.5 and "verify" in lent.rights:
             how = "shared-data" if mode == "online" else "original"
             yield from until_done(
                 at_window(
@@ -374,8 +438,10 @@ class Workload:
                     **rests,
                 )
             )
-        if random.random() < 0.3 and (
-            yield from until_done(at_window("case.notice", missing=["photo"], **rests))
+        if (
+            random.random() < 0.3
+            and "notice" in lent.rights
+            and (yield from until_done(at_window("case.notice", missing=["photo"], **rests)))
         ):
             yield from until_done(at_window("case.supplement", received=["photo"], **rests))
         while True:
@@ -402,6 +468,11 @@ class Workload:
             return
         if is_careless:  # its owner has decided, so the case is there
             yield forbidden(at_window("handoff.offer", unit=window.department))
+        if "deliver" not in lent.rights:  # 邮寄送达
+            if (yield from until_done(at_owner("case.deliver", mode="post"))):
+                self._world.count("delivered by post")
+                yield from until_done(at_owner("case.close"))
+            return
         yield from until_done(at_owner("handoff.offer", unit=window.window))
         if not (yield from until_done(at_window("handoff.accept", holder=owner.region))):
             return

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from simulator.asked import AskedError
+from simulator.phases import phase
 from simulator.plan import Expectation, Happening, Plan, duration_s
 
 
@@ -32,6 +33,9 @@ def read(name: str, table: Mapping[str, Any]) -> Scenario:
     given = dict(table.get("plan", {}))
     if "stages" in given:
         given["stages"] = tuple((duration_s(at) / 60, count) for at, count in given["stages"])
+    if "phases" in given:
+        its = given["phases"]
+        given["phases"] = tuple(phase(duration_s(at) / 60, *rest) for at, *rest in its)
     if "lasts" in given:
         given["minutes"] = duration_s(given.pop("lasts")) / 60
     plan = Plan(

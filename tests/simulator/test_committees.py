@@ -63,13 +63,13 @@ def test_a_node_shows_no_logs_but_those_near_it_and_its_first_acts_are_gathered(
 def test_prefectures_lend_to_great_places_near_by_in_other_provinces() -> None:
     places = {place.code: place for place in places_of("prefectures")}
     others = [code for code in places if code != "510100"]
-    near = borrowers("510100", others, places, neighbours=True)
+    near = borrowers("510100", others, places, Plan(neighbours=True, windows=333))
     assert not any(code.startswith("51") for code in near)
     here = places["510100"]
     first_km = [here.kilometres_to(places[code]) for code in near[:10]]
     last_km = [here.kilometres_to(places[code]) for code in near[-10:]]
     assert max(first_km) < min(last_km)
-    most = borrowers("510100", others, places, neighbours=False)
+    most = borrowers("510100", others, places, Plan(windows=333))
     assert places[most[0]].people == max(place.people for place in places.values())
 
 
