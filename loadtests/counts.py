@@ -4,10 +4,18 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from loadtests.histogram import Histogram
 from loadtests.programme import Measured, Stage
+
+SUMS: Final = (
+    *("offered", "turns", "answered", "failed", "not begun", "unanswered"),
+    *("acts", "acts in all", "turns without an act in all"),
+    *("receipts", "verified receipts", "bad receipts", "receipts that come later"),
+    *("followed", "not proven in time", "bad proofs", "signed in the loop", "signed anew"),
+)
+"""What is counted of each stage, be it nothing."""
 
 
 @dataclass(slots=True)

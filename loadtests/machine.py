@@ -21,6 +21,8 @@ PINGS_A_CLIENT_MIN: Final = 40
 """Of fewer, what connecting so many clients takes would be most of the time."""
 PACED_S: Final = 1.5
 PACED_REQUESTS_MIN: Final = 5
+PACED_RATE_MIN: Final = 0.5
+"""An empty handler that is asked more seldom takes no longer, and we would wait for hours."""
 
 
 def describe() -> dict[str, Any]:
@@ -188,6 +190,7 @@ def raw_floors(port: int, clients: Sequence[int]) -> dict[str, Any]:
 
 def paced_floor(port: int, rate: float) -> Mapping[str, float]:
     """Measure an empty handler at a fixed rate, from intended start times as the acts are."""
+    rate = max(rate, PACED_RATE_MIN)
     seconds = max(PACED_S, PACED_REQUESTS_MIN / rate)
     result = paced(port, [EMPTY], rate, seconds).blast
     return {"p50_ms": result.quantile_ms(0.5), "p99_ms": result.quantile_ms(0.99)}

@@ -11,6 +11,8 @@ from loadtests.floors import Blast, quantile, uncollected, whole_answer
 CONNECTIONS: Final = 32
 """As many requests can be under way at once; the next ones wait, and their clocks run."""
 LEAD_S: Final = 0.02
+PATIENCE_S: Final = 60.0
+"""So long after the last request was due all answers have come, or some never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ def paced(
 
     Raises:
         ConnectionError: The node ended a connection.
+        TimeoutError: It left requests without an answer.
     """
     # What waits with ``epoll`` wakes at the next whole millisecond: longer than an answer takes.
     loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
@@ -63,7 +66,7 @@ async def _paced(
     ]
     begin_s = pacer.start(lines)
     try:
-        await pacer.done
+        await asyncio.wait_for(pacer.done, LEAD_S + seconds + PATIENCE_S)
         took_s = loop.time() - begin_s
     finally:
         for line in lines:

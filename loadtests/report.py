@@ -50,11 +50,14 @@ def one_line(stage: Mapping[str, Any]) -> str:
     """Return a stage in one line, for whoever looks on."""
     accepted = stage["levels"].get("accepted", {})
     proven = stage["levels"].get("proven", {})
+    unanswered, not_begun = (stage["sums"].get(it, 0) for it in ("unanswered", "not begun"))
     return (
         f"{stage['stage']['name']}: {stage['acts_a_second']:.0f} acts a second, "
         f"{stage['measured']['answered']:.0f} turns; accepted p50 {_ms(accepted.get('p50_ms'))}, "
         f"p99 {_ms(accepted.get('p99_ms'))}; proven p50 {_ms(proven.get('p50_ms'))}; "
         f"{stage['sums'].get('failed', 0)} failed"
+        + (f", {unanswered} had no answer" if unanswered else "")
+        + (f", {not_begun} never begun" if not_begun else "")
     )
 
 

@@ -8,7 +8,7 @@ do and send batches, auditors read. No sockets here: ``locustfile`` sends.
 import base64
 import json
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random  # noqa: TID251 - load is drawn from a seed
@@ -20,7 +20,7 @@ from ledger.hashing import hash_leaf
 from ledger.keys import key_thumbprint
 from ledger.receipt import check_inclusion_receipt
 from loadtests.cases import HELD_BACK_CODES, Case, Cases, Step
-from loadtests.counts import Counts
+from loadtests.counts import SUMS, Counts
 from loadtests.histogram import Histogram
 from loadtests.programme import Stage
 from loadtests.scene import Scene, cite
@@ -72,6 +72,8 @@ class Request:
     region: str = ""
     count: int = 0
     """Acts that it brings."""
+    stage: int = 0
+    """The number of the stage in which it was sent."""
 
 
 class Worker:
@@ -115,6 +117,7 @@ class Worker:
         self._replicated_s = HOLD_S
         self.counts = Counts()
         self.under_way = 0
+        """Turns of this stage that have no answer yet."""
         self.followed = 0
         """Acts of this stage that the auditor has not done with."""
 
@@ -124,8 +127,8 @@ class Worker:
         """Sign what the stage will send; nothing is measured yet."""
         if self._now_s() - self._cited_s > CITED_ANEW_S:
             self._cite_anew()
-        self.counts = Counts()
-        self._number, self.followed = number, 0
+        self.counts = Counts(sums=Counter(dict.fromkeys(SUMS, 0)))
+        self._number, self.followed, self.under_way = number, 0, 0
         unix_s = int(self._unix_s())
         self._cases = Cases(self.scene, f"{unix_s}-{self._index}-{number}", unix_s)
         # What waits for another region still waits; at the counter the day begins anew.
@@ -209,6 +212,9 @@ class Worker:
     def choose(self) -> Request:
         """Return what is to be sent in this turn."""
         self.under_way += 1
+        return replace(self._chosen(), stage=self._number)
+
+    def _chosen(self) -> Request:
         drawn = self._random.random()
         if drawn < CHECKS:
             return self._check()
@@ -321,12 +327,16 @@ class Worker:
     def answered(self, request: Request, meant_s: float, status: int, body: bytes) -> str:
         """Take an answer; ``status`` 0: there was none.
 
+        One to a turn of an earlier stage, which went without it there, is no figure of this one;
+        what it brought is in the log.
+
         Returns:
             "" where all is well, ``held`` where the act has to wait for another region, or the code
             of the refusal.
         """
         now_s = self._now_s()
-        self.under_way -= 1
+        is_own = request.stage == self._number
+        self.under_way -= is_own
         code, refused = "" if 200 <= status < 300 else _code(status, body), list[str]()
         if request.count and request.step is None and not code:
             code, refused = _refused(body)
@@ -339,10 +349,10 @@ class Worker:
         sums["turns without an act in all"] += not accepted
         if accepted:
             self.counts.accepted_at[request.region] += accepted
-        if self._from_s <= now_s < self._end_s:
+        if is_own and status and self._from_s <= now_s < self._end_s:
             sums["answered"] += 1
             sums["acts"] += accepted
-        if not self._from_s <= meant_s < self._end_s:
+        if not is_own or not self._from_s <= meant_s < self._end_s:
             return code
         sums["turns"] += 1
         name = _HELD[bool(step and step.entry)] if code == "held" else request.name

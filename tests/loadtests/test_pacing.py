@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from loadtests.floors import whole_answer
+from loadtests import machine, pacing
+from loadtests.floors import Blast, whole_answer
 from loadtests.pacing import paced
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
@@ -98,3 +99,26 @@ def test_a_connection_that_ends_is_told() -> None:
         pytest.raises(ConnectionError, match="the node ended a connection"),
     ):
         paced(port, [REQUEST], rate=100.0, seconds=0.1, connections=2)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pacing, "PATIENCE_S", 0.05)
+    with answering(lambda _: (600.0, ANSWER)) as port, pytest.raises(TimeoutError):
+        paced(port, [REQUEST], 20, 0.1)
+
+
+def test_the_floor_of_a_rate_of_one_turn_an_hour_is_there_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def seen(_port: int, _requests: object, rate: float, seconds: float) -> pacing.Pace:
+        asked.append((rate, seconds))
+        return pacing.Pace(Blast(1.0, [0.25], {200: 1}), [])
+
+    monkeypatch.setattr(machine, "paced", seen)
+    assert machine.paced_floor(1, 1 / 3_600)["p50_ms"] == 250.0
+    machine.paced_floor(1, 400.0)
+    assert asked == [(0.5, 10.0), (400.0, 1.5)]

@@ -206,6 +206,8 @@ def test_what_was_due_and_never_begun_is_told_and_so_is_what_was_kept_up_with() 
     assert page.count("<td>yes</td>") == 2
     assert "302 in 1 logs; 300 had been answered as accepted there" in page
     assert "0.1 abc1234" in page
+    assert "3 failed, 2 had no answer, 17 never begun" in one_line(found["stages"][1])
+    assert one_line(found["stages"][0]).endswith("3 failed")
 
 
 @pytest.mark.parametrize("text", [None, "[]", "no json", '{"stages": [1]}'])

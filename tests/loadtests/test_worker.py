@@ -105,7 +105,7 @@ def test_a_receipt_that_holds_is_counted_and_the_act_followed() -> None:
     assert bench.good(bench.draw(OPEN_OWN)) == ""
     sums = bench.worker.counts.sums
     assert sums["verified receipts"] == sums["receipts"] > 0
-    assert "bad receipts" not in sums
+    assert sums["bad receipts"] == 0
     assert bench.followed
     assert bench.worker.followed == sums["followed"] == len(bench.followed)
 
@@ -279,6 +279,38 @@ def test_a_batch_has_ten_signed_cases_of_one_region_and_each_refusal_counts() ->
     )
     assert counts.sums["acts in all"] == counts.sums["acts"] == answered + 9
     assert sum(counts.accepted_at.values()) == answered + 9
+
+
+def test_a_turn_without_an_answer_is_one_of_its_own_stage_alone() -> None:
+    """A node that stands still for three stages leaves each turn unanswered once, not thrice."""
+    stage = Stage(name="s", loop="closed", clients=1, seconds=8, warm_s=0)
+    bench = Bench(stage)
+    silent = [bench.worker.choose() for _ in range(5)]
+    assert bench.worker.under_way == 5
+    bench.now_s += 8
+    bench.worker.end()
+    bench.worker.prepare(stage, 2, 1)
+    bench.worker.begin(stage)
+    assert bench.worker.under_way == 0
+    bench.worker.choose()
+    bench.now_s += 1
+    act = next(it for it in silent if it.step is not None)
+    bench.good(act)
+    for request in silent:
+        if request is not act:
+            bench.worker.answered(request, bench.now_s, 0, b"")
+    sums = bench.worker.counts.sums
+    assert bench.worker.under_way == 1
+    assert sums["answered"] == sums["turns"] == sums["failed"] == sums["acts"] == 0
+    # It was accepted all the same, and the log is to have it.
+    assert sums["acts in all"] == sum(bench.worker.counts.accepted_at.values()) == 1
+
+
+def test_what_has_no_answer_is_not_answered() -> None:
+    bench = Bench(CLOSED)
+    bench.worker.answered(bench.worker.choose(), bench.now_s, 0, b"")
+    sums = bench.worker.counts.sums
+    assert (sums["answered"], sums["turns"], sums["failed"]) == (0, 1, 1)
 
 
 def test_a_batch_whose_answer_cannot_be_read_is_an_error() -> None:
