@@ -265,6 +265,7 @@ def _changes(
         return
     if first.do == "keys rotated":
         first = replace(first, value=1.0)  # the governance key as well
+        first = _for_who_forgot(plan, first, struck)
     if first.do == "lost log closed":
         if random.random() < 0.5:  # a version that some have signed when that happens
             yield Happening(at_s=max(0.2, at_s - 4), do="constants changed", value=40.0)
@@ -273,6 +274,15 @@ def _changes(
         yield _drawn(random, max(0.1, at_s - 4.5), "keeper of keys away", regions)
     yield first
     yield from _later_changes(plan, regions, struck, first)
+
+
+def _for_who_forgot(plan: Plan, rotated: Happening, struck: Sequence[Happening]) -> Happening:
+    """Give new keys to whoever has lost what it had signed with the old ones, if there is one."""
+    lost = next((one for one in struck if one.do == "database lost"), None)
+    if lost is None:
+        return rotated
+    after_s = Random(f"{plan.seed}/roster/forgot").uniform(*AFTER_S)
+    return replace(rotated, region=lost.region, at_s=max(rotated.at_s, lost.at_s + after_s))
 
 
 def _lying_keepers(plan: Plan, regions: Sequence[str]) -> Iterator[Happening]:

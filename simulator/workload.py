@@ -32,6 +32,8 @@ AGAIN_MS: Final = (500, 3_000)
 HURRY_MS: Final = (1, 50)
 SET_UP: Final = frozenset({"party.enrol", "item.publish"})
 """Kinds of acts with which a world begins; they follow each other without a pause."""
+KEPT: Final = 0.5
+"""Of the cases that are kept after their acceptance, so many are not taken back."""
 TAKING_OVER: Final = "handoff.accept"
 """Whoever has done this has the case once the place that held it has released it."""
 FORBIDDEN: Final = frozenset(
@@ -457,9 +459,11 @@ class Workload:
             if random.random() < LATE:
                 self._world.count("taken over late")
                 yield from idle(at_owner("case.note", remark="积压"), 6)
-            if (yield from until_done(at_owner("handoff.accept", holder=window.region))):
+            if not (yield from until_done(at_owner("handoff.accept", holder=window.region))):
+                return
+            if not self._takes_back(window.region):
                 break
-            return
+            yield from until_done(at_window("handoff.cancel"))
         result = "refused" if random.random() < REFUSED else "granted"
         decide = at_owner(
             "case.decide", result=result, basis="行政许可法", document=hash_leaf(case.encode())
@@ -481,6 +485,17 @@ class Workload:
             yield from until_done(at_window("case.close"))
         if random.random() < RATED:
             yield from self._rate(window, case)
+
+    def _takes_back(self, region: str) -> bool:
+        """Say whether people take a case back that was accepted, to offer it again.
+
+        Only who keeps cases can: an honest node releases as soon as it sees the acceptance.
+        """
+        liar = self._simulation.machines[region].liar
+        if liar is None or liar.how != "keeps cases" or self._random.random() < KEPT:
+            return False
+        self._world.count("a kept case was offered again")
+        return True
 
     def _rate(self, window: Office, case: str) -> Agent:
         """Rate a case; a bad rating is put right by the window and closed."""

@@ -21,7 +21,7 @@ from simulator.explore import Allowance, Found, interesting
 from simulator.faults import KINDS
 from simulator.places import places_of
 from simulator.plan import Happening, Plan
-from simulator.run import Outcome, build
+from simulator.run import Outcome, build, run
 from simulator.shrinking import faults_of, shrink, smaller_than, story
 
 WORLD_S = 10.0
@@ -296,3 +296,15 @@ def test_a_corpus_that_cannot_be_kept_is_told_before_any_world_is_run(
     monkeypatch.setattr(sys, "argv", ["simulator", "explore", "--seeds", "1", "--corpus", nowhere])
     assert command.main() == 2
     assert nowhere in capsys.readouterr().err
+
+
+def test_who_forgot_what_it_had_signed_is_given_new_keys_and_witnesses_again() -> None:
+    plan = random_plan(720_643)
+    drawn = draw(plan, list(build(plan).machines))
+    [lost] = [it for it in drawn if it.do == "database lost"]
+    [rotated] = [it for it in drawn if it.do == "keys rotated"]
+    assert (rotated.region, rotated.value) == (lost.region, 1.0)
+    assert rotated.at_s > lost.at_s
+    outcome = run(plan)
+    assert outcome.broken == ""
+    assert outcome.counts["a line by new keys after a loss"]

@@ -8,6 +8,7 @@ import authz.case
 import authz.grant
 import authz.party
 from authz import custody
+from authz.custody import OPEN_OFFER
 from ledger.kind import Change, Judgement
 from nodes.core import (
     acts,
@@ -15,6 +16,7 @@ from nodes.core import (
     withheld,
 )
 from nodes.core.kinds import KINDS
+from simulator.plan import Happening
 from tests.simulator.mutants.planting import Mutant, Patch, script
 
 
@@ -132,6 +134,17 @@ def _release_never_late(patch: Patch) -> None:
     patch.setattr(withheld.Withheld, "_is_open", staticmethod(lambda *_given: False))
 
 
+def _any_offer_is_the_accepted_one(patch: Patch) -> None:
+    """Take whatever offer of a case is open for the one that was accepted."""
+
+    def is_open(late: Any, reader: Any) -> bool:
+        place = (late.answer.holder, late.answer.case, late.index + 1)
+        [held] = reader.facts([place])
+        return held is not None and held.state.get("at") in OPEN_OFFER
+
+    patch.setattr(withheld.Withheld, "_is_open", staticmethod(is_open))
+
+
 CARELESS = {"hostile": False, "careless": 0.6}
 COMMITTEES = {
     "places": "prefectures",
@@ -152,6 +165,20 @@ STALE = {
     "acts_per_minute": 40,
     "revoked": 0.0,
 }
+ALONE_WITH_ONE = {
+    "regions": 4,
+    "hostile": False,
+    "minutes": 4.4,
+    "acts_per_minute": 40,
+    "revoked": 1.0,
+    "receipts": 0.0,
+    "bundle_every_s": 0.0,
+    "script": tuple(
+        Happening(at_s=15.0, do="link cut", region="510000", other=other, for_s=245.0)
+        for other in ("520000", "530000")
+    ),
+}
+"""One other alone hears a region and lends to it: views come, and nobody dates what it does."""
 KEPT = {
     **script("region keeps cases", "510000"),
     "regions": 4,
@@ -213,6 +240,13 @@ MUTANTS = (
         costly=True,
     ),
     Mutant(
+        name="another offer of a case is taken for the one that was accepted",
+        plant=_any_offer_is_the_accepted_one,
+        words=("releases withheld",),
+        plan={**KEPT, "acts_per_minute": 40},
+        costly=True,
+    ),
+    Mutant(
         name="a view survives its expiry in a cache",
         plant=_view_survives,
         words=("was not fresh enough",),
@@ -223,7 +257,7 @@ MUTANTS = (
         name="a use is settled by an older view than itself",
         plant=_settled_by_any_view,
         words=("calls its use",),
-        plan={**STALE, "revoked": 1.0},
+        plan=ALONE_WITH_ONE,
         costly=True,
     ),
     Mutant(

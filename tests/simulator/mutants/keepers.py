@@ -68,6 +68,10 @@ def _nothing_repeated(patch: Patch) -> None:
     patch.setattr(RosterJudge, "_check_repeats", lambda _self, _proposal, signed, _: bool(signed))
 
 
+def _cuts_not_looked_at(patch: Patch) -> None:
+    patch.setattr(RosterJudge, "_check_cuts", lambda *_given: None)
+
+
 def _one_signature_less(patch: Patch) -> None:
     needed = roster_chain.governance_quorum
 
@@ -97,6 +101,14 @@ def _world(lie: str, region: str, *more: Happening) -> dict[str, Any]:
 FOUND = ("finds words on the roster",)
 AWAY = Happening(at_s=4, do="keeper of keys away", region=THIRD, for_s=44)
 """For a round, which so is completed by nobody, though some sign what is proposed in it."""
+
+_SIGNS = _world("keeper signs everything", SECOND, replace(AWAY, for_s=20))
+LEAVES = {
+    **_SIGNS,
+    "regions": 6,
+    "script": (*_SIGNS["script"][:2], Happening(at_s=4.1, do="region leaves", region="530000")),
+}
+"""The log of who leaves is closed, and the node of a keeper who lies is not asked to freeze it."""
 
 MUTANTS = (
     Mutant(
@@ -141,6 +153,12 @@ MUTANTS = (
         words=FOUND,
         plan=_world("keeper repeats nothing", SECOND, AWAY),
         costly=True,
+    ),
+    Mutant(
+        name="a cut is signed by who has not frozen",
+        plant=_cuts_not_looked_at,
+        words=FOUND,
+        plan=LEAVES,
     ),
     Mutant(
         name="a version is taken that one member less has signed",
