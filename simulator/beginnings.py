@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from simulator.offices import Office, items
+from simulator.offices import LEVELS, Office, items
 from simulator.places import Place
 from simulator.plan import Plan
 from simulator.regions import key_of
@@ -12,18 +12,19 @@ from simulator.wanted import Wanted
 MATERIALS: Final = ["application-form", "identity-proof", "photo"]
 
 
-def first_acts(office: Office, seed: int, items_count: int) -> list[Wanted]:
+def first_acts(office: Office, seed: int, items_count: int, levels: int = 1) -> list[Wanted]:
     """Return the acts by which a region's parties enrol and its items are published, in order."""
+    acts = _enrolments(office, seed)
+    for level in range(2, levels + 1):
+        acts += _enrolments_below(office.at(level), seed)
+    return acts + publications(office, range(items_count))
+
+
+def _enrolments(office: Office, seed: int) -> list[Wanted]:
+    """Return the acts by which a region's own parties enrol."""
     acts = [
         _enrol(office, office.department, name="审批局"),
-        _enrol(office, office.hall, name="政务大厅"),
-        _enrol(
-            office,
-            office.window,
-            name="跨省通办窗口",
-            hall=office.hall,
-            department=office.department,
-        ),
+        *_hall_and_window(office, "跨省通办窗口"),
     ]
     for officer, unit, holder, roles in (
         (office.clerk, office.window, "region", ["grant", "receive"]),
@@ -32,7 +33,25 @@ def first_acts(office: Office, seed: int, items_count: int) -> list[Wanted]:
     ):
         key = key_of(seed, officer).public
         acts.append(_enrol(office, officer, unit=unit, key=key, holder=holder, roles=roles))
-    return acts + publications(office, range(items_count))
+    return acts
+
+
+def _enrolments_below(office: Office, seed: int) -> list[Wanted]:
+    """Return the acts by which the window of a lower level enrols, with its hall and its clerk."""
+    key = key_of(seed, office.clerk).public
+    roles = ["grant", "receive"]
+    return [
+        *_hall_and_window(office, "通办窗口"),
+        _enrol(office, office.clerk, unit=office.window, key=key, holder="region", roles=roles),
+    ]
+
+
+def _hall_and_window(office: Office, name: str) -> list[Wanted]:
+    hall, department = office.hall, office.department
+    return [
+        _enrol(office, hall, name=LEVELS[office.level - 1]),
+        _enrol(office, office.window, name=name, hall=hall, department=department),
+    ]
 
 
 def publications(office: Office, ranks: Iterable[int]) -> list[Wanted]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from ledger.roster_fields import STALENESS_S_MIN
 from simulator.asked import AskedError
-from simulator.offices import items
+from simulator.offices import LEVELS, items
 
 BAD_PLAN: Final = "bad-plan"
 PAUSE_S_MIN: Final = 0.5
@@ -22,6 +22,7 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
     "acts_per_minute": (1, 60_000),
     "cases_per_day": (0, 100_000_000),
     "items": (1, len(items())),
+    "levels": (1, len(LEVELS)),
     "windows": (1, math.inf),
     "careless": (0, 1),
     "think_s": (0.2, 86_400),

@@ -119,6 +119,8 @@ class Plan:
         hub: The one region that lends to all others and borrows from them, and nobody else does;
             empty: see ``windows``.
         at_once: Whether a region's first acts are asked for together, so that a node gathers them.
+        levels: At how many levels each region has a window for other places: in its own hall, in a
+            town or street (乡镇街道), in a village (村社区).
         windows: To how many other places each region lends.
         neighbours: Whether to those of other provinces with many people and near by; else to those
             with most people.
@@ -165,6 +167,7 @@ class Plan:
     phases: tuple[Phase, ...] = ()
     hub: str = ""
     at_once: bool = False
+    levels: int = 1
     windows: int = 6
     neighbours: bool = False
     careless: float = 0.0

@@ -52,6 +52,10 @@ LATE: Final = 0.04
 """Share of cases that their owner takes over late."""
 
 
+Pair = tuple[str, str, int, int]
+"""Who lends, to whom, the rank of the item, and the level of the window."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lent:
     """A grant in force, as far as people know."""
@@ -79,11 +83,11 @@ class Workload:
         self._think_ms = (100, int(plan.think_s * 1_000))
         self._stopped = False
         self._cases = 0
-        self._grants: dict[tuple[str, str, int], Lent] = {}
-        self._choice: tuple[list[tuple[str, str, int]], list[float]] | None = None
+        self._grants: dict[Pair, Lent] = {}
+        self._choice: tuple[list[Pair], list[float]] | None = None
         """What ``_some_grant`` draws from, and how often up to each; None: to be reckoned anew."""
-        self._numbers: dict[tuple[str, str, int], int] = {}
-        self._lent: dict[tuple[str, str, int], str] = {}
+        self._numbers: dict[Pair, int] = {}
+        self._lent: dict[Pair, str] = {}
         """With which rights an item was lent to a place in its latest phase."""
         self._phases: dict[str, Phase] = {}
         """What is lent now, within a province and beyond."""
@@ -112,11 +116,13 @@ class Workload:
             self._offices[region].number = office.number
             return
         self._offices[region] = office
-        for officer in (office.clerk, office.decider):
+        levels = self._plan.levels
+        clerks = [office.at(level).clerk for level in range(1, levels + 1)]
+        for officer in (*clerks, office.decider):
             machine.officers.keys[officer] = key_of(self._world.seed, officer)
         self._active.append(office)
         self._published[region] = self._to_publish
-        self._do_all(office, first_acts(office, self._world.seed, self._to_publish))
+        self._do_all(office, first_acts(office, self._world.seed, self._to_publish, levels))
 
     @property
     def _to_publish(self) -> int:
@@ -281,10 +287,11 @@ class Workload:
             for to in borrowers(owner.region, others, self._places, self._plan):
                 phase = self._phase_between(owner.region, to)
                 for rank in range(phase.items if phase else 0):
-                    pair = (owner.region, to, rank)
-                    if phase and self._lent.get(pair) != phase.rights:
-                        self._lent[pair] = phase.rights
-                        self._begin(self._lend(owner, active[to], rank, phase.rights))
+                    for level in range(1, self._plan.levels + 1):
+                        pair = (owner.region, to, rank, level)
+                        if phase and self._lent.get(pair) != phase.rights:
+                            self._lent[pair] = phase.rights
+                            self._begin(self._lend(owner, active[to].at(level), rank, phase.rights))
 
     def _phase_between(self, owner: str, to: str) -> Phase | None:
         """Return what one place lends to another now; None where that has not begun."""
@@ -292,7 +299,7 @@ class Workload:
 
     def _lend(self, owner: Office, to: Office, rank: int, rights: str) -> Agent:
         """Lend rights to another place's window, which accepts; later, perhaps, revoke."""
-        pair = (owner.region, to.region, rank)
+        pair = (owner.region, to.region, rank, to.level)
         number = self._numbers[pair] = self._numbers.get(pair, 0) + 1
         lent = Lent(owner, to, rank, owner.grant_to(to, rank, number), rights)
         start_s = self._world.start_ms // 1000 - 86_400
@@ -363,14 +370,14 @@ class Workload:
         self._next_case()
 
     def _some_grant(self) -> Lent | None:
-        """Draw a grant by how many people live in its two places, and by its item's rank."""
+        """Draw a grant by how many live in its two places, its item's rank and its level."""
         if not self._grants:
             return None
         if self._choice is None:
             known = sorted(self._grants)
             weights = accumulate(
-                self._places[owner].people * self._places[to].people / (1 + rank)
-                for owner, to, rank in known
+                self._places[owner].people * self._places[to].people / (1 + rank) / level
+                for owner, to, rank, level in known
             )
             self._choice = known, list(weights)
         known, cumulated = self._choice
@@ -424,6 +431,8 @@ class Workload:
         if not (yield from until_done(at_window("case.open", **opening, **rests))):
             return
         self._world.count(f"mode {mode}")
+        if self._plan.levels > 1:
+            self._world.count(f"received at level {window.level}")
         if is_careless:
             yield forbidden(at_window("case.notice", missing=["hukou-of-the-neighbour"], **rests))
             yield forbidden(

@@ -8,6 +8,7 @@ import pytest
 from ledger.statement import decode_statement
 from simulator.asked import AskedError
 from simulator.beginnings import borrowers
+from simulator.offices import LEVELS, Office
 from simulator.phases import ALL_RIGHTS, Phase, begun, phase, read
 from simulator.places import places_of
 from simulator.plan import Plan
@@ -73,6 +74,35 @@ def test_each_scenario_of_a_document_lends_as_many_items_as_the_document_names()
     assert counts("zaozhuang-county") == [(107, "within"), (74, "beyond"), (74 + 8, "beyond")]
     first, second = load("guizhou-province").plan.lent
     assert (first.items / second.items, first.rights, second.rights) == (0.3, "intake", FOUR)
+
+
+def test_the_three_levels_of_a_document_are_windows_that_take_cases_in_and_deliver() -> None:
+    plan = load("xining-three-level").plan
+    assert plan.levels == len(LEVELS) == 3
+    plan = plan.what_if("regions=4", "items=1", "minutes=1.2", "cases_per_day=20000", "think_s=2")
+    outcome, simulation = run_and_keep(plan.what_if("pace_ms=200"))
+    assert outcome.counts["act party.enrol: accepted"] == 4 * (6 + 3 + 3)
+    done: Counter[tuple[str, Any]] = Counter()
+    for log in simulation.checkers.reference.logs.values():
+        for act in (decode_statement(entry).act for entry in log.entries):
+            if "window" in act.body:
+                done[act.kind, act.body["window"].rpartition("/")[2]] += 1
+    for level in (1, 2, 3):
+        assert done["case.open", f"w{level}"] == outcome.counts[f"received at level {level}"] > 0
+        assert done["case.deliver", f"w{level}"] > 0
+        assert done["grant.accept", f"w{level}"] >= 4 * 3
+
+
+def test_the_windows_of_an_office_share_its_number_which_a_successor_of_its_log_changes() -> None:
+    office = Office("510000")
+    street = office.at(2)
+    assert (office.at(1), street.clerk, street.decider) == (
+        office,
+        "510000/officer/clerk2",
+        office.decider,
+    )
+    office.number = 3
+    assert street.prefix == office.prefix == "3-"
 
 
 def test_a_phase_for_some_leaves_to_the_others_what_they_have() -> None:

@@ -83,7 +83,7 @@ MUTANTS = (
         name="a second history is overlooked where its witness stands elsewhere",
         plant=_shown_elsewhere_not_compared,
         words=("was shown two histories",),
-        plan=FOUND_OUT,
+        plan={**script("region equivocates", "510000", 40.0), "acts_per_minute": 120, "minutes": 1},
     ),
     Mutant(
         name="evidence is recorded nowhere",
