@@ -7,6 +7,7 @@ writes ``report.html`` and ``report.json``. README.md says how to run the large 
 import argparse
 import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
@@ -96,6 +97,7 @@ def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
     Raises:
         StageError: Nothing was measured.
         OSError: A port is taken, or something cannot be written.
+        sqlite3.Error: The disk is full as the floors are measured.
         KeyboardInterrupt: We were interrupted, and nothing was measured or is wanted.
     """
     given.output.mkdir(parents=True, exist_ok=True)
@@ -269,7 +271,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         found = run(given, console)
-    except (StageError, OSError) as error:
+    except (StageError, OSError, sqlite3.Error) as error:
         console.print(f"{error}", style="red")
         return NOT_TO_ITS_END
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ missing. So the logs are read from beginning to end when the load is over.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from ledger.errors import MalformedError
 from ledger.statement import decode_statement
@@ -16,32 +16,44 @@ from loadtests.cases import KINDS
 from loadtests.scene import OF_SCENE, Scene
 from loadtests.stage import Stage, StageError
 
+RELEASE: Final = "handoff.release"
 
-def acts_of_cases(entries: Iterable[bytes]) -> int:
-    """Return how many of a log's entries are acts of cases that a load brought.
 
-    Neither those of the scene are, nor what nodes write by themselves.
+class Found(NamedTuple):
+    """What a log holds of a load: acts of its cases, and the releases that nodes added to them."""
+
+    acts: int
+    releases: int
+
+
+def of_cases(entries: Iterable[bytes]) -> Found:
+    """Return how many of a log's entries came of the cases of a load.
+
+    Those of the scene did not, nor did the records by which a node keeps its log.
     """
-    count = 0
+    acts = releases = 0
     for entry in entries:
         try:
             made = decode_statement(entry)
         except MalformedError:
             continue  # a record of the log's own
-        is_load = not made.subject.rpartition("/")[2].startswith(OF_SCENE)
-        count += is_load and made.act.kind in KINDS
-    return count
+        if made.subject.rpartition("/")[2].startswith(OF_SCENE):
+            continue
+        acts += made.act.kind in KINDS
+        releases += made.act.kind == RELEASE
+    return Found(acts, releases)
 
 
-def recorded(stage: Stage, scene: Scene) -> dict[str, int]:
-    """Return how many acts of the load each log holds; none of a node that does not answer."""
+def recorded(stage: Stage, scene: Scene) -> dict[str, Found]:
+    """Return what each log holds of the load; nothing of a node that does not answer."""
     found = {}
     for region in scene.offices:
         with suppress(OSError, StageError):
             size = int(stage.fetch(region, "/log/checkpoint").split(b"\n")[1])
-            found[region] = sum(
-                acts_of_cases(_bundle(stage, region, index, size))
+            found[region] = of_cases(
+                entry
                 for index in range(-(-size // TILE_WIDTH))
+                for entry in _bundle(stage, region, index, size)
             )
     return found
 
@@ -52,7 +64,7 @@ def _bundle(stage: Stage, region: str, index: int, size: int) -> list[bytes]:
 
 
 def compare(
-    stages: Sequence[Mapping[str, Any]], in_logs: Mapping[str, int]
+    stages: Sequence[Mapping[str, Any]], in_logs: Mapping[str, Found]
 ) -> dict[str, dict[str, int]]:
     """Lay beside each other, by region, acts answered as accepted and acts that its log holds.
 
@@ -62,8 +74,12 @@ def compare(
     for stage in stages:
         answered.update(stage["accepted_at"])
     return {
-        region: {"accepted": answered[region], "in_log": count}
-        for region, count in sorted(in_logs.items())
+        region: {
+            "accepted": answered[region],
+            "in_log": found.acts,
+            "releases": found.releases,
+        }
+        for region, found in sorted(in_logs.items())
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from simulator import capacity, explore, report, speed
+from simulator import capacity, explore, held, report, speed
 from simulator.plan import duration_s
 from simulator.run import Outcome, run
 from simulator.scenario import Scenario, load, names
@@ -111,15 +111,20 @@ def _list() -> int:
 def _plan(given: argparse.Namespace) -> int:
     services = capacity.Services.read(given.bench)
     found = capacity.plan(services, cases=given.cases, regions=given.regions)
-    checked: list[dict[str, Any]] = []
-    if given.check is not None:
-        checked = capacity.check(services, capacity.read_load(given.check))
     said = capacity.assumptions(services)
+    checked: list[dict[str, Any]] = []
+    stored = None
+    words = "It was held against no load test (--check build/load/report.json)."
+    if given.check is not None:
+        load_test = held.read_load(given.check)
+        checked = held.check(services, load_test)
+        stored = held.check_storage(services, load_test)
+        words = held.tell(checked, stored)
     if given.json:
-        answer = {"need": found, "assumptions": said, "checked": checked}
+        answer = {"need": found, "assumptions": said, "checked": checked, "stored": stored}
         sys.stdout.write(json.dumps(answer, indent=1) + "\n")
     else:
-        sys.stdout.write(capacity.tell(found, checked, said) + "\n")
+        sys.stdout.write(f"{capacity.tell(found, said)}\n{words}\n")
     return 0
 
 

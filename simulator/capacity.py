@@ -1,8 +1,7 @@
 """How many cores, how much storage and bandwidth a region needs for a year of cases.
 
 It is reckoned from service times that ``make bench`` has measured, by a model that is listed with
-its answer: nothing is simulated here. Held against a report of ``make load``, it says how far off
-it is.
+its answer: nothing is simulated here. ``simulator.held`` says how far off it is.
 """
 
 import json
@@ -145,8 +144,10 @@ class Need:
     """Cores kept busy with acts and answers, which cannot wait."""
     rounds: float
     """Cores kept busy with cosigning where there is room for it; else acts share rounds."""
-    stored_bytes: float
-    """A second, over all logs that it keeps."""
+    acts_bytes: float
+    """Stored a second for acts, over all logs that it keeps."""
+    records_bytes: float
+    """Stored a second for the records of rounds, where there is room for all of those."""
     sent_bits: float
     """A second."""
 
@@ -154,6 +155,18 @@ class Need:
     def cpu(self) -> float:
         """Return the cores kept busy where there are enough of them."""
         return self.work + self.rounds
+
+    @property
+    def stored_bytes(self) -> float:
+        """Return what is stored a second where there are cores enough for every round."""
+        return self.acts_bytes + self.records_bytes
+
+    def stored_within(self, cores: float) -> float:
+        """Return what is stored a second with so many cores: fewer rounds, fewer records."""
+        if not self.rounds:
+            return self.stored_bytes
+        share = (self.within(cores) - self.work) / self.rounds
+        return self.acts_bytes + share * self.records_bytes
 
     def within(self, cores: float) -> float:
         """Return the cores kept busy where there are so many: rounds take what acts leave them."""
@@ -174,14 +187,15 @@ def need(services: Services, rates: Rates) -> Need:
     lines_bytes = 2 * others * LINE_BYTES
     entry_bytes = rates.acts * services.statement_bytes
     records_bytes = rounds * (RECORD_BYTES + lines_bytes) if others else 0.0
-    stored = (entry_bytes + records_bytes) * services.stored * rates.regions
+    copies = services.stored * rates.regions
     sent = others * (
         entry_bytes + records_bytes + rounds * 3 * (REQUEST_BYTES + RECORD_BYTES + lines_bytes)
     )
     return Need(
         work=work_us / 1e6,
         rounds=rounds * rates.regions * round_us / 1e6,
-        stored_bytes=stored,
+        acts_bytes=entry_bytes * copies,
+        records_bytes=records_bytes * copies,
         sent_bits=sent * 8,
     )
 
@@ -199,10 +213,10 @@ def plan(services: Services, *, cases: float, regions: int) -> dict[str, Any]:
     Raises:
         AskedError: There are not so many cases or regions.
     """
-    if not 0 < cases <= CASES_MAX or not 1 <= regions <= REGIONS_MAX:
+    if not 1 <= cases <= CASES_MAX or not 1 <= regions <= REGIONS_MAX:
         raise AskedError(
             "bad-plan",
-            f"cases are a number up to {CASES_MAX:g}, and regions 1 to {REGIONS_MAX}; "
+            f"cases are a number from 1 to {CASES_MAX:g}, and regions 1 to {REGIONS_MAX}; "
             f"not {cases:g} and {regions}",
         )
     day = cases / regions / plain_days()
@@ -230,78 +244,6 @@ def plan(services: Services, *, cases: float, regions: int) -> dict[str, Any]:
         "cases_a_year_at_most": cases * NODE_CORES * BUSY_MAX / peak.work,
         "storage_bytes_a_year": stored,
         "bandwidth_bits_at_the_peak": peak.sent_bits,
-    }
-
-
-def read_load(path: Path) -> Mapping[str, Any]:
-    """Read a load test's report.
-
-    Raises:
-        AskedError: It is none.
-    """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AskedError("bad-report", f"no report can be read there: {error}") from error
-    if not isinstance(report, dict) or not {"stages", "network", "floors", "machine"} <= set(
-        report
-    ):
-        raise AskedError("bad-report", f"not a report of make load: {path}")
-    return report
-
-
-def check(services: Services, report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Hold the model against each open stage of a load test, least load first.
-
-    Raises:
-        AskedError: The report has no open stage with acts.
-    """
-    points = [
-        stage
-        for stage in report["stages"]
-        if stage["stage"]["loop"] == "open"
-        and stage["cpu_ms_an_act"]
-        and not stage["stage"]["name"].startswith("probe")
-    ]
-    if not points:
-        raise AskedError(
-            "bad-report", "the report has no open stage with acts to hold the model against"
-        )
-    points.sort(key=lambda it: float(it["stage"]["rate"]))
-    return [_hold(services, report, point) for point in points]
-
-
-def _hold(
-    services: Services, report: Mapping[str, Any], point: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Reckon what the nodes used in a stage, from its rates and from what was left to them."""
-    regions = len(report["network"]["regions"])
-    used = point["processes"]
-    # From the first turn to the last proof: for so long the CPU was metered.
-    metered_s = max(it["cpu_s"] / it["cores"] for it in used.values() if it["cores"])
-    acts = point["sums"]["acts in all"] / metered_s
-    reads = max(0.0, point["sums"]["turns"] / metered_s - acts)
-    rates = Rates(regions=regions, acts=acts / regions, reads=reads / regions)
-    needed = need(services, rates)
-    # A machine is not equally fast at all times, so both are told in the load test's own V.
-    pace = float(report["floors"]["verification_us"]) / services.verify_us
-    left = float(report["machine"]["cores"]) - sum(
-        it["cores"] for name, it in used.items() if not name.startswith("node ")
-    )
-    there = left / regions / pace
-    each = needed.within(there)
-    reckoned_ms = each * pace * regions * 1e3 / acts
-    measured_ms = float(point["cpu_ms_an_act"])
-    return {
-        "stage": point["stage"]["name"],
-        "acts_a_second": acts,
-        "cores_left": left,
-        "least_cpu_ms_an_act": needed.work * pace * regions * 1e3 / acts,
-        "unhurried_cpu_ms_an_act": needed.cpu * pace * regions * 1e3 / acts,
-        "reckoned_cpu_ms_an_act": reckoned_ms,
-        "measured_cpu_ms_an_act": measured_ms,
-        "error": reckoned_ms / measured_ms - 1,
-        "is_all_that_was_left": needed.work < there < needed.cpu,
     }
 
 
@@ -362,10 +304,8 @@ def _too_much(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def tell(
-    found: Mapping[str, Any], checked: Sequence[Mapping[str, Any]], said: Sequence[str]
-) -> str:
-    """Return the answer in words."""
+def tell(found: Mapping[str, Any], said: Sequence[str]) -> str:
+    """Return the answer in words; ``said`` is what it rests on."""
     lines = [
         f"{found['cases_a_year']:,.0f} cases a year in {_regions(found)}; each needs",
         (
@@ -379,21 +319,4 @@ def tell(
         "It rests on this:",
         *(f"  - {sentence}" for sentence in said),
     ]
-    if not checked:
-        lines.append("It was held against no load test (--check build/load/report.json).")
-    else:
-        lines.append("Held against a load test, in CPU of all nodes an act:")
-    lines += [
-        f"  {one['stage']}: {one['acts_a_second']:.0f} acts a second; at least "
-        f"{one['least_cpu_ms_an_act']:.1f} ms, unhurried {one['unhurried_cpu_ms_an_act']:.1f} ms, "
-        f"with {one['cores_left']:.2f} cores left for the nodes "
-        f"{one['reckoned_cpu_ms_an_act']:.1f} ms; measured {one['measured_cpu_ms_an_act']:.1f} ms: "
-        f"{one['error']:+.0%}" + (", which says little" if one["is_all_that_was_left"] else "")
-        for one in checked
-    ]
-    if any(one["is_all_that_was_left"] for one in checked):
-        lines.append(
-            "Where it says little, the nodes used all that was left to them, as rounds do: that "
-            "they did is all that is shown. Hold it against a load at which cores are free."
-        )
     return "\n".join(lines)

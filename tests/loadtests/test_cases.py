@@ -9,7 +9,7 @@ import pytest
 from ledger.keys import SigningKey
 from ledger.statement import Act, sign_statement
 from loadtests.cases import COMPOSED_ACTS, KINDS, MODES, REFUSED, Case, Cases
-from loadtests.recorded import acts_of_cases, compare, missing
+from loadtests.recorded import Found, compare, missing, of_cases
 from loadtests.waiting import NEW_SHARE, Waiting
 from simulator import capacity, workload
 from tests.loadtests.test_worker import NOW_S, scene
@@ -108,12 +108,15 @@ def test_acts_of_cases_are_told_from_the_scene_and_from_what_nodes_write() -> No
         entry("party.enrol", "510000/hall/h1"),
         b"a record of the log's own",
     ]
-    assert acts_of_cases(entries) == 2
+    assert of_cases(entries) == Found(acts=2, releases=1)
 
 
 def test_an_act_that_was_answered_and_is_in_no_log_is_missing() -> None:
     stages = [{"accepted_at": {"a": 3, "b": 2}}, {"accepted_at": {"a": 1, "dead": 9}}]
-    compared = compare(stages, {"a": 4, "b": 5})
-    assert compared == {"a": {"accepted": 4, "in_log": 4}, "b": {"accepted": 2, "in_log": 5}}
+    compared = compare(stages, {"a": Found(4, 1), "b": Found(5, 0)})
+    assert compared == {
+        "a": {"accepted": 4, "in_log": 4, "releases": 1},
+        "b": {"accepted": 2, "in_log": 5, "releases": 0},
+    }
     assert missing(compared) == 0
-    assert missing(compare(stages, {"a": 3, "b": 5})) == 1
+    assert missing(compare(stages, {"a": Found(3, 1), "b": Found(5, 0)})) == 1
