@@ -3,7 +3,6 @@
 from ledger.checkpoint import Checkpoint
 from ledger.views import GoodLine
 from nodes.core import convictions, watch, witness
-from nodes.core.ready import Write
 from simulator.plan import Happening
 from tests.simulator.mutants.planting import Mutant, Patch, script
 
@@ -44,11 +43,7 @@ def _lines_compared_by_size_alone(patch: Patch) -> None:
 
 
 def _shown_elsewhere_not_compared(patch: Patch) -> None:
-    class Blind(witness._ElsewhereError):
-        def __init__(self, known_size: int, _writes: tuple[Write, ...]) -> None:
-            super().__init__(known_size, ())
-
-    patch.setattr(witness, "_ElsewhereError", Blind)
+    patch.setattr(witness, "SignedHead", lambda *_given: None)
 
 
 FOUND_OUT = {**script("region equivocates", "510000"), "acts_per_minute": 120}
