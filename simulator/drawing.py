@@ -22,11 +22,20 @@ from simulator.scenario import load
 AT_ONCE_S: Final = (0.0, 0.3)
 """How long after a fault the one that joins it comes."""
 MISDATES: Final = "region misdates lines"
+KEEPS: Final = "region keeps cases"
 MISDATED: Final = 0.1
 """In so many of the worlds that are damaged a region misdates its lines instead."""
 PATIENT: Final = 0.05
 """So many worlds last for minutes: in twenty seconds no view grows stale, no use is judged late,
 nobody who is cut off gives up, and no release is withheld for long enough."""
+PATIENT_PAUSE_S: Final = 40
+"""How far apart faults are there, at most."""
+LEFT_WITH_ONE: Final = 0.5
+"""In so many of those a region hears one other alone, for longer than views last: that one shows it
+what it does, and nobody dates what the region does."""
+LEFT_S: Final = (190.0, 240.0)
+KEEPS_CASES: Final = 0.5
+"""In so many of those that are damaged a region keeps cases."""
 KEEPERS_LIE: Final = 0.15
 """In so many worlds of those that bear it whoever keeps a governance key lies."""
 BESIDE: Final = (
@@ -49,7 +58,7 @@ DAMAGE: Final = tuple(
 FOLLOWING: Final = frozenset(
     {
         *("backup restored", "database lost"),
-        *("region cosigns anything", "region floods", "region keeps cases"),
+        *("region cosigns anything", "region floods", KEEPS),
         MISDATES,
         "region records forbidden acts",
     }
@@ -145,7 +154,7 @@ def _other_pace(seed: int, plan: Plan) -> list[str]:
     return [
         f"minutes={random.choice((4, 5, 6))}",
         f"acts_per_minute={random.choice((6, 10, 16))}",
-        "pause_s=40",
+        f"pause_s={PATIENT_PAUSE_S}",
     ]
 
 
@@ -193,6 +202,7 @@ def draw(plan: Plan, regions: Sequence[str]) -> tuple[Happening, ...]:
     if random.random() < 0.4:
         at_s = random.uniform(0, plan.minutes * 60)
         drawn.append(_drawn(random, at_s, "region cut off until stale", regions))
+    drawn += _left_with_one(plan, regions)
     if plan.clocks_beyond:
         at_s = random.uniform(0, plan.minutes * 60)
         drawn.append(_drawn(random, at_s, "clock stepped beyond tolerance", regions))
@@ -230,6 +240,23 @@ def _joined(plan: Plan, drawn: Sequence[Happening], regions: Sequence[str]) -> l
     return found
 
 
+def _left_with_one(plan: Plan, regions: Sequence[str]) -> Iterator[Happening]:
+    """Yield the cuts after which a region hears one other alone, in some of the longer worlds."""
+    random = Random(f"{plan.seed}/left")
+    if plan.pause_s < PATIENT_PAUSE_S or random.random() >= LEFT_WITH_ONE:
+        return
+    at_s, for_s = random.uniform(10, 30), random.uniform(*LEFT_S)
+    alone, _, *others = random.sample(regions, len(regions))
+    for other in others:
+        yield Happening(
+            at_s=round(at_s, 3),
+            do="link cut",
+            region=alone,
+            other=other,
+            for_s=round(for_s, 3),
+        )
+
+
 def _damages(random: Random, plan: Plan, regions: Sequence[str]) -> Iterator[Happening]:
     """Yield what is not healed: in one region, or in as many as the network bears."""
     left = list(regions)
@@ -240,6 +267,12 @@ def _damages(random: Random, plan: Plan, regions: Sequence[str]) -> Iterator[Hap
         one = _drawn(random, at_s, random.choice(DAMAGE), left)
         if Random(f"{plan.seed}/misdates/{number}").random() < MISDATED:
             one = replace(one, do=MISDATES, for_s=0.0, value=0.0)
+        elif (
+            plan.pause_s >= PATIENT_PAUSE_S
+            and Random(f"{plan.seed}/keeps/{number}").random() < KEEPS_CASES
+        ):
+            # Before there are cases: each is kept, and some for longer than S.
+            one = replace(one, do=KEEPS, at_s=round(at_s / 10, 3), for_s=0.0, value=0.0)
         left.remove(one.region)
         yield one
 

@@ -308,3 +308,22 @@ def test_who_forgot_what_it_had_signed_is_given_new_keys_and_witnesses_again() -
     outcome = run(plan)
     assert outcome.broken == ""
     assert outcome.counts["a line by new keys after a loss"]
+
+
+def test_some_worlds_that_last_for_minutes_leave_a_region_with_one_other_to_hear() -> None:
+    """Views come then, and nobody dates what the region does."""
+    left = []
+    for seed in (730_059, 730_060, 730_106, 730_162):
+        plan = random_plan(seed)
+        drawn = draw(plan, [it.code for it in places_of(plan.places, plan.regions)])
+        cuts = [it for it in drawn if it.do == "link cut" and it.for_s > plan.staleness_s]
+        assert len({it.region for it in cuts}) <= 1
+        left.append(len({it.other for it in cuts}) == plan.regions - 2)
+    assert set(left) == {False, True}
+
+
+def test_some_worlds_that_last_for_minutes_begin_with_a_region_that_keeps_cases() -> None:
+    plan = random_plan(730_557)
+    drawn = draw(plan, [it.code for it in places_of(plan.places, plan.regions)])
+    [kept] = [it for it in drawn if it.do == "region keeps cases"]
+    assert kept.at_s < plan.minutes * 60 - plan.staleness_s
