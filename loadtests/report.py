@@ -97,7 +97,8 @@ def _recorded(compared: Mapping[str, Mapping[str, int]]) -> str:
     accepted, in_log = (
         sum(it[name] for it in compared.values()) for name in ("accepted", "in_log")
     )
-    return f"{in_log} in {len(compared)} logs; {accepted} had been answered as accepted there"
+    logs = "one log" if len(compared) == 1 else f"{len(compared)} logs"
+    return f"{in_log} in {logs}; {accepted} had been answered as accepted there"
 
 
 def html(found: Mapping[str, Any]) -> str:
@@ -177,6 +178,8 @@ def _in_short(found: Mapping[str, Any]) -> str:
     )
     if late := total("not proven in time"):
         words.append(f"{late} of {total('followed')} acts that were followed were not proven.")
+    if never := total("not begun"):
+        words.append(f"{never} turns were due and never begun.")
     bad, lost = total("bad receipts", "bad proofs"), missing(found["recorded"])
     verdict = f'<p class="bad">{bad} receipts or proofs did not hold.</p>' if bad else ""
     if lost:
@@ -236,10 +239,18 @@ def plots_of(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         plots["load-open"] = curves(
             "Open loop: time from the intended start until an act is this safe",
             "ms",
-            [it["stage"]["name"].removeprefix("open, ").partition(" of ")[0] for it in opened],
+            [_label(it["stage"]["name"]) for it in opened],
             lines,
         )
     return plots
+
+
+def _label(name: str) -> str:
+    """Return what of a stage's name goes below a plot: its share, its part, its day."""
+    before, _, part = name.rpartition(", ")
+    if before.startswith("steady"):
+        return part
+    return name.removeprefix("open, ").partition(" of ")[0].partition(",")[0]
 
 
 def _line(stages: Sequence[Mapping[str, Any]], level: str, quantile: str) -> list[float | None]:

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from loadtests.histogram import Histogram
-from loadtests.plots import curves
+from loadtests.order import SHAPES, Order
+from loadtests.plots import LEFT, RIGHT, WIDTH, curves
 from loadtests.report import html, main, one_line, plots_of, write
+
+PIXELS_A_LETTER = 6.5
 
 
 def stage(name: str, loop: str, clients: int, rate: float = 0.0) -> dict[str, Any]:
@@ -203,8 +206,9 @@ def test_what_was_due_and_never_begun_is_told_and_so_is_what_was_kept_up_with() 
     page = html(found)
     assert "17 were due and had nobody free to begin them, 2 had no answer" in page
     assert "11 of 302 turns failed" in page
+    assert "17 turns were due and never begun." in page.split("<svg")[0]
     assert page.count("<td>yes</td>") == 2
-    assert "302 in 1 logs; 300 had been answered as accepted there" in page
+    assert "302 in one log; 300 had been answered as accepted there" in page
     assert "0.1 abc1234" in page
     assert "3 failed, 2 had no answer, 17 never begun" in one_line(found["stages"][1])
     assert one_line(found["stages"][0]).endswith("3 failed")
@@ -223,3 +227,16 @@ def test_plots_of_what_is_no_report_are_refused_in_a_sentence(
     told = capsys.readouterr().err.splitlines()[-1]
     assert "report.json" in told
     assert not (tmp_path / "images").exists()
+
+
+@pytest.mark.parametrize("shape", [it for it in SHAPES if it != "saturation"])
+def test_the_names_below_a_plot_do_not_run_into_each_other(shape: str) -> None:
+    order = Order(
+        shape=shape, seconds=60, rate=1_234.5, clients=(1,), scene=Path("s"), events=Path("e")
+    )
+    names = [it.name for it in order.programme()]
+    plot = plots_of([stage(name, "open", 256, 20) for name in names])["load-open"]
+    labels = re.findall(r'text-anchor="middle">([^<]*)<', plot)
+    assert len(set(labels)) == len(names)
+    for label in labels:
+        assert len(label) * PIXELS_A_LETTER < (WIDTH - LEFT - RIGHT) / len(labels)
