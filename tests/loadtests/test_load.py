@@ -1,10 +1,12 @@
 """One tiny load test of a real node, from founding it to the report."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,6 +20,46 @@ def command(folder: Path, shape: str, seconds: float) -> list[str]:
     words = [sys.executable, "-m", "loadtests.load", "--shape", shape, "--seconds", f"{seconds}"]
     words += ["--regions", "1", "--rate", "20", "--clients", "1", "--output", str(folder)]
     return [*words, "--base-port", str(free_ports(2)[0])]
+
+
+def quantile_ms(counts_us: dict[str, int], share: float) -> float:
+    """Add them up from the least until so many are passed, as the README tells a reader to."""
+    passed, wanted = 0, math.ceil(sum(counts_us.values()) * share)
+    for value_us in sorted(counts_us, key=int):
+        passed += counts_us[value_us]
+        if passed >= wanted:
+            return int(value_us) / 1e3
+    raise AssertionError("there are as many as all")
+
+
+def check_each_figure_from_what_it_is_made_of(found: dict[str, Any]) -> None:
+    """Reckon again whatever the page tells, by the README's table of how to trace a figure."""
+    for stage in found["stages"]:
+        sums, seconds = stage["sums"], stage["stage"]["seconds"] - stage["stage"]["warm_s"]
+        for one in (*stage["acts"].values(), *stage["levels"].values()):
+            counts = one["counts_us"]
+            assert one["count"] == sum(counts.values())
+            for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99), ("max_ms", 1)):
+                assert one[name] == quantile_ms(counts, share)
+        assert stage["acts_a_second"] == pytest.approx(sums["acts"] / seconds)
+        assert stage["measured"]["answered"] == pytest.approx(sums["answered"] / seconds)
+        assert stage["measured"]["offered"] == pytest.approx(sums["offered"] / seconds)
+        assert sums["turns"] == sum(it["count"] for it in stage["acts"].values())
+        assert sums["offered"] == sums["turns"] + sums["not begun"]
+        assert sums["followed"] == stage["levels"]["proven"]["count"] + sums["not proven in time"]
+        assert sums["acts in all"] == sum(stage["accepted_at"].values())
+        nodes_s = 0.0
+        for name, used in stage["processes"].items():
+            assert used["cores"] == pytest.approx(used["cpu_s"] / stage["metered_s"])
+            nodes_s += used["cpu_s"] * name.startswith("node ")
+        assert stage["cpu_ms_an_act"] == pytest.approx(nodes_s * 1e3 / sums["acts in all"])
+    disk = found["disk"]
+    grown, stored = disk["database_bytes_grown"], disk["entries_stored"]
+    assert disk["bytes_an_entry_and_replica"] == pytest.approx(grown / stored)
+    for region, one in found["recorded"].items():
+        answered = sum(it["accepted_at"].get(region, 0) for it in found["stages"])
+        assert one["accepted"] == one["in_log"] == answered
+    assert sum(it["accepted"] for it in found["recorded"].values()) > 0
 
 
 @pytest.mark.process
@@ -34,7 +76,7 @@ def test_a_tiny_run_ends_with_a_report_in_which_receipts_and_proofs_hold(tmp_pat
     assert levels["accepted"]["count"] == sums["turns"] - sum(
         it["count"]
         for name, it in stage["acts"].items()
-        if name in {"platform: check", "auditor: trace of a case"}
+        if name.startswith(("platform: check", "auditor: trace of a case", "held back"))
     )
     # A log that nobody witnesses is never more than accepted, and still has its proof.
     assert set(levels) == {"accepted", "proven"}
@@ -42,6 +84,7 @@ def test_a_tiny_run_ends_with_a_report_in_which_receipts_and_proofs_hold(tmp_pat
     assert found["disk"]["bytes_an_entry_and_replica"] > 400
     assert stage["processes"]["node 510000"]["cpu_s"] > 0
     assert "<svg" in (tmp_path / "report.html").read_text()
+    check_each_figure_from_what_it_is_made_of(found)
 
 
 @pytest.mark.process
