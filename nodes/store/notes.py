@@ -25,12 +25,18 @@ _NOTE: Final = Prepared(
     ),
     ("log", "size"),
 )
+# Found by the index first: else each note of the log would be looked into.
 _PRUNE: Final = Prepared(
     delete(schema.notes).where(
         _notes.log_id == bindparam("log"),
-        _notes.size < bindparam("size"),
-        _notes.finished.is_(False),
-        _notes.lines <= bindparam("most"),
+        _notes.size.in_(
+            select(_notes.size).where(
+                _notes.log_id == bindparam("log"),
+                ~_notes.finished,
+                _notes.size < bindparam("size"),
+                _notes.lines <= bindparam("most"),
+            )
+        ),
     ),
     ("log", "size", "most"),
 )

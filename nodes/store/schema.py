@@ -327,6 +327,12 @@ notes = Table(
 )
 """Signed notes. ``lines`` counts the signature lines; one is the log's own alone."""
 
+notes_by_state = Index(
+    "notes_by_state", notes.c.log_id, notes.c.finished, notes.c.size, notes.c.lines
+)
+"""Each note that is put asks for the newest finished ones, and for those that are none: a note
+fills a page, and most of them need not be looked into."""
+
 memory = Table(
     "memory",
     metadata,

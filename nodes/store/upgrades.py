@@ -4,6 +4,7 @@ What is filled in follows from the facts and entries that are stored; nothing el
 """
 
 from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy.schema import CreateIndex
 
 from ledger.kind import Kinds
 from nodes.store import answers, lent, schema, ties
@@ -41,3 +42,4 @@ def upgrade(engine: Engine, kinds: Kinds) -> None:
         answers.upgrade(connection)
         # What is kept of a map is let go as soon as it may be: the index cost more than it found.
         connection.execute(text("DROP INDEX IF EXISTS map_history_high"))
+        connection.execute(CreateIndex(schema.notes_by_state, if_not_exists=True))

@@ -244,6 +244,34 @@ def test_a_database_that_held_the_names_with_every_act_gets_numbers_for_them(
         assert notes.load_memory(connection)["other"] == b"stays"
 
 
+def test_an_older_database_gets_the_index_by_which_notes_are_found(engine: Engine) -> None:
+    create_schema(engine)
+    with engine.begin() as connection:
+        schema.notes_by_state.drop(connection)
+    for _ in range(2):  # a second start finds it there
+        upgrade(engine, KINDS)
+    with engine.connect() as connection:
+        [index] = inspect(connection).get_indexes("notes")
+    assert index["name"] == "notes_by_state"
+
+
+def test_a_note_that_has_its_quorums_leaves_none_without_them_below_it(engine: Engine) -> None:
+    create_schema(engine)
+    ids, lines = LogIDs(), {size: size % 3 for size in range(1, 9)}
+    with engine.begin() as connection:
+        for log in (LOG, "other.example/510000"):
+            for size, cosigned in lines.items():
+                text = b"a note\n\n" + b"- a AAAAAAAA\n" * (1 + cosigned)
+                notes.put_note(connection, ids, log, size, text, finished=size == 4)
+        notes.put_note(connection, ids, LOG, 7, b"a note\n\n- b AAAAAAAA\n", finished=True)
+        kept = select(schema.notes.c.size).order_by(schema.notes.c.size)
+        for log, sizes in ((LOG, [4, 7, 8]), ("other.example/510000", [4, 5, 7, 8])):
+            found = connection.execute(
+                kept.where(schema.notes.c.log_id == ids.get(connection, log))
+            )
+            assert list(found.scalars()) == sizes
+
+
 def a_finding(severity: str = "flag") -> FindingRow:
     return FindingRow(
         origin=LOG,
