@@ -32,7 +32,7 @@ def heir_of(closed: Mapping[str, Closing], origin: str) -> str | None:
 
 def before(closed: Mapping[str, Closing], origin: str) -> str | None:
     """Return the closed log that ``origin`` goes on from; None for a region's first log."""
-    if number_of_origin(origin) == 1:
+    if not closed or number_of_origin(origin) == 1:
         return None
     return next((old for old in closed if heir_of(closed, old) == origin), None)
 

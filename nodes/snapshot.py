@@ -40,9 +40,12 @@ class KnownNote:
     fresh_at_s: int
 
 
+STATUSES_KEPT_MAX: Final = 2_048
+"""As many as a node of a great network has, or all the simulated ones of a smaller one together."""
+
 # From one step to the next most of them are the same, and finding one costs less than making it.
-log_status = lru_cache(maxsize=256)(LogStatus)
-known_note = lru_cache(maxsize=256)(KnownNote)
+log_status = lru_cache(maxsize=STATUSES_KEPT_MAX)(LogStatus)
+known_note = lru_cache(maxsize=STATUSES_KEPT_MAX)(KnownNote)
 
 
 TOUCHED_STEPS_MAX: Final = 64
@@ -59,17 +62,20 @@ class Touched:
     Args:
         number: Of the steps so far, with those that nobody remembers any more.
         steps: What the last of them wrote.
+        rows: How much that is.
     """
 
     number: int = 0
     steps: tuple[Sequence[Place], ...] = ()
+    rows: int = 0
 
     def then(self, places: Sequence[Place]) -> "Touched":
         """Return this with a step that wrote these; it forgets what was long ago, or too much."""
-        steps = (*self.steps[-TOUCHED_STEPS_MAX + 1 :], places)
-        if sum(map(len, steps)) > TOUCHED_ROWS_MAX:
+        forgotten = max(0, len(self.steps) - TOUCHED_STEPS_MAX + 1)
+        rows = self.rows - sum(map(len, self.steps[:forgotten])) + len(places)
+        if rows > TOUCHED_ROWS_MAX:
             return self.all()
-        return Touched(self.number + 1, steps)
+        return Touched(self.number + 1, (*self.steps[forgotten:], places), rows)
 
     def all(self) -> "Touched":
         """Return this with a step that may have written anything."""

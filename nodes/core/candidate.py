@@ -582,7 +582,8 @@ def _counted(
     return {
         region
         for region, key_id in lines
-        if any(named == region for named, _, _ in keys.get(key_id, ()))
+        for named, _, _ in keys.get(key_id, ())
+        if named == region
     }
 
 

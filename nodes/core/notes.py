@@ -246,10 +246,14 @@ def line_key(line: GoodLine) -> LineKey:
 def lines_of(roster: Roster, origin: str, lines: Iterable[GoodLine]) -> tuple[GoodLine, ...]:
     """Return those of the mirror lines on a log, all of which hold, that count by a version."""
     keys = roster.mirror_keys(origin)
+    # A region has one key in a role by a version, so no line is given twice.
     return tuple(
-        line
-        for line in lines
-        if any(region == line.region for region, _, _ in keys.get(line.line[:KEY_ID_BYTES], ()))
+        [
+            line
+            for line in lines
+            for region, _, _ in keys.get(line.line[:KEY_ID_BYTES], ())
+            if region == line.region
+        ]
     )
 
 
@@ -273,14 +277,14 @@ def line_signatures(
     if len(chosen) > ROLE_LINES_MAX:
         chosen = sorted(chosen, key=lambda item: item.time_s)[-ROLE_LINES_MAX:]
     signatures: list[Signature] = []
+    every = [
+        roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
+        for roster in rosters
+    ]
     for item in chosen:
-        for roster in rosters:
-            keys = roster.mirror_keys(origin) if role == "mirror" else roster.witness_keys(origin)
-            named = [
-                name
-                for region, name, _ in keys.get(item.line[:KEY_ID_BYTES], ())
-                if region == item.region
-            ]
+        key_id = item.line[:KEY_ID_BYTES]
+        for keys in every:
+            named = [name for region, name, _ in keys.get(key_id, ()) if region == item.region]
             if named:
                 signatures.append(line_signature(named[0], item.line))
                 break

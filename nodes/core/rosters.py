@@ -60,6 +60,10 @@ class Rosters:
         default_factory=dict, repr=False, compare=False
     )
     """By log, the version in force there, and the newest."""
+    _counting: dict[str, tuple[RosterChain, int, tuple[Roster, ...]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """By log, what ``of`` returned last, for which chain and which version in force there."""
 
     @property
     def newest(self) -> Roster:
@@ -124,8 +128,12 @@ class Rosters:
         Raises:
             NotFoundError: It was never a log of the network.
         """
-        low = self.version_of(origin)
-        return tuple(roster for roster in self.chain.rosters[low - 1 :] if roster.has_log(origin))
+        low, chain = self.version_of(origin), self.chain
+        known = self._counting.get(origin)
+        if known is None or known[0] is not chain or known[1] != low:
+            found = tuple([it for it in chain.rosters[low - 1 :] if it.has_log(origin)])
+            known = self._counting[origin] = (chain, low, found)
+        return known[2]
 
     def last_two(self) -> tuple[Roster, ...]:
         """Return the newest version, and the one before: no log that goes on is further behind."""

@@ -88,8 +88,9 @@ class Watch:
     def __init__(self, heads: Heads, own_size: Callable[[], int]) -> None:
         self._heads = heads
         self._own_size = own_size
-        self._past: dict[tuple[Role, bytes, str], _Past] = {}
-        """By role, key id and log: a region's new key is not held to what its old one signed."""
+        self._past: dict[tuple[Role, str], dict[bytes, _Past]] = {}
+        """By role and log, then by key id: a region's new key is not held to what its old one
+        signed."""
         self._known_ours: dict[str, Checkpoint] = {}
         """By log, the head that was last found to be of the tree that we hold: all its witnesses
         and mirrors sign the same one."""
@@ -109,9 +110,10 @@ class Watch:
 
     def stands_out(self, head: Checkpoint, signatures: Iterable[Signature]) -> bool:
         """Say whether unchecked lines on a head would go back in size, if they held."""
+        by_role = [self._past.get((role, head.origin), {}) for role in _ROLES]
         for raw in line_bytes(signatures):
-            for role in _ROLES:
-                past = self._past.get((role, raw[:KEY_ID_BYTES], head.origin))
+            for keys in by_role:
+                past = keys.get(raw[:KEY_ID_BYTES])
                 if past is None or head.size >= past.largest.head.size:
                     continue
                 if int.from_bytes(raw[4:12]) > past.largest.line.time_s:
@@ -128,11 +130,12 @@ class Watch:
         for role, head, lines in queue:
             is_ours: bool | None = None
             is_asked = False
-            compared = self._compared.get((role, head.origin), {}).get(head, set())
+            compared = self._compared.get((role, head.origin), {}).get(head)
+            keys = self._past.setdefault((role, head.origin), {})
             for line in lines:
-                if line in compared or line.region == own:
+                if line.region == own or (compared and line in compared):
                     continue
-                past = self._past.get((role, line.line[:KEY_ID_BYTES], head.origin))
+                past = keys.get(line.line[:KEY_ID_BYTES])
                 if past is not None and past.is_about(head):
                     is_ours = past.largest.is_ours
                 elif not is_asked:
@@ -156,7 +159,8 @@ class Watch:
     ) -> Sequence[Write]:
         if past is None:
             stray = new if new.is_ours is False else None
-            self._past[role, new.line.line[:KEY_ID_BYTES], new.head.origin] = _Past(new, new, stray)
+            keys = self._past.setdefault((role, new.head.origin), {})
+            keys[new.line.line[:KEY_ID_BYTES]] = _Past(new, new, stray)
             return ()
         for old in past.all():
             writes = self._accuse(role, old, new, reader)

@@ -220,16 +220,5 @@ def _finding(connection: Connection, ids: LogIDs, row: Sequence[Any]) -> Finding
 
 
 def _use(connection: Connection, ids: LogIDs, row: Sequence[Any]) -> UseRow:
-    log_id, index, fact_origin, fact_object, fact_index, view_size, *times, status = row
-    fresh_at_s, staleness_s = times
-    return UseRow(
-        origin=ids.origin(connection, log_id),
-        index=index,
-        fact_origin=fact_origin,
-        fact_object=fact_object,
-        fact_index=fact_index,
-        view_size=view_size,
-        fresh_at_s=fresh_at_s,
-        staleness_s=staleness_s,
-        status=status,
-    )
+    # The columns stand in the order of its fields; under load there are very many.
+    return UseRow._make((ids.origin(connection, row[0]), *row[1:]))

@@ -54,7 +54,8 @@ class Lies(Story):
         past = node._network.watch._past
         met = next(
             it.largest
-            for (role, _, origin), it in past.items()
+            for (role, origin), keys_seen in past.items()
+            for it in keys_seen.values()
             if (role, it.largest.line.region) == ("witness", LIAR) and not origin.endswith(region)
         )
         origin = met.head.origin
