@@ -77,10 +77,14 @@ class Disk:
         undoes: Whether what was not committed can be undone. Where nothing goes wrong nothing is:
             a fifth of what rows cost is to keep each page as it was, and to undo one all the same
             breaks the world.
+        is_read: Whether the checkers find all rows by an index of theirs, of which no node knows.
+            It costs as much as a row does; else they say what they read (``read_log``,
+            ``read_all``).
     """
 
-    def __init__(self, *, undoes: bool = True) -> None:
+    def __init__(self, *, undoes: bool = True, is_read: bool = True) -> None:
         self._undoes = undoes
+        self._is_read = is_read
         self._committed = 0
         """How many rows had been changed at the last commit."""
         self.mark: FenceMark | None = FenceMark(0, 0, EMPTY_ROOT)  # as an installation leaves it
@@ -115,10 +119,31 @@ class Disk:
         source.deserialize(_empty_database())
         source.backup(database)
         source.close()
+        self._logs_read: set[int] = set()
+        if self._is_read:
+            self._index("")
         if not self._undoes:
             event.listen(self.engine, "rollback", lambda _connection: self._check_undone())
             database.execute("PRAGMA journal_mode=OFF")
             self._committed = database.total_changes
+
+    def _index(self, name: str, where: str = "") -> None:
+        for table in ("facts", "mentions"):
+            self.database.execute(
+                f'CREATE INDEX seen_{table}{name} ON {table} (log_id, "index") {where}'
+            )
+
+    def read_log(self, log_id: int) -> None:
+        """Let the checkers find the rows of one log, which a query must name by its very number."""
+        if not self._is_read and log_id not in self._logs_read:
+            self._logs_read.add(log_id)
+            self._index(f"_{log_id}", f"WHERE log_id = {log_id}")
+
+    def read_all(self) -> None:
+        """Let the checkers find the rows of all logs from now on."""
+        if not self._is_read:
+            self._is_read = True
+            self._index("")
 
     def close(self) -> None:
         """Let go of the database; its pool would keep it for as long as the process lives."""
@@ -246,18 +271,12 @@ class Disk:
 
 @cache
 def _empty_database() -> bytes:
-    """Return a database with its tables, in which the checkers find new rows by an index.
-
-    No node knows of that.
-    """
+    """Return a database with its tables."""
     engine = open_sqlite(None)
     create_schema(engine)
     borrowed = engine.raw_connection()
     database = borrowed.driver_connection
     assert isinstance(database, sqlite3.Connection)
-    for table in ("facts", "mentions"):
-        database.execute(f'CREATE INDEX seen_{table} ON {table} (log_id, "index")')
-    database.commit()
     return database.serialize()
 
 

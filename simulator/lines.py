@@ -229,6 +229,8 @@ class Lines:
 
     def _count_quorum(self, checkpoint: Checkpoint, signers: set[bytes], role: str) -> None:
         """Take note of a head that a quorum has signed; no two contradict each other."""
+        if self.is_quorate(checkpoint, role):
+            return  # one line more takes nothing from that
         if not self._watched.reference.is_quorum(checkpoint, signers, role):
             return
         origin = checkpoint.origin

@@ -55,14 +55,16 @@ class Projections:
 
     Args:
         watched: The machines.
-        sample: Of what entries left behind elsewhere already, one part in so many is read again
-            when a machine has judged them too; all of it is compared at the end.
+        sample: What entries left behind elsewhere already is read again on one machine in so many
+            when it has judged them too; all of it is compared at the end.
     """
 
     def __init__(self, watched: Watched, sample: int = 1) -> None:
         self._watched = watched
         self._sample = sample
-        self._known = 0
+        self._read_at_once = frozenset(list(watched.machines)[::sample])
+        for region in self._read_at_once:
+            watched.machines[region].disk.read_all()
         self._seen: dict[tuple[str, str], int] = {}
         self._has_unjudged: set[tuple[str, str]] = set()
         """Regions, and logs of which one entry or more was not judged there."""
@@ -131,6 +133,7 @@ class Projections:
         """Return the entries of a range that a machine says are not judged there."""
         if (machine.region, origin) not in self._has_unjudged:
             return set()
+        machine.disk.read_all()
         rows = machine.disk.database.execute(
             'SELECT DISTINCT "index" FROM facts INDEXED BY seen_facts '
             'WHERE log_id = ? AND "index" >= ? AND "index" < ? AND instr(state, ?)',
@@ -145,7 +148,7 @@ class Projections:
         self._seen[region, origin] = size
         known = self._growing[origin]
         has_branches = origin in self._watched.reference.branches
-        if self._is_known(origin, start, size):
+        if self._is_known(region, origin, start, size):
             moved = self._moved[origin]
             for name, standing in (it for at in range(start, size) for it in moved.get(at, ())):
                 self._standing[region].setdefault(name, {})[origin] = standing
@@ -170,14 +173,11 @@ class Projections:
             elif at == len(known):
                 known.append(digest)
 
-    def _is_known(self, origin: str, start: int, end: int) -> bool:
+    def _is_known(self, region: str, origin: str, start: int, end: int) -> bool:
         """Say whether entries need not be read, since others have and this is not of the sample."""
-        if self._sample == 1 or end > len(self._growing[origin]):
+        if self._sample == 1 or region in self._read_at_once or end > len(self._growing[origin]):
             return False
-        if NOBODY_JUDGED in self._growing[origin][start:end]:
-            return False
-        self._known += 1
-        return self._known % self._sample != 0
+        return NOBODY_JUDGED not in self._growing[origin][start:end]
 
     def _grown(
         self,
@@ -191,16 +191,16 @@ class Projections:
         log_id = self._watched.log_id(machine, origin)
         database = machine.disk.database
         first_seen = len(self._growing[origin])
-        facts = database.execute(
-            'SELECT "index", object, leaf, state FROM facts '
-            'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
-            (log_id, start, end),
-        ).fetchall()
-        mentions = database.execute(
-            'SELECT "index", object FROM mentions '
-            'WHERE log_id = ? AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
-            (log_id, start, end),
-        ).fetchall()
+        assert log_id is not None  # what is judged is stored
+        machine.disk.read_log(log_id)
+        facts, mentions = (
+            database.execute(
+                f'SELECT "index", object{more} FROM {table} WHERE log_id = {log_id:d} '  # noqa: S608 - our own words
+                'AND "index" >= ? AND "index" < ? ORDER BY 1, 2',
+                (start, end),
+            ).fetchall()
+            for table, more in (("facts", ", leaf, state"), ("mentions", ""))
+        )
         found: list[list[tuple[Any, ...]]] = [[] for _ in range(start, end)]
         for row in (*facts, *mentions):
             found[row[0] - start].append(row)
@@ -222,7 +222,7 @@ class Projections:
     def _check_holder(self, machine: Machine, name: str) -> None:
         """Check that a node sees at most one holder of a case."""
         rows = self._standing[machine.region][name]
-        if sum(row["at"] in HOLDING for row in rows.values()) < 2:
+        if len([True for row in rows.values() if row["at"] in HOLDING]) < 2:
             return
         closed = self._watched.reference.newest.closed
         holders = [
@@ -317,6 +317,8 @@ class Projections:
         origin: str,
     ) -> list[tuple[object, ...]]:
         machine = self._watched.machines[region]
+        if table in GROWING:
+            machine.disk.read_all()
         columns, key = PROJECTIONS[table]
         names = ", ".join(f'"{name.strip()}"' for name in columns.format(low=key).split(","))
         rows = machine.disk.database.execute(

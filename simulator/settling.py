@@ -115,8 +115,10 @@ class Settling:
         A region that left and came back does not go on from the log that it had then.
         """
         own = self._watched.machines[region].origin
-        origins = (own, *(old for old, _ in ancestors(self._closed(), own)))
-        return next((rows[origin] for origin in origins if origin in rows), None)
+        if own in rows:
+            return rows[own]
+        older = (old for old, _ in ancestors(self._closed(), own))
+        return next((rows[origin] for origin in older if origin in rows), None)
 
     def _closed(self) -> Mapping[str, Closing]:
         return self._watched.reference.newest.closed

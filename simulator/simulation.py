@@ -44,7 +44,7 @@ from simulator.world import BrokenError, World
 
 SERVICE_MS_MAX: Final = 3
 COMPARED: Final = 8
-"""In a plain world, one step in so many is read back at once; all is compared at the end."""
+"""In a plain world, one disk in so many is read back at once; all are compared at the end."""
 GATHERED_MS: Final = 20_000
 """What comes in so long is judged in one step by the limits of a node in service."""
 PACED_SERVICE_MS_MAX: Final = 7_500
@@ -120,7 +120,7 @@ class Simulation:
             region: Machine(
                 region,
                 members.roster.origin_of(region),
-                self._new_disk(undoes=not is_plain),
+                self._new_disk(is_plain=is_plain),
                 SimulatedClock(world, self._random.randint(-2_000, 2_000)),
             )
             for region in members.roster.members
@@ -195,8 +195,8 @@ class Simulation:
         for disk in self._disks:
             disk.close()
 
-    def _new_disk(self, *, undoes: bool = True) -> Disk:
-        disk = Disk(undoes=undoes)
+    def _new_disk(self, *, is_plain: bool = False) -> Disk:
+        disk = Disk(undoes=not is_plain, is_read=not is_plain)
         self._disks.append(disk)
         return disk
 

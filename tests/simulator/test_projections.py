@@ -20,7 +20,7 @@ def test_what_others_have_read_already_moves_cases_alike(sound: Sound) -> None:
 
 
 def test_what_is_not_of_the_sample_is_compared_at_the_end(sound: Sound) -> None:
-    last = list(sound.simulation.machines.values())[-1]
+    last = list(sound.simulation.machines.values())[2]  # one in two is read, the first among them
     sound.say(last, "UPDATE facts SET leaf = zeroblob(32)")
     late, soon = Projections(sound.checkers, 1_000), Projections(sound.checkers, 2)
     for machine in sound.simulation.machines.values():
@@ -34,7 +34,7 @@ def test_what_is_not_of_the_sample_is_compared_at_the_end(sound: Sound) -> None:
         soon.check_new(last)
 
 
-def test_one_step_in_eight_is_read_again_in_a_plain_world_and_each_in_any_other() -> None:
+def test_one_disk_in_eight_is_read_again_in_a_plain_world_and_each_in_any_other() -> None:
     plain = Plan(judging="shared", hostile=False)
     assert plain.is_plain
     others = (
@@ -46,3 +46,23 @@ def test_one_step_in_eight_is_read_again_in_a_plain_world_and_each_in_any_other(
     )
     assert not any(other.is_plain for other in others)
     assert [build(it).checkers.projections._sample for it in (plain, others[0])] == [8, 1]
+
+
+def test_in_a_plain_world_a_log_is_read_where_it_is_written_and_all_of_them_on_one_disk() -> None:
+    plain = Plan(judging="shared", hostile=False, minutes=0.2)
+    simulation = build(plain)
+    first, second = list(simulation.machines.values())[:2]
+    simulation.start_all()
+    simulation.world.run_until(simulation.world.now_ms + 60_000)
+    log_id = simulation.checkers.log_id(second, second.origin)
+    found = 'SELECT name FROM sqlite_master WHERE name LIKE "seen_%" ORDER BY name'
+    assert first.disk.database.execute(found).fetchall() == [("seen_facts",), ("seen_mentions",)]
+    assert second.disk.database.execute(found).fetchall() == [
+        (f"seen_facts_{log_id}",),
+        (f"seen_mentions_{log_id}",),
+    ]
+    rows = second.disk.database.execute("SELECT count(*) FROM facts").fetchone()
+    assert rows[0] > 0
+    simulation.checkers.projections.compare()
+    assert ("seen_facts",) in second.disk.database.execute(found).fetchall()
+    simulation.close()
