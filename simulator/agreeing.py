@@ -10,7 +10,9 @@ from typing import Final
 from ledger.errors import LedgerError
 from ledger.policy import byzantine_max
 from ledger.roster_fields import Constants
+from ledger.spelling import meant
 from simulator.asked import AskedError
+from simulator.faults import KINDS
 from simulator.limits import BAD_PLAN
 from simulator.places import places_of
 from simulator.plan import Plan
@@ -103,6 +105,12 @@ def _contradictions(plan: Plan) -> Iterator[str]:
     if plan.hub and plan.hub not in known:
         yield f"the hub is {plan.hub}, which is none of the {count} regions"
     for happening in plan.script:
+        kind = KINDS.get(happening.do)
+        if kind is None:
+            hint = meant(happening.do, sorted(KINDS)) or "simulator/faults.py names them all"
+            yield f"no such kind of fault: {happening.do}; {hint}"
+        elif len([it for it in (happening.region, happening.other) if it]) < kind.asks:
+            yield f"{happening.do} asks for {'a region' if kind.asks == 1 else 'two regions'}"
         named = (*happening.region.split(), happening.other)
         for region in (it for it in named if it.isdigit() and it not in known):
             yield f"the script is about {region}, which is none of the {count} regions"

@@ -12,7 +12,7 @@ from simulator.keepers import MISUSES, obedient
 from simulator.keepers import Keeper as LyingKeeper
 from simulator.liars import LIES, TABLES, Liar, fork
 from simulator.machine import Machine
-from simulator.network import CALM, HURRICANE, STORM, Link
+from simulator.network import HURRICANE, STORM, Link
 from simulator.plan import Happening
 from simulator.simulation import Simulation
 
@@ -145,8 +145,8 @@ def _ring(faults: Faults, it: Happening) -> None:
 def _weather(faults: Faults, it: Happening) -> None:
     faults.world.inject(it.do)
     network = faults.simulation.network
-    before, network.weather = network.weather, HURRICANE if it.value else STORM
-    faults.later(it, lambda: setattr(network, "weather", before))
+    storm = network.begin_storm(HURRICANE if it.value else STORM)
+    faults.later(it, partial(network.end_storm, storm))
 
 
 def _slow_links(faults: Faults, it: Happening) -> None:
@@ -419,7 +419,7 @@ KINDS: Final[dict[str, Kind]] = {
 def heal(simulation: Simulation) -> None:
     """Mend everything that can be mended: links, weather, clocks, disks, processes."""
     simulation.network.mend_all()
-    simulation.network.weather = CALM
+    simulation.network.clear_up()
     for machine in simulation.machines.values():
         machine.disk.arm(None)
         machine.disk.is_full = machine.disk.is_away = False

@@ -1,7 +1,7 @@
 """Links between regions: far, narrow, slow, lossy, disordered, and cut, one way or both."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Final
 
@@ -37,10 +37,12 @@ STORM = Weather(jitter_ms_max=60, lost=0.02, repeated=0.05, held_back=0.05)
 HURRICANE = Weather(jitter_ms_max=250, lost=0.15, repeated=0.15, held_back=0.2)
 
 
-def distances_ms(places: Iterable[Place]) -> dict[Link, int]:
-    """Return how long a message takes between any two places."""
+def distances_ms(places: Iterable[Place], times: float = 1.0) -> dict[Link, int]:
+    """Return how long a message takes between any two places, or so many times as long."""
     return {
-        (one.code, other.code): HOP_MS + round(one.kilometres_to(other) / FIBRE_KM_PER_MS)
+        (one.code, other.code): round(
+            times * (HOP_MS + round(one.kilometres_to(other) / FIBRE_KM_PER_MS))
+        )
         for one, other in permutations(places, 2)
     }
 
@@ -63,6 +65,9 @@ class Network:
         latency_ms: Mapping[Link, int] | None = None,
     ) -> None:
         self.weather = weather
+        self._usual = weather
+        self._storms: list[Weather] = []
+        """What is worse than usual for a while; the newest one counts."""
         self._world = world
         self._random = world.stream("network")
         latency = world.stream("latency")
@@ -99,6 +104,24 @@ class Network:
     def narrow(self, link: Link, bandwidth_kbit: int) -> None:
         """Let a link carry only so much; 0: as much as the weather says."""
         self._narrow_kbit[link] = bandwidth_kbit
+
+    def begin_storm(self, weather: Weather) -> Weather:
+        """Let the weather be worse until that storm ends; links stay as wide as they are."""
+        storm = replace(weather, bandwidth_kbit=self._usual.bandwidth_kbit)
+        self._storms.append(storm)
+        self.weather = storm
+        return storm
+
+    def end_storm(self, storm: Weather) -> None:
+        """End one storm; another one may go on."""
+        if storm in self._storms:
+            self._storms.remove(storm)
+            self.weather = self._storms[-1] if self._storms else self._usual
+
+    def clear_up(self) -> None:
+        """End every storm, and lose nothing more; links stay as wide as they are."""
+        self._storms.clear()
+        self.weather = replace(CALM, bandwidth_kbit=self._usual.bandwidth_kbit)
 
     def mend_all(self) -> None:
         """Undo every cut, and make every link as fast and wide as it was."""

@@ -63,6 +63,36 @@ class Happening:
             parts.append(f"({self.value:g})")
         return " ".join(part for part in parts if part)
 
+    @property
+    def spelled(self) -> str:
+        """As it is asked for on the command line."""
+        who = f"{self.region}+{self.other}" if self.other else self.region
+        parts = [f"{self.at_s:g}s", self.do, who, f"{self.for_s:g}s" if self.for_s else ""]
+        parts.append(f"{self.value:g}" if self.value else "")
+        return ":".join(parts).rstrip(":")
+
+    @classmethod
+    def parse(cls, text: str) -> "Happening":
+        """Read it as it is asked for: when, what, to whom, for how long, how much.
+
+        Raises:
+            AskedError: A time is none.
+            ValueError: There are too few or too many parts, or a number is none.
+        """
+        at, do, *rest = text.split(":")
+        who, lasts, value = [*rest, "", "", ""][:3] if len(rest) <= 3 else (None, "", "")
+        if who is None:
+            raise ValueError(text)
+        region, _, other = who.partition("+")
+        return cls(
+            at_s=duration_s(at),
+            do=do,
+            region=region,
+            other=other,
+            for_s=duration_s(lasts) if lasts else 0.0,
+            value=float(value or 0),
+        )
+
     @classmethod
     def read(cls, table: Mapping[str, Any]) -> "Happening":
         """Read it from a scenario's table.
@@ -127,6 +157,12 @@ class Plan:
         careless: Share of cases in which an officer does what the rules forbid.
         think_s: How long people take between two acts, at most.
         revoked: Share of grants that are revoked while they are in use.
+        farther: How many times as long messages take as distances ask for.
+        jitter_ms: How much longer still a message takes, at most, beside what is usual.
+        lost: Share of messages that are lost, beside that of a hostile world; so the next two.
+        repeated: Share that arrives twice.
+        held_back: Share that is overtaken by later ones.
+        bandwidth_kbit: Of each link and direction, in kilobits a second.
         hostile: Whether links are bad and faults are drawn from the seed.
         clocks_beyond: Whether one of those may set a clock off by more than the tolerance.
         damage: Whether one of those may lose a database, restore a backup or turn a region hostile.
@@ -173,6 +209,12 @@ class Plan:
     careless: float = 0.0
     think_s: float = 2.5
     revoked: float = 0.5
+    farther: float = 1.0
+    jitter_ms: int = 0
+    lost: float = 0.0
+    repeated: float = 0.0
+    held_back: float = 0.0
+    bandwidth_kbit: int = 100_000
     hostile: bool = True
     clocks_beyond: bool = False
     damage: bool = False
@@ -219,7 +261,8 @@ class Plan:
     @property
     def is_plain(self) -> bool:
         """Whether nodes share what they judge, all of them all of it, and nothing goes wrong."""
-        goes_wrong = self.hostile or self.script or self.stages
+        is_lossy = self.lost or self.repeated or self.held_back
+        goes_wrong = bool(self.hostile or self.script or self.stages or is_lossy)
         return self.judging == "shared" and not (goes_wrong or self.committee)
 
     @property
@@ -240,6 +283,9 @@ class Plan:
             if given.name in {*_NOT_OVERRIDDEN, "seed"} or value == getattr(plain, given.name):
                 continue
             words.append(f"--what-if {given.name}={_spell(value)}")
+        added = self.script[len(plain.script) :] if self.base else ()
+        if added:
+            words.append(f'--what-if "{ALSO}={",".join(one.spelled for one in added)}"')
         return " ".join(words)
 
     def what_if(self, *words: str) -> "Plan":
@@ -251,14 +297,20 @@ class Plan:
         changes: dict[str, Any] = {}
         for word in words:
             key, equals, text = word.partition("=")
+            if key == ALSO:
+                before = changes.get("script", self.script)
+                changes["script"] = (*before, *_parse_also(text))
+                continue
             if not equals or key in _NOT_OVERRIDDEN or key not in _FIELDS:
-                known = sorted(_FIELDS - _NOT_OVERRIDDEN)
+                known = sorted({ALSO, *_FIELDS} - _NOT_OVERRIDDEN)
                 hint = meant(key, known) or f"keys are {', '.join(known)}"
                 raise AskedError(BAD_PLAN, f"--what-if takes key=value, not {word!r}; {hint}")
             changes[key] = _parse(key, text)
         return replace(self, **changes, base=self.base or self)
 
 
+ALSO: Final = "also"
+"""What is added to a script, by the key that it is asked for under."""
 _FIELDS: Final = frozenset(given.name for given in fields(Plan))
 _NOT_OVERRIDDEN: Final = frozenset({"scenario", "script", "expect", "base"})
 
@@ -288,6 +340,16 @@ _FORMS: Final[Mapping[str, str]] = {
     "int": "a whole number",
     "float": "a number",
 }
+
+
+def _parse_also(text: str) -> tuple[Happening, ...]:
+    try:
+        return tuple(Happening.parse(word) for word in text.split(","))
+    except AskedError:
+        raise
+    except ValueError as error:
+        form = "when, what, to whom, for how long, how much, such as 15m:region cut off:500000:2h"
+        raise AskedError(BAD_PLAN, f"{ALSO} is {form}; not {text!r}") from error
 
 
 def _parse(key: str, text: str) -> Any:  # noqa: ANN401 - the field says of which type

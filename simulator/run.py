@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import process_time  # how fast the run itself was; nothing in it depends on that
 from typing import Any, Final
@@ -12,7 +12,7 @@ from simulator.agreeing import check_plan, constants_of
 from simulator.checkers import Checkers
 from simulator.drawing import happenings
 from simulator.faults import Faults, heal
-from simulator.network import CALM, STORM, distances_ms
+from simulator.network import CALM, STORM, Weather, distances_ms
 from simulator.papers import Papers
 from simulator.places import places_of
 from simulator.plan import Plan
@@ -70,11 +70,24 @@ def build(plan: Plan) -> Simulation:
     return Simulation(
         World(plan.seed, plan.start_ms),
         members,
-        STORM if plan.hostile else CALM,
-        distances_ms(places),
+        weather_of(plan),
+        distances_ms(places, plan.farther),
         plan.pace_ms,
         judging=plan.judging,
         is_plain=plan.is_plain,
+    )
+
+
+def weather_of(plan: Plan) -> Weather:
+    """Return how bad the links of a plan are, as long as no storm makes them worse."""
+    base = STORM if plan.hostile else CALM
+    return replace(
+        base,
+        jitter_ms_max=base.jitter_ms_max + plan.jitter_ms,
+        lost=min(1.0, base.lost + plan.lost),
+        repeated=min(1.0, base.repeated + plan.repeated),
+        held_back=min(1.0, base.held_back + plan.held_back),
+        bandwidth_kbit=plan.bandwidth_kbit,
     )
 
 
