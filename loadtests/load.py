@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rich.console import Console
 
@@ -226,11 +226,16 @@ def give_to_workers(folder: Path, order: Order, scene: Scene) -> Path:
     return folder
 
 
-def _sizes(network: Network, scene: Scene) -> dict[str, tuple[int, int]]:
-    """Return, by region, entries that its node stores of all logs, and bytes of its database.
+class _Size(NamedTuple):
+    """What a node stores: entries of all logs, what its database holds, and what that takes."""
 
-    A node that does not answer has none.
-    """
+    entries: int
+    content_bytes: int
+    files_bytes: int
+
+
+def _sizes(network: Network, scene: Scene) -> dict[str, _Size]:
+    """Return what each region's node stores; nothing of one that does not answer."""
     sizes = {}
     for region in scene.offices:
         try:
@@ -242,20 +247,25 @@ def _sizes(network: Network, scene: Scene) -> dict[str, tuple[int, int]]:
             for origin, log in status["logs"].items()
             if origin != status["origin"]
         ]
-        sizes[region] = (status["size"] + sum(others), network.database_bytes(region))
+        sizes[region] = _Size(
+            status["size"] + sum(others),
+            network.content_bytes(region),
+            network.database_bytes(region),
+        )
     return sizes
 
 
-def _disk(
-    network: Network, scene: Scene, before: Mapping[str, tuple[int, int]]
-) -> dict[str, float]:
+def _disk(network: Network, scene: Scene, before: Mapping[str, _Size]) -> dict[str, float]:
     after = _sizes(network, scene)
-    entries = sum(after[region][0] - before[region][0] for region in after)
-    grown = sum(after[region][1] - before[region][1] for region in after)
+    entries, content, files = (
+        sum(after[region][at] - before[region][at] for region in after)
+        for at in range(len(_Size._fields))
+    )
     return {
         "entries_stored": entries,
-        "database_bytes_grown": grown,
-        "bytes_an_entry_and_replica": grown / entries if entries else 0.0,
+        "database_bytes_grown": content,
+        "files_bytes_grown": files,
+        "bytes_an_entry_and_replica": content / entries if entries else 0.0,
     }
 
 

@@ -84,11 +84,11 @@ def _saturation(found: Mapping[str, Any]) -> str:
 
 
 def _disk(disk: Mapping[str, float]) -> str:
-    """Tell what an entry takes, and of how many that is the mean; of few it is mostly the logs."""
+    """Tell what an entry takes, of how many that is the mean, and what the files came to."""
     count = disk["entries_stored"]
     return (
-        f"{disk['bytes_an_entry_and_replica']:.0f} bytes, the mean of {count:.0f} copies stored, "
-        "write-ahead logs included"
+        f"{disk['bytes_an_entry_and_replica']:.0f} bytes, the mean of {count:.0f} copies stored; "
+        f"with write-ahead logs the files grew by {disk['files_bytes_grown'] / 1e6:.1f} MB"
     )
 
 

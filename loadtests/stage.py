@@ -5,11 +5,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -145,6 +146,19 @@ class Stage:
     def database_bytes(self, region: str) -> int:
         """Return what a region's database takes on disk, its write-ahead log included."""
         return sum(path.stat().st_size for path in (self.folder / region / "data").glob("*"))
+
+    def content_bytes(self, region: str) -> int:
+        """Return what a region's database holds: its pages, be they in the write-ahead log yet.
+
+        The log keeps the size it once had, some megabytes, whatever is in it.
+        """
+        database = f"file:{self.folder / region / 'data' / 'node.db'}?mode=ro"
+        with closing(sqlite3.connect(database, uri=True)) as connection:
+            pages, size, free = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "page_size", "freelist_count")
+            )
+        return int((pages - free) * size)
 
     def call(
         self,

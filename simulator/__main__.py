@@ -113,12 +113,10 @@ def _plan(given: argparse.Namespace) -> int:
     found = capacity.plan(services, cases=given.cases, regions=given.regions)
     said = capacity.assumptions(services)
     checked: list[dict[str, Any]] = []
-    stored = None
+    stored: dict[str, float] | None = None
     words = "It was held against no load test (--check build/load/report.json)."
     if given.check is not None:
-        load_test = held.read_load(given.check)
-        checked = held.check(services, load_test)
-        stored = held.check_storage(services, load_test)
+        checked, stored = held.hold(services, given.check)
         words = held.tell(checked, stored)
     if given.json:
         answer = {"need": found, "assumptions": said, "checked": checked, "stored": stored}

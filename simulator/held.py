@@ -8,7 +8,7 @@ them, and is laid beside what was metered.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simulator.asked import AskedError
 from simulator.capacity import Rates, Services, need
@@ -79,6 +79,26 @@ class _Point:
         """What all nodes together store in the stage."""
         stored: float = self.needed.stored_within(self.there) * self.regions * self.metered_s
         return stored
+
+
+class Held(NamedTuple):
+    """A model held against a load test: stage by stage in CPU, and over all of them in storage."""
+
+    checked: list[dict[str, Any]]
+    stored: dict[str, float]
+
+
+def hold(services: Services, path: Path) -> Held:
+    """Hold the model against a load test's report.
+
+    Raises:
+        AskedError: It is none, or none that says anything.
+    """
+    report = read_load(path)
+    try:
+        return Held(check(services, report), check_storage(services, report))
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise AskedError("bad-report", f"not a report of today's make load: {path}") from error
 
 
 def check(services: Services, report: Mapping[str, Any]) -> list[dict[str, Any]]:

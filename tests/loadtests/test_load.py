@@ -54,6 +54,7 @@ def check_each_figure_from_what_it_is_made_of(found: dict[str, Any]) -> None:
             nodes_s += used["cpu_s"] * name.startswith("node ")
         assert stage["cpu_ms_an_act"] == pytest.approx(nodes_s * 1e3 / sums["acts in all"])
     disk = found["disk"]
+    assert disk["database_bytes_grown"] > 0
     grown, stored = disk["database_bytes_grown"], disk["entries_stored"]
     assert disk["bytes_an_entry_and_replica"] == pytest.approx(grown / stored)
     for region, one in found["recorded"].items():

@@ -53,7 +53,8 @@ def canned() -> dict[str, Any]:
         "network": {"regions": ["510000"], "database": "SQLite", "links": "loopback"},
         "floors": {"verification_us": 61.0, "insertion_us": 5.0, "commit_ms": 3.0},
         "saturation": 85.25,
-        "disk": {"bytes_an_entry_and_replica": 1_234.0, "entries_stored": 5_000},
+        "disk": {"bytes_an_entry_and_replica": 1_234.0, "entries_stored": 5_000}
+        | {"files_bytes_grown": 7_250_000},
         "happened": {
             "flood": {
                 "region": "510000",
@@ -94,6 +95,7 @@ def test_the_page_needs_nothing_but_itself_and_shows_each_stage_and_level() -> N
         "closed, 1 client",
         "85.2 turns a second",
         "1234 bytes, the mean of 5000 copies",
+        "the files grew by 7.2 MB",
         "7654 acts refused",
         "1000 of them noted",
         "no-answer",

@@ -9,8 +9,9 @@ import pytest
 
 from simulator import held
 from simulator.__main__ import main
+from simulator.asked import AskedError
 from simulator.capacity import Rates, Services, assumptions, need, plain_days, plan, tell
-from simulator.held import check, check_storage, read_load
+from simulator.held import check, check_storage, hold
 
 SERVICES = Services(
     verify_us=60,
@@ -22,6 +23,7 @@ SERVICES = Services(
     statement_bytes=600,
     stored=1.5,
 )
+LIKE_ONE = '{"stages": [1], "network": {}, "floors": {}, "machine": {}, "disk": {}, "recorded": {}}'
 STORED = {"reckoned_bytes": 1e6, "measured_bytes": 1e6, "error": 0.0}
 
 
@@ -142,6 +144,7 @@ def test_rounds_take_what_acts_leave_them_and_acts_do_not_give_way() -> None:
     assert "which says little" in held.tell([few, many], STORED)
     words = tell(plan(SERVICES, cases=5e6, regions=1), assumptions(SERVICES))
     assert "one region; each needs" in words
+    assert "ALONE" in words
     assert many["cores_left"] == pytest.approx(0.3)
     assert many["reckoned_cpu_ms_an_act"] == pytest.approx(
         max(0.3, 1.5 * 5 * needed.work) * 1e3 / 40
@@ -201,12 +204,14 @@ def test_where_cores_are_few_fewer_rounds_leave_fewer_records() -> None:
     assert alone.stored_within(0.0) == alone.stored_bytes
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"stages": [], "network": 1}', "none"])
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"stages": [], "network": 1}', "none", json.dumps(LIKE_ONE)]
+)
 def test_what_is_no_report_of_todays_load_test_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match="report"):
-        read_load(path)
+    with pytest.raises(AskedError, match="report"):
+        hold(SERVICES, path)
 
 
 @pytest.mark.parametrize(("cases", "regions"), [(0, 5), (1e-9, 5), (-1, 5), (1e13, 5), (5e6, 0)])
