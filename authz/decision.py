@@ -138,7 +138,8 @@ def check(
        equipment that it asks for.
        The first that does is named; where none does, the one that came nearest, with its reason.
     6. The view of the grantor's log is fresh enough: yes. Staler: open for what only receives, no
-       for what cannot be undone.
+       for what cannot be undone. There is none yet, since the log goes on from a closed one and
+       nothing of it is within sight: no, as no act could cite it.
 
     ``staleness_s`` is the roster's S, and a grant may ask for less; ``refresh_s`` is its R, kept in
     hand so that what is allowed now still stands when its use is seen.
@@ -172,6 +173,14 @@ def check(
     if found.view is None:
         return _answer("yes", GRANTED, grant=grant.object, version=version)
     view = found.view  # (6)
+    if not view.size:
+        return _answer(
+            "no",
+            "stale-view",
+            detail=f"no view of {view.origin} can be had yet",
+            grant=grant.object,
+            version=version,
+        )
     relied = (Relied(view.origin, view.size, view.fresh_at_s),)
     bound_s = min(grant.state["stale"], staleness_s) - refresh_s
     if request.now_s - view.fresh_at_s <= bound_s:
@@ -344,7 +353,7 @@ _SENTENCES: Final[Mapping[tuple[Allowed, str], tuple[str, str]]] = {
         "Yes, open: the grant's newest state is not confirmed now; that follows with the link.",
     ),
     ("no", "stale-view"): (
-        "暂不能办理：此事办后不可撤回，须待授权状态确认。",
-        "Not now: this cannot be undone, and the grant's newest state is not confirmed.",
+        "暂不能办理：须待授权的最新状态确认。",
+        "Not now: the grant's newest state is to be confirmed first.",
     ),
 }

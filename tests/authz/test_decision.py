@@ -37,7 +37,14 @@ STALENESS_S, REFRESH_S = 600, 60
 
 
 def ask(
-    world: World, right: str, *, window: str = WINDOW, item: str = ITEM, age_s: int = 0, **more: Any
+    world: World,
+    right: str,
+    *,
+    window: str = WINDOW,
+    item: str = ITEM,
+    age_s: int = 0,
+    is_viewed: bool = True,
+    **more: Any,
 ) -> Decision:
     """Gather the facts as a node does, and ask."""
     region = window[:6]
@@ -47,7 +54,7 @@ def ask(
     grants = []
     for name, _ in (row for it in lists if it is not None for row in it.state["g"]):
         log = world.logs[name[:6]]
-        size = len(log.statements)
+        size = len(log.statements) if is_viewed else 0
         view = ViewFact(0, bytes(32), log.origin, size, bytes(32), world.now_s - age_s)
         grants.append(
             GrantFacts(
@@ -102,6 +109,16 @@ def test_a_stale_view_leaves_open_what_only_receives_and_stops_the_rest(
     made = ask(LENT, right, age_s=age_s)
     assert made.allowed == allowed
     assert made.code == ("granted" if allowed == "yes" else "stale-view")
+
+
+@pytest.mark.parametrize("right", ["intake", "deliver"])
+def test_where_nothing_of_the_grantor_s_log_is_within_sight_an_act_would_be_refused(
+    right: str,
+) -> None:
+    """The log goes on from a closed one, whose rows are read through it."""
+    made = ask(LENT, right, is_viewed=False, age_s=10_000)
+    assert (made.allowed, made.code, made.relied) == ("no", "stale-view", ())
+    assert "no view" in made.detail
 
 
 def test_a_grant_may_ask_for_fresher_views_than_the_roster() -> None:
