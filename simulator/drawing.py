@@ -36,6 +36,9 @@ what it does, and nobody dates what the region does."""
 LEFT_S: Final = (190.0, 240.0)
 KEEPS_CASES: Final = 0.5
 """In so many of those that are damaged a region keeps cases."""
+KEPT_AFTER_A_FIRE: Final = 0.01
+"""In so many a region keeps a case whose acceptance burns down with the log in which it stands: no
+two things that are drawn one by one would meet so."""
 KEEPERS_LIE: Final = 0.15
 """In so many worlds of those that bear it whoever keeps a governance key lies."""
 BESIDE: Final = (
@@ -76,6 +79,17 @@ a version that closes it (docs/simulator.md, the limits), so nobody is made to w
 
 def random_plan(seed: int) -> Plan:
     """Return the small hostile world of a seed."""
+    random = Random(f"{seed}/fire")
+    if random.random() < KEPT_AFTER_A_FIRE:
+        rate = random.choice((40, 60))
+        scripted = load("kept-after-a-fire").plan
+        return scripted.what_if(
+            f"seed={seed}",
+            f"acts_per_minute={rate}",
+            "hostile=True",
+            f"pause_s={PATIENT_PAUSE_S}",
+            "signer=fast",
+        )
     random = Random(f"{seed}/plan")
     regions = random.choice((4, 5, 5, 5, 6))
     # Only a network that bears one faulty region is given one, before and after it grows.

@@ -12,6 +12,7 @@ from simulator.keepers import MISUSES, obedient
 from simulator.keepers import Keeper as LyingKeeper
 from simulator.liars import LIES, TABLES, Liar, fork
 from simulator.machine import Machine
+from simulator.moments import LOOK_MS, has_accepted_unseen, has_offered
 from simulator.network import HURRICANE, STORM, Link
 from simulator.plan import Happening
 from simulator.simulation import Simulation
@@ -71,6 +72,13 @@ class Faults:
         """Undo it when its time is up; never, where it has none."""
         if happening.for_s:
             self.world.after(int(happening.for_s * 1_000), undo)
+
+    def once(self, has_come: Callable[[], bool], act: Callable[[], None]) -> None:
+        """Do something when its moment has come; never, where it does not before the healing."""
+        if has_come():
+            act()
+        elif not self.simulation.is_healed:
+            self.world.after(LOOK_MS, partial(self.once, has_come, act))
 
     def cut(self, happening: Happening, links: Sequence[Link]) -> None:
         """Cut links for as long as the happening lasts."""
@@ -284,6 +292,23 @@ def _burn_down(faults: Faults, it: Happening) -> None:
     checkers.burnt(machine)
 
 
+def _isolate_once_offered(faults: Faults, it: Happening) -> None:
+    """Cut a region off as soon as another may accept what it has offered, and not before."""
+    holder, receiver = faults.machine(it), faults.simulation.machines[it.other]
+    faults.once(partial(has_offered, holder, receiver), partial(_isolate, faults, it))
+
+
+def _burn_once_accepted(faults: Faults, it: Happening) -> None:
+    """Burn a region down once others hold what it has accepted of one that it cannot reach."""
+    receiver, holder = faults.machine(it), faults.simulation.machines[it.other]
+
+    def has_come() -> bool:
+        is_cut = faults.simulation.network.is_cut(it.region, it.other)
+        return is_cut and has_accepted_unseen(receiver, holder)
+
+    faults.once(has_come, partial(_burn_down, faults, it))
+
+
 def _restore(faults: Faults, it: Happening, *, with_fence: bool) -> None:
     """Take a backup now; put it back in place of the database when the time is up."""
     machine, checkers = faults.machine(it), faults.simulation.checkers
@@ -331,7 +356,7 @@ def _lie(how: str, faults: Faults, it: Happening) -> None:
         fork(faults.simulation, machine, rolls_back=rolls_back, apart=int(it.value))
     machine.liar = Liar(faults.simulation, machine, how)
     if how in TABLES:
-        faults.simulation.rebuild(machine, TABLES[how](it.region))
+        faults.simulation.rebuild(machine, TABLES[how](it.region, int(it.value)))
 
 
 def _misuse_key(faults: Faults, it: Happening) -> None:
@@ -398,12 +423,15 @@ KINDS: Final[dict[str, Kind]] = {
     "clock drifts": Kind(do=_drift_clock, for_s=(2, 20), often=1, values=(-20_000, 500, 20_000)),
     "database lost": Kind(do=_lose_database, lasting=True),
     "region burnt down": Kind(do=_burn_down, lasting=True),
+    "region cut off once it has offered": Kind(do=_isolate_once_offered, asks=2),
+    "region burnt down once it has accepted": Kind(do=_burn_once_accepted, asks=2),
     "backup restored": Kind(do=partial(_restore, with_fence=False), for_s=(3, 12), lasting=True),
     "backup restored with its fence": Kind(
         do=partial(_restore, with_fence=True), for_s=(3, 12), lasting=True
     ),
     "bit flipped on a disk": Kind(do=_alter, lasting=True),
     **{f"region {how}": Kind(do=partial(_lie, how), lasting=True) for how in LIES},
+    "region keeps cases": Kind(do=partial(_lie, "keeps cases"), values=(0.0, 1.0), lasting=True),
     MISUSES: Kind(do=_misuse_key, lasting=True),
     "region joins": Kind(do=_wish),
     "region leaves": Kind(do=_wish),

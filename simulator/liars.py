@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger import names
 from ledger.cosignature import sign_line
 from ledger.errors import LedgerError, RefusedError
-from ledger.kind import Acting, Change, Judgement, Kind, Kinds
+from ledger.kind import Acting, Change, Draft, Fact, Judgement, Kind, Kinds, Need
 from ledger.note import Signature, checkpoint_of
 from nodes.core.exchange import (
     ADD_CHECKPOINT,
@@ -58,15 +58,22 @@ FORBIDDEN_EVERY_MS: Final = 4_000
 ROLLED_BACK_MS: Final = 6_000
 
 
-def lawless(_region: str) -> Kinds:
+def lawless(_region: str, _value: int = 0) -> Kinds:
     """Return the table of kinds with every rule bent: what it forbids is done all the same."""
     return {key: replace(kind, rule=partial(_bent, kind)) for key, kind in KINDS.items()}
 
 
-def keeping(region: str) -> Kinds:
-    """Return the table of kinds by which one region never releases a case that it has offered."""
+def keeping(region: str, value: int = 0) -> Kinds:
+    """Return the table of kinds by which one region never releases a case that it has offered.
+
+    With ``value`` 1 its log shows no acceptance for that either: a view that covers one is recorded
+    only when something else asks for it.
+    """
     release = KINDS["handoff.release", 1]
-    return {**KINDS, ("handoff.release", 1): replace(release, rule=partial(_kept, release, region))}
+    kept = replace(release, rule=partial(_kept, release, region))
+    if value:
+        kept = replace(kept, needs=partial(_unlooked, release, region))
+    return {**KINDS, ("handoff.release", 1): kept}
 
 
 def _kept(kind: Kind, region: str, acting: Acting) -> Judgement:
@@ -75,11 +82,17 @@ def _kept(kind: Kind, region: str, acting: Acting) -> Judgement:
     return kind.rule(acting)
 
 
-TABLES: Final[Mapping[str, Callable[[str], Kinds]]] = {
+def _unlooked(kind: Kind, region: str, draft: Draft, own: Fact | None) -> tuple[Need, ...]:
+    if draft.issuer[:6] == region:
+        raise RefusedError(f"{region} does not look", code="not-entitled")
+    return kind.needs(draft, own)
+
+
+TABLES: Final[Mapping[str, Callable[[str, int], Kinds]]] = {
     "records forbidden acts": lawless,
     "keeps cases": keeping,
 }
-"""By way of lying, the rules that such a region's node judges by."""
+"""By way of lying, the rules that such a region's node judges by; also by what value is given."""
 
 
 def _bent(kind: Kind, acting: Acting) -> Judgement:

@@ -88,6 +88,10 @@ class Network:
         link = (sender, receiver)
         self._cut[link] = self._cut.get(link, 0) + 1
 
+    def is_cut(self, sender: str, receiver: str) -> bool:
+        """Say whether nothing gets through from ``sender`` to ``receiver``."""
+        return (sender, receiver) in self._cut
+
     def mend(self, sender: str, receiver: str) -> None:
         """Undo one cut."""
         link = (sender, receiver)
@@ -135,7 +139,7 @@ class Network:
     def delays_ms(self, sender: str, receiver: str, length_bytes: int = 0) -> list[int]:
         """Return after how long each copy of a message arrives; none where it is lost."""
         weather, random, link = self.weather, self._random, (sender, receiver)
-        if link in self._cut:
+        if self.is_cut(*link):
             self._world.inject("message cut off")
             return []
         if random.random() < weather.lost:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
@@ -447,16 +448,23 @@ def test_what_is_found_in_an_heir_is_not_found_twice_when_the_answer_is_judged_a
     assert found == {(HOLDERS[2], 1, CASE)}
 
 
+@pytest.mark.parametrize("late", [0, 1])
 def test_what_a_closed_log_was_late_with_is_not_found_in_its_heir_that_is_judged_again(
-    engine: Engine,
+    engine: Engine, late: int
 ) -> None:
-    story = kept()
+    """The first log of the line, or the second."""
+    story = Story()
+    story.offer()
+    story.accept(story.offers[0], RECEIVERS)
+    for _ in range(late):
+        story.close(HOLDERS, 1)
+    story.view(2)
+    story.pass_time()
     story.close(HOLDERS, 1)
     story.pass_time()
-    found = check(
-        engine, story, story.order, pieces=[], again=[HOLDERS[1]], again_at=len(story.order)
-    )
-    assert found == {(HOLDERS[0], 1, CASE)}
+    again_at, again = len(story.order), [story.now(HOLDERS)]
+    found = check(engine, story, story.order, pieces=[], again=again, again_at=again_at)
+    assert found == {(HOLDERS[late], 1, CASE)}
 
 
 def test_a_case_that_both_sides_are_judged_again_for_is_awaited_still(engine: Engine) -> None:

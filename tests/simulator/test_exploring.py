@@ -194,7 +194,7 @@ def test_no_world_is_given_more_faulty_regions_than_it_bears() -> None:
 def test_every_kind_of_fault_lie_and_change_is_drawn_in_some_world() -> None:
     """But those of which the name says that a script has them."""
     plans = [random_plan(seed) for seed in range(600)]
-    kinds = Counter(one.do for plan in plans for one in drawn_of(plan))
+    kinds = Counter(one.do for plan in plans for one in (*drawn_of(plan), *plan.script))
     joins = sum(bool(plan.stages) for plan in plans)
     assert KINDS.keys() - kinds.keys() == {"region joins"}
     assert min(joins, *kinds.values()) >= 3

@@ -10,6 +10,7 @@ from ledger.roster_fields import Closing
 from ledger.statement import Act, Citation, Statement, sign_statement
 from simulator.plan import Happening
 from simulator.run import Plan, run
+from simulator.scenario import load
 from simulator.withholding import Copy, Kept, withheld
 from tests.nodes import neighbours
 
@@ -109,3 +110,11 @@ def test_every_honest_node_finds_the_cases_that_a_liar_keeps() -> None:
     assert not outcome.broken
     assert outcome.counts["a withheld release was found"] == 2
     assert outcome.counts["finding flag: release-withheld"] >= 1
+
+
+def test_a_case_whose_acceptance_a_successor_alone_shows_is_found_by_everybody() -> None:
+    """The holder was cut off when its offer was accepted, and the acceptor's log is lost then."""
+    outcome = run(replace(load("kept-after-a-fire").plan, signer="fast"))
+    assert not outcome.broken, outcome.broken
+    assert outcome.counts["in force: lost log closed"] == 1
+    assert outcome.counts["a withheld release was found through a successor"] == 5

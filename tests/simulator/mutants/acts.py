@@ -17,6 +17,7 @@ from nodes.core import (
 )
 from nodes.core.kinds import KINDS
 from simulator.plan import Happening
+from simulator.scenario import load
 from tests.simulator.mutants.planting import Mutant, Patch, script
 
 
@@ -145,6 +146,10 @@ def _any_offer_is_the_accepted_one(patch: Patch) -> None:
     patch.setattr(withheld.Withheld, "_is_open", staticmethod(is_open))
 
 
+def _shows_itself_alone(patch: Patch) -> None:
+    patch.setattr(withheld, "shown_by", lambda _closed, origin, size: [(origin, size)])
+
+
 CARELESS = {"hostile": False, "careless": 0.6}
 COMMITTEES = {
     "places": "prefectures",
@@ -186,6 +191,22 @@ KEPT = {
     "acts_per_minute": 20,
     "receipts": 0.0,
     "bundle_every_s": 0.0,
+}
+
+
+_LOST = load("kept-after-a-fire").plan
+KEPT_THROUGH = {
+    "scenario": _LOST.scenario,
+    "script": _LOST.script,
+    "regions": _LOST.regions,
+    "minutes": _LOST.minutes,
+    "acts_per_minute": _LOST.acts_per_minute,
+    "windows": _LOST.windows,
+    "revoked": 0.0,
+    "hostile": False,
+    "receipts": 0.0,
+    "bundle_every_s": 0.0,
+    "signer": "fast",
 }
 
 
@@ -244,6 +265,13 @@ MUTANTS = (
         plant=_any_offer_is_the_accepted_one,
         words=("releases withheld",),
         plan={**KEPT, "acts_per_minute": 40},
+        costly=True,
+    ),
+    Mutant(
+        name="a view of a successor shows nothing of the log before it",
+        plant=_shows_itself_alone,
+        words=("releases withheld",),
+        plan=KEPT_THROUGH,
         costly=True,
     ),
     Mutant(
