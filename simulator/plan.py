@@ -261,9 +261,14 @@ class Plan:
     @property
     def is_plain(self) -> bool:
         """Whether nodes share what they judge, all of them all of it, and nothing goes wrong."""
+        return self.judging == "shared" and self.is_undisturbed
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether nothing goes wrong, and every node witnesses all logs."""
         is_lossy = self.lost or self.repeated or self.held_back
         goes_wrong = bool(self.hostile or self.script or self.stages or is_lossy)
-        return self.judging == "shared" and not (goes_wrong or self.committee)
+        return not (goes_wrong or self.committee)
 
     @property
     def deadline_s(self) -> int:

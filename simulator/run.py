@@ -75,6 +75,7 @@ def build(plan: Plan) -> Simulation:
         plan.pace_ms,
         judging=plan.judging,
         is_plain=plan.is_plain,
+        is_undisturbed=plan.is_undisturbed,
     )
 
 

@@ -48,7 +48,9 @@ COMPARED: Final = 8
 GATHERED_MS: Final = 20_000
 """What comes in so long is judged in one step by the limits of a node in service."""
 PACED_SERVICE_MS_MAX: Final = 7_500
-"""Of a machine that gathers acts: what it is asked is answered before whoever asks gives up."""
+"""Of a machine that gathers acts: what it is asked is answered before whoever asks gives up.
+Where nothing goes wrong it gathers that as well, for all of this time; elsewhere it gets to it
+sooner or later, so that things happen in many orders."""
 RESTART_MS: Final = (50, 4_000)
 CERTAIN: Final = frozenset({Fault.COMMIT_BUSY, Fault.COMMIT_FULL, *OF_SERVERS})
 """After which a node goes on: nothing was done, or the database will tell."""
@@ -86,6 +88,8 @@ class Simulation:
         judging: Whether each node judges all by itself (``simulator.judging``).
         is_plain: Whether nothing goes wrong in this world, so that no step is undone, and a sample
             of what nodes have made of entries as others did before is read again at once.
+        is_undisturbed: Whether nothing goes wrong, however nodes judge: then what a machine is
+            asked by others is gathered for as long as it may be.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Simulation:
         *,
         judging: str = "each",
         is_plain: bool = False,
+        is_undisturbed: bool = False,
     ) -> None:
         self.world = world
         if judging not in MODES:
@@ -111,7 +116,9 @@ class Simulation:
         self.measures = Measures(world, members.places)
         self.is_healed = False
         self.pace_ms = pace_ms
-        self._service_ms_max = max(SERVICE_MS_MAX, min(pace_ms // 8, PACED_SERVICE_MS_MAX))
+        gathers_ms = min(pace_ms // 8, PACED_SERVICE_MS_MAX)
+        self._service_ms_max = max(SERVICE_MS_MAX, gathers_ms)
+        self._service_ms_least = gathers_ms if is_undisturbed else 0
         self._random = world.stream("machines")
         self._faults = world.stream("disks")
         self._disks: list[Disk] = []
@@ -303,7 +310,8 @@ class Simulation:
     def _call(self, machine: Machine) -> None:
         """Let a machine step as soon as it gets to it."""
         machine.step_is_due = True
-        delay_ms = self._random.randint(0, self._service_ms_max) * machine.slow
+        drawn_ms = self._random.randint(self._service_ms_least, self._service_ms_max)
+        delay_ms = drawn_ms * machine.slow
         self.world.after(delay_ms, partial(self._step, machine, machine.life))
 
     def _step(self, machine: Machine, life: int) -> None:

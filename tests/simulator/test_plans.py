@@ -418,3 +418,19 @@ def test_who_gathers_acts_answers_before_whoever_asks_gives_up() -> None:
     for pace_ms in (0, 60_000, 240_000, 3_600_000):
         simulation = build(Plan(pace_ms=pace_ms, hostile=False))
         assert simulation._service_ms_max < SendingLimits().timeout_ms
+
+
+def test_where_nothing_goes_wrong_calls_are_gathered_for_as_long_as_they_may_be() -> None:
+    gathering = Plan(pace_ms=20_000, hostile=False)
+    assert not gathering.is_plain
+    for judging in ("each", "shared"):
+        calm = build(replace(gathering, judging=judging))
+        assert (calm._service_ms_least, calm._service_ms_max) == (2_500, 2_500)
+    for other in (
+        replace(gathering, hostile=True),
+        replace(gathering, committee=3),
+        replace(gathering, lost=0.01),
+    ):
+        assert (build(other)._service_ms_least, build(other)._service_ms_max) == (0, 2_500)
+    at_once = build(replace(gathering, pace_ms=0))
+    assert (at_once._service_ms_least, at_once._service_ms_max) == (0, 3)
