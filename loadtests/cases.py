@@ -80,12 +80,13 @@ class Cases:
     """Makes cases, each with a name that no other worker gives.
 
     Args:
+        scene: Who is there, and what the next cases cite.
         stamp: Part of every name: the worker and the stage.
         now_s: Unix time with which the statements are dated.
     """
 
     def __init__(self, scene: Scene, stamp: str, now_s: int) -> None:
-        self._scene = scene
+        self.scene = scene
         self._stamp = stamp
         self._now_s = now_s
         self._random = Random(stamp)
@@ -93,7 +94,7 @@ class Cases:
 
     def make(self) -> Case:
         """Return a new case, with all its steps."""
-        lent = self._random.choice(self._scene.lent)
+        lent = self._random.choice(self.scene.lent)
         return self._case(lent)
 
     def date(self, now_s: int) -> None:
@@ -117,7 +118,7 @@ class Cases:
 
     def _case(self, lent: Lent) -> Case:
         self._made += 1
-        owner, to = self._scene.offices[lent.owner], self._scene.offices[lent.to]
+        owner, to = self.scene.offices[lent.owner], self.scene.offices[lent.to]
         name = f"{to.region}/case/{self._stamp}-{self._made:06}"
         rests = {"grant": lent.grant, "window": to.window}
         (mode,) = self._random.choices(list(MODES), list(MODES.values()))
@@ -129,7 +130,7 @@ class Cases:
     def _at_counter(
         self, name: str, lent: Lent, mode: str, rests: Mapping[str, str]
     ) -> Iterator[Step]:
-        owner, to = self._scene.offices[lent.owner], self._scene.offices[lent.to]
+        owner, to = self.scene.offices[lent.owner], self.scene.offices[lent.to]
         key, clerk = clerk_key(to.region), to.party("officer", "clerk")
         previous: bytes | None = None
         acts: list[tuple[str, Mapping[str, Any]]] = [

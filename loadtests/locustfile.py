@@ -16,7 +16,7 @@ import gevent  # type: ignore[import-untyped] # it brings no types
 from gevent import subprocess
 from locust import FastHttpUser, LoadTestShape, constant, events, task
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import LocalRunner, MasterRunner
 
 from loadtests.counts import Counts, measure
 from loadtests.order import Order
@@ -234,7 +234,10 @@ class Hand:
 
     def take(self, environment: Environment, msg: Any, **_: object) -> None:  # noqa: ANN401 - locust's message
         """Go through one stage."""
-        gevent.spawn(self._run, environment.runner, msg.data)
+        runner = environment.runner
+        assert runner is not None
+        # A stage that breaks would have everybody wait for its part; what broke is in the log.
+        gevent.spawn(self._run, runner, msg.data).link_exception(lambda _: runner.quit())
 
     def enough(self, **_: object) -> None:
         """End the stage that is under way now."""
@@ -250,6 +253,7 @@ class Hand:
             gevent.sleep(min(left_s, LOOK_S))
             if time.monotonic() - signed_s >= SIGN_S:
                 signed_s = time.monotonic()
+                gevent.spawn(worker.cite_anew_when_due)
                 worker.sign_ahead(min(left_s, AHEAD_S))
         seconds = worker.end()
         _wait(lambda: worker.under_way == 0, DRAIN_S_MAX)
@@ -265,6 +269,8 @@ class Hand:
         scene = Scene.read(ORDER.scene) if _worker is None else _worker.scene
         if _worker is None:
             _worker = Worker(scene, index=index, follow=self._follow)
+            if not isinstance(self._environment.runner, LocalRunner):
+                _worker.cite_anew()  # who knows how long ago the scene was set
         if self._auditor is None:
             command = [sys.executable, "-m", "loadtests.auditor", str(scene.roster)]
             self._auditor = subprocess.Popen(

@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from random import Random  # noqa: TID251 - load is drawn from a seed
 from typing import Final
 
@@ -25,6 +26,7 @@ from loadtests.histogram import Histogram
 from loadtests.programme import Stage
 from loadtests.scene import Scene, cite
 from loadtests.schedule import intended_starts
+from loadtests.stage import StageError
 from loadtests.waiting import Waiting
 
 CHECKS: Final = 0.10
@@ -125,8 +127,6 @@ class Worker:
 
     def prepare(self, stage: Stage, number: int, processes: int) -> None:
         """Sign what the stage will send; nothing is measured yet."""
-        if self._now_s() - self._cited_s > CITED_ANEW_S:
-            self._cite_anew()
         self.counts = Counts(sums=Counter(dict.fromkeys(SUMS, 0)))
         self._number, self.followed, self.under_way = number, 0, 0
         unix_s = int(self._unix_s())
@@ -186,13 +186,24 @@ class Worker:
         self.counts.sums["not begun"] = due(self._starts[self._next_start :])
         return lasted_s
 
-    def _cite_anew(self) -> None:
-        offices = self.scene.offices
-        lent = [
-            replace(it, citations=cite(offices[it.owner], offices[it.to])) for it in self.scene.lent
-        ]
-        self.scene = Scene(self.scene.roster, offices, lent)
+    def cite_anew_when_due(self) -> None:
+        """Learn anew what to cite, every few minutes and beside the turns: nodes are waited for."""
+        if self._now_s() - self._cited_s > CITED_ANEW_S:
+            self.cite_anew()
+
+    def cite_anew(self) -> None:
+        """Learn anew what to cite; where a node does not say, that stays as it was."""
         self._cited_s = self._now_s()
+        offices, lent = self.scene.offices, []
+        for it in self.scene.lent:
+            try:
+                citations = cite(offices[it.owner], offices[it.to])
+            except (OSError, HTTPException, StageError):
+                citations = it.citations
+            lent.append(replace(it, citations=citations))
+        self.scene = Scene(self.scene.roster, offices, lent)
+        if self._cases is not None:
+            self._cases.scene = self.scene
 
     # ---- turns ----------------------------------------------------------------------------------
 

@@ -12,11 +12,13 @@ from ledger.hashing import hash_leaf
 from ledger.keys import SigningKey
 from ledger.receipt import make_inclusion_receipt
 from ledger.statement import Citation, decode_statement, verify_statement
+from loadtests import worker
 from loadtests.cases import Cases
 from loadtests.load import give_to_workers
 from loadtests.order import Order
 from loadtests.programme import Stage
 from loadtests.scene import Lent, Office, Scene, clerk_key
+from loadtests.stage import StageError
 from loadtests.worker import Request, Worker
 
 KEY = SigningKey.from_seed(bytes(32))
@@ -279,6 +281,33 @@ def test_a_batch_has_ten_signed_cases_of_one_region_and_each_refusal_counts() ->
     )
     assert counts.sums["acts in all"] == counts.sums["acts"] == answered + 9
     assert sum(counts.accepted_at.values()) == answered + 9
+
+
+def test_what_is_cited_is_learnt_anew_within_a_stage_and_stays_where_a_node_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Grants ask for views of ten minutes, and the stage of a soak may last an hour."""
+    bench = Bench(CLOSED)
+    newer = (Citation("grant", "t/510000", 77, bytes(32)),)
+
+    def silent(_owner: Office, _to: Office) -> tuple[Citation, ...]:
+        raise StageError("503")
+
+    def cited() -> tuple[Citation, ...]:
+        bench.now_s += 60
+        bench.worker.cite_anew_when_due()
+        bench.worker.sign_ahead(1.0)
+        case = bench.draw(OPEN_OWN).case
+        assert case is not None
+        assert case.steps[0].act is not None
+        return case.steps[0].act.citations
+
+    monkeypatch.setattr(worker, "cite", silent)
+    assert [one.index for _ in range(4) for one in cited()] == [3, 3, 3, 3]
+    monkeypatch.setattr(worker, "cite", lambda _owner, _to: newer)
+    indices = [one.index for _ in range(4) for one in cited()]
+    assert indices[0] == 3
+    assert indices[-1] == 77
 
 
 def test_a_turn_without_an_answer_is_one_of_its_own_stage_alone() -> None:
