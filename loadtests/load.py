@@ -190,11 +190,25 @@ def _ordered(given: argparse.Namespace, folder: Path, scene: Scene, console: Con
 def _add_floors(
     driven: Driven, network: Network, closed: Mapping[str, Mapping[str, float]]
 ) -> None:
-    """Put beside each stage what an empty handler takes: as many clients, or the same rate."""
+    """Put beside each stage what an empty handler takes: as many clients, or the same rate.
+
+    Whoever interrupts us here has waited long enough, and has a report of what was measured.
+    """
+    for stage in driven.stages:
+        stage["floor"] = None
+    try:
+        _measure_floors(driven, network, closed)
+    except KeyboardInterrupt:
+        told = "it was interrupted as the floors were measured"
+        driven.cut_short = "; ".join(filter(None, (driven.cut_short, told)))
+
+
+def _measure_floors(
+    driven: Driven, network: Network, closed: Mapping[str, Mapping[str, float]]
+) -> None:
     living = [it for it, process in network.processes.items() if process.poll() is None]
     for stage in driven.stages:
         plan = stage["stage"]
-        stage["floor"] = None
         if plan["loop"] == "closed":
             stage["floor"] = closed.get(str(plan["clients"]))
         elif living:

@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,10 +49,15 @@ def paced(
     """
     # What waits with ``epoll`` wakes at the next whole millisecond: longer than an answer takes.
     loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    task = loop.create_task(_paced(port, requests, rate, seconds, connections))
     try:
         with uncollected():
-            return loop.run_until_complete(_paced(port, requests, rate, seconds, connections))
+            return loop.run_until_complete(task)
     finally:
+        if not task.done():  # we are interrupted, and leave no connection behind
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
         loop.close()
 
 

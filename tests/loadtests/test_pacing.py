@@ -1,6 +1,7 @@
 """Requests at a fixed rate: from when a latency counts, and whose lateness is whose."""
 
 import asyncio
+import gc
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -122,3 +123,21 @@ def test_the_floor_of_a_rate_of_one_turn_an_hour_is_there_at_once(
     assert machine.paced_floor(1, 1 / 3_600)["p50_ms"] == 250.0
     machine.paced_floor(1, 400.0)
     assert asked == [(0.5, 10.0), (400.0, 1.5)]
+
+
+def test_who_interrupts_leaves_nothing_behind_that_could_complain(
+    recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unheard: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", unheard.append)
+
+    def interrupted(self: object, *_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with answering(lambda _: (0.0, ANSWER)) as port:
+        monkeypatch.setattr(pacing._Pacer, "answered", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            paced(port, [REQUEST], 20, 0.1, 2)
+    gc.collect()
+    assert unheard == []
+    assert list(recwarn) == []
