@@ -378,7 +378,7 @@ class Node(Standing):
         views, missed = self._sequencer.state.views, self._shelf.missed
         if missed or len(views) != self._viewed:
             self._viewed = len(views)
-            for origin in (*views, *missed):
+            for origin in (*views, *sorted(missed)):
                 self._network.follow(origin)
             missed.clear()
 

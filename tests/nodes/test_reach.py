@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from ledger.roster import Roster
 from nodes.core.exchange import NEWEST, origin_hash
 from nodes.core.notes import Known
 from nodes.core.reach import Listening, Reach
+from nodes.node import Node
 from tests.nodes.neighbours import START_MS, Host, make_roster, rosters_of
 
 REGIONS = tuple(f"{number}0000" for number in range(10, 20))
@@ -116,3 +118,21 @@ def test_who_asks_for_our_newest_note_is_told_of_our_log_and_a_stranger_is_not()
     assert FAR in around.opened
     assert not around.reach.is_told("stranger")
     assert "stranger" not in around.opened
+
+
+def test_logs_that_acts_were_refused_for_want_of_are_followed_in_one_order_in_every_process() -> (
+    None
+):
+    """A set of names has another order in each: what a node does first must not depend on it."""
+    missed = {f"network.example/{number}" for number in range(100_000, 100_020)}
+    followed: list[str] = []
+    node = SimpleNamespace(
+        _is_to_govern=False,
+        _viewed=0,
+        _sequencer=SimpleNamespace(state=SimpleNamespace(views={})),
+        _shelf=SimpleNamespace(missed=set(missed)),
+        _network=SimpleNamespace(follow=followed.append),
+    )
+    Node._rely(cast("Node", node), cast("Any", None))
+    assert followed == sorted(missed)
+    assert not node._shelf.missed

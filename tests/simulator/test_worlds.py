@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -73,17 +74,30 @@ def test_one_seed_gives_one_trace() -> None:
     assert first.counts == second.counts
 
 
-def test_the_trace_does_not_depend_on_the_hash_seed_of_the_process() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("small-world", "--minutes", "0.2"),
+        (
+            *("small-world", "--minutes", "0.15", "--what-if", "pace_ms=200", "--what-if"),
+            "also=2s:region equivocates:510000,3s:keys rotated:520000",
+        ),
+        ("committees-change", "--minutes", "0.2", "--what-if", "judging=shared"),
+        ("zaozhuang-county", "--minutes", "0.3", "--what-if", "phases=0:3:intake,0.1:4:all:within"),
+    ],
+    ids=["hostile", "lies and losses", "committees", "phases"],
+)
+def test_the_trace_does_not_depend_on_the_hash_seed_of_the_process(words: Sequence[str]) -> None:
     traces = set()
     for hash_seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-m", "simulator", "run", "--seed", "3", "--minutes", "0.2"],
+            [sys.executable, "-m", "simulator", "run", *words, "--seed", "3"],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert "all promises held" in done.stdout, done.stdout + done.stderr
         traces |= {line for line in done.stdout.splitlines() if line.startswith("trace ")}
     assert len(traces) == 1
 
