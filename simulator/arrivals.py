@@ -20,11 +20,10 @@ BY_HOUR: Final[Sequence[float]] = (
     *(0.012, 0.01, 0.008, 0.005, 0.003, 0.002),
 )
 """Share of a plain working day's cases that come in each hour, from midnight; they add up to 1."""
-MONDAY: Final = 1.3
 DAY_OFF: Final = 0.08
 """Of what a working day brings, for whatever is done online on a day off."""
-AFTER_HOLIDAY: Final = 3.0
-"""On the first working day after three or more days off."""
+AFTER_DAYS_OFF: Final = 3.0
+"""On the first working day after a weekend or a holiday."""
 LOOK_AGAIN_MS: Final = 600_000
 """After which the rate of arrivals is taken anew: it changes by the hour."""
 CALENDAR_ENDS: Final = date(2026, 12, 31)
@@ -35,14 +34,7 @@ def day_factor(day: date) -> float:
     """Return how busy a day is, compared with a plain working day."""
     if not _is_worked(day):
         return DAY_OFF
-    days_off = 0
-    before = day - timedelta(days=1)
-    while not _is_worked(before) and days_off < 10:
-        days_off += 1
-        before -= timedelta(days=1)
-    if days_off >= 3:
-        return AFTER_HOLIDAY
-    return MONDAY if days_off else 1.0
+    return 1.0 if _is_worked(day - timedelta(days=1)) else AFTER_DAYS_OFF
 
 
 def _is_worked(day: date) -> bool:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, day_factor
+from simulator.arrivals import AFTER_DAYS_OFF, BY_HOUR, day_factor
 from simulator.asked import AskedError
 from simulator.workload import RATED
 
@@ -231,7 +231,7 @@ def plan(services: Services, *, cases: float, regions: int) -> dict[str, Any]:
         )
         return need(services, rates)
 
-    peak_hour = day * AFTER_HOLIDAY * max(BY_HOUR)
+    peak_hour = day * AFTER_DAYS_OFF * max(BY_HOUR)
     peak = during(peak_hour)
     # By the hours of a plain day: when little happens, acts share no rounds, and records are many.
     stored = sum(during(day * share).stored_bytes * 3_600 for share in BY_HOUR) * plain_days()
@@ -257,8 +257,8 @@ def assumptions(services: Services) -> Sequence[str]:
             f"{CHECKS_A_CASE:g} answers of check; regions are alike"
         ),
         (
-            f"the busiest hour has {max(BY_HOUR):.0%} of the first day after a holiday, which is "
-            f"{AFTER_HOLIDAY:g} times a plain day; a year has {plain_days():.0f} plain days"
+            f"the busiest hour has {max(BY_HOUR):.0%} of the first day after days off, which is "
+            f"{AFTER_DAYS_OFF:g} times a plain day; a year has {plain_days():.0f} plain days"
         ),
         (
             f"CPU: {services.take_us:.0f} us to take an act, {services.follow_us:.0f} us at every "

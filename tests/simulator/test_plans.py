@@ -16,7 +16,7 @@ import pytest
 from nodes.core.submission import SendingLimits
 from simulator import plots, report
 from simulator.agreeing import agrees
-from simulator.arrivals import AFTER_HOLIDAY, BY_HOUR, DAY_OFF, MONDAY, Arrivals, day_factor
+from simulator.arrivals import AFTER_DAYS_OFF, BY_HOUR, DAY_OFF, Arrivals, day_factor
 from simulator.asked import AskedError
 from simulator.clock import SimulatedClock
 from simulator.faults import KINDS
@@ -232,14 +232,14 @@ def test_a_clock_drifts_and_is_set() -> None:
     assert clock.now_ms() == world.now_ms
 
 
-def test_people_come_by_the_hour_and_after_holidays() -> None:
+def test_people_come_by_the_hour_and_after_days_off() -> None:
     assert math.isclose(sum(BY_HOUR), 1.0, abs_tol=1e-9)
     assert day_factor(date(2026, 9, 22)) == 1.0
     assert day_factor(date(2026, 9, 19)) == DAY_OFF
-    assert day_factor(date(2026, 9, 14)) == MONDAY
-    assert day_factor(date(2026, 9, 20)) == MONDAY  # a Sunday, worked for the sake of a holiday
+    assert day_factor(date(2026, 9, 14)) == AFTER_DAYS_OFF
+    assert day_factor(date(2026, 9, 20)) == AFTER_DAYS_OFF  # a Sunday, worked for a holiday
     assert day_factor(date(2026, 9, 21)) == 1.0
-    assert day_factor(date(2026, 10, 8)) == AFTER_HOLIDAY
+    assert day_factor(date(2026, 10, 8)) == AFTER_DAYS_OFF
 
 
 def test_as_many_come_on_a_day_as_the_plan_says() -> None:
