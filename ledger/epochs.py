@@ -220,9 +220,9 @@ def find_epochs(
     epochs = Epochs(origin, rosters, (Epoch(first.version, 0, 0),))
     for index, made in sorted(entries.items()):
         if made.act.kind == EPOCH_KIND:
-            epochs = _begin(epochs, index, made)
+            epochs = begin_epoch(epochs, index, made)
         elif made.act.kind == BLOCK_KIND:
-            epochs = _prove(epochs, index, made, root_of)
+            epochs = prove_epoch(epochs, index, made, root_of)
     return epochs
 
 
@@ -239,8 +239,12 @@ def _is_word_of(made: UnverifiedStatement, origin: str, roster: Roster) -> bool:
     return True
 
 
-def _begin(epochs: Epochs, index: int, made: UnverifiedStatement) -> Epochs:
-    """Take an epoch entry in, if it begins the next version."""
+def begin_epoch(epochs: Epochs, index: int, made: UnverifiedStatement) -> Epochs:
+    """Take an epoch entry in, if it begins the next version; else return ``epochs`` itself.
+
+    Raises:
+        UnverifiedError: It begins a version that is not among those given.
+    """
     origin, rosters, last = epochs.origin, epochs.rosters, epochs.items[-1]
     before = rosters[last.version - 1]
     try:
@@ -261,10 +265,20 @@ def _begin(epochs: Epochs, index: int, made: UnverifiedStatement) -> Epochs:
     return Epochs(origin, rosters, (*epochs.items, begun), epochs.floors)
 
 
-def _prove(
+def prove_epoch(
     epochs: Epochs, index: int, made: UnverifiedStatement, root_of: Callable[[int], bytes]
 ) -> Epochs:
-    """Take in the block record that holds both quorums on the note of the last epoch."""
+    """Take in the block record that holds both quorums on the note of the last epoch.
+
+    Args:
+        epochs: Of the log, below the record; returned as they are where it proves nothing.
+        index: Of the record.
+        made: Which stands there.
+        root_of: Returns the root of the tree whose last entry is that at an index.
+
+    Raises:
+        UnverifiedError: It counts by another version than the one in force there.
+    """
     origin, last = epochs.origin, epochs.items[-1]
     roster = epochs.rosters[last.version - 1]
     if not _is_word_of(made, origin, roster):

@@ -30,6 +30,7 @@ from ledger.proofs import Reader as NodeReader
 from ledger.proofs import prove_roots, root_at
 from ledger.tiles import TILE_LEVELS, extend_tiles, read_nodes
 from nodes.core.copies import LogReader
+from nodes.core.epoch_path import fetch_epochs
 from nodes.core.exchange import MIRROR, origin_hash
 from nodes.core.fetching import Bundle, Need, Tile, fetch_path, fetch_shared, fetch_tree, is_tile_of
 from nodes.core.heads import Heads
@@ -134,9 +135,9 @@ class CatchUp:
         """By origin and region; kept while the log is lacking, so that a new job asks no sooner."""
         self._given_up: dict[str, Checkpoint] = {}
         """By origin, the last target that does not fit what we hold: not tried again."""
-        self._compared: dict[str, tuple[Offer, int, _Compared | None]] = {}
-        """By origin, the last offer that was compared, how many entries were stored, and what came
-        out."""
+        self._compared: dict[str, tuple[Offer, tuple[int, int], _Compared | None]] = {}
+        """By origin, the last offer that was compared, how many entries were stored and judged, and
+        what came out."""
         self._reader: LogReader | None = None
         """Of the transaction that a plan runs in."""
 
@@ -205,12 +206,12 @@ class CatchUp:
         origin = head.checkpoint.origin
         stored = self._heads.stored_size(origin)
         job = self._jobs.get(origin)
-        compared, had, found = self._compared.get(origin, (None, 0, None))
+        compared, had, found = self._compared.get(origin, (None, (0, 0), None))
         if compared == offer and found is not None:
             shared = found.shared_size
             is_astray = shared < min(stored, head.checkpoint.size)
             return offer.turn.writes(shared if is_astray else None)
-        if compared == offer and (had == stored or job is not None):
+        if compared == offer and (had == (stored, offer.judged_size) or job is not None):
             return ()
         if job is not None and job.offer == offer:
             return ()
@@ -367,6 +368,7 @@ class CatchUp:
 
         1. It begins with all that stands here, and is of one tree with the best note.
         2. Our copy or our row is of another tree: else there is nothing to turn to.
+        3. Its lines count in it.
         """
         target, standing, known = offer.turn.checkpoint, offer.standing, offer.known
         shared = yield from self._shared(target)
@@ -376,12 +378,30 @@ class CatchUp:
             large, small = (known, target) if known.size > target.size else (target, known)
             if not (yield from self._begins(large, small)):
                 return
-        is_off = shared < min(self._heads.stored_size(target.origin), target.size)  # (2)
-        if not is_off and row is not None and 0 < row.witnessed_size <= target.size:
-            seen = Checkpoint(target.origin, row.witnessed_size, row.witnessed_root)
-            is_off = not (yield from self._begins(target, seen))
-        if is_off:
+        parted = shared + 1  # (2)
+        if shared >= min(self._heads.stored_size(target.origin), target.size):
+            if row is None or not 0 < row.witnessed_size <= target.size:
+                return
+            parted = row.witnessed_size
+            seen = Checkpoint(target.origin, parted, row.witnessed_root)
+            if (yield from self._begins(target, seen)):
+                return
+        if (yield from self._is_counted(offer, shared, parted)):  # (3)
             yield _Compared(shared)
+
+    def _is_counted(self, offer: Offer, shared_size: int, parted_size: int) -> _Path:
+        """Say what to fetch to know whether an offer's lines count in its tree.
+
+        1. By what is in force where the two trees are known to be one, if that is right up to where
+           they part: then no quorum on the other is one by that version.
+        2. Or by what the offered tree shows of its own epochs.
+        """
+        start = min(offer.judged_size, shared_size)
+        common = offer.common(start)
+        if start + 1 == parted_size and offer.is_counted(common):  # (1)
+            return True
+        epochs = yield from fetch_epochs(offer.turn.checkpoint, common, start, parted_size)  # (2)
+        return epochs is not None and offer.is_counted(epochs)
 
     def _shared(self, tree: Checkpoint) -> Generator[Need, Sequence[bytes], int]:
         """Say what to fetch to know how many entries a tree begins with as our copy does."""
@@ -466,7 +486,8 @@ class CatchUp:
         """Keep what came out of comparing an offer with our copy as it is now."""
         assert job.offer is not None
         origin = job.target.checkpoint.origin
-        self._compared[origin] = (job.offer, self._heads.stored_size(origin), found)
+        had = (self._heads.stored_size(origin), job.offer.judged_size)
+        self._compared[origin] = (job.offer, had, found)
 
     def _is_wanted(self, origin: str, level: int, index: int, root: bytes) -> bool:
         """Say whether anything of a full tile is not stored yet."""

@@ -7,15 +7,17 @@ what the quorum holds.
 
 A branch that a quorum of mirrors has signed is the only one that has, as long as no more than f of
 them lie: two quorums share an honest mirror, and its key signs along one tree. So nothing honest
-rests on what is given up: no view, no receipt, no settled use (ADR 0026).
+rests on what is given up: no view, no receipt, no settled use (ADR 0026). By which keys a quorum is
+one on a branch that is not here, its own entries show (``nodes.core.epoch_path``).
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import decode, encode
+from ledger.epochs import Epoch, Epochs
 from ledger.errors import LedgerError
 from ledger.roster import Roster
 from ledger.views import collect_lines
@@ -113,11 +115,44 @@ class Offer:
             begin with it is never turned to.
         known: Another head known here with a quorum, which our copy does not go through; of one
             tree with the offer it must be.
+        epochs: Of our copy.
+        judged_size: How much of our copy they are known of.
     """
 
     turn: Turn
     standing: Checkpoint | None
     known: Checkpoint | None
+    # An offer is the same whatever has been judged of our copy since.
+    epochs: Epochs = field(compare=False)
+    judged_size: int = field(compare=False)
+
+    def common(self, shared_size: int) -> Epochs:
+        """Return the epochs that stand where our copy and the offered tree are one.
+
+        The proof of the last may stand above, and so on one of the two alone.
+
+        Args:
+            shared_size: How many entries both begin with; what is not judged is left out.
+        """
+        first, *later = self.epochs.items
+        kept = [
+            it if it.proven_at is not None and it.proven_at < shared_size else _unproven(it)
+            for it in later
+            if it.start < shared_size
+        ]
+        # The version that a log begins under needs no proof.
+        begins = first._replace(proven_at=first.start)
+        return replace(self.epochs, items=(begins, *kept))
+
+    def is_counted(self, epochs: Epochs) -> bool:
+        """Say whether the lines are a quorum by the last of the epochs of the offered tree.
+
+        Above an epoch without its proof nothing counts.
+        """
+        if epochs.items[-1].proven_at is None:
+            return False
+        roster = epochs.rosters[epochs.items[-1].version - 1]
+        return bool(_quorum(Shown(self.turn.head, self.turn.lines), roster))
 
 
 class Turning:
@@ -144,7 +179,7 @@ class Turning:
         self._convictions = convictions
         self._turned = turned
         self._root = root
-        self._counted: dict[tuple[Shown, tuple[int, ...]], tuple[bytes, ...]] = {}
+        self._counted: dict[tuple[Shown, int], tuple[bytes, ...]] = {}
         """Quorums counted before: a view waits for many steps."""
 
     def offers(
@@ -159,7 +194,8 @@ class Turning:
         1. The log is another's and goes on, we have not turned yet, and it stands convicted of two
            histories.
         2. The view's tree is not the one that we hold, as far as ours goes.
-        3. Its lines are a quorum by each version that may count above what stands here.
+        3. Its lines are a quorum by a version of the log. Whether they count by that one in this
+           tree is found as it is compared.
         4. What stands here is smaller than it.
 
         Args:
@@ -179,12 +215,23 @@ class Turning:
                 continue
             standing = self.standing(origin, states, size, known.get(origin))
             at = 0 if standing is None else standing.size
-            lines = self._quorum(it, self._versions(states.get(origin), origin, at))
-            if not lines or at >= head.size:  # (3), (4)
+            if at >= head.size:  # (4)
+                continue
+            epochs, judged_size = self._epochs(states.get(origin), origin)
+            lines = self._quorum(it, epochs)
+            if not lines:  # (3)
                 continue
             beyond = self._beyond(origin, size, known.get(origin))
-            found[origin] = Offer(Turn(it.head, lines), standing, beyond)
+            found[origin] = Offer(Turn(it.head, lines), standing, beyond, epochs, judged_size)
         return found
+
+    def _epochs(self, state: LogState | None, origin: str) -> tuple[Epochs, int]:
+        """Return the epochs of our copy, and how much of it is judged."""
+        chain = self._rosters.chain
+        if state is None:
+            first = chain.first_with(origin).version
+            return Epochs(origin, chain.rosters, (Epoch(first, 0, 0),)), 0
+        return Epochs(origin, chain.rosters, state.epochs), state.size
 
     def _may_turn(self, origin: str) -> bool:
         return (
@@ -221,42 +268,31 @@ class Turning:
             return None
         return Checkpoint(origin, known.size, known.root)
 
-    def _versions(self, state: LogState | None, origin: str, size: int) -> tuple[Roster, ...]:
-        """Return the versions by one of which the next quorum on any branch must be counted.
-
-        That is the one in force in the log where the branches are still one. Where an epoch's note
-        lies below, and its proof does not, it may already be the next: then both are asked for.
-        """
-        if state is None:
-            return self._rosters.of(origin)
-        found = [state.epochs[0].version]
-        for epoch in state.epochs[1:]:
-            if epoch.start >= size:
-                break
-            is_proven = epoch.proven_at is not None and epoch.proven_at < size
-            found = [epoch.version] if is_proven else [*found, epoch.version]
-        return tuple(self._rosters.at(version) for version in found)
-
-    def _quorum(self, shown: Shown, rosters: tuple[Roster, ...]) -> tuple[bytes, ...]:
-        """Return the lines that are a quorum by all these versions; nothing where they are none.
+    def _quorum(self, shown: Shown, epochs: Epochs) -> tuple[bytes, ...]:
+        """Return the lines that are a quorum by a version of the log, or by several.
 
         They are checked again, by the very keys: a key's short name in two versions is no proof
         that it is one key.
         """
-        key = (shown, tuple(roster.version for roster in rosters))
+        key = (shown, len(epochs.rosters))
         if key not in self._counted:
-            self._counted[key] = _quorum(shown, rosters)
+            known = epochs.rosters[epochs.items[0].version - 1 :]
+            found = [line for roster in known for line in _quorum(shown, roster)]
+            self._counted[key] = tuple(dict.fromkeys(found))
         return self._counted[key]
 
 
-def _quorum(shown: Shown, rosters: Iterable[Roster]) -> tuple[bytes, ...]:
-    origin, counted = shown.head.checkpoint.origin, dict[bytes, None]()
-    for roster in rosters:
-        try:
-            good = collect_lines(roster, origin, shown.head.checkpoint, shown.lines, "mirror")
-        except LedgerError:
-            return ()
-        if not good or len(good) < roster.quorum(origin):
-            return ()
-        counted.update(dict.fromkeys(line.line for line in good))
-    return tuple(counted)
+def _unproven(epoch: Epoch) -> Epoch:
+    return epoch._replace(proven_at=None)
+
+
+def _quorum(shown: Shown, roster: Roster) -> tuple[bytes, ...]:
+    """Return the lines that are a quorum by a version; nothing where they are none."""
+    origin = shown.head.checkpoint.origin
+    try:
+        good = collect_lines(roster, origin, shown.head.checkpoint, shown.lines, "mirror")
+    except LedgerError:
+        return ()
+    if not good or len(good) < roster.quorum(origin):
+        return ()
+    return tuple(line.line for line in good)

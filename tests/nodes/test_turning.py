@@ -10,7 +10,7 @@ import pytest
 from ledger.checkpoint import Checkpoint
 from ledger.cosignature import sign_line
 from ledger.encoding import decode
-from ledger.epochs import Epoch
+from ledger.epochs import Epoch, Epochs
 from ledger.errors import RefusedError, UnverifiedError
 from ledger.frozen import decode_frozen
 from ledger.hashing import EMPTY_ROOT
@@ -115,11 +115,12 @@ def known_of(log: Log, size: int) -> Known:
 
 
 GOOD = shown(OTHER, 16, OWN, C, D)
+EPOCHS = Epochs(ORIGIN, (make_roster(),), (Epoch(1, 0, 0),))
 
 
 def test_a_head_of_another_branch_with_a_quorum_of_a_convicted_log_is_offered() -> None:
     [offer] = offers(GOOD).values()
-    assert offer == Offer(Turn(GOOD.head, GOOD.lines), None, None)
+    assert offer == Offer(Turn(GOOD.head, GOOD.lines), None, None, EPOCHS, 20)
     assert offers() == {}
 
 
@@ -208,7 +209,7 @@ def versions() -> Rosters:
     [
         ((), True, False),
         ((Epoch(2, 5, 7),), False, True),
-        # The proof lies above what stands, so it may be of our branch alone.
+        # The proof lies above what stands, so it may be of our branch alone: theirs must show it.
         ((Epoch(2, 5, 12),), False, False),
         ((Epoch(2, 5, None),), False, False),
         ((Epoch(2, 9, 12),), True, False),
@@ -222,8 +223,27 @@ def test_lines_count_by_what_is_in_force_where_the_branches_are_one(
     judged = [state(epochs=(Epoch(1, 0, None), *epochs)), view_of(HELD, 9)]
     old, new = GOOD, shown(OTHER, 16, OWN, C, D, role="other")
     both = Shown(GOOD.head, (*old.lines, *new.lines))
-    found = [bool(offers(it, rosters=versions(), states=judged)) for it in (old, new, both)]
-    assert found == [by_old, by_new, True]
+
+    def counts(it: Shown) -> bool:
+        [offer] = offers(it, rosters=versions(), states=judged).values()
+        return offer.is_counted(offer.common(9))
+
+    assert [counts(it) for it in (old, new, both)] == [by_old, by_new, by_old or by_new]
+
+
+def test_what_our_own_copy_has_above_the_place_where_the_branches_part_says_nothing() -> None:
+    judged = state(epochs=(Epoch(1, 0, 0), Epoch(2, 5, 7), Epoch(3, 9, 12)))
+    [offer] = offers(GOOD, states=[judged]).values()
+    known = [offer.common(size).items[1:] for size in (5, 6, 7, 8, 9, 10, 13)]
+    assert known == [
+        (),
+        (Epoch(2, 5, None),),
+        (Epoch(2, 5, None),),
+        (Epoch(2, 5, 7),),
+        (Epoch(2, 5, 7),),
+        (Epoch(2, 5, 7), Epoch(3, 9, None)),
+        (Epoch(2, 5, 7), Epoch(3, 9, 12)),
+    ]
 
 
 # ---- what is pulled to compare, and what is decided ---------------------------------------------
@@ -258,7 +278,7 @@ def offered(size: int, standing: int = 260, **changed: Any) -> Offer:
     checkpoint = LARGE_FORK.checkpoint(size)
     turn = Turn(head_of(LARGE_FORK, size), lines_on(checkpoint, OWN, C, D))
     below = Log(LOG, LARGE).checkpoint(standing) if standing else None
-    return replace(Offer(turn, below, None), **changed)
+    return replace(Offer(turn, below, None, EPOCHS, 300), **changed)
 
 
 def weigh(world: Neighbours, offer: Offer, steps: int = 4) -> list[Write]:
@@ -385,7 +405,7 @@ def test_a_copy_that_grows_on_another_tree_is_compared_again() -> None:
     theirs = fork(310, 230)
     world = shown_a_note(theirs, 200)
     head = head_of(theirs, 290)
-    offer = Offer(Turn(head, lines_on(head.checkpoint, OWN, C, D)), None, None)
+    offer = Offer(Turn(head, lines_on(head.checkpoint, OWN, C, D)), None, None, EPOCHS, 256)
     # Our word is on more than is offered, and our copy on less: neither is known to differ.
     assert weigh(world, offer) == []
     bring(world, Log(LOG, LARGE), 200, 256)

@@ -8,6 +8,7 @@ from nodes import loaded
 from nodes.core import (
     blocks,
     candidate,
+    catchup,
     heads,
     mirror,
     network,
@@ -100,12 +101,30 @@ def _keeps_what_it_had_judged(patch: Patch) -> None:
     patch.setattr(copies, "unproject", lambda _connection, _log_id: None)
 
 
+def _knows_no_epoch_of_another_branch(patch: Patch) -> None:
+    def nothing(_tree: Any, common: Any, *_given: Any) -> Any:
+        yield from ()
+        return common
+
+    patch.setattr(catchup, "fetch_epochs", nothing)
+
+
 FORKED = {
     "regions": 5,
     "hostile": False,
     "script": (
         # One of the others alone is shown the second history.
         Happening(at_s=5, do="region equivocates", region="540000", value=1),
+    ),
+}
+
+REKEYED = {
+    "regions": 5,
+    "hostile": False,
+    "script": (
+        # Whoever has the first history may lack a mirror whose line counts by the old key alone.
+        Happening(at_s=7.5, do="keys rotated", region="510000", value=1),
+        Happening(at_s=8, do="region equivocates", region="540000", value=1),
     ),
 }
 
@@ -171,6 +190,13 @@ MUTANTS = (
         plant=_keeps_what_it_had_judged,
         words=("is ahead of itself", "differ between"),
         plan=FORKED,
+        costly=True,
+    ),
+    Mutant(
+        name="a key that comes right above a fork counts on no branch",
+        plant=_knows_no_epoch_of_another_branch,
+        words=("not settled",),
+        plan=REKEYED,
         costly=True,
     ),
 )
