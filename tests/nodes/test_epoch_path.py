@@ -256,3 +256,13 @@ def test_of_two_epochs_each_is_proven_by_the_keys_of_the_one_before() -> None:
     made.note_lines(lines, version=3, size=len(made.log.statements))
     made.log.act("case.accept", CASE, {}, officer=OFFICER)
     assert shown(made, rosters=rosters) == (FIRST,)
+
+
+def test_where_nobody_could_sign_by_either_version_the_entry_alone_begins_it() -> None:
+    made = Example().turned()
+    alone = {"510000": member("510000", witnesses=())}
+    first = replace(made.old, members={**made.old.members, **alone})
+    second = following(first)
+    made.log.statements[4:] = []
+    made.log.act(EPOCH_KIND, SICHUAN, epoch_body(signed(second).encode()))
+    assert shown(made, rosters=(first, second)) == (FIRST, Epoch(2, 4, 4))
