@@ -58,8 +58,8 @@ class Machine:
     """Which of its log's histories it writes; an honest log has one."""
     audience: frozenset[str] | None = None
     """Whom it talks to; None: everybody."""
-    gathered: list[Event] = field(default_factory=list)
-    """Acts that wait to be sequenced together."""
+    gathered: list[Callable[[], Event]] = field(default_factory=list)
+    """Makes each act that waits to be sequenced together with others."""
     node: Node | None = None
     """None while it is down."""
     chain: RosterChain | None = None

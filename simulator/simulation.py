@@ -279,11 +279,11 @@ class Simulation:
         request_id = machine.next_id
         machine.next_id += 1
         machine.waiting[request_id] = answer
-        event = make(request_id)
         if not self.pace_ms:
-            self._deliver(machine, event)
+            self._deliver(machine, make(request_id))
             return
-        machine.gathered.append(event)
+        # Signed when it is handed over: a time declared a minute before would be refused.
+        machine.gathered.append(partial(make, request_id))
         if len(machine.gathered) == 1:
             wait_ms = self.pace_ms - self.world.now_ms % self.pace_ms
             self.world.after(wait_ms, partial(self._hand_over, machine, machine.life))
@@ -299,8 +299,8 @@ class Simulation:
         if machine.node is None or machine.life != life:
             return
         gathered, machine.gathered = machine.gathered, []
-        for event in gathered:
-            self._deliver(machine, event)
+        for make in gathered:
+            self._deliver(machine, make())
 
     def _deliver(self, machine: Machine, event: Event) -> None:
         machine.inbox.append(event)

@@ -420,6 +420,13 @@ def test_who_gathers_acts_answers_before_whoever_asks_gives_up() -> None:
         assert simulation._service_ms_max < SendingLimits().timeout_ms
 
 
+def test_what_is_gathered_for_long_is_signed_when_it_is_handed_over() -> None:
+    gathers = replace(load("southwest-five").plan, items=3, minutes=5.0, cases_per_day=2_000)
+    counts = run(replace(gathers, pace_ms=40_000, signer="fast")).counts
+    assert counts["act grant.offer: accepted"] >= 10
+    assert not [it for it in counts if it.endswith(": stale-time")]
+
+
 def test_where_nothing_goes_wrong_calls_are_gathered_for_as_long_as_they_may_be() -> None:
     gathering = Plan(pace_ms=20_000, hostile=False)
     assert not gathering.is_plain
