@@ -4,9 +4,18 @@ from ledger.names import successor_origin
 from ledger.statement import decode_statement
 from nodes.core.duties import Duty
 from nodes.store.entries import LogIDs
-from nodes.store.findings import load_findings
 from nodes.store.reader import StoreReader
-from tests.nodes.test_succession import LOST, OTHERS, A, Burnt, C, D, after_the_fire, entry
+from tests.nodes.test_succession import (
+    LOST,
+    OTHERS,
+    A,
+    Burnt,
+    C,
+    D,
+    after_the_fire,
+    entry,
+    the_finding,
+)
 from tests.nodes.town import open_case
 
 CASE = f"{C}/case/offered"
@@ -95,12 +104,7 @@ def go_on(town: Burnt, minutes: int) -> None:
 
 def check_found(town: Owing, heir: str) -> None:
     """Check that every node has found that C keeps the case, shown by a view of a successor."""
-    found = []
-    for region in (*OTHERS, LOST):
-        with town.houses[region].engine.connect() as connection:
-            found += load_findings(connection, LogIDs())
-    finding = found[0]
-    assert found == [finding] * 5
+    finding = the_finding(town)
     assert (finding.code, finding.subject) == ("release-withheld", CASE)
     assert finding.origin == town.origin(C)
     _, answered, viewed, late = finding.evidence

@@ -28,7 +28,7 @@ from nodes.core import succession
 from nodes.core.effects import Effects
 from nodes.core.exchange import origin_hash
 from nodes.core.kinds import KINDS
-from nodes.core.ready import Freeze, Registered, Salvage
+from nodes.core.ready import FindingRow, Freeze, Registered, Salvage
 from nodes.core.succession import read_reports
 from nodes.node import Ports, RoleKeys, Settings, build
 from nodes.store.entries import LogIDs, stored_branch
@@ -543,6 +543,16 @@ def test_nobody_finds_fault_with_any_of_it(crossed: tuple[Burnt, str]) -> None:
         assert town.findings(region) == []
 
 
+def the_finding(town: Burnt) -> FindingRow:
+    """Return the finding that every node has, and that is the only one of each."""
+    found: list[FindingRow] = []
+    for region in (*OTHERS, LOST):
+        with town.houses[region].engine.connect() as connection:
+            found += load_findings(connection, LogIDs())
+    assert found == [found[0]] * 5
+    return found[0]
+
+
 def test_a_successor_that_keeps_what_its_closed_log_has_offered_is_found_by_every_node() -> None:
     town = after_the_fire()
     town.node(LOST)._duties.notice = lambda *_: None  # type: ignore[method-assign]
@@ -553,12 +563,7 @@ def test_a_successor_that_keeps_what_its_closed_log_has_offered_is_found_by_ever
     for minute in range(25):
         town.open_case(f"2-9{minute}")
         town.tick(60)
-    found = []
-    for region in (*OTHERS, LOST):
-        with town.houses[region].engine.connect() as connection:
-            found += load_findings(connection, LogIDs())
-    finding = found[0]
-    assert found == [finding] * 5
+    finding = the_finding(town)
     assert (finding.code, finding.subject) == ("release-withheld", case)
     offered, answered, viewed, late = finding.evidence
     assert (offered, answered) == (
